@@ -1,0 +1,1 @@
+"""Files others read and write: the handoff and its exports."""

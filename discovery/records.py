@@ -1,0 +1,185 @@
+"""The nouns of `discovery`: what each stage hands to the next.
+
+Frozen, aligned, checked once when made. n images, k clusters, noise has label -1 everywhere.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+NOISE = -1
+
+Verdict = Literal["accept", "merge", "split", "reject", "defer"]
+LabelSource = Literal["human", "cluster", ""]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """The k nearest neighbours of each image, itself not among them.
+
+    Attributes
+    ----------
+    indices : (n, k) int32
+        Positions, nearest first.
+    distances : (n, k) float32
+        L2 on unit rows, ascending along a row.
+    exact : bool
+        False where an approximate index found them.
+    """
+
+    indices: NDArray[np.int32]
+    distances: NDArray[np.float32]
+    exact: bool = True
+
+    def __post_init__(self) -> None:
+        if self.indices.dtype != np.int32 or self.distances.dtype != np.float32:
+            raise ValueError("indices must be int32 and distances float32")
+        if self.indices.ndim != 2 or self.indices.shape != self.distances.shape:
+            raise ValueError(f"shapes {self.indices.shape} and {self.distances.shape} differ")
+        n = len(self.indices)
+        if self.indices.size and not 0 <= self.indices.min() <= self.indices.max() < n:
+            raise ValueError(f"an index lies outside 0..{n - 1}")
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clustering:
+    """Which image belongs to which cluster, and how firmly.
+
+    Attributes
+    ----------
+    ids : (n,) array of str
+    labels : (n,) int32
+        0 is the biggest cluster, -1 is noise.
+    memberships : (n,) float32 in [0, 1]; 0 for noise
+    outlier_scores : (n,) float32 in [0, 1], 1 is the strangest
+    spec : dict
+        The clusterer and its parameters, as JSON-ready values.
+    made_by : str
+        Name of the clusterer.
+    """
+
+    ids: NDArray[np.str_]
+    labels: NDArray[np.int32]
+    memberships: NDArray[np.float32]
+    outlier_scores: NDArray[np.float32]
+    spec: dict[str, Any]
+    made_by: str
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        for name in ("labels", "memberships", "outlier_scores"):
+            if getattr(self, name).shape != (n,):
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected ({n},)")
+        for name in ("memberships", "outlier_scores"):
+            values = getattr(self, name)
+            if n and not (np.isfinite(values).all() and 0 <= values.min() <= values.max() <= 1):
+                raise ValueError(f"{name} must lie in [0, 1]")
+        if len(np.unique(self.ids)) != n:
+            raise ValueError("ids are not unique")
+        sizes = np.bincount(self.labels[self.labels >= 0]) if n else np.empty(0, np.int64)
+        if n and self.labels.min() < NOISE:
+            raise ValueError(f"label {self.labels.min()}, expected -1 (noise) or more")
+        if (sizes == 0).any() or (np.diff(sizes) > 0).any():
+            raise ValueError(f"clusters must be numbered by size without gaps, sizes are {sizes}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def k(self) -> int:
+        """Number of clusters, noise not counted."""
+        return int(self.labels.max(initial=NOISE)) + 1
+
+    def members(self, cluster_id: int) -> NDArray[np.intp]:
+        """Positions of a cluster's images."""
+        return np.flatnonzero(self.labels == cluster_id)
+
+
+def number_by_size(labels: NDArray[Any]) -> NDArray[np.int32]:
+    """Renumber (n,) labels so that 0 is the biggest cluster; ties keep the order of first sight.
+
+    Negative labels are noise and become -1.
+    """
+    renumbered = np.full(len(labels), NOISE, np.int32)
+    kept = np.asarray(labels) >= 0
+    _, first, inverse, counts = np.unique(
+        np.asarray(labels)[kept], return_index=True, return_inverse=True, return_counts=True
+    )
+    order = np.lexsort((first, -counts))  # biggest first, then first seen
+    rank = np.empty(len(order), np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    renumbered[kept] = rank[inverse]
+    return renumbered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """One proposed defect type with its evidence: one row of proposals.csv.
+
+    Attributes
+    ----------
+    proposal_id : str
+        Made from the medoid's image id, so that the same group keeps its name.
+    cluster_id, rank, size : int
+        Rank 1 is the one to look at first; size counts images (paths).
+    cohesion : float
+        Mean cosine similarity of the members to their mean, in [-1, 1].
+    separation : float
+        Mean silhouette-like margin to the nearest other cluster, in [-1, 1].
+    stability : float
+        Mean Jaccard similarity over bootstrap samples (Hennig 2007), in [0, 1].
+    novelty : float
+        Share of members outside every known type, in [0, 1]; NaN without known types.
+    nearest_known : str
+        Label of the nearest known type, or empty.
+    medoid : str
+        Image id of the member nearest to all others.
+    exemplars : dict of str to tuple of str
+        Image ids under "central", "edge" and "diverse".
+    associations : dict
+        What the members have in common in their metadata; empty where nothing is known.
+    size_um : tuple of float or None
+        5th and 95th percentile of the members' longest side in micrometres, where the pixel
+        size is known.
+    """
+
+    proposal_id: str
+    cluster_id: int
+    rank: int
+    size: int
+    cohesion: float
+    separation: float
+    stability: float
+    novelty: float
+    nearest_known: str
+    medoid: str
+    exemplars: dict[str, tuple[str, ...]]
+    associations: dict[str, Any] = field(default_factory=dict)
+    size_um: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.rank < 1:
+            raise ValueError(f"size {self.size} and rank {self.rank} must be 1 or more")
+        if set(self.exemplars) != {"central", "edge", "diverse"}:
+            raise ValueError(f"exemplars are {sorted(self.exemplars)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A person's verdict: one line of decisions.jsonl.
+
+    `image_id` is empty for a decision on a whole proposal. `at` is ISO 8601 in UTC.
+    """
+
+    proposal_id: str
+    verdict: Verdict
+    label: str
+    by: str
+    at: str
+    note: str = ""
+    image_id: str = ""

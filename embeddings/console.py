@@ -1,0 +1,160 @@
+"""What every command shares: logging, progress, options, and one line for a user's error.
+
+The only file that prints. A command is a function of one frozen dataclass of options::
+
+    if __name__ == "__main__":
+        sys.exit(run_command(main, ClusterOptions))
+
+`run_command` parses the command line into that dataclass (tyro), calls the function and turns
+a user's error into one line on standard error and exit code 2. A bug keeps its traceback.
+"""
+
+import contextlib
+import io
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TextIO, TypeVar
+
+from embeddings.errors import DefectDiscoveryError
+
+Options = TypeVar("Options")
+Item = TypeVar("Item")
+
+_LOG_NAME = "defect-discovery"
+_REDRAW_SECONDS = 0.2  # fast enough to look alive, slow enough to cost nothing
+
+
+def get_logger() -> logging.Logger:
+    """Return the project's logger; a library user attaches handlers of their own."""
+    return logging.getLogger(_LOG_NAME)
+
+
+def say(text: str) -> None:
+    """Write a result line to standard output."""
+    print(text, flush=True)
+
+
+def run_command(
+    command: Callable[[Options], int | None],
+    options_type: type[Options],
+    *,
+    prog: str,
+    args: Sequence[str] | None = None,
+) -> int:
+    """Parse the command line, run the command and return its exit code.
+
+    Returns 0, or 2 after one line on standard error for a `DefectDiscoveryError`; 130 after
+    Ctrl-C. Any other exception is a bug and passes through.
+    """
+    _log_to_stderr()
+    try:
+        options = parse_options(options_type, prog=prog, args=args)
+        return command(options) or 0
+    except DefectDiscoveryError as error:
+        print(f"{prog}: error: {error}", file=sys.stderr, flush=True)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted; what was committed is kept", file=sys.stderr, flush=True)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output (head, less) went away: not an error of anyone's.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def parse_options(
+    options_type: type[Options], *, prog: str, args: Sequence[str] | None = None
+) -> Options:
+    """Parse a command line into a dataclass; options are valid before and after a subcommand.
+
+    Raises
+    ------
+    OptionError
+        A wrong option or value, in one line (tyro's own message is a box of several).
+    SystemExit
+        With code 0 after ``--help``.
+    """
+    import tyro
+
+    from embeddings.errors import OptionError
+
+    words = list(sys.argv[1:] if args is None else args)
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            return tyro.cli(
+                options_type,
+                prog=prog,
+                args=words,
+                config=(
+                    tyro.conf.OmitArgPrefixes,
+                    tyro.conf.OmitSubcommandPrefixes,
+                    tyro.conf.CascadeSubcommandArgs,
+                    tyro.conf.FlagCreatePairsOff,
+                ),
+            )
+    except SystemExit as exit_:
+        if exit_.code in (0, None):
+            raise
+        raise OptionError(f"{_unbox(box.getvalue())}; see `{prog} --help`") from None
+
+
+def track(
+    items: Iterable[Item], *, total: int, what: str, stream: TextIO | None = None
+) -> Iterator[Item]:
+    """Yield the items, redrawing one progress line where standard error is a terminal."""
+    out = stream or sys.stderr
+    if not out.isatty():
+        yield from items
+        return
+    start = last = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - last > _REDRAW_SECONDS or done == total:
+            last = now
+            rate = done / max(now - start, 1e-9)
+            left = (total - done) / max(rate, 1e-9)
+            out.write(f"\r\x1b[K{what} {done}/{total}, {rate:.0f}/s, {left:.0f} s left")
+            out.flush()
+    out.write("\r\x1b[K")
+
+
+@contextlib.contextmanager
+def stage(name: str) -> Iterator[dict[str, Any]]:
+    """Log one line when a stage ends: its name, the facts put into the yielded dict, seconds."""
+    facts: dict[str, Any] = {}
+    start = time.monotonic()
+    yield facts
+    told = ", ".join(f"{key} {value}" for key, value in facts.items())
+    get_logger().info("%s: %s (%.1f s)", name, told or "done", time.monotonic() - start)
+
+
+def _log_to_stderr() -> None:
+    logger = get_logger()
+    for handler in list(logger.handlers):  # a second call in one process must not print twice
+        logger.removeHandler(handler)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def _unbox(box: str) -> str:
+    """Make one line of tyro's error box: drop colours, frames, rules and the usage hint."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)
+    lines = [re.sub(r"[│╭╮╰╯─┌┐└┘|]+", " ", line).strip() for line in plain.splitlines()]
+    kept: list[str] = []
+    for line in lines:
+        if line.startswith("For full helptext"):
+            break
+        if line and not re.fullmatch(
+            r"(Parsing error|Required options|Unrecognized options)", line
+        ):
+            kept.append(line)
+    return re.sub(r"\s+", " ", " ".join(kept)).rstrip(".:; ") or "the options were not understood"

@@ -1,0 +1,79 @@
+"""The whole error tree. Each text is one line: what came, what was expected, what to do.
+
+    DefectDiscoveryError            a user can mend it: commands print one line and exit with 2
+    |-- OptionError                 an option's value, or two options together, make no sense
+    |-- InputError                  a file, folder or table that was given cannot be used
+    |   |-- TableError              a CSV or KLARF lacks a column, a row or a valid value
+    |   `-- HandoffError            a handoff does not match what was written
+    |-- ImageError                  one image cannot be used: it goes to quarantine, the run goes on
+    |-- WeightsError                weights cannot be found, read or do not fit the network
+    |-- StoreError                  the folder is not a store, or not one of this version
+    |   |-- StoreSpecError          the store holds vectors of another extractor
+    |   |-- StoreLockedError        another process is writing to the store
+    |   `-- StoreCorruptError       a checksum does not match: a segment is damaged
+    |-- RunError                    the folder is not a run, or an artefact is missing or damaged
+    `-- MissingExtraError           an optional package is not installed
+
+Anything else that is raised is a bug and keeps its traceback.
+"""
+
+
+class DefectDiscoveryError(Exception):
+    """What a user can mend; the text is one line and says how."""
+
+    def __str__(self) -> str:
+        # File names may hold line breaks: the promise of one line is kept here, once for all.
+        return " ".join(super().__str__().splitlines())
+
+
+class OptionError(DefectDiscoveryError):
+    """An option's value, or two options together, make no sense."""
+
+
+class InputError(DefectDiscoveryError):
+    """A file, folder or table that was given cannot be used."""
+
+
+class TableError(InputError):
+    """A CSV or KLARF lacks a column, a row or a valid value."""
+
+
+class HandoffError(InputError):
+    """A handoff does not match what was written."""
+
+
+class ImageError(DefectDiscoveryError):
+    """One image cannot be used; the text is the reason written to quarantine.csv."""
+
+
+class WeightsError(DefectDiscoveryError):
+    """Weights cannot be found, read, or do not fit the network."""
+
+
+class StoreError(DefectDiscoveryError):
+    """The folder is not a store, or not one of this version."""
+
+
+class StoreSpecError(StoreError):
+    """The store holds vectors of another extractor."""
+
+
+class StoreLockedError(StoreError):
+    """Another process is writing to the store."""
+
+
+class StoreCorruptError(StoreError):
+    """A checksum does not match: a segment is damaged."""
+
+
+class RunError(DefectDiscoveryError):
+    """The folder is not a run, or an artefact of it is missing or damaged."""
+
+
+class MissingExtraError(DefectDiscoveryError):
+    """An optional package is not installed; the text is the command that installs it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"{package} is not installed: run `pip install 'defect-discovery[{extra}]'`"
+        )

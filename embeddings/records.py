@@ -1,0 +1,193 @@
+"""The nouns of `embeddings`: what an extractor is, and the vectors it made.
+
+Both are frozen and checked once, when they are made; a function that receives one
+does not check it again.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from embeddings.errors import StoreError
+
+Fit = Literal["pad", "stretch"]
+Resize = Literal["auto", "bilinear", "nearest"]
+Level = Literal["none", "plane", "line"]
+Pooling = Literal["mean", "defect"]
+Precision = Literal["float32", "bf16", "fp16"]
+
+# One row of Vectors.rows. Text columns are "" and number columns NaN or -1 where nothing is known.
+ROW_COLUMNS = (
+    "path", "paths", "width", "height", "bit_depth", "channels", "nan_pixels", "um_per_pixel",
+    "parent_id", "page", "x0", "y0", "metadata",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractorSpec:
+    """All that decides what vector an image gets; its hash is the store's identity.
+
+    Attributes
+    ----------
+    name : {"resnet50", "texture"}
+    weights, weights_sha256 : str
+        Name and sha256 of the weights' tensors; both empty for `texture`. Only the hash counts:
+        the same weights under another file name are the same extractor.
+    layers : tuple of str
+        The network's stages that are pooled and concatenated, such as ``("layer4",)``.
+    pooling : {"mean", "defect"}
+        `tau`, `bank_sha256` and `normals_sha256` belong to `defect` (zero and empty otherwise).
+    input_size : int
+        Side of the square the network sees, in pixels (0: the image's own size).
+    fit, resize, level
+        How an image is brought to that square, and whether AFM levelling comes first.
+    decoder, backend, precision : str
+        Who decoded, who computed, and with which arithmetic: each moves neighbours.
+    window : tuple of float or None
+        Grey levels shown as black and white, only when the user gave them; otherwise the
+        store fixes one a kind of picture.
+    dim : int
+        Length of a vector.
+    """
+
+    name: str
+    weights: str = ""
+    weights_sha256: str = ""
+    layers: tuple[str, ...] = ()
+    pooling: Pooling = "mean"
+    tau: float = 0.0
+    bank_sha256: str = ""
+    normals_sha256: str = ""
+    input_size: int = 224
+    fit: Fit = "pad"
+    resize: Resize = "auto"
+    level: Level = "none"
+    decoder: str = "pillow+tifffile"
+    backend: str = "torch-cpu"
+    precision: Precision = "float32"
+    window: tuple[float, float] | None = None
+    dim: int
+
+    def __post_init__(self) -> None:
+        if self.dim < 1:
+            raise ValueError(f"dim is {self.dim}, expected 1 or more")
+        if self.window is not None and not self.window[0] < self.window[1]:
+            raise ValueError(f"window is {self.window}, expected low < high")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the spec as JSON-ready values."""
+        values = asdict(self)
+        values["layers"] = list(self.layers)
+        values["window"] = None if self.window is None else list(self.window)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read a spec back from `to_dict`.
+
+        Raises
+        ------
+        StoreError
+            A field is missing or unknown (a store of another version).
+        """
+        names = {field.name for field in fields(cls)}
+        if set(values) != names:
+            odd = ", ".join(sorted(set(values) ^ names))
+            raise StoreError(
+                f"an extractor spec with other fields ({odd}): made by another version"
+            )
+        window = values["window"]
+        return cls(
+            **{
+                **values,
+                "layers": tuple(values["layers"]),
+                "window": None if window is None else (float(window[0]), float(window[1])),
+            }
+        )
+
+    @property
+    def hash(self) -> str:
+        """First 16 hex digits of the sha256 over every field but the weights' name."""
+        values = self.to_dict()
+        del values["weights"]  # a file name is not part of what was computed
+        text = json.dumps(values, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def differences(self, other: "ExtractorSpec") -> list[str]:
+        """Name each field that differs, as ``field: ours != theirs``."""
+        ours, theirs = self.to_dict(), other.to_dict()
+        return [
+            f"{name}: {ours[name]} != {theirs[name]}"
+            for name in ours
+            if name != "weights" and ours[name] != theirs[name]
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vectors:
+    """Embeddings of n images, aligned with what is known of each.
+
+    Attributes
+    ----------
+    ids : (n,) array of str
+        Content hash, with ``#page`` and ``@x,y,w,h`` for pages, tiles and crops; unique.
+    values : (n, d) float32, unit rows
+    rows : DataFrame, n rows, index 0..n-1
+        The columns of `ROW_COLUMNS`. `path` is the first path of the image, `paths` the list
+        of all of them (exact duplicates), `metadata` a JSON object as text.
+    spec : ExtractorSpec
+    """
+
+    ids: NDArray[np.str_]
+    values: NDArray[np.float32]
+    rows: pd.DataFrame
+    spec: ExtractorSpec
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        if self.values.dtype != np.float32 or self.values.shape != (n, self.spec.dim):
+            raise ValueError(
+                f"values are {self.values.dtype} {self.values.shape}, "
+                f"expected float32 {(n, self.spec.dim)}"
+            )
+        if len(self.rows) != n:
+            raise ValueError(f"{len(self.rows)} rows for {n} ids")
+        if len(np.unique(self.ids)) != n:
+            raise ValueError("ids are not unique")
+        missing = set(ROW_COLUMNS) - set(self.rows.columns)
+        if missing:
+            raise ValueError(f"rows lack the columns {sorted(missing)}")
+        norms = np.linalg.norm(self.values, axis=1)  # (n,)
+        if not np.allclose(norms, 1.0, atol=2e-3):  # fp16 storage rounds to about 5e-4
+            raise ValueError("values are not unit rows")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, positions: NDArray[np.intp]) -> "Vectors":
+        """Return the images at these positions, in that order."""
+        return Vectors(
+            ids=self.ids[positions],
+            values=self.values[positions],
+            rows=self.rows.iloc[positions].reset_index(drop=True),
+            spec=self.spec,
+        )
+
+
+def unit_rows(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Scale each row of an (n, d) array to length 1; a zero row becomes the constant unit row.
+
+    A zero row has no direction: the constant one keeps it finite, and keeps all such
+    images (uniform fields) together.
+    """
+    norms = np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)  # (n, 1)
+    zero = norms[:, 0] == 0
+    unit = values / np.where(norms == 0, 1.0, norms)
+    unit[zero] = 1.0 / np.sqrt(values.shape[1])
+    return np.ascontiguousarray(unit, dtype=np.float32)
