@@ -100,6 +100,36 @@ class Clustering:
         return np.flatnonzero(self.labels == cluster_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where each image lies on the 2-D map, and where its file lies on the disk.
+
+    Attributes
+    ----------
+    ids : (n,) array of str
+    paths : n tuples of str
+        Every path of each image, one or more: exact duplicates share an image id.
+    xy : (n, 2) float32
+        Position on the map, without unit.
+    """
+
+    ids: NDArray[np.str_]
+    paths: tuple[tuple[str, ...], ...]
+    xy: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        if len(self.paths) != n or self.xy.shape != (n, 2):
+            raise ValueError(f"{len(self.paths)} paths and xy {self.xy.shape} for {n} ids")
+        if len(np.unique(self.ids)) != n:
+            raise ValueError("ids are not unique")
+        if not all(self.paths):
+            raise ValueError("an image has no path")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
 def number_by_size(labels: NDArray[Any]) -> NDArray[np.int32]:
     """Renumber (n,) labels so that 0 is the biggest cluster; ties keep the order of first sight.
 

@@ -1,0 +1,44 @@
+"""The run folder: each artefact with its provenance, whole or not there at all.
+
+    run = create_run(Path("run"))
+    run.save_clustering(clustering, layout, provenance, seconds=1.2)
+    run.load_clustering()
+
+A run is readable after a kill at any instant: artefacts are replaced atomically, and run.json
+knows of a replacement before it happens.
+"""
+
+from discovery.runs.files import format_csv, hash_bytes, hash_file, replacing, write_bytes
+from discovery.runs.folder import (
+    CLUSTERING,
+    HANDOFF_CSV,
+    HANDOFF_JSON,
+    LEDGER,
+    NEIGHBOURS,
+    PROPOSALS,
+    REPORT,
+    Run,
+    create_run,
+    open_run,
+)
+from discovery.runs.provenance import Provenance, package_versions
+
+__all__ = [
+    "CLUSTERING",
+    "HANDOFF_CSV",
+    "HANDOFF_JSON",
+    "LEDGER",
+    "NEIGHBOURS",
+    "PROPOSALS",
+    "REPORT",
+    "Provenance",
+    "Run",
+    "create_run",
+    "format_csv",
+    "hash_bytes",
+    "hash_file",
+    "open_run",
+    "package_versions",
+    "replacing",
+    "write_bytes",
+]
