@@ -8,7 +8,7 @@ A run is readable after a kill at any instant: artefacts are replaced atomically
 knows of a replacement before it happens.
 """
 
-from discovery.runs.files import format_csv, hash_bytes, hash_file, replacing, write_bytes
+from discovery.runs.files import format_csv, hash_bytes, hash_file, locked, replacing, write_bytes
 from discovery.runs.folder import (
     CLUSTERING,
     HANDOFF_CSV,
@@ -37,6 +37,7 @@ __all__ = [
     "format_csv",
     "hash_bytes",
     "hash_file",
+    "locked",
     "open_run",
     "package_versions",
     "replacing",

@@ -1,18 +1,15 @@
-"""The nouns of `discovery`: what each stage hands to the next.
+"""What the stages hand on: neighbours, clusters, their map and the proposals made of them.
 
-Frozen, aligned, checked once when made. n images, k clusters, noise has label -1 everywhere.
+n images, k clusters, noise has label -1 everywhere.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 NOISE = -1
-
-Verdict = Literal["accept", "merge", "split", "reject", "defer"]
-LabelSource = Literal["human", "cluster", ""]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,19 +194,3 @@ class Proposal:
             raise ValueError(f"size {self.size} and rank {self.rank} must be 1 or more")
         if set(self.exemplars) != {"central", "edge", "diverse"}:
             raise ValueError(f"exemplars are {sorted(self.exemplars)}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """A person's verdict: one line of decisions.jsonl.
-
-    `image_id` is empty for a decision on a whole proposal. `at` is ISO 8601 in UTC.
-    """
-
-    proposal_id: str
-    verdict: Verdict
-    label: str
-    by: str
-    at: str
-    note: str = ""
-    image_id: str = ""

@@ -1,0 +1,47 @@
+"""The nouns of `discovery`: what each stage hands to the next. Frozen, aligned, checked once.
+
+`clusters` holds what the machine found, `decisions` what a person said of it, `labels` the
+grammar of a defect type's name.
+"""
+
+from discovery.records.clusters import (
+    NOISE,
+    Clustering,
+    Layout,
+    Neighbours,
+    Proposal,
+    number_by_size,
+)
+from discovery.records.decisions import (
+    HANDOFF_COLUMNS,
+    Decided,
+    Decision,
+    DefectType,
+    Handoff,
+    ImageLabel,
+    LabelSource,
+    Scope,
+    Verdict,
+)
+from discovery.records.labels import find_label_fault, is_same_to_spreadsheet, tidy_label
+
+__all__ = [
+    "HANDOFF_COLUMNS",
+    "NOISE",
+    "Clustering",
+    "Decided",
+    "Decision",
+    "DefectType",
+    "Handoff",
+    "ImageLabel",
+    "LabelSource",
+    "Layout",
+    "Neighbours",
+    "Proposal",
+    "Scope",
+    "Verdict",
+    "find_label_fault",
+    "is_same_to_spreadsheet",
+    "number_by_size",
+    "tidy_label",
+]

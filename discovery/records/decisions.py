@@ -1,0 +1,153 @@
+"""What a person said: decisions, the labels they come to, and the handoff that carries them.
+
+A decision is about a whole proposal or about single images, and lists the images it is about
+as they were at that time: so an image keeps its label when a later run groups it otherwise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+import pandas as pd
+
+from discovery.records.labels import find_label_fault
+
+Verdict = Literal["accept", "merge", "split", "reject", "defer"]
+Scope = Literal["proposal", "image"]
+LabelSource = Literal["human", "cluster", ""]
+
+HANDOFF_COLUMNS = (
+    "image_id", "path", "cluster_id", "membership", "proposal_id", "label", "label_source",
+    "decided_by", "decided_at",
+)  # fmt: skip
+_NAMING = ("accept", "merge")  # the verdicts that give a label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A person's verdict: one line of decisions.jsonl.
+
+    Attributes
+    ----------
+    proposal_id : str
+        The proposal it is about; may be empty where single images outside any are meant.
+    verdict : {"accept", "merge", "split", "reject", "defer"}
+        On a proposal: *accept* names it; *merge* gives it the label of a type that exists;
+        *split* says it holds several types and *reject* that it is none, both take back the
+        label it had; *defer* leaves all as it is. On images: *accept* names them, *reject*
+        leaves them without a label whatever their proposal says, *defer* lets them follow
+        their proposal again.
+    label : str
+        With accept and merge only.
+    by : str
+    at : str
+        ISO 8601 with the offset from UTC.
+    note : str
+        With accept, the type's definition.
+    scope : {"proposal", "image"}
+    image_ids : tuple of str
+        The images it is about, as they were when it was made.
+    """
+
+    proposal_id: str
+    verdict: Verdict
+    label: str
+    by: str
+    at: str
+    note: str = ""
+    scope: Scope = "proposal"
+    image_ids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.verdict not in get_args(Verdict) or self.scope not in get_args(Scope):
+            raise ValueError(f"verdict {self.verdict!r} on {self.scope!r} is not known")
+        if self.scope == "image" and (self.verdict in ("merge", "split") or not self.image_ids):
+            raise ValueError(f"{self.verdict} on {len(self.image_ids)} images makes no sense")
+        if bool(self.label) != (self.verdict in _NAMING):
+            raise ValueError(f"{self.verdict} with the label {self.label!r}")
+        if self.label and (fault := find_label_fault(self.label)):
+            raise ValueError(fault)
+        if datetime.fromisoformat(self.at).tzinfo is None:
+            raise ValueError(f"at is {self.at!r}, expected an offset from UTC")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageLabel:
+    """The label of an image and where it came from; all empty where nothing is decided."""
+
+    label: str = ""
+    source: LabelSource = ""
+    by: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What all decisions come to, one after the other.
+
+    Attributes
+    ----------
+    images : mapping of image id to ImageLabel
+        The label of each image that has one now.
+    history : mapping of image id to set of ImageLabel
+        Every label the image ever had: a handoff written earlier holds one of them.
+    proposals : mapping of proposal id to Decision
+        The last decision on each whole proposal that was not *defer*.
+    definitions : mapping of label to str
+        The last note that was given with a label.
+    """
+
+    images: Mapping[str, ImageLabel] = field(default_factory=dict)
+    history: Mapping[str, frozenset[ImageLabel]] = field(default_factory=dict)
+    proposals: Mapping[str, Decision] = field(default_factory=dict)
+    definitions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefectType:
+    """A type that was decided on: its label, what it means, how many images bear it."""
+
+    label: str
+    definition: str
+    proposals: tuple[str, ...]
+    images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handoff:
+    """The labelled images as they go to a classifier: the content of handoff.csv and .json.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        The columns of `HANDOFF_COLUMNS`, one row a path, index 0..n-1.
+    types : tuple of DefectType
+        Sorted by label.
+    proposals : mapping of int to str
+        The proposal id of each cluster id.
+    run_id : str
+    store, provenance : mapping
+        JSON-ready.
+    """
+
+    rows: pd.DataFrame
+    types: tuple[DefectType, ...]
+    proposals: Mapping[int, str]
+    run_id: str
+    store: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if tuple(self.rows.columns) != HANDOFF_COLUMNS:
+            raise ValueError(f"rows have the columns {list(self.rows.columns)}")
+        if self.rows.duplicated(["image_id", "path"]).any():
+            raise ValueError("a row is there twice")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def labelled(self) -> pd.DataFrame:
+        """The rows that have a label."""
+        return self.rows[self.rows["label"] != ""]
