@@ -1,0 +1,148 @@
+"""The folder that synthetic images are written to: images, truth, boxes and metadata.
+
+`truth.csv` is written last, so a folder that has it is complete; `synthetic.json` is written
+first, so an interrupted folder is still known as ours and can be written again.
+"""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from discovery.synthetic.pictures import draw_picture
+from discovery.synthetic.records import Box, Picture
+from embeddings.console import track
+from embeddings.errors import InputError
+
+_FORMAT: Final = {"format": "defect-discovery-synthetic", "version": 1}
+_MARKER: Final = "synthetic.json"
+
+_TRUTH: Final = ("path", "label", "defects", "background", "bit_depth", "microscope")
+_BOXES: Final = ("path", "label", "xmin", "ymin", "xmax", "ymax")
+_METADATA: Final = ("path", "lot", "wafer", "tool", "recipe", "step", "die_x", "die_y")
+
+
+def write_folder(pictures: Sequence[Picture], folder: Path, *, seed: int) -> None:
+    """Draw the pictures and write them with their truth into the folder.
+
+    Raises
+    ------
+    InputError
+        The folder holds something that did not come from here; nothing was changed.
+    """
+    _check_ours(folder)
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    made_by = {**_FORMAT, "n": len(pictures), "seed": seed}
+    _write(folder / _MARKER, (json.dumps(made_by) + "\n").encode())
+    (folder / "truth.csv").unlink(missing_ok=True)
+    _remove_others(images, {picture.file_name for picture in pictures})
+    truth: list[Sequence[Any]] = []
+    boxes: list[Sequence[Any]] = []
+    for picture in track(pictures, total=len(pictures), what="drawing"):
+        drawing = draw_picture(picture, seed=seed)
+        _write(images / picture.file_name, _encode(drawing.pixels))
+        truth.append(_truth_row(picture, len(drawing.boxes)))
+        boxes.extend(_box_row(picture, box) for box in drawing.boxes)
+    _write(folder / "boxes.csv", _table(_BOXES, boxes))
+    _write(folder / "metadata.csv", _table(_METADATA, map(_metadata_row, pictures)))
+    _write(folder / "truth.csv", _table(_TRUTH, truth))
+
+
+def _check_ours(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file, expected a folder: choose another name")
+    # Runs may lie beside the images, before or after: nothing of theirs is touched.
+    others = [path for path in _entries(folder) if not path.name.startswith("run")]
+    if others and not _has_marker(folder):
+        raise InputError(
+            f"{folder} is not empty and was not written by this command: "
+            f"choose a new folder, or empty this one"
+        )
+    strangers = sorted(p.name for p in _entries(folder / "images") if not _is_picture(p))
+    if strangers:
+        raise InputError(
+            f"{folder / 'images'} holds {strangers[0]}, which is not a synthetic image: "
+            f"move it away, or choose a new folder"
+        )
+
+
+def _has_marker(folder: Path) -> bool:
+    try:
+        found = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and found.get("format") == _FORMAT["format"]
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _is_picture(path: Path) -> bool:
+    number = path.name.removeprefix("img_").split(".")[0]
+    ours = path.name.startswith("img_") and number.isdecimal() and path.is_file()
+    return ours and path.suffix in {".png", ".tif", ".partial"}
+
+
+def _remove_others(images: Path, names: set[str]) -> None:
+    """Remove what an earlier, larger or interrupted set left; only pictures of ours are there."""
+    for path in _entries(images):
+        if path.name not in names:
+            path.unlink()
+
+
+def _encode(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    """Encode as PNG (8-bit) or uncompressed TIFF (16-bit); no date, so the same bytes twice."""
+    buffer = io.BytesIO()
+    if pixels.dtype == np.uint16:
+        tifffile.imwrite(buffer, pixels, photometric="minisblack", metadata=None, software=False)
+    else:
+        # Noise does not compress: a higher level costs time and saves little.
+        PillowImage.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _truth_row(picture: Picture, defects: int) -> Sequence[Any]:
+    microscope = picture.microscope
+    return (
+        f"images/{picture.file_name}", picture.label, defects, picture.background,
+        microscope.bit_depth, microscope.name,
+    )  # fmt: skip
+
+
+def _box_row(picture: Picture, box: Box) -> Sequence[Any]:
+    return f"images/{picture.file_name}", box.label, box.xmin, box.ymin, box.xmax, box.ymax
+
+
+def _metadata_row(picture: Picture) -> Sequence[Any]:
+    return (
+        f"images/{picture.file_name}", picture.lot, picture.wafer, picture.tool, picture.recipe,
+        picture.step, picture.die_x, picture.die_y,
+    )  # fmt: skip
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write the whole file or nothing: a temporary name, then one atomic replacement."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
