@@ -13,6 +13,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,9 @@ def append_decisions(path: Path, decisions: Sequence[Decision]) -> None:
         # Unbuffered: what a full disk refused must not be tried again when the file is closed.
         with path.open("ab", buffering=0) as file, locked(path):
             end, missing = _find_end(path.read_bytes())
-            data = missing + lines.encode()
             try:
                 file.truncate(end)
-                if file.write(data) != len(data):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                os.fsync(file.fileno())
+                _write_all(file, missing + lines.encode())
             except OSError:
                 # Half of what a full disk refused must not stand before what comes next.
                 os.truncate(path, end)
@@ -148,6 +146,12 @@ def _parse_decision(line: bytes) -> Decision:
     if not isinstance(values, dict) or values.keys() - _FIELDS:
         raise ValueError("not a decision")
     return Decision(**{**values, "image_ids": tuple(values.get("image_ids", ()))})
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    if file.write(data) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(file.fileno())
 
 
 def _find_end(data: bytes) -> tuple[int, bytes]:

@@ -1,0 +1,24 @@
+"""handoff.csv and handoff.json: written for a person to fill in, read back with every row checked.
+
+The format is public: docs/handoff-format.md. `build_handoff` makes the noun, `write_handoff` the
+two files, `read_handoff` checks and reads them, `decide_handoff` turns what a person filled in
+into decisions, and `read_known_types` takes the labelled rows alone.
+"""
+
+from discovery.formats.handoff.build import build_handoff
+from discovery.formats.handoff.decide import Taken, decide_handoff
+from discovery.formats.handoff.known import read_known_types
+from discovery.formats.handoff.read import read_handoff
+from discovery.formats.handoff.witness import digest_rows
+from discovery.formats.handoff.write import format_handoff, write_handoff
+
+__all__ = [
+    "Taken",
+    "build_handoff",
+    "decide_handoff",
+    "digest_rows",
+    "format_handoff",
+    "read_handoff",
+    "read_known_types",
+    "write_handoff",
+]

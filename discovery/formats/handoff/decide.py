@@ -1,0 +1,146 @@
+"""What a person filled in becomes decisions; what they left as it was does not.
+
+A row that comes back may be older than the ledger. It counts as edited only where its label is
+none the image ever had with the same source, person and time: so an old copy never undoes what
+was decided since.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from discovery.records import Decided, Decision, Handoff, ImageLabel, is_same_to_spreadsheet
+from embeddings.errors import HandoffError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What a filled handoff says that the ledger does not.
+
+    Attributes
+    ----------
+    decisions : tuple of Decision
+    labelled, withdrawn : int
+        Images that got a new label, and whose label was cleared.
+    kept : int
+        Images whose label in the file is empty or older than the ledger's, which stands.
+    overruled : int
+        Images whose label in the ledger was newer than the one the person saw; the file's counts.
+    rewritten : int
+        Images whose label the spreadsheet rewrote by itself (007 to 7); the ledger's stands.
+    """
+
+    decisions: tuple[Decision, ...]
+    labelled: int
+    withdrawn: int
+    kept: int
+    overruled: int
+    rewritten: int
+
+
+def decide_handoff(returned: Handoff, decided: Decided, *, by: str, at: str) -> Taken:
+    """Compare a handoff that came back with what is decided.
+
+    Parameters
+    ----------
+    by, at
+        Who read it back and when; a name a person wrote into ``decided_by`` goes first.
+
+    Raises
+    ------
+    HandoffError
+        Two rows of one image were edited differently.
+    """
+    new: dict[str, ImageLabel] = {}
+    kept: set[str] = set()
+    rewritten: set[str] = set()
+    overruled: set[str] = set()
+    for image_id, path, came in _list_labels(returned.rows):
+        current = decided.images.get(image_id, ImageLabel())
+        base = _find_base(came, current, decided.history.get(image_id, frozenset()))
+        if came.label == current.label:
+            continue
+        if (base and base.label == came.label) or (not came.label and base != current):
+            kept.add(image_id)
+        elif base and is_same_to_spreadsheet(base.label, came.label):
+            rewritten.add(image_id)
+        else:
+            person = came.by if came.by and (base is None or came.by != base.by) else by
+            edit = ImageLabel(label=came.label, source="human", by=person, at=at)
+            if new.setdefault(image_id, edit).label != edit.label:
+                raise HandoffError(
+                    f"image {image_id} (also {path}) has the labels {new[image_id].label!r} and "
+                    f"{edit.label!r}: give it one in column label"
+                )
+            if current.label and base != current:
+                overruled.add(image_id)
+    return Taken(
+        decisions=tuple(_make_decisions(returned.rows, new)),
+        labelled=sum(bool(label.label) for label in new.values()),
+        withdrawn=sum(not label.label for label in new.values()),
+        kept=len(kept - new.keys()),
+        overruled=len(overruled),
+        rewritten=len(rewritten - new.keys()),
+    )
+
+
+def _list_labels(rows: pd.DataFrame) -> Iterator[tuple[str, str, ImageLabel]]:
+    row: Any  # a named tuple of the columns
+    for row in rows.itertuples(index=False):
+        yield (
+            row.image_id,
+            row.path,
+            ImageLabel(
+                label=row.label, source=row.label_source, by=row.decided_by, at=row.decided_at
+            ),
+        )
+
+
+def _find_base(
+    came: ImageLabel, current: ImageLabel, history: Iterable[ImageLabel]
+) -> ImageLabel | None:
+    """Return the state of the image that the row was written with; None where it had none.
+
+    A spreadsheet may have made a date of the time, so source and person decide where it fits
+    nothing; the state of now goes first.
+    """
+    if not (came.source or came.by or came.at):
+        return None
+    states = [current, *sorted(history, key=lambda state: state.at, reverse=True)]
+    states = [state for state in states if (state.source, state.by) == (came.source, came.by)]
+    by_time = [state for state in states if state.at == came.at]
+    same_label = [state for state in by_time or states if state.label == came.label]
+    return next(iter([*same_label, *by_time, *states]), None)
+
+
+def _make_decisions(rows: pd.DataFrame, new: Mapping[str, ImageLabel]) -> Iterable[Decision]:
+    proposal_of = dict(zip(rows["image_id"], rows["proposal_id"], strict=True))
+    members: defaultdict[str, list[str]] = defaultdict(list)
+    for image_id, proposal_id in proposal_of.items():
+        members[proposal_id].append(image_id)
+    groups: defaultdict[tuple[str, ImageLabel], list[str]] = defaultdict(list)
+    for image_id, label in new.items():
+        groups[proposal_of[image_id], label].append(image_id)
+    for (proposal_id, label), image_ids in groups.items():
+        # All of a proposal under one name is a decision on the proposal too.
+        whole = bool(proposal_id and label.label) and len(image_ids) == len(members[proposal_id])
+        if whole:
+            yield _decide(proposal_id, label, image_ids, whole=True)
+        yield _decide(proposal_id, label, image_ids, whole=False)
+
+
+def _decide(
+    proposal_id: str, label: ImageLabel, image_ids: Iterable[str], *, whole: bool
+) -> Decision:
+    return Decision(
+        proposal_id=proposal_id,
+        verdict="accept" if label.label else "reject",
+        label=label.label,
+        by=label.by,
+        at=label.at,
+        scope="proposal" if whole else "image",
+        image_ids=tuple(image_ids),
+    )

@@ -1,0 +1,191 @@
+"""A handoff comes back: every row is checked against what was written, every fault is named."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from discovery.formats.handoff.build import list_types
+from discovery.formats.handoff.rows import looks_like_number, parse_rows, restore_ids
+from discovery.formats.handoff.sheet import Sheet, parse_sheet
+from discovery.formats.handoff.witness import (
+    KEY_COLUMNS,
+    Fault,
+    Witness,
+    decode_witness,
+    digest_rows,
+    find_row_faults,
+    make_witness,
+)
+from discovery.formats.handoff.write import FORMAT, VERSION
+from discovery.records import Handoff
+from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
+from embeddings.console import get_logger
+from embeddings.errors import HandoffError
+
+_MOST_FAULTS = 20  # named in the one line; the rest are counted
+_KEYS = ("run_id", "store", "sha256", "types", "proposals", "witness", "provenance")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Description:
+    """What handoff.json says, checked."""
+
+    witness: Witness
+    run_id: str
+    store: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    definitions: Mapping[str, str]
+    accepted: Mapping[str, Sequence[str]]
+
+
+def read_handoff(path: Path, *, written: Handoff | None = None) -> Handoff:
+    """Read a handoff, filled or not, from its CSV, its JSON or the folder of both.
+
+    The two files are checked against each other; with `written`, the run's own handoff, the JSON
+    may be missing, and ids that a spreadsheet took for numbers are put back.
+
+    Raises
+    ------
+    HandoffError
+        A file is missing or not a handoff, or rows do not match what was written: names file,
+        row and column of each fault.
+    """
+    table, beside = _locate(path)
+    described = _read_description(beside) if beside is not None else None
+    if described is None and written is None:
+        raise HandoffError(
+            f"{table} has no {HANDOFF_JSON} beside it, so its rows cannot be checked: "
+            "put both into one folder"
+        )
+    if described and written and described.run_id != written.run_id:
+        raise HandoffError(
+            f"{beside} is of the run {described.run_id}, but this is the run {written.run_id}: "
+            "read it into its own run"
+        )
+    sheet = parse_sheet(_read_bytes(table), str(table), required=(*KEY_COLUMNS, "label"))
+    rows, faults = parse_rows(sheet, need_membership=written is None)
+    if written is not None:
+        rows = _restore(rows, written, name=str(table))
+    own = _describe_written(written) if written is not None else None
+    chosen, row_faults = _choose(rows, sheet, [one for one in (described, own) if one])
+    _raise_faults(str(table), [*faults, *row_faults])
+    if digest_rows(rows) != chosen.witness.sha256:
+        raise HandoffError(
+            f"{beside or table}: its sha256 is not that of the rows: take it as it was written"
+        )
+    return _make_handoff(rows, chosen)
+
+
+def _locate(path: Path) -> tuple[Path, Path | None]:
+    """Find the CSV, and the JSON where there is one."""
+    if path.is_dir():
+        table, beside = path / HANDOFF_CSV, path / HANDOFF_JSON
+    elif path.suffix.lower() == ".json":
+        table, beside = path.with_suffix(".csv"), path
+    else:
+        table, beside = path, path.with_suffix(".json")
+        if not beside.is_file():
+            beside = path.parent / HANDOFF_JSON  # the CSV was saved under another name
+    if not table.is_file():
+        raise HandoffError(f"{table} does not exist: give a handoff.csv or the folder it is in")
+    return table, beside if beside.is_file() else None
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise HandoffError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _read_description(path: Path) -> _Description:
+    try:
+        values = json.loads(_read_bytes(path))
+    except ValueError as error:
+        raise HandoffError(f"{path} is not JSON ({error}): take it as it was written") from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise HandoffError(f"{path} is not of the format {FORMAT}: take it as it was written")
+    if values.get("version") != VERSION:
+        raise HandoffError(
+            f"{path} has version {values.get('version')}, this program reads {VERSION}: "
+            "use the program that wrote it"
+        )
+    missing = [key for key in _KEYS if key not in values]
+    if missing:
+        raise HandoffError(f"{path} lacks {missing[0]}: take it as it was written")
+    try:
+        proposals = {int(cluster): str(name) for cluster, name in values["proposals"].items()}
+        return _Description(
+            witness=decode_witness(values["witness"], proposals, sha256=values["sha256"]),
+            run_id=str(values["run_id"]),
+            store=values["store"],
+            provenance=values["provenance"],
+            definitions={kind["label"]: kind["definition"] for kind in values["types"]},
+            accepted={kind["label"]: kind["proposals"] for kind in values["types"]},
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise HandoffError(f"{path} cannot be read ({error!r}): take it as written") from error
+
+
+def _describe_written(written: Handoff) -> _Description:
+    return _Description(
+        witness=make_witness(written.rows, written.proposals),
+        run_id=written.run_id,
+        store=written.store,
+        provenance=written.provenance,
+        definitions={kind.label: kind.definition for kind in written.types},
+        accepted={kind.label: kind.proposals for kind in written.types},
+    )
+
+
+def _restore(rows: pd.DataFrame, written: Handoff, *, name: str) -> pd.DataFrame:
+    rows, restored = restore_ids(rows, written.rows)
+    if restored:
+        get_logger().info("%s: %d ids a spreadsheet took for numbers put back", name, restored)
+    known = written.rows.set_index(["image_id", "path"])["membership"]
+    index = pd.MultiIndex.from_frame(rows[["image_id", "path"]])
+    return rows.assign(membership=known.reindex(index).to_numpy("float32"))
+
+
+def _choose(
+    rows: pd.DataFrame, sheet: Sheet, described: Sequence[_Description]
+) -> tuple[_Description, list[Fault]]:
+    """Take the first description the rows match; otherwise the first and all that is wrong."""
+    attempts = [(one, find_row_faults(rows, sheet.numbers, one.witness)) for one in described]
+    chosen, faults = next((attempt for attempt in attempts if not attempt[1]), attempts[0])
+    ids = dict(zip(sheet.numbers, rows["image_id"], strict=True))
+    return chosen, [_explain(fault, str(ids.get(fault.row, ""))) for fault in faults]
+
+
+def _explain(fault: Fault, image_id: str) -> Fault:
+    if fault.column == "image_id" and "not what was" in fault.text and looks_like_number(image_id):
+        text = (
+            f"{image_id!r} is a number a spreadsheet made of the id: read the file into its run "
+            "with discovery.handoff RUN --read, which puts it back"
+        )
+        return replace(fault, text=text)
+    return fault
+
+
+def _raise_faults(name: str, faults: Sequence[Fault]) -> None:
+    if not faults:
+        return
+    unique = list(dict.fromkeys(str(fault) for fault in faults))
+    told = "; ".join(unique[:_MOST_FAULTS])
+    more = len(unique) - _MOST_FAULTS
+    raise HandoffError(f"{name}: {told}" + (f"; and {more} more faults" if more > 0 else ""))
+
+
+def _make_handoff(rows: pd.DataFrame, described: _Description) -> Handoff:
+    return Handoff(
+        rows=rows,
+        types=list_types(rows, definitions=described.definitions, accepted=described.accepted),
+        proposals=described.witness.proposals,
+        run_id=described.run_id,
+        store=described.store,
+        provenance=described.provenance,
+    )

@@ -1,0 +1,141 @@
+"""The cells of a filled handoff become rows; each cell that cannot be is a fault with its place."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from discovery.formats.handoff.build import set_types
+from discovery.formats.handoff.sheet import Sheet
+from discovery.formats.handoff.witness import Fault
+from discovery.records import find_label_fault, tidy_label
+
+_NO_CLUSTER = -2  # stands for a cluster id that could not be read, so that it equals none
+_INTEGER = re.compile(r"[-+]?\d+([.,]0*)?")  # a spreadsheet writes 3 as 3.0 or 3,0
+# 1.23457E+15, or all digits: what a spreadsheet makes of an id that looks like a number
+_NUMBER = re.compile(r"(\d+)(?:[.,](\d+))?(?:[eE]\+?(\d+))?")
+
+
+def parse_rows(sheet: Sheet, *, need_membership: bool) -> tuple[pd.DataFrame, list[Fault]]:
+    """Turn text into the columns of a handoff, and name every cell that is not what it must be.
+
+    Blanks around ids, numbers and labels are dropped; a path is kept to the letter.
+    `need_membership` is False where memberships are known from elsewhere and are not read.
+    """
+    faults: list[Fault] = []
+
+    def parse(column: str, convert: Callable[[str], Any], otherwise: Any) -> list[Any]:
+        values = []
+        for number, cell in zip(sheet.numbers, sheet.column(column), strict=True):
+            try:
+                values.append(convert(cell.strip()))
+            except ValueError as error:
+                faults.append(Fault(row=number, column=column, text=str(error)))
+                values.append(otherwise)
+        return values
+
+    columns: dict[str, Sequence[Any]] = {
+        "image_id": parse("image_id", str, ""),
+        "path": sheet.column("path"),
+        "cluster_id": parse("cluster_id", _parse_cluster, _NO_CLUSTER),
+        "membership": (
+            parse("membership", _parse_membership, 0.0)
+            if need_membership and "membership" in sheet.columns
+            else [float("nan")] * len(sheet)
+        ),
+        "proposal_id": parse("proposal_id", str, ""),
+        "label": parse("label", _parse_label, ""),
+        "label_source": parse("label_source", _parse_source, ""),
+        "decided_by": parse("decided_by", str, ""),
+        "decided_at": parse("decided_at", str, ""),
+    }
+    rows = set_types(pd.DataFrame(columns))
+    return rows, faults + _find_disagreements(rows, sheet.numbers)
+
+
+def restore_ids(rows: pd.DataFrame, written: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Put back ids that a spreadsheet took for numbers; they are found by their path.
+
+    An id of sixteen digits, or of digits around one ``e``, loses its last digits for good. The
+    path still says which image it was, and the number must agree with that image's id.
+
+    Returns
+    -------
+    rows, restored
+        The rows, and how many ids were put back.
+    """
+    known = set(written["image_id"])
+    by_path = written.groupby("path")["image_id"].agg(list).to_dict()
+    ids, restored = rows["image_id"].tolist(), 0
+    for place, (image_id, path) in enumerate(zip(ids, rows["path"], strict=True)):
+        if image_id in known or not looks_like_number(image_id):
+            continue
+        matches = [one for one in by_path.get(path, []) if _may_become(one, image_id)]
+        if len(matches) == 1:
+            ids[place] = matches[0]
+            restored += 1
+    return rows.assign(image_id=pd.Series(ids, index=rows.index, dtype="str")), restored
+
+
+def looks_like_number(text: str) -> bool:
+    """Tell whether a spreadsheet could take, or could have made, this id as a number."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def _may_become(image_id: str, read: str) -> bool:
+    """Tell whether the number that came back is the id as far as its digits go."""
+    match = _NUMBER.fullmatch(read)
+    if match is None or not looks_like_number(image_id):
+        return False
+    whole, decimals, exponent = match.group(1), match.group(2) or "", int(match.group(3) or 0)
+    if exponent > 400:  # beyond what a float holds; a spreadsheet leaves such text alone
+        return False
+    number = float(f"{whole}.{decimals or 0}e{exponent}")
+    last_digit = 10.0 ** (exponent - len(decimals)) if match.group(3) else 0.0
+    # A spreadsheet keeps 15 digits and shows as many as the column is wide.
+    return abs(float(image_id) - number) <= max(0.51 * last_digit, 1e-14 * number)
+
+
+def _parse_cluster(cell: str) -> int:
+    if not _INTEGER.fullmatch(cell):
+        raise ValueError(f"{cell!r} is not a whole number: put back what was written")
+    return int(re.split("[.,]", cell)[0])
+
+
+def _parse_membership(cell: str) -> float:
+    try:
+        number = float(cell.replace(",", "."))
+    except ValueError:
+        number = float("nan")
+    if not 0 <= number <= 1:
+        raise ValueError(f"{cell!r} is not a number from 0 to 1: put back what was written")
+    return number
+
+
+def _parse_label(cell: str) -> str:
+    label = tidy_label(cell)
+    if label and (fault := find_label_fault(label)):
+        raise ValueError(fault)
+    return label
+
+
+def _parse_source(cell: str) -> str:
+    source = cell.casefold()
+    if source not in ("human", "cluster", ""):
+        raise ValueError(f"{cell!r} came, expected human, cluster or nothing: leave it empty")
+    return source
+
+
+def _find_disagreements(rows: pd.DataFrame, numbers: Sequence[int]) -> list[Fault]:
+    """Name freshly filled rows of one image (exact duplicates) that have different labels."""
+    first: dict[str, tuple[int, str]] = {}
+    faults = []
+    fresh = (rows["label"] != "") & (rows["label_source"] == "")
+    for place in fresh.to_numpy().nonzero()[0].tolist():
+        image_id, label = str(rows["image_id"].iloc[place]), str(rows["label"].iloc[place])
+        number, other = first.setdefault(image_id, (numbers[place], label))
+        if other != label:
+            text = f"{label!r}, but row {number} is the same image and says {other!r}: choose one"
+            faults.append(Fault(row=numbers[place], column="label", text=text))
+    return faults

@@ -1,0 +1,157 @@
+"""What was written, small enough to travel with it: so that every fault of a row can be named.
+
+The sha256 over all rows tells *that* something changed. The witness, 12 bytes a row in
+handoff.json (a short hash of the image id, one of the path, and the cluster), tells *which* row
+and column, also where the run itself is not at hand.
+"""
+
+import base64
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+KEY_COLUMNS = ("image_id", "path", "cluster_id", "proposal_id")
+_ROW = np.dtype([("id", "<u4"), ("path", "<u4"), ("cluster", "<i4")])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing wrong with one row; row 1 is the header, 0 means the file as a whole."""
+
+    row: int
+    column: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"row {self.row}, column {self.column}: {self.text}" if self.row else self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """The rows that were written, in their order, as hashes.
+
+    Attributes
+    ----------
+    rows : (n,) structured array of id, path (hashes) and cluster
+    proposals : mapping of int to str
+        The proposal id of each cluster id.
+    sha256 : str
+    """
+
+    rows: NDArray[np.void]
+    proposals: Mapping[int, str]
+    sha256: str
+
+    def encode(self) -> str:
+        """Return the rows as base64."""
+        return base64.b64encode(self.rows.tobytes()).decode()
+
+    @property
+    def keys(self) -> NDArray[np.uint64]:
+        """(n,) the id's and the path's hash as one number."""
+        ids = self.rows["id"].astype(np.uint64)
+        return ids << np.uint64(32) | self.rows["path"].astype(np.uint64)
+
+
+def digest_rows(rows: pd.DataFrame) -> str:
+    """Return the sha256 over the sorted (image_id, path, cluster_id, proposal_id).
+
+    Rows are sorted as tuples (text by code point, the cluster as a number), each is written as a
+    JSON array without blanks, and one line feed stands between two.
+    """
+    keys = sorted(rows[list(KEY_COLUMNS)].itertuples(index=False, name=None))
+    lines = (json.dumps(key, ensure_ascii=False, separators=(",", ":")) for key in keys)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def make_witness(rows: pd.DataFrame, proposals: Mapping[int, str]) -> Witness:
+    """Make the witness of a handoff's rows."""
+    hashes = np.empty(len(rows), _ROW)
+    hashes["id"] = [hash_text(text) for text in rows["image_id"]]
+    hashes["path"] = [hash_text(text) for text in rows["path"]]
+    hashes["cluster"] = rows["cluster_id"]
+    return Witness(rows=hashes, proposals=proposals, sha256=digest_rows(rows))
+
+
+def decode_witness(text: str, proposals: Mapping[int, str], *, sha256: str) -> Witness:
+    """Read a witness back from `Witness.encode`; ValueError where it is not one."""
+    rows = np.frombuffer(base64.b64decode(text, validate=True), _ROW)
+    return Witness(rows=rows, proposals=proposals, sha256=sha256)
+
+
+def hash_text(text: str) -> int:
+    """Return 32 bits of a text's BLAKE2b."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little")
+
+
+def hash_key(image_id: str, path: str) -> int:
+    """Return what `Witness.keys` holds for a row."""
+    return hash_text(image_id) << 32 | hash_text(path)
+
+
+def find_row_faults(rows: pd.DataFrame, numbers: Sequence[int], witness: Witness) -> list[Fault]:
+    """Compare rows that came back, and their numbers in the file, with those that were written."""
+    position = {key: i for i, key in enumerate(witness.keys.tolist())}
+    seen: dict[int, int] = {}  # position as written -> row number in the file
+    strangers: list[tuple[int, Any]] = []
+    faults: list[Fault] = []
+    row: Any  # a named tuple of the columns
+    for number, row in zip(numbers, rows.itertuples(index=False), strict=True):
+        place = position.get(hash_key(row.image_id, row.path))
+        if place is None:
+            strangers.append((number, row))
+        elif place in seen:
+            faults.append(
+                Fault(row=number, column="image_id", text=f"repeats row {seen[place]}: delete one")
+            )
+        else:
+            seen[place] = number
+            faults += _compare(number, row, witness=witness, place=place)
+    free = [place for place in range(len(witness.rows)) if place not in seen]
+    named, missing = _name_strangers(strangers, witness, free=free)
+    return sorted(faults + named, key=lambda fault: fault.row) + missing
+
+
+def _compare(number: int, row: Any, *, witness: Witness, place: int) -> list[Fault]:
+    cluster = int(witness.rows["cluster"][place])
+    proposal = witness.proposals.get(cluster, "")
+    faults = []
+    if row.cluster_id != cluster:
+        text = f"{row.cluster_id} came, {cluster} was written: put it back"
+        faults.append(Fault(row=number, column="cluster_id", text=text))
+    if row.proposal_id != proposal:
+        text = f"{row.proposal_id!r} came, {proposal!r} was written: put it back"
+        faults.append(Fault(row=number, column="proposal_id", text=text))
+    return faults
+
+
+def _name_strangers(
+    strangers: Sequence[tuple[int, Any]], witness: Witness, *, free: Sequence[int]
+) -> tuple[list[Fault], list[Fault]]:
+    """Say of each unknown row which column was changed, and which written rows are missing."""
+    by_id: defaultdict[int, list[int]] = defaultdict(list)
+    by_path: defaultdict[int, list[int]] = defaultdict(list)
+    for place in free:
+        by_id[int(witness.rows["id"][place])].append(place)
+        by_path[int(witness.rows["path"][place])].append(place)
+    unclaimed = dict.fromkeys(free)
+    faults = []
+    for number, row in strangers:
+        column, text = "image_id", "this row was never written: delete it"
+        for name, value, places in (("path", row.image_id, by_id), ("image_id", row.path, by_path)):
+            candidates = [place for place in places[hash_text(value)] if place in unclaimed]
+            if candidates:
+                del unclaimed[candidates[0]]
+                column, text = name, f"{getattr(row, name)!r} is not what was written: put it back"
+                break
+        faults.append(Fault(row=number, column=column, text=text))
+    # The first row that was written had the number 2: the header is row 1.
+    missing = [f"row {place + 2} as it was written is missing: put it back" for place in unclaimed]
+    return faults, [Fault(row=0, column="", text=text) for text in missing]
