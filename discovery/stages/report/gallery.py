@@ -1,0 +1,228 @@
+"""The gallery: one card a proposal with its pictures and its evidence, and the strip of the rare.
+
+Pictures carry the image's position only (`data-i`); the scripts fill them in when they come into
+view, so that a page of three hundred cards opens at once.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from discovery.records import Proposal
+from discovery.stages.report.data import ReportData
+from discovery.stages.report.figures import count_memberships, count_paths, summarise
+from discovery.stages.report.html import Markup, join, node
+from discovery.stages.report.marks import render_bar, render_columns, render_mark
+from discovery.stages.report.thumbnails import find_rare
+from discovery.stages.report.words import (
+    Evidence,
+    weigh_evidence,
+    write_count,
+    write_share,
+    write_sizes,
+    write_value,
+)
+
+_KINDS = {
+    "central": "most typical",
+    "edge": "least typical",
+    "diverse": "unlike each other",
+}
+_ASSOCIATIONS_SHOWN = 6
+
+
+class _Page:
+    """What every card needs, worked out once: fifty thousand paths are counted one time only."""
+
+    def __init__(self, data: ReportData, marks: Sequence[tuple[int, int]]) -> None:
+        self.data = data
+        self.marks = marks
+        self.ranked = sorted(data.proposals, key=lambda proposal: proposal.rank)
+        self.counts = count_paths(data)  # (n,)
+        self._where = {image_id: i for i, image_id in enumerate(data.clustering.ids.tolist())}
+
+    def positions(self, ids: Iterable[str]) -> list[int]:
+        return [self._where[image_id] for image_id in ids]
+
+
+def render_rare(data: ReportData) -> Markup:
+    """Render the noise with the highest outlier scores, strangest first."""
+    rare = find_rare(data.clustering).tolist()
+    scores = data.clustering.outlier_scores
+    shots = join(
+        _render_shot(data, i, f"Rare image, outlier score {scores[i]:.2f}", f"{scores[i]:.2f}")
+        for i in rare
+    )
+    noise = summarise(data).noise
+    told = (
+        f"The strangest {len(rare)} of {write_count(noise, 'image')} in no cluster, "
+        "by outlier score."
+        if rare
+        else "Every image is in a cluster."
+    )
+    return node(
+        "section",
+        node("h2", "Rare: look at these first" if rare else "Nothing rare"),
+        node("p", told, class_="quiet"),
+        node("div", shots, class_="strip", tabindex=0, role="group", aria_label="Rare images")
+        if rare
+        else None,
+        id="rare",
+        class_="panel rare",
+    )
+
+
+def render_gallery(data: ReportData, marks: Sequence[tuple[int, int]]) -> Markup:
+    """Render the cards in rank order, below the tools that sort and filter them."""
+    page = _Page(data, marks)
+    cards = join(_render_card(page, proposal) for proposal in page.ranked)
+    empty = node(
+        "p", "No proposal matches this filter.", class_="quiet", id="no-match", hidden=True
+    )
+    if not page.ranked:
+        empty = node(
+            "p", "No type is proposed: no group of images was dense enough.", class_="quiet"
+        )
+    return node(
+        "section",
+        node("div", node("h2", "Proposed types"), _render_tools(), class_="bar-of-tools"),
+        node("div", cards, id="cards"),
+        empty,
+        id="types",
+    )
+
+
+def _render_tools() -> Markup:
+    orders = (("rank", "rank"), ("size", "size"), ("stability", "stability"))
+    options = join(node("option", name, value=value) for value, name in orders)
+    return node(
+        "div",
+        node("output", id="shown", aria_live="polite", class_="quiet"),
+        node("label", "Sort by ", node("select", options, id="sort")),
+        node(
+            "label",
+            node("span", "Filter", class_="unseen"),
+            node("input", id="filter", type="search", placeholder="Filter by name, id or path"),
+        ),
+        class_="tools",
+    )
+
+
+def _render_card(page: _Page, proposal: Proposal) -> Markup:
+    name = f"Type {proposal.rank}"
+    medoid = page.positions([proposal.medoid])[0]
+    rows = join(
+        _render_exemplars(page, name, kind, page.positions(proposal.exemplars[kind]))
+        for kind in _KINDS
+        if proposal.exemplars[kind]
+    )
+    return node(
+        "article",
+        _render_head(page, proposal),
+        node(
+            "div",
+            _render_shot(page.data, medoid, f"{name}, medoid", class_="medoid"),
+            node("div", _render_evidence(page, proposal), class_="facts"),
+            class_="body",
+        ),
+        node("div", rows, class_="exemplars"),
+        id=f"type-{proposal.rank}",
+        class_="panel card",
+        data_cluster=proposal.cluster_id,
+        data_rank=proposal.rank,
+        data_size=proposal.size,
+        data_stability=f"{np.nan_to_num(proposal.stability, nan=-1.0):.6f}",
+        aria_labelledby=f"name-{proposal.rank}",
+    )
+
+
+def _render_head(page: _Page, proposal: Proposal) -> Markup:
+    label = page.data.labels.get(proposal.proposal_id)
+    share = write_share(proposal.size / max(int(page.counts.sum()), 1))
+    noun = "image" if proposal.size == 1 else "images"
+    return node(
+        "header",
+        render_mark(*page.marks[proposal.cluster_id]),
+        node(
+            "h3",
+            node("span", f"Type {proposal.rank}"),
+            node("bdi", label, class_="label") if label else None,
+            id=f"name-{proposal.rank}",
+        ),
+        node("code", proposal.proposal_id, class_="quiet", title="proposal_id in handoff.csv"),
+        node("span", node("b", write_count(proposal.size)), f" {noun}, {share}", class_="size"),
+        node(
+            "button",
+            "On the map",
+            type="button",
+            class_="select",
+            data_cluster=proposal.cluster_id,
+            aria_pressed="false",
+        ),
+    )
+
+
+def _render_evidence(page: _Page, proposal: Proposal) -> Markup:
+    rows = [_render_measure(measure) for measure in weigh_evidence(proposal, page.ranked)]
+    rows.append(_render_memberships(page, proposal))
+    sizes = write_sizes(proposal.size_um)
+    if sizes:
+        rows.append(_render_fact("Size", sizes, "longest side, 5th to 95th percentile"))
+    for name, value in list(proposal.associations.items())[:_ASSOCIATIONS_SHOWN]:
+        rows.append(_render_fact(str(name), write_value(value), "in common"))
+    return node("dl", join(rows), class_="evidence")
+
+
+def _render_measure(measure: Evidence) -> Markup:
+    bar = render_bar(measure.filled) if measure.filled is not None else node("span", class_="bar")
+    return node(
+        "div",
+        node("dt", measure.name, title=measure.hint),
+        node("dd", bar, node("b", measure.figure), node("span", measure.word)),
+    )
+
+
+def _render_memberships(page: _Page, proposal: Proposal) -> Markup:
+    members = page.data.clustering.members(proposal.cluster_id)
+    memberships = np.repeat(page.data.clustering.memberships[members], page.counts[members])
+    low, median, high = np.quantile(memberships, (0.0, 0.5, 1.0))
+    return node(
+        "div",
+        node("dt", "Membership", title="how firmly each image belongs, from 0 to 1"),
+        node(
+            "dd",
+            render_columns(count_memberships(memberships)),
+            node("b", f"{median:.2f}"),
+            node("span", f"median, {low:.2f} to {high:.2f}"),
+        ),
+    )
+
+
+def _render_fact(name: str, value: str, note: str) -> Markup:
+    said = node("dd", node("bdi", value, class_="value"), node("span", note))
+    return node("div", node("dt", node("bdi", name)), said, class_="plain")
+
+
+def _render_exemplars(page: _Page, name: str, kind: str, positions: list[int]) -> Markup:
+    shots = join(_render_shot(page.data, i, f"{name}, {_KINDS[kind]}") for i in positions)
+    return node(
+        "div",
+        node("p", node("b", kind), node("span", _KINDS[kind])),
+        node("div", shots, class_="row"),
+        class_="exemplar-row",
+    )
+
+
+def _render_shot(
+    data: ReportData, i: int, what: str, caption: str | None = None, *, class_: str = ""
+) -> Markup:
+    path = data.paths[i][0]
+    return node(
+        "button",
+        node("img", alt=f"{what}: {path}", data_i=i, decoding="async"),
+        node("span", caption, class_="caption") if caption else None,
+        type="button",
+        class_=f"shot {class_}".strip(),
+        data_i=i,
+        title=path,
+    )

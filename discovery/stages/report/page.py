@@ -1,0 +1,156 @@
+"""The whole report as one HTML text: sections, styles, scripts and data, and nothing from outside.
+
+``render_report(report)`` is pure; the front door writes what it returns to ``report.html``.
+"""
+
+from importlib.resources import files
+from typing import Any
+
+from discovery.stages.report.atlas import find_labels, name_clusters, render_atlas
+from discovery.stages.report.data import ReportData
+from discovery.stages.report.encode import encode_array, encode_json, encode_picture, hash_source
+from discovery.stages.report.figures import SHAPES, assign_marks, fit_map, locate_clusters
+from discovery.stages.report.gallery import render_gallery, render_rare
+from discovery.stages.report.html import Markup, join, node, raw
+from discovery.stages.report.making import render_making
+from discovery.stages.report.overview import render_overview
+
+# In the order in which they use each other; together they are one script.
+_SCRIPTS = (
+    "data.js",
+    "pictures.js",
+    "selection.js",
+    "marks.js",
+    "painter.js",
+    "view.js",
+    "pointer.js",
+    "map.js",
+    "lightbox.js",
+    "gallery.js",
+    "report.js",
+)
+
+
+def render_report(report: ReportData) -> str:
+    """Render the report as a self-contained page that opens from disk and never asks the network.
+
+    Its Content-Security-Policy allows the page's own script and style by their hashes, and
+    pictures from inside the page or from the disk: text from files could run nothing even if it
+    were not escaped.
+
+    Returns
+    -------
+    str
+        HTML, to be written as UTF-8.
+
+    Raises
+    ------
+    ValueError
+        A thumbnail is no JPEG, PNG or WebP.
+    """
+    style = _read_asset("report.css")
+    script = _join_scripts()
+    policy = (
+        "default-src 'none'; img-src data: file:; base-uri 'none'; form-action 'none'; "
+        f"script-src {hash_source(script)}; style-src {hash_source(style)}"
+    )
+    head = node(
+        "head",
+        node("meta", charset="utf-8"),
+        node("meta", http_equiv="Content-Security-Policy", content=policy),
+        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        node("meta", name="color-scheme", content="light dark"),
+        node("meta", name="referrer", content="no-referrer"),
+        node("title", f"{report.title} \u2013 defect-discovery"),
+        raw("style", style),
+    )
+    places = fit_map(report.xy)  # (n, 2)
+    centres = locate_clusters(report.clustering, places)  # (k, 2)
+    marks = [(int(colour), int(shape)) for colour, shape in assign_marks(centres)]
+    content = encode_json(_collect_data(report, (places, centres, marks)))
+    body = node(
+        "body",
+        _render_sections(report, marks),
+        raw("script", content, type="application/json", id="report-data"),
+        raw("script", script),
+    )
+    return f"<!DOCTYPE html>\n{node('html', head, body, lang='en')}\n"
+
+
+def _render_sections(report: ReportData, marks: list[tuple[int, int]]) -> Markup:
+    found = node("div", render_rare(report), render_gallery(report, marks), class_="found")
+    unscripted = node(
+        "noscript", node("p", "Pictures and map need JavaScript, which is off.", class_="warnings")
+    )
+    main = node("main", render_atlas(report, marks), found)
+    parts = [unscripted, render_overview(report), main, render_making(report), _render_lightbox()]
+    return join(parts)
+
+
+def _render_lightbox() -> Markup:
+    buttons = (
+        ("previous", "\u2039", "Previous"),
+        ("next", "\u203a", "Next"),
+        ("close", "\u00d7", "Close"),
+    )
+    return node(
+        "dialog",
+        node("div", node("img", alt="", id="large"), class_="stage"),
+        node("div", id="large-said", class_="said"),
+        join(
+            node("button", sign, type="button", id=f"large-{name}", title=hint, aria_label=hint)
+            for name, sign, hint in buttons
+        ),
+        id="lightbox",
+        aria_label="Image",
+    )
+
+
+def _collect_data(
+    report: ReportData, drawn: tuple[Any, Any, list[tuple[int, int]]]
+) -> dict[str, Any]:
+    """Gather what the scripts need, as JSON-ready values."""
+    places, centres, marks = drawn
+    clustering = report.clustering
+    where = {image_id: i for i, image_id in enumerate(clustering.ids.tolist())}
+    root, paths = _shorten_paths(report)
+    return {
+        "xy": encode_array(places.astype("float32")),
+        "labels": encode_array(clustering.labels.astype("int32")),
+        "memberships": encode_array(clustering.memberships.astype("float32")),
+        "outliers": encode_array(clustering.outlier_scores.astype("float32")),
+        "root": root,
+        "paths": paths,
+        "clusters": [
+            {"name": name, "label": label, "x": x, "y": y, "colour": colour, "shape": shape}
+            for name, label, (x, y), (colour, shape) in zip(
+                name_clusters(report), find_labels(report), centres.tolist(), marks, strict=True
+            )
+        ],
+        "shapes": SHAPES,
+        "thumbnails": {
+            str(where[image_id]): encode_picture(data)
+            for image_id, data in report.thumbnails.items()
+        },
+    }
+
+
+def _shorten_paths(report: ReportData) -> tuple[str, list[str | list[str]]]:
+    """Split off the folder that all paths share; an image with one path is a text, else a list."""
+    every = [path for paths in report.paths for path in paths]
+    # What the first and the last in order share, all share.
+    low, high = min(every, default=""), max(every, default="")
+    same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
+    root = low[: max(low.rfind("/", 0, same), low.rfind("\\", 0, same)) + 1]
+    cut = len(root)
+    shortened = [[path[cut:] for path in paths] for paths in report.paths]
+    return root, [paths[0] if len(paths) == 1 else paths for paths in shortened]
+
+
+def _join_scripts() -> str:
+    parts = "\n".join(_read_asset(name) for name in _SCRIPTS)
+    return f'(() => {{\n"use strict";\n{parts}\n}})();\n'
+
+
+def _read_asset(name: str) -> str:
+    return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")

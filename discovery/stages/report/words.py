@@ -1,0 +1,122 @@
+"""Figures in plain words: counts, shares, and what each measure of evidence means.
+
+A bar says how much; the word beside it says what an engineer may conclude, by a published rule
+where there is one.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from discovery.records import Proposal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One measure of a proposal: `filled` in [0, 1] is the bar, None where there is no figure."""
+
+    name: str
+    figure: str
+    filled: float | None
+    word: str
+    hint: str
+
+
+def write_count(count: int, noun: str = "") -> str:
+    """Write a count with thin spaces, and its noun in the right number."""
+    figure = f"{count:,}".replace(",", "\u202f")
+    return f"{figure} {noun}{'' if count == 1 else 's'}" if noun else figure
+
+
+def write_share(share: float) -> str:
+    """Write a share of [0, 1] in percent; what is not quite all or nothing never looks so."""
+    percent = 100 * share
+    if 0 < percent < 0.1:
+        return "< 0.1 %"
+    if 99.9 < percent < 100:
+        return "> 99.9 %"
+    return f"{percent:.0f} %" if percent in (0, 100) else f"{percent:.1f} %"
+
+
+def write_seconds(seconds: float) -> str:
+    """Write a duration the way a person would say it."""
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def write_value(value: Any, width: int = 160) -> str:
+    """Write any JSON-ready value on one line of at most `width` characters."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    if isinstance(value, float):
+        text = f"{value:.4g}"
+    return text if len(text) <= width else f"{text[: width - 1]}\u2026"
+
+
+def weigh_evidence(proposal: Proposal, among: Sequence[Proposal]) -> list[Evidence]:
+    """List the measures of one proposal; cohesion is judged among the others of the run."""
+    rows = [
+        _measure("Cohesion", proposal.cohesion, _compare(proposal, among), "likeness to the mean"),
+        _measure(
+            "Separation",
+            proposal.separation,
+            _grade(proposal.separation, _SEPARATION),
+            "margin to the nearest other cluster",
+        ),
+        _measure(
+            "Stability",
+            proposal.stability,
+            _grade(proposal.stability, _STABILITY),
+            "same group found again in resampled data",
+        ),
+    ]
+    if not math.isnan(proposal.novelty):
+        word = _grade(proposal.novelty, _NOVELTY)
+        if proposal.nearest_known:
+            word = f"{word}; nearest: {proposal.nearest_known}"
+        rows.append(_measure("Novelty", proposal.novelty, word, "share outside every known type"))
+    return rows
+
+
+def write_sizes(size_um: tuple[float, float] | None) -> str | None:
+    """Write the range of the defects' longest side, where it is known."""
+    if size_um is None:
+        return None
+    low, high = (f"{side:.3g}" for side in size_um)
+    return f"{low} \u00b5m" if low == high else f"{low}\u2013{high} \u00b5m"
+
+
+# Kaufman and Rousseeuw, Finding Groups in Data (1990), table 4 of chapter 2.
+_SEPARATION = (
+    (0.7, "stands well apart"),
+    (0.5, "stands apart"),
+    (0.25, "touches a neighbour"),
+    (-1, "overlaps a neighbour"),
+)
+# Hennig, Cluster-wise assessment of cluster stability (2007), section 6.
+_STABILITY = ((0.85, "very stable"), (0.75, "stable"), (0.6, "core stable"), (0, "doubtful"))
+_NOVELTY = ((0.8, "new"), (0.2, "partly new"), (0, "mostly known"))
+
+
+def _grade(value: float, steps: tuple[tuple[float, str], ...]) -> str:
+    return next((word for step, word in steps if value >= step), "")
+
+
+def _compare(proposal: Proposal, among: Sequence[Proposal]) -> str:
+    """Say in which third of the run a cohesion lies: its scale depends on the extractor."""
+    tighter = [other for other in among if other.cohesion > proposal.cohesion]
+    if len(among) < 3 or math.isnan(proposal.cohesion):
+        return ""
+    third = 3 * len(tighter) // len(among)
+    return ("among the tightest", "middling", "among the loosest")[third]
+
+
+def _measure(name: str, value: float, word: str, hint: str) -> Evidence:
+    if math.isnan(value):
+        return Evidence(name=name, figure="\u2013", filled=None, word="not measured", hint=hint)
+    filled = min(max(value, 0.0), 1.0)  # below zero there is no bar, the figure says it
+    figure = f"{value:.2f}".replace("-", "\u2212")
+    return Evidence(name=name, figure=figure, filled=filled, word=word, hint=hint)
