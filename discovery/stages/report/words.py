@@ -89,14 +89,15 @@ def write_sizes(size_um: tuple[float, float] | None) -> str | None:
     return f"{low} \u00b5m" if low == high else f"{low}\u2013{high} \u00b5m"
 
 
-# Kaufman and Rousseeuw, Finding Groups in Data (1990), table 4 of chapter 2.
+# Kaufman and Rousseeuw, Finding Groups in Data (1990), their reading of the silhouette.
 _SEPARATION = (
     (0.7, "stands well apart"),
     (0.5, "stands apart"),
     (0.25, "touches a neighbour"),
     (-1, "overlaps a neighbour"),
 )
-# Hennig, Cluster-wise assessment of cluster stability (2007), section 6.
+# Hennig (2007), thresholds as in his package fpc, clusterboot: .85 highly stable, .75 valid,
+# .6 a pattern whose members are doubtful.
 _STABILITY = ((0.85, "very stable"), (0.75, "stable"), (0.6, "core stable"), (0, "doubtful"))
 _NOVELTY = ((0.8, "new"), (0.2, "partly new"), (0, "mostly known"))
 
