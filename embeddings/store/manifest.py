@@ -1,0 +1,237 @@
+"""The manifest `store.json`: what is committed. Replacing it atomically is the commit.
+
+It carries the sha256 of its own content, so a flipped bit in it is found as in any other
+file. `seal` and `is_sealed` do this for every piece of JSON in a store.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, Self
+
+from embeddings.errors import StoreError
+from embeddings.records import ExtractorSpec
+from embeddings.store.disk import (
+    ALTERED,
+    MISSING,
+    DamagedFileError,
+    hash_bytes,
+    sync_folder,
+    unreadable,
+    write_file,
+)
+from embeddings.store.layout import MANIFEST, list_ours, name_codes, name_paths, name_rows
+
+VectorDtype = Literal["float32", "fp16"]
+Window = tuple[float, float]
+
+FORMAT = "defect-discovery-store"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentEntry:
+    """A committed segment: its number, rows, and the checksum and size of both files."""
+
+    number: int
+    rows: int
+    sha256_faiss: str
+    bytes_faiss: int
+    sha256_parquet: str
+    bytes_parquet: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathsEntry:
+    """A committed part of the log of files."""
+
+    number: int
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What is committed.
+
+    Attributes
+    ----------
+    spec : ExtractorSpec
+    vector_dtype : {"float32", "fp16"}
+    windows : mapping of str to (low, high)
+        The grey levels shown as black and white, one pair a kind of picture.
+    segments, paths : tuple of entries, in the order of their numbers
+    sidecars : mapping of str to str
+        sha256 of `quarantine.csv` and, where there is one, of `bank.npz`.
+    next_number : int
+        Number of the next commit. It only grows: no name is ever used twice.
+    """
+
+    spec: ExtractorSpec
+    vector_dtype: VectorDtype
+    windows: Mapping[str, Window] = field(default_factory=lambda: MappingProxyType({}))
+    segments: tuple[SegmentEntry, ...] = ()
+    paths: tuple[PathsEntry, ...] = ()
+    sidecars: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    next_number: int = 1
+
+    def __post_init__(self) -> None:
+        if self.vector_dtype not in ("float32", "fp16"):
+            raise StoreError(f"vector_dtype is {self.vector_dtype!r}, expected float32 or fp16")
+
+    @property
+    def rows(self) -> int:
+        """Number of vectors."""
+        return sum(segment.rows for segment in self.segments)
+
+    @property
+    def files(self) -> set[str]:
+        """Names of the numbered files that are committed."""
+        names = {name_paths(part.number) for part in self.paths}
+        for segment in self.segments:
+            names |= {name_codes(segment.number), name_rows(segment.number)}
+        return names
+
+    def identity(self) -> dict[str, Any]:
+        """Return what every file of the store repeats, so that a lost manifest can be rebuilt."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "spec": self.spec.to_dict(),
+            "spec_hash": self.spec.hash,
+            "vector_dtype": self.vector_dtype,
+            "windows": {kind: list(window) for kind, window in self.windows.items()},
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the manifest as JSON-ready values, not yet sealed."""
+        return {
+            **self.identity(),
+            "next_number": self.next_number,
+            "sidecars": dict(self.sidecars),
+            "segments": [_entry_dict(segment) for segment in self.segments],
+            "paths": [_entry_dict(part) for part in self.paths],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read a manifest back from `to_dict`, or the empty one of an `identity`.
+
+        Raises
+        ------
+        StoreError
+            Not a store, one of another version, or a spec this version does not know.
+        """
+        check_identity(values)
+        return cls(
+            spec=ExtractorSpec.from_dict(values["spec"]),
+            vector_dtype=values["vector_dtype"],
+            windows=MappingProxyType(
+                {kind: (float(low), float(high)) for kind, (low, high) in values["windows"].items()}
+            ),
+            segments=tuple(SegmentEntry(**entry) for entry in values.get("segments", ())),
+            paths=tuple(PathsEntry(**entry) for entry in values.get("paths", ())),
+            sidecars=MappingProxyType(dict(values.get("sidecars", {}))),
+            next_number=values.get("next_number", 1),
+        )
+
+
+def _entry_dict(entry: SegmentEntry | PathsEntry) -> dict[str, Any]:
+    # `asdict` copies deeply: 40 ms of each commit at 1,000 segments.
+    return {name: getattr(entry, name) for name in entry.__slots__}
+
+
+def check_identity(values: Mapping[str, Any]) -> None:
+    """Check that sealed values are a store's, of a version and an extractor we know.
+
+    Raises
+    ------
+    StoreError
+        They are not.
+    """
+    if values.get("format") != FORMAT:
+        raise StoreError(f"the format is {values.get('format')!r}, expected {FORMAT!r}")
+    if values["version"] != VERSION:
+        raise StoreError(
+            f"the store has format version {values['version']}, this version reads {VERSION}: "
+            "update defect-discovery"
+        )
+    if ExtractorSpec.from_dict(values["spec"]).hash != values["spec_hash"]:
+        raise StoreError("the extractor spec and its hash differ: made by another version")
+
+
+def seal(values: Mapping[str, Any]) -> str:
+    """Return JSON text of the values with the sha256 of their content in it."""
+    body = {key: value for key, value in values.items() if key != "sha256"}
+    canonical = json.dumps(body, sort_keys=True, allow_nan=False)
+    lines = [
+        f" {json.dumps(key)}: {_lay_out(value)}"
+        for key, value in {**body, "sha256": hash_bytes(canonical.encode())}.items()
+    ]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def is_sealed(values: Any) -> bool:
+    """Tell whether values read back from `seal` are what was sealed."""
+    if not isinstance(values, dict) or not isinstance(values.get("sha256"), str):
+        return False
+    body = {key: value for key, value in values.items() if key != "sha256"}
+    found: bool = hash_bytes(json.dumps(body, sort_keys=True).encode()) == values["sha256"]
+    return found
+
+
+def _lay_out(value: Any) -> str:
+    """Return JSON with one segment a line, to be read and compared by people."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "[\n  " + ",\n  ".join(json.dumps(item) for item in value) + "\n ]"
+    return json.dumps(value)
+
+
+def save_manifest(folder: Path, manifest: Manifest) -> None:
+    """Commit: after this returns, the manifest survives a power cut."""
+    write_file(folder / MANIFEST, seal(manifest.to_dict()).encode())
+    sync_folder(folder)
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read what is committed.
+
+    Raises
+    ------
+    StoreError
+        The folder is absent, not a store, or a store of another version.
+    StoreCorruptError
+        `store.json` is damaged or lost.
+    """
+    try:
+        data = (folder / MANIFEST).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        if list_ours(folder):
+            raise DamagedFileError(folder, MANIFEST, MISSING) from None
+        raise StoreError(
+            f"{folder} is not a store (it has no {MANIFEST}): "
+            f"make one with `python -m embeddings.extract IMAGES --store {folder}`"
+        ) from None
+    except OSError as error:
+        raise unreadable(folder, MANIFEST, error) from None
+    return _parse_manifest(folder, data)
+
+
+def _parse_manifest(folder: Path, data: bytes) -> Manifest:
+    try:
+        values = json.loads(data)
+    except ValueError:  # also UnicodeDecodeError
+        raise DamagedFileError(folder, MANIFEST, "is damaged (not JSON)") from None
+    if not isinstance(values, dict) or "sha256" not in values:
+        # A flipped bit in one of these two keys leaves the other in place.
+        if isinstance(values, dict) and values.get("format") == FORMAT:
+            raise DamagedFileError(folder, MANIFEST, "is damaged (it has no sha256)")
+        raise StoreError(f"{folder} is not a store: its {MANIFEST} is not one of ours")
+    if not is_sealed(values):
+        raise DamagedFileError(folder, MANIFEST, ALTERED)
+    try:
+        return Manifest.from_dict(values)
+    except StoreError as error:
+        raise StoreError(f"{folder}: {error}") from None

@@ -1,0 +1,222 @@
+"""A store as it was when it was opened: `Store`, and how folders become one.
+
+A `Store` is a snapshot: a writer adds files and never changes one, so readers of an older
+commit keep reading it while the store grows. `refresh` gives the newest.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from embeddings.errors import StoreError, StoreSpecError
+from embeddings.records import ROW_COLUMNS, ExtractorSpec, Vectors
+from embeddings.store.codes import CodesFile
+from embeddings.store.layout import BANK, QUARANTINE
+from embeddings.store.manifest import Manifest, SegmentEntry, VectorDtype, Window, load_manifest
+from embeddings.store.rows import IMAGE_COLUMNS, collect_files, collect_rows
+from embeddings.store.sidecars import decode_bank, decode_quarantine, read_sidecar
+from embeddings.store.writer import StoreWriter, open_writer
+
+BLOCK_ROWS = 8192  # 64 MiB of 2048-d float32
+
+
+class Store:
+    """A snapshot of a store; made by `open_store` and `create_store`.
+
+    Attributes
+    ----------
+    path : Path
+    spec : ExtractorSpec
+        What made the vectors.
+    vector_dtype : {"float32", "fp16"}
+        How they are kept; they are always read as float32.
+    windows : mapping of str to (low, high)
+        The grey levels shown as black and white, one pair a kind of picture.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path = path
+        self._manifest = manifest
+        self._rows: pd.DataFrame | None = None
+        self._files: pd.DataFrame | None = None
+
+    def __len__(self) -> int:
+        """Return the number of vectors."""
+        return self._manifest.rows
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r}, {len(self)} x {self.spec.dim} {self.vector_dtype})"
+
+    @property
+    def spec(self) -> ExtractorSpec:
+        """What made the vectors."""
+        return self._manifest.spec
+
+    @property
+    def vector_dtype(self) -> VectorDtype:
+        """How the vectors are kept."""
+        return self._manifest.vector_dtype
+
+    @property
+    def windows(self) -> Mapping[str, Window]:
+        """The window of each kind of picture."""
+        return self._manifest.windows
+
+    def refresh(self) -> "Store":
+        """Return the store as it is now."""
+        return open_store(self.path)
+
+    def check_spec(self, spec: ExtractorSpec) -> None:
+        """Check that vectors of `spec` may be put beside those of the store.
+
+        Raises
+        ------
+        StoreSpecError
+            They may not; every difference is named, the store's value first.
+        """
+        if spec.hash != self.spec.hash:
+            raise StoreSpecError(
+                f"{self.path} holds vectors of another extractor "
+                f"({'; '.join(self.spec.differences(spec))}): "
+                "use the store's options, or another store"
+            )
+
+    def ids(self) -> NDArray[np.str_]:
+        """Return the (n,) ids of all vectors, in the order of `iter_blocks`."""
+        return self._load_rows()["image_id"].to_numpy(dtype=np.str_)
+
+    def rows(self) -> pd.DataFrame:
+        """Return one row a vector: image_id, file_id, region and what is known of the image."""
+        return self._load_rows().copy()
+
+    def files(self) -> pd.DataFrame:
+        """Return path, file_id, size, mtime_ns of the files that are there, sorted by path."""
+        return self._load_files().copy()
+
+    def quarantine(self) -> pd.DataFrame:
+        """Return path and reason of the files that could not be used, as last committed."""
+        data = read_sidecar(self.path, QUARANTINE)
+        return decode_quarantine(b"path,reason\n" if data is None else data)
+
+    def load_bank(self) -> dict[str, NDArray[np.generic]] | None:
+        """Return the arrays of the patch bank, or None where the extractor needs none."""
+        data = read_sidecar(self.path, BANK)
+        return None if data is None else decode_bank(data)
+
+    def load_vectors(self, ids: Iterable[str] | None = None) -> Vectors:
+        """Load vectors with what is known of them.
+
+        Parameters
+        ----------
+        ids : iterable of str, optional
+            Which, and in which order. By default all whose file is still there, in the order
+            in which they came.
+
+        Raises
+        ------
+        StoreError
+            An id is not in the store.
+        StoreCorruptError
+            A segment is damaged.
+        """
+        rows = self._load_rows()
+        if ids is None:
+            live = rows["file_id"].isin(self._load_files()["file_id"])
+            positions = np.flatnonzero(live.to_numpy())
+        else:
+            positions = self._find(np.asarray(list(ids), dtype=np.str_))
+        chosen = rows.iloc[positions].reset_index(drop=True)
+        return Vectors(
+            ids=chosen["image_id"].to_numpy(dtype=np.str_),
+            values=self._read(positions),
+            rows=self._with_paths(chosen),
+            spec=self.spec,
+        )
+
+    def iter_blocks(
+        self, *, block_rows: int = BLOCK_ROWS
+    ) -> Iterator[tuple[NDArray[np.str_], NDArray[np.float32]]]:
+        """Yield (b,) ids and (b, d) float32 vectors of the whole store, block by block.
+
+        Memory is bounded by one block and the ids. A block never spans two segments.
+        """
+        ids = self.ids()
+        base = 0
+        for entry in self._manifest.segments:
+            for start, values in self._codes(entry).iter_blocks(block_rows):
+                first = base + start
+                yield ids[first : first + len(values)], values
+            base += entry.rows
+
+    def write(self) -> AbstractContextManager[StoreWriter]:
+        """Return a context manager giving the one writer; see `StoreWriter`.
+
+        This snapshot stays as it is: `refresh` shows what was written.
+        """
+        return open_writer(self.path)
+
+    def _load_rows(self) -> pd.DataFrame:
+        if self._rows is None:
+            self._rows = collect_rows(self.path, self._manifest)
+        return self._rows
+
+    def _load_files(self) -> pd.DataFrame:
+        if self._files is None:
+            self._files = collect_files(self.path, self._manifest)
+        return self._files
+
+    def _codes(self, entry: SegmentEntry) -> CodesFile:
+        return CodesFile(folder=self.path, entry=entry, dim=self.spec.dim, dtype=self.vector_dtype)
+
+    def _find(self, wanted: NDArray[np.str_]) -> NDArray[np.intp]:
+        positions = pd.Index(self._load_rows()["image_id"]).get_indexer(pd.Index(wanted))
+        unknown = wanted[positions < 0]
+        if len(unknown):
+            raise StoreError(
+                f"{self.path} holds no image {unknown[0]} ({len(unknown)} of {len(wanted)} ids "
+                "are unknown): extract the images into it first"
+            )
+        return np.asarray(positions, dtype=np.intp)
+
+    def _read(self, positions: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Read the (m, d) vectors at positions of the whole store, in any order."""
+        values = np.empty((len(positions), self.spec.dim), np.float32)  # (m, d)
+        order = np.argsort(positions, kind="stable")
+        ascending = positions[order]
+        base = 0
+        for entry in self._manifest.segments:
+            codes = self._codes(entry)
+            first, last = np.searchsorted(ascending, [base, base + entry.rows])
+            for start in range(first, last, BLOCK_ROWS):
+                part = slice(start, min(start + BLOCK_ROWS, last))
+                values[order[part]] = codes.read(ascending[part] - base)
+            base += entry.rows
+        return values
+
+    def _with_paths(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Add path, the first by name, and paths, the list of all, to rows of images."""
+        files = self._load_files()
+        wanted = files[files["file_id"].isin(rows["file_id"])]
+        by_file = wanted.groupby("file_id")["path"].agg(list).to_dict()
+        paths = [list(by_file.get(file_id, ())) for file_id in rows["file_id"]]
+        first = pd.array([own[0] if own else "" for own in paths], dtype="str")
+        whole = rows[list(IMAGE_COLUMNS)].assign(path=first, paths=pd.Series(paths, dtype=object))
+        return whole[list(ROW_COLUMNS)]
+
+
+def open_store(path: Path | str) -> Store:
+    """Open a store; reads `store.json` alone, however large the store is.
+
+    Raises
+    ------
+    StoreError
+        The folder is absent, not a store, or a store of a newer version.
+    StoreCorruptError
+        `store.json` is damaged or lost.
+    """
+    folder = Path(path)
+    return Store(folder, load_manifest(folder))

@@ -1,0 +1,144 @@
+"""What is known of each vector of a segment, and of each file: the two Parquet tables.
+
+A segment's table has one row a vector. The log of files has one row a path each time a path
+is noted: the latest row of a path wins, and an empty file_id forgets it.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from embeddings.errors import StoreError
+from embeddings.records import ROW_COLUMNS
+from embeddings.store.disk import DamagedFileError, read_file
+from embeddings.store.layout import name_paths, name_rows
+from embeddings.store.manifest import Manifest, PathsEntry, SegmentEntry
+from embeddings.store.sealed import parse_table
+
+_TYPES = {
+    "width": pa.int32(), "height": pa.int32(), "bit_depth": pa.int32(), "channels": pa.int32(),
+    "nan_pixels": pa.int64(), "um_per_pixel": pa.float64(), "defect_px": pa.float64(),
+    "parent_id": pa.string(), "page": pa.int32(), "x0": pa.int32(), "y0": pa.int32(),
+    "metadata": pa.string(),
+}  # fmt: skip
+
+# Columns of `rows` beside the ids; paths come from the log of files.
+IMAGE_COLUMNS = tuple(name for name in ROW_COLUMNS if name not in ("path", "paths"))
+ROWS_SCHEMA = pa.schema(
+    [pa.field(name, pa.string(), nullable=False) for name in ("image_id", "file_id", "region")]
+    + [
+        # An unknown scale or size is NaN, which Arrow calls null; nothing else may be unknown.
+        pa.field(name, _TYPES[name], nullable=name in ("um_per_pixel", "defect_px"))
+        for name in IMAGE_COLUMNS
+    ]
+)
+PATHS_SCHEMA = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("file_id", pa.string(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("mtime_ns", pa.int64(), nullable=False),
+    ]
+)
+_FILE_ID = re.compile(r"[0-9a-f]{16}")
+
+
+def make_rows(ids: NDArray[np.str_], rows: pd.DataFrame) -> pa.Table:
+    """Return a segment's table.
+
+    Raises
+    ------
+    ValueError
+        A column is missing or unknown, or a value is missing or of another type.
+    """
+    expected = {"file_id", "region", *IMAGE_COLUMNS}
+    odd = expected ^ (set(rows.columns) - {"image_id", "path", "paths"})
+    if odd:
+        raise ValueError(f"rows lack or have unknown columns: {sorted(odd)}")
+    whole = rows.assign(image_id=ids.astype(object))[ROWS_SCHEMA.names]
+    if (whole["file_id"].astype("str") == "").any():
+        raise ValueError("a row has an empty file_id")
+    return _to_table(whole, ROWS_SCHEMA)
+
+
+def make_paths(frame: pd.DataFrame) -> pa.Table:
+    """Return a part of the log of files from columns path, file_id, size, mtime_ns.
+
+    Raises
+    ------
+    ValueError
+        A path is not absolute, or a file_id is not 16 hexadecimal digits.
+    StoreError
+        A path is not valid UTF-8.
+    """
+    bad = [path for path in frame["path"] if not path.startswith("/")]
+    bad += [name for name in frame["file_id"] if not _FILE_ID.fullmatch(name)]
+    if bad:
+        raise ValueError(f"not an absolute path or not a file_id: {bad[0]!r}")
+    return _to_table(frame[PATHS_SCHEMA.names], PATHS_SCHEMA)
+
+
+def make_forgotten(paths: Sequence[str]) -> pa.Table:
+    """Return a part of the log that forgets these paths."""
+    n = len(paths)
+    frame = pd.DataFrame({"path": list(paths), "file_id": "", "size": [-1] * n, "mtime_ns": -1})
+    return _to_table(frame, PATHS_SCHEMA)
+
+
+def load_rows(folder: Path, entry: SegmentEntry) -> pa.Table:
+    """Read and check a segment's table.
+
+    Raises
+    ------
+    StoreCorruptError
+        The file is damaged or missing.
+    """
+    name = name_rows(entry.number)
+    data = read_file(folder, name, sha256=entry.sha256_parquet)
+    table, facts = parse_table(folder, name, data=data, schema=ROWS_SCHEMA)
+    if (table.num_rows, facts["sha256_faiss"]) != (entry.rows, entry.sha256_faiss):
+        raise DamagedFileError(folder, name, "belongs to other vectors")
+    return table
+
+
+def load_paths(folder: Path, entry: PathsEntry) -> pa.Table:
+    """Read and check a part of the log of files.
+
+    Raises
+    ------
+    StoreCorruptError
+        The file is damaged or missing.
+    """
+    name = name_paths(entry.number)
+    data = read_file(folder, name, sha256=entry.sha256)
+    return parse_table(folder, name, data=data, schema=PATHS_SCHEMA)[0]
+
+
+def collect_rows(folder: Path, manifest: Manifest) -> pd.DataFrame:
+    """Return the rows of every segment, in the order of the vectors."""
+    tables = [load_rows(folder, entry) for entry in manifest.segments]
+    frame: pd.DataFrame = pa.concat_tables([ROWS_SCHEMA.empty_table(), *tables]).to_pandas()
+    return frame
+
+
+def collect_files(folder: Path, manifest: Manifest) -> pd.DataFrame:
+    """Return path, file_id, size, mtime_ns of each path that is live, sorted by path."""
+    tables = [load_paths(folder, entry) for entry in manifest.paths]
+    log: pd.DataFrame = pa.concat_tables([PATHS_SCHEMA.empty_table(), *tables]).to_pandas()
+    latest = log.drop_duplicates("path", keep="last")
+    return latest[latest["file_id"] != ""].sort_values("path", ignore_index=True)
+
+
+def _to_table(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    try:
+        table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False, nthreads=1)
+    except UnicodeEncodeError as error:
+        raise StoreError(
+            f"{error.object!r} is not valid UTF-8: rename the file or leave it out"
+        ) from None
+    return table.replace_schema_metadata(None)

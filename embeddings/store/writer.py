@@ -1,0 +1,229 @@
+"""The one writer of a store: appends segments, notes files, and commits.
+
+::
+
+    with store.write() as writer:
+        writer.set_files(files)
+        writer.append(ids, values, rows)  # one segment, and one commit with all that is pending
+
+A commit writes new files, syncs them, and replaces `store.json`: before that nothing is
+visible, after that nothing is lost, wherever the process or the machine stops.
+"""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from embeddings.errors import StoreError
+from embeddings.store.codes import find_bad_rows
+from embeddings.store.commits import tidy_folder, write_paths, write_segment
+from embeddings.store.disk import hash_bytes, storage_errors
+from embeddings.store.layout import BANK, QUARANTINE
+from embeddings.store.lock import hold_lock
+from embeddings.store.manifest import Manifest, SegmentEntry, Window, load_manifest, save_manifest
+from embeddings.store.rows import load_rows, make_forgotten, make_paths, make_rows
+from embeddings.store.sidecars import encode_bank, encode_quarantine, settle_sidecars, stage_sidecar
+
+
+@contextlib.contextmanager
+def open_writer(folder: Path) -> Iterator["StoreWriter"]:
+    """Hold the store's lock, give its writer, and commit what is pending at the end.
+
+    Where the block raises, what is pending is dropped and what was committed stays.
+
+    Raises
+    ------
+    StoreLockedError
+        Another process is writing.
+    StoreError
+        The folder cannot be written.
+    """
+    with hold_lock(folder):
+        manifest = load_manifest(folder)
+        with storage_errors(folder):
+            tidy_folder(folder, manifest)
+        writer = StoreWriter(folder, manifest)
+        try:
+            yield writer
+            writer.commit()
+        finally:
+            writer.close()
+
+
+class StoreWriter:
+    """Writes to a store while its lock is held; made by `Store.write`."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self._folder = folder
+        self._manifest = manifest
+        self._ids: set[str] | None = None  # of every vector; read at the first append
+        self._usable = True
+        self._drop_pending()
+
+    def __len__(self) -> int:
+        """Return the number of committed vectors."""
+        return self._manifest.rows
+
+    @property
+    def windows(self) -> Mapping[str, Window]:
+        """The window of each kind of picture, pending ones included."""
+        return MappingProxyType({**self._manifest.windows, **self._windows})
+
+    def set_window(self, kind: str, window: Window) -> None:
+        """Fix the grey levels shown as black and white for a kind of picture.
+
+        Raises
+        ------
+        StoreError
+            The kind has another window already: intensities would no longer be comparable.
+        ValueError
+            Not finite, or low is not below high.
+        """
+        low, high = float(window[0]), float(window[1])
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise ValueError(f"window is {window}, expected finite low < high")
+        known = self.windows.get(kind)
+        if known is not None and known != (low, high):
+            raise StoreError(
+                f"{self._folder} shows {kind} pictures with window {known}, not {(low, high)}: "
+                "use another store for another window"
+            )
+        if known is None:
+            self._windows[kind] = (low, high)
+
+    def set_files(self, frame: pd.DataFrame) -> None:
+        """Note files, new or changed: columns path (absolute), file_id, size, mtime_ns.
+
+        Each call adds its rows to the log of files, so pass only what changed.
+        """
+        if len(frame):
+            self._paths.append(make_paths(frame))
+
+    def forget_files(self, paths: Sequence[str]) -> None:
+        """Forget paths: their images stay in the store, but are no longer loaded by default."""
+        if len(paths):
+            self._paths.append(make_forgotten(paths))
+
+    def set_quarantine(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Replace the quarantine by these (path, reason)."""
+        self._set_sidecar(QUARANTINE, encode_quarantine(pairs))
+
+    def save_bank(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+        """Keep the patch bank of defect pooling, for the images that come later."""
+        self._set_sidecar(BANK, encode_bank(arrays))
+
+    def append(
+        self, ids: NDArray[np.str_], values: NDArray[np.float32], rows: pd.DataFrame
+    ) -> None:
+        """Add vectors as one immutable segment, and commit it with all that is pending.
+
+        Parameters
+        ----------
+        ids : (b,) array of str
+            None of them is in the store yet.
+        values : (b, d) float32, unit rows
+        rows : DataFrame, b rows
+            file_id, region and the columns of `ROW_COLUMNS`; path and paths are ignored, they
+            come from `set_files`.
+
+        Raises
+        ------
+        ValueError
+            Shapes, ids, rows or values are not as above.
+        StoreError
+            The folder cannot be written; nothing of this call is visible.
+        """
+        ids = np.asarray(ids, dtype=np.str_)
+        if len(ids) == 0:
+            self.commit()
+            return
+        known = self._known_ids()
+        _check_batch(ids, values, dim=self._manifest.spec.dim, known=known)
+        table = make_rows(ids, rows)
+        with self._writing():
+            segment = write_segment(self._folder, self._with_windows(), values=values, table=table)
+            self._commit(segment)
+        known.update(ids.tolist())
+
+    def commit(self) -> None:
+        """Commit what is pending; where nothing is, nothing is written."""
+        if self._windows or self._paths or self._sidecars:
+            with self._writing():
+                self._commit(None)
+
+    def close(self) -> None:
+        """Refuse further writes; what is pending is dropped."""
+        self._usable = False
+        self._drop_pending()
+
+    def _drop_pending(self) -> None:
+        self._windows: dict[str, Window] = {}
+        self._paths: list[pa.Table] = []
+        self._sidecars: dict[str, bytes] = {}
+
+    def _set_sidecar(self, name: str, data: bytes) -> None:
+        if self._manifest.sidecars.get(name) == hash_bytes(data):
+            self._sidecars.pop(name, None)  # as committed
+        else:
+            self._sidecars[name] = data
+
+    def _known_ids(self) -> set[str]:
+        if self._ids is None:
+            self._ids = set()
+            for entry in self._manifest.segments:
+                self._ids.update(load_rows(self._folder, entry)["image_id"].to_pylist())
+        return self._ids
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Let no write follow one that failed: what is on the disk is then known to no one."""
+        if not self._usable:
+            raise StoreError(f"{self._folder}: this writer is closed or has failed: open it again")
+        self._usable = False
+        with storage_errors(self._folder):
+            yield
+        self._usable = True
+
+    def _commit(self, segment: SegmentEntry | None) -> None:
+        folder, manifest = self._folder, self._with_windows()
+        paths = (
+            [write_paths(folder, manifest, pa.concat_tables(self._paths))] if self._paths else []
+        )
+        staged = {name: stage_sidecar(folder, name, data) for name, data in self._sidecars.items()}
+        committed = dataclasses.replace(
+            manifest,
+            segments=manifest.segments + (() if segment is None else (segment,)),
+            paths=(*manifest.paths, *paths),
+            sidecars={**manifest.sidecars, **staged},
+            next_number=manifest.next_number + 1,
+        )
+        save_manifest(folder, committed)
+        settle_sidecars(folder, staged)
+        self._manifest = committed
+        self._drop_pending()
+
+    def _with_windows(self) -> Manifest:
+        return dataclasses.replace(self._manifest, windows=self.windows)
+
+
+def _check_batch(
+    ids: NDArray[np.str_], values: NDArray[np.float32], *, dim: int, known: set[str]
+) -> None:
+    if values.dtype != np.float32 or values.shape != (len(ids), dim):
+        raise ValueError(
+            f"values are {values.dtype} {values.shape}, expected float32 {(len(ids), dim)}"
+        )
+    new = set(ids.tolist())
+    if len(new) != len(ids) or "" in new or not new.isdisjoint(known):
+        raise ValueError("ids are empty, repeated, or in the store already")
+    bad = find_bad_rows(values)
+    if len(bad):
+        raise ValueError(f"row {bad[0]} of values is not finite or not of length 1")
