@@ -1,0 +1,90 @@
+"""The front door to the scores: a run's clusters against the truth.
+
+python -m discovery.evaluate RUN TRUTH.csv --out metrics.json
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from discovery.runs import open_run, write_bytes
+from discovery.stages.score import score_clustering
+from discovery.stages.truth import TruthRow, match_truth, read_truth
+from embeddings.console import run_command, say, track
+from embeddings.errors import ImageError, InputError
+from embeddings.images import fingerprint_file
+
+_PROG = "python -m discovery.evaluate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateOptions:
+    """Score a run's clusters against a truth table.
+
+    Attributes
+    ----------
+    run : Path
+        Folder that discovery.cluster made.
+    truth : Path
+        CSV with the columns path and label. A path is absolute or starts at the table's folder;
+        images are matched by content. A column image_id names tiles and crops exactly.
+    out : Path
+        File to write the scores into.
+    """
+
+    run: tyro.conf.Positional[Path]
+    truth: tyro.conf.Positional[Path]
+    out: Path
+
+
+def main(options: EvaluateOptions) -> None:
+    """Score, write the scores and say them; the last line says where they are."""
+    images = open_run(options.run).load_images()
+    truth = read_truth(options.truth)
+    matched = match_truth(images, truth, _fingerprint_files(truth))
+    if not len(matched.labels):
+        raise InputError(
+            f"none of the {len(images)} images of {options.run} is in {options.truth}: "
+            "its paths start at its own folder, give the truth of these images"
+        )
+    scores: dict[str, Any] = dict(score_clustering(matched.labels, matched.truth))
+    scores |= {"left_out": matched.left_out, "missing": matched.missing}
+    write_bytes(options.out, (json.dumps(scores, indent=2) + "\n").encode())
+    for line in _format_scores(scores):
+        say(line)
+    say(str(options.out))
+
+
+def _fingerprint_files(truth: Sequence[TruthRow]) -> dict[str, str]:
+    """Fingerprint the truth's files that can be read; the others are matched by path."""
+    paths = dict.fromkeys(row.path for row in truth if not row.image_id)
+    fingerprints = {}
+    for path in track(paths, total=len(paths), what="truth"):
+        try:
+            fingerprints[path] = fingerprint_file(Path(path))
+        except ImageError:
+            continue
+    return fingerprints
+
+
+def _format_scores(scores: dict[str, Any]) -> list[str]:
+    shares = ("acc", "nmi", "ami", "ari", "purity")
+    return [
+        f"images          {scores['n']} ({scores['left_out']} of the run without truth left out, "
+        f"{scores['missing']} of the truth not in the run)",
+        f"types, clusters {scores['k_true']}, {scores['k_found']}",
+        f"noise           {scores['noise']:.1%}",
+        *(f"{name:<15} {scores[name]:.3f}" for name in shares),
+        f"decisions       {scores['decisions']} name {scores['coverage']:.1%} of the images, "
+        f"{scores['label_accuracy']:.1%} of those rightly, and {scores['types_found']:.0%} "
+        "of the types",
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main, EvaluateOptions, prog=_PROG))

@@ -1,0 +1,70 @@
+"""COCO: labelled images and crops as boxes, with the level above as `supercategory`.
+
+A crop or tile is a box in its file; a whole image is a box of its own size. One entry of
+`images` a file (and page), so several crops of a file are several annotations.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from discovery.formats.pictures import split_id
+from discovery.records import Handoff
+
+
+def format_coco(handoff: Handoff, sizes: Mapping[str, tuple[int, int]]) -> bytes:
+    """Return the bytes of a COCO file.
+
+    Parameters
+    ----------
+    sizes : mapping of path to (width, height)
+        In pixels. Images whose size is not known are left out.
+    """
+    labels = sorted(set(handoff.labelled["label"]))
+    category = {label: place for place, label in enumerate(labels, start=1)}
+    images: dict[tuple[str, int | None], dict[str, Any]] = {}
+    annotations: list[dict[str, Any]] = []
+    for row in handoff.labelled.to_dict("records"):
+        if row["path"] not in sizes:
+            continue
+        page, region = split_id(row["image_id"])
+        width, height = sizes[row["path"]]
+        image = images.setdefault(
+            (row["path"], page),
+            {
+                "id": len(images) + 1,
+                "file_name": row["path"],
+                "width": width,
+                "height": height,
+                **({} if page is None else {"page": page}),
+            },
+        )
+        # A crop may stick out of its picture; a box of COCO may not.
+        x0, y0 = (max(region.x0, 0), max(region.y0, 0)) if region else (0, 0)
+        x1 = min(region.x0 + region.width, width) if region else width
+        y1 = min(region.y0 + region.height, height) if region else height
+        annotations.append(
+            {
+                "id": len(annotations) + 1,
+                "image_id": image["id"],
+                "category_id": category[row["label"]],
+                "bbox": [x0, y0, x1 - x0, y1 - y0],
+                "area": (x1 - x0) * (y1 - y0),
+                "iscrowd": 0,
+                "attributes": {
+                    "image_id": row["image_id"],
+                    "label_source": row["label_source"],
+                    "membership": round(float(row["membership"]), 6),
+                },
+            }
+        )
+    values = {
+        "info": {"description": "defect-discovery", "run_id": handoff.run_id},
+        "images": list(images.values()),
+        "annotations": annotations,
+        "categories": [
+            {"id": number, "name": label, "supercategory": label.rpartition("/")[0]}
+            for label, number in category.items()
+        ],
+    }
+    return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()

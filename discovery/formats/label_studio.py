@@ -1,0 +1,64 @@
+"""Label Studio: a task an image; a person's label is an annotation, a cluster's a prediction.
+
+Import tasks.json into a project with label_config.xml. Images are named by their paths through
+Label Studio's local storage (``/data/local-files/?d=...``), nothing is copied. Its *lowest
+prediction score first* order shows the least certain members first.
+"""
+
+import json
+from typing import Any
+from urllib.parse import quote
+from xml.sax.saxutils import quoteattr
+
+from discovery.formats.pictures import split_id
+from discovery.records import Handoff
+
+_FROM, _TO = "choice", "image"
+
+
+def format_label_studio(handoff: Handoff) -> tuple[bytes, bytes]:
+    """Return the bytes of tasks.json, all images in it, and of label_config.xml."""
+    tasks = [_make_task(row, handoff.run_id) for row in handoff.rows.to_dict("records")]
+    choices = sorted(set(handoff.labelled["label"]))
+    lines = [
+        "<View>",
+        f'  <Image name="{_TO}" value="$image"/>',
+        f'  <Choices name="{_FROM}" toName="{_TO}" choice="single-radio">',
+        *(f"    <Choice value={quoteattr(label)}/>" for label in choices),
+        "  </Choices>",
+        "</View>",
+    ]
+    text = json.dumps(tasks, indent=1, ensure_ascii=False)
+    return (text + "\n").encode(), ("\n".join(lines) + "\n").encode()
+
+
+def _make_task(row: dict[Any, Any], run_id: str) -> dict[str, Any]:
+    task: dict[str, Any] = {
+        "data": {
+            "image": "/data/local-files/?d=" + quote(str(row["path"]).lstrip("/")),
+            **{name: row[name] for name in ("image_id", "path", "cluster_id", "proposal_id")},
+        }
+    }
+    page, region = split_id(row["image_id"])
+    if page is not None:
+        task["data"]["page"] = page
+    if region is not None:
+        task["data"]["region"] = [region.x0, region.y0, region.width, region.height]
+    if not row["label"]:
+        return task
+    result = [
+        {
+            "id": "label",
+            "type": "choices",
+            "from_name": _FROM,
+            "to_name": _TO,
+            "value": {"choices": [row["label"]]},
+        }
+    ]
+    if row["label_source"] == "human":
+        task["annotations"] = [{"result": result}]
+    else:
+        score = round(float(row["membership"]), 6)
+        version = f"defect-discovery {run_id}"
+        task["predictions"] = [{"model_version": version, "score": score, "result": result}]
+    return task

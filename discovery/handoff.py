@@ -1,0 +1,140 @@
+"""The front door to the handoff: write it, take a filled one back, export it.
+
+    python -m discovery.handoff RUN --out FOLDER
+    python -m discovery.handoff RUN --read FILLED.csv
+    python -m discovery.handoff RUN --out FOLDER --format coco
+
+The format of handoff.csv and handoff.json is described in docs/handoff-format.md.
+"""
+
+import getpass
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import tyro
+
+from discovery.formats.handoff import Taken, decide_handoff, read_handoff
+from discovery.ledger import read_decisions, replay_decisions
+from discovery.records import Handoff
+from discovery.runs import HANDOFF_CSV, LEDGER, Run, open_run
+from discovery.stages.export import Exported, Format, export_handoff
+from discovery.stages.handback import absorb_handoff, publish_handoff, take_back
+from embeddings.console import get_logger, run_command, say
+from embeddings.errors import HandoffError, OptionError
+
+_PROG = "python -m discovery.handoff"
+_MOST_FAULTS = 5  # unreadable images named in the log; the rest are counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandoffOptions:
+    """Write the handoff of a run, take a filled one back, or export it to other tools.
+
+    Attributes
+    ----------
+    run : Path
+        Folder that discovery.cluster made.
+    out : Path or None
+        Folder to write into.
+    read : Path or None
+        A filled handoff (its CSV, its JSON, or their folder): what it says goes into the ledger
+        before anything is written. Every row is checked first.
+    format : str
+        imagefolder, coco and fiftyone take the labelled images only.
+    by : str or None
+        Who decided, where the column decided_by does not say; by default the user's name.
+    """
+
+    run: tyro.conf.Positional[Path]
+    out: Path | None = None
+    read: Path | None = None
+    format: Format = "csv"
+    by: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.out is None and self.read is None:
+            raise OptionError("nothing to do: give --out FOLDER, --read FILE or both")
+        if self.out is None and self.format != "csv":
+            raise OptionError(f"--format {self.format} needs --out FOLDER to write into")
+
+
+def main(options: HandoffOptions) -> None:
+    """Take back what was filled in, then write; the last line says where."""
+    run = open_run(options.run)
+    now = datetime.now(UTC)
+    by, at = options.by or _find_user(), now.isoformat(timespec="seconds")
+    own = run.path / HANDOFF_CSV
+    absorbed = absorb_handoff(run, by=by, at=at)
+    if absorbed is not None:
+        _say_taken(absorbed, own)
+    if options.read is not None and not (absorbed and _is_same(options.read, own)):
+        _say_taken(take_back(run, options.read, by=by, at=at), options.read)
+    handoff = publish_handoff(run)
+    written = Exported(path=own, images=len(handoff), left_out=0)
+    to_the_run_itself = options.out is None or _is_same(options.out, run.path)
+    if options.out is not None and not (options.format == "csv" and to_the_run_itself):
+        if options.format == "csv":
+            _refuse_unread(run, handoff, options.out)
+        written = export_handoff(handoff, options.out, options.format, at=now)
+    _say_written(written, handoff)
+
+
+def _say_taken(taken: Taken, path: Path) -> None:
+    say(
+        f"{path}: {taken.labelled} images labelled, {taken.withdrawn} labels withdrawn, "
+        f"{taken.kept} left as decided before, {taken.overruled} newer decisions overruled, "
+        f"{taken.rewritten} rewritten by the spreadsheet and left as decided"
+    )
+
+
+def _say_written(written: Exported, handoff: Handoff) -> None:
+    for fault in written.faults[:_MOST_FAULTS]:
+        get_logger().warning("left out: %s", fault)
+    if written.left_out or written.faults:
+        say(
+            f"left out: {written.left_out} rows without a label, "
+            f"{len(written.faults)} unreadable images"
+        )
+    say(
+        f"{written.images} images written; {len(handoff.types)} types, "
+        f"{len(handoff.labelled)} of {len(handoff)} rows have a label"
+    )
+    say(str(written.path))
+
+
+def _refuse_unread(run: Run, handoff: Handoff, folder: Path) -> None:
+    """Refuse to write over a handoff.csv that holds what is in no ledger."""
+    path = folder / HANDOFF_CSV
+    if not path.exists():
+        return
+    decided = replay_decisions(read_decisions(run.path / LEDGER))
+    try:
+        returned = read_handoff(path, written=handoff)
+        now = datetime.now(UTC).isoformat()
+        unread = decide_handoff(returned, decided, by="", at=now).decisions
+    except HandoffError as error:
+        raise OptionError(
+            f"{path} is in the way and cannot be read ({error}): give another folder"
+        ) from error
+    if unread:
+        raise OptionError(
+            f"{path} holds labels that are in no ledger: read it with --read first, "
+            "or give another folder"
+        )
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+def _find_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:  # a container's user may have no name
+        raise OptionError("your user has no name: say who decided with --by NAME") from error
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main, HandoffOptions, prog=_PROG))
