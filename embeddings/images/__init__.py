@@ -1,0 +1,35 @@
+"""Find, fingerprint and decode images, and bring them to the square a network sees.
+
+The way of one file: `find_images` -> `fingerprint_file` -> `stream_pictures` -> `level_picture`
+-> `fix_window` (once a kind of picture) -> `prepare_picture`. What cannot be used raises
+`ImageError` with the reason; nothing unreadable is ever replaced or filled in.
+"""
+
+from embeddings.images.decode import read_pictures, read_sizes, stream_pictures
+from embeddings.images.find import IMAGE_SUFFIXES, Found, find_images, fingerprint_file
+from embeddings.images.level import level_picture
+from embeddings.images.picture import Picture
+from embeddings.images.prepare import Fill, Frame, make_thumbnail, prepare_picture
+from embeddings.images.regions import Region, crop_box, image_id, tile_picture
+from embeddings.images.windows import fix_window
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "Fill",
+    "Found",
+    "Frame",
+    "Picture",
+    "Region",
+    "crop_box",
+    "find_images",
+    "fingerprint_file",
+    "fix_window",
+    "image_id",
+    "level_picture",
+    "make_thumbnail",
+    "prepare_picture",
+    "read_pictures",
+    "read_sizes",
+    "stream_pictures",
+    "tile_picture",
+]

@@ -1,0 +1,184 @@
+"""Find the images of a folder, and name a file by its content.
+
+`find_images` only looks at names and kinds of files: it opens none, so a pipe cannot block it.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from embeddings.errors import ImageError, InputError
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"}
+)
+_SPECIAL = {
+    stat.S_IFIFO: "a pipe, not a file",
+    stat.S_IFSOCK: "a socket, not a file",
+    stat.S_IFCHR: "a device, not a file",
+    stat.S_IFBLK: "a device, not a file",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a folder holds.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        Absolute, sorted by their posix path.
+    ignored : int
+        Files without an image's suffix, and links to folders that are walked anyway.
+    excluded : int
+        Files that match an `exclude` glob.
+    quarantined : tuple of (Path, str)
+        What looks like an image or a folder and cannot be used, with the reason; sorted.
+    """
+
+    files: tuple[Path, ...]
+    ignored: int
+    excluded: int
+    quarantined: tuple[tuple[Path, str], ...]
+
+
+def find_images(folder: Path, *, exclude: Sequence[str] = ()) -> Found:
+    """List the images of a folder and its subfolders; hidden files and folders are left out.
+
+    Parameters
+    ----------
+    folder : Path
+    exclude : sequence of str
+        Globs, matched on the name, on the path relative to `folder`, and on every folder of it:
+        ``masks`` leaves out a whole folder, ``*_ref.png`` some files.
+
+    Raises
+    ------
+    InputError
+        The folder is missing, cannot be read, or is not a folder.
+    """
+    root = Path(os.path.abspath(folder))  # noqa: PTH100  (resolve() would follow links)
+    if not root.is_dir():
+        state = "is not a folder" if root.exists() else "does not exist"
+        raise InputError(f"{folder} {state}: give a folder of images")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise InputError(f"{folder} cannot be read: check its permissions")
+    files: list[Path] = []
+    quarantined: list[tuple[Path, str]] = []
+    ignored = excluded = 0
+    for path, verdict in _walk(root, root.resolve()):
+        if _is_excluded(path.relative_to(root), exclude):
+            excluded += 1
+        elif verdict == "image":
+            files.append(path)
+        elif verdict == "other":
+            ignored += 1
+        else:
+            quarantined.append((path, verdict))
+    return Found(
+        files=tuple(sorted(files, key=Path.as_posix)),
+        ignored=ignored,
+        excluded=excluded,
+        quarantined=tuple(sorted(quarantined, key=lambda item: item[0].as_posix())),
+    )
+
+
+def fingerprint_file(path: Path) -> str:
+    """Return the first 16 hex digits of the sha256 of a file's bytes.
+
+    Raises
+    ------
+    ImageError
+        The file is empty, gone, not a regular file, or cannot be read.
+    """
+    check_regular(path)
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise ImageError(f"cannot be read: {error.strerror}") from error
+
+
+def check_regular(path: Path) -> int:
+    """Return a file's size in bytes, without opening it.
+
+    Raises
+    ------
+    ImageError
+        The file is empty, gone, or not a regular file.
+    """
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ImageError(f"cannot be read: {reason}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise ImageError("a folder, not a file")
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError(_SPECIAL.get(stat.S_IFMT(status.st_mode), "not a regular file"))
+    if status.st_size == 0:
+        raise ImageError("an empty file (0 bytes)")
+    return status.st_size
+
+
+def _walk(folder: Path, real_root: Path) -> Iterator[tuple[Path, str]]:
+    """Yield each path below with "image", "other" or the reason it goes to quarantine."""
+    folders = [folder]
+    while folders:
+        here = folders.pop()
+        try:
+            with os.scandir(here) as scan:
+                entries = [entry for entry in scan if not entry.name.startswith(".")]
+        except OSError as error:
+            yield here, f"the folder cannot be read: {error.strerror}"
+            continue
+        for entry in entries:
+            path = here / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+            elif entry.is_symlink():
+                yield path, _judge_link(path, real_root)
+            else:
+                yield path, _judge_file(path, entry.stat(follow_symlinks=False).st_mode)
+
+
+def _judge_file(path: Path, mode: int) -> str:
+    special = _SPECIAL.get(stat.S_IFMT(mode))
+    if special:
+        return special
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        return "other"
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return "the file's name is not valid UTF-8: rename it"
+    return "image"
+
+
+def _judge_link(path: Path, real_root: Path) -> str:
+    """Judge a symbolic link: its images count only where they lie inside the folder."""
+    has_suffix = path.suffix.lower() in IMAGE_SUFFIXES
+    try:
+        real = path.resolve(strict=True)
+    except FileNotFoundError:
+        return "a dangling link" if has_suffix else "other"
+    except (OSError, RuntimeError):  # RuntimeError: how Python 3.11 and 3.12 tell a loop
+        return "a link cycle"
+    if not real.is_dir() and not has_suffix and real.is_file():
+        return "other"
+    if not real.is_relative_to(real_root):
+        return f"a link that leaves the folder, to {real}"
+    if real.is_dir():
+        # Its images are met under their own path; following it would find each twice.
+        return "a link cycle" if path.parent.resolve().is_relative_to(real) else "other"
+    return _judge_file(path, real.stat().st_mode)
+
+
+def _is_excluded(relative: Path, globs: Sequence[str]) -> bool:
+    names = [relative.name, relative.as_posix(), *(p.as_posix() for p in relative.parents)]
+    names += list(relative.parts[:-1])
+    return any(fnmatchcase(name, glob) for glob in globs for name in names if name != ".")

@@ -1,0 +1,179 @@
+"""Bring a picture, or a region of one, to the array an extractor sees, and to a thumbnail.
+
+The part of the region that lies inside the picture is resized first, and what sticks out is
+filled at the target's scale: memory is bound by the target, however large the region.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from embeddings.errors import ImageError
+from embeddings.images.picture import Picture, has_few_levels
+from embeddings.images.regions import Region
+from embeddings.records import Fit, Resize
+
+Fill = Literal["edge", "mean", "black"]
+_QUALITY = 85  # JPEG: about 2 kB for a grey thumbnail of 96 pixels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """How a picture is brought to size.
+
+    Attributes
+    ----------
+    size : int
+        Side of the square in pixels; with `fit` "none" the most the longest side may have.
+    fit : {"pad", "stretch", "none"}
+        "pad" keeps the aspect ratio and fills up the square, "stretch" does not keep it,
+        "none" keeps it, never enlarges and does not fill.
+    resize : {"auto", "bilinear", "nearest"}
+        "bilinear" is antialiased when shrinking; "auto" is "nearest" for pictures of at most
+        8 grey levels (wafer maps: no level between two categories means anything).
+    fill : {"edge", "mean", "black"}
+        What "pad" fills the square with: the picture's own border pixels, its mean level, 0.
+    """
+
+    size: int
+    fit: Fit = "pad"
+    resize: Resize = "auto"
+    fill: Fill = "edge"
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"size is {self.size}, expected 1 or more pixels")
+
+
+def prepare_picture(
+    picture: Picture,
+    *,
+    window: tuple[float, float],
+    size: int,
+    fit: Fit = "pad",
+    resize: Resize = "auto",
+    region: Region | None = None,
+    fill: Fill = "edge",
+) -> NDArray[np.float32]:
+    """Resize a picture or a region of it, and show its window as 0 to 1.
+
+    Parameters
+    ----------
+    picture : Picture
+    window : tuple of float
+        Grey levels that become 0 and 1; what lies outside is clipped.
+    size, fit, resize, fill
+        As in `Frame`.
+    region : Region, optional
+        What sticks out of the picture repeats its border pixels.
+
+    Returns
+    -------
+    (C, size, size) float32 in [0, 1]; (C, h, w) with `fit` "none". C is 1 or 3.
+
+    Raises
+    ------
+    ImageError
+        The region has no pixel in common with the picture.
+    """
+    frame = Frame(size=size, fit=fit, resize=resize, fill=fill)
+    whole = Region(x0=0, y0=0, width=picture.width, height=picture.height)
+    resized = _resize_region(picture, region or whole, frame=frame)  # (h, w, C)
+    low, high = window
+    # In float64: raw float32 levels on a large offset would lose their last digits.
+    shown = np.clip((resized.astype(np.float64) - low) / (high - low), 0.0, 1.0)
+    if fit == "pad":
+        shown = _fill_square(shown, size, fill)
+    return np.ascontiguousarray(shown.transpose(2, 0, 1), dtype=np.float32)
+
+
+def make_thumbnail(
+    picture: Picture,
+    *,
+    window: tuple[float, float],
+    side: int = 96,
+    region: Region | None = None,
+) -> bytes:
+    """Return a small JPEG of a picture or region, its longest side at most `side` pixels."""
+    shown = prepare_picture(picture, window=window, size=side, fit="none", region=region)
+    levels = np.rint(shown * 255).astype(np.uint8).transpose(1, 2, 0)  # (h, w, C)
+    image = Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_QUALITY, subsampling=0)
+    return buffer.getvalue()
+
+
+def _resize_region(picture: Picture, region: Region, *, frame: Frame) -> NDArray[np.generic]:
+    """Resize a region to its place in the frame; returns (h, w, C) in native grey levels."""
+    width, height = _target_size(region, frame)
+    left, right = max(region.x0, 0), min(region.x0 + region.width, picture.width)
+    top, bottom = max(region.y0, 0), min(region.y0 + region.height, picture.height)
+    if left >= right or top >= bottom:
+        raise ImageError(
+            f"the region {region.x0},{region.y0},{region.width},{region.height} lies outside "
+            f"of the {picture.width}x{picture.height} picture"
+        )
+    x_from, x_to = _place(left - region.x0, right - region.x0, scale=(width, region.width))
+    y_from, y_to = _place(top - region.y0, bottom - region.y0, scale=(height, region.height))
+    inside = picture.pixels[top:bottom, left:right]
+    nearest = frame.resize == "nearest" or (
+        frame.resize == "auto" and has_few_levels(picture.pixels)
+    )
+    scaled = _resize(inside, (x_to - x_from, y_to - y_from), nearest=nearest)  # (h, w, C)
+    sides = ((y_from, height - y_to), (x_from, width - x_to), (0, 0))
+    return np.pad(scaled, sides, mode="edge")
+
+
+def _target_size(region: Region, frame: Frame) -> tuple[int, int]:
+    """Width and height of the resized region, without any fill."""
+    if frame.fit == "stretch":
+        return frame.size, frame.size
+    scale = frame.size / max(region.width, region.height)
+    if frame.fit == "none":
+        scale = min(scale, 1.0)
+    return max(1, round(region.width * scale)), max(1, round(region.height * scale))
+
+
+def _place(start: int, stop: int, *, scale: tuple[int, int]) -> tuple[int, int]:
+    """Map a span of source pixels to target pixels; at least one, inside the target."""
+    target, source = scale
+    first = min(round(start * target / source), target - 1)
+    return first, max(first + 1, round(stop * target / source))
+
+
+def _resize(
+    pixels: NDArray[np.generic], size: tuple[int, int], *, nearest: bool
+) -> NDArray[np.generic]:
+    """Resize (H, W) or (H, W, 3) to (h, w, C): 8-bit as it is, wider levels in float32."""
+    if pixels.shape[1::-1] == size:
+        return pixels if pixels.ndim == 3 else pixels[..., None]
+    method = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
+    if pixels.dtype == np.uint8:
+        scaled = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize(size, method))
+        return scaled if scaled.ndim == 3 else scaled[..., None]
+    # Pillow has no 16-bit or float colour mode: one channel at a time, in its "F" mode.
+    planes = pixels[..., None] if pixels.ndim == 2 else pixels
+    return np.stack(
+        [
+            np.asarray(Image.fromarray(plane.astype(np.float32)).resize(size, method))
+            for plane in np.moveaxis(planes, 2, 0)
+        ],
+        axis=2,
+    )
+
+
+def _fill_square(shown: NDArray[np.float64], size: int, fill: Fill) -> NDArray[np.float64]:
+    """Centre (h, w, C) in a (size, size, C) square."""
+    height, width, channels = shown.shape
+    top, left = (size - height) // 2, (size - width) // 2
+    if fill == "edge":
+        sides = ((top, size - height - top), (left, size - width - left), (0, 0))
+        return np.pad(shown, sides, mode="edge")
+    level = shown.mean(axis=(0, 1)) if fill == "mean" else np.zeros(channels)
+    square = np.broadcast_to(level, (size, size, channels)).copy()
+    square[top : top + height, left : left + width] = shown
+    return square

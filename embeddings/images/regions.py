@@ -1,0 +1,90 @@
+"""Parts of a picture: tiles that cover it, crops round a defect, and the id each of them gets."""
+
+import math
+from dataclasses import dataclass
+
+from embeddings.errors import OptionError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A rectangle in pixels; it may stick out of the picture."""
+
+    x0: int
+    y0: int
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"a region of {self.width}x{self.height} pixels, expected 1x1 or more")
+
+
+def tile_picture(width: int, height: int, *, tile: int, overlap: float = 0.0) -> list[Region]:
+    """Cover a picture with square tiles, row by row; the last ones end at the picture's edge.
+
+    Parameters
+    ----------
+    width, height : int
+        Of the picture, in pixels. A side shorter than `tile` gets one tile of its own length.
+    tile : int
+        Side of a tile in pixels.
+    overlap : float
+        Share of a tile that neighbours have in common at least, in [0, 1).
+
+    Raises
+    ------
+    OptionError
+        `tile` is below 1, or `overlap` is not in [0, 1).
+    """
+    if tile < 1:
+        raise OptionError(f"tile is {tile}, expected 1 or more pixels")
+    if not 0 <= overlap < 1:
+        raise OptionError(f"overlap is {overlap}, expected a share from 0 to below 1")
+    step = max(1, tile - round(tile * overlap))
+    return [
+        Region(x0=x0, y0=y0, width=min(tile, width), height=min(tile, height))
+        for y0 in _starts(height, tile, step)
+        for x0 in _starts(width, tile, step)
+    ]
+
+
+def crop_box(
+    box: tuple[float, float, float, float], *, margin: float = 0.5, min_side: int = 32
+) -> Region:
+    """Return the square round a defect's box, without knowing the picture's size.
+
+    Parameters
+    ----------
+    box : tuple of float
+        xmin, ymin, xmax, ymax in pixels.
+    margin : float
+        Context on each side, as a share of the box's longest side.
+    min_side : int
+        Smallest side of the square, in pixels: a point-like defect needs surroundings to be seen.
+
+    Raises
+    ------
+    OptionError
+        `margin` is negative, or `min_side` is below 1.
+    """
+    if margin < 0 or min_side < 1:
+        raise OptionError(f"margin {margin}, min_side {min_side}: expected at least 0 and 1")
+    xmin, ymin, xmax, ymax = box
+    side = max(math.ceil(max(xmax - xmin, ymax - ymin) * (1 + 2 * margin)), min_side)
+    x0 = math.floor((xmin + xmax - side) / 2)
+    y0 = math.floor((ymin + ymax - side) / 2)
+    return Region(x0=x0, y0=y0, width=side, height=side)
+
+
+def image_id(file_id: str, *, page: int = 0, n_pages: int = 1, region: Region | None = None) -> str:
+    """Name an image: the file's fingerprint, ``#page`` in a file of several, ``@x,y,w,h``."""
+    name = file_id if n_pages == 1 else f"{file_id}#{page}"
+    if region is None:
+        return name
+    return f"{name}@{region.x0},{region.y0},{region.width},{region.height}"
+
+
+def _starts(length: int, tile: int, step: int) -> list[int]:
+    last = max(0, length - tile)
+    return [*range(0, last, step), last]

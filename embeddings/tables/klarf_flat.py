@@ -1,0 +1,143 @@
+"""Parse KLARF 1.0 to 1.7: statements that end in a semicolon, defects by their record spec.
+
+``DefectRecordSpec`` names the columns of the rows of ``DefectList``; rows may wrap over lines,
+and have no mark between them. ``IMAGELIST`` is a count and that many pairs (number of the picture
+in the file of the last ``TiffFileName``, its kind). Fields stand before the wafer they belong to
+and hold for those after it until they are said again. Lengths are micrometres.
+"""
+
+import re
+
+from embeddings.errors import TableError
+from embeddings.tables.klarf_nouns import DefectRow, Klarf, KlarfImage, KlarfWafer, make_wafer
+from embeddings.tables.klarf_tokens import Tokens
+
+_KEYWORD = re.compile(r"[A-Za-z_]\w*")
+
+
+class _Reader:
+    """What has been read so far of a flat file."""
+
+    def __init__(self, text: str, *, source: str) -> None:
+        self.tokens = Tokens(text, source=source)
+        self.version = ""
+        self.fields: dict[str, list[str]] = {}
+        self.columns: list[str] = []
+        self.rows: list[DefectRow] = []
+        self.wafers: list[KlarfWafer] = []
+        self.classes: dict[int, str] = {}
+
+    def read(self) -> Klarf:
+        while self.tokens and self.tokens.peek().lower() != "endoffile":
+            self.read_statement()
+        self.end_wafer()
+        if not self.version and not self.columns:
+            raise TableError(f"{self.tokens.source}, line 1: no KLARF: no FileVersion in it")
+        return Klarf(version=self.version, wafers=tuple(self.wafers), classes=self.classes)
+
+    def read_statement(self) -> None:
+        if self.tokens.at_mark(";"):  # an empty statement: some tools end DefectList twice
+            self.tokens.take_mark(";")
+            return
+        line = self.tokens.line
+        keyword = self.tokens.take("a keyword")
+        if not _KEYWORD.fullmatch(keyword):
+            raise TableError(
+                f"{self.tokens.source}, line {line}: {keyword[:40]!r} is no KLARF keyword"
+            )
+        match keyword.lower():
+            case "defectrecordspec":
+                self.read_spec()
+            case "defectlist":
+                self.read_defects(line)
+            case "classlookup":
+                self.read_classes()
+            case "waferid":
+                self.end_wafer()
+                self.fields["waferid"] = self.tokens.take_until(";")
+            case "fileversion":
+                self.version = ".".join(self.tokens.take_until(";"))
+            case other:
+                self.fields[other] = self.tokens.take_until(";")
+
+    def read_spec(self) -> None:
+        line = self.tokens.line
+        count = self.tokens.take_count("the number of columns")
+        columns = [name.upper() for name in self.tokens.take_until(";")]
+        if len(columns) != count or len(set(columns)) != count:
+            raise TableError(
+                f"{self.tokens.source}, line {line}: DefectRecordSpec announces {count} "
+                f"columns and names {len(columns)} ({len(set(columns))} of them different)"
+            )
+        self.columns = columns
+
+    def read_classes(self) -> None:
+        for _ in range(self.tokens.take_count("the number of classes")):
+            number = self.tokens.take_count("a class number")
+            self.classes[number] = self.tokens.take("a class name")
+        self.tokens.take_mark(";")
+
+    def read_defects(self, line: int) -> None:
+        if not self.columns:
+            raise TableError(
+                f"{self.tokens.source}, line {line}: DefectList before any DefectRecordSpec"
+            )
+        file = " ".join(self.fields.get("tifffilename", ()))
+        while not self.tokens.at_mark(";"):
+            self.rows.append(self.read_row(file))
+        self.tokens.take_mark(";")
+
+    def read_row(self, file: str) -> DefectRow:
+        """Read one defect; what is not IMAGELIST is one word a column."""
+        line = self.tokens.line
+        what = f"{len(self.columns)} values of a defect"
+        split = self.columns.index("IMAGELIST") if "IMAGELIST" in self.columns else None
+        before = self.tokens.take_many(len(self.columns[:split]), what)
+        cells = dict(zip(self.columns[:split], before, strict=True))
+        images: tuple[KlarfImage, ...] = ()
+        if split is not None:
+            names = self.columns[split + 1 :]
+            images = self.read_images(file, announced=cells.get("IMAGECOUNT"), is_last=not names)
+            cells |= zip(names, self.tokens.take_many(len(names), what), strict=True)
+        return DefectRow(cells=cells, images=images, line=line)
+
+    def read_images(
+        self, file: str, *, announced: str | None, is_last: bool
+    ) -> tuple[KlarfImage, ...]:
+        """Read IMAGELIST: a count, then the number and kind of each picture."""
+        tokens = self.tokens
+        # Some tools leave the list out where there is none: the next word then begins a row,
+        # while the 0 of a list that was wrapped has its line for itself.
+        begins_row = tokens.starts_line() and not tokens.is_alone_on_line()
+        if announced == "0" and is_last and (tokens.at_mark(";") or begins_row):
+            return ()
+        line = tokens.line
+        count = tokens.take_count("the number of images")
+        if announced is not None and announced != str(count):
+            raise TableError(
+                f"{tokens.source}, line {line}: IMAGECOUNT is {announced} and IMAGELIST "
+                f"holds {count} images"
+            )
+        numbers: list[int] = []
+        for _ in range(count):
+            numbers.append(tokens.take_count("an image number"))
+            tokens.take("an image kind")
+        return tuple(KlarfImage(file=file, number=number) for number in numbers)
+
+    def end_wafer(self) -> None:
+        """Close the wafer whose defects or name have been read."""
+        if self.rows or (self.fields.get("waferid") and self.columns):
+            source = self.tokens.source
+            self.wafers.append(make_wafer(self.fields, self.rows, scale=1.0, source=source))
+            self.rows = []
+
+
+def parse_flat(text: str, *, source: str) -> Klarf:
+    """Parse the text of a KLARF file of version 1.0 to 1.7.
+
+    Raises
+    ------
+    TableError
+        Naming the line of what is no KLARF, is missing or does not fit its column.
+    """
+    return _Reader(text, source=source).read()

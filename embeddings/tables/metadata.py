@@ -1,0 +1,117 @@
+"""Read what is known of each image (lot, wafer, tool, recipe...): a CSV or a KLARF.
+
+Joined to the images on the file name alone: the images may lie in any folder.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from embeddings.errors import TableError
+from embeddings.tables.delimited import base_name, read_located
+from embeddings.tables.klarf import is_klarf, read_klarf
+from embeddings.tables.klarf_images import DefectImage, list_images
+from embeddings.tables.klarf_nouns import Klarf
+
+_KEYS = ("path", "file", "filename", "image")
+_RENAMED = {"XINDEX": "die_x", "YINDEX": "die_y"}
+_DROPPED = ["IMAGECOUNT", "IMAGELIST"]
+_WAFER_FIELDS = ("lot", "wafer", "slot", "step", "device", "recipe", "tool")
+
+
+def read_metadata(path: Path) -> pd.DataFrame:
+    """Read one row an image from a CSV or a KLARF.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV with a column `path`, `file`, `filename` or `image` (the first of these is taken),
+        and `page` where the file has several; or a KLARF whose defects refer to pictures.
+
+    Returns
+    -------
+    DataFrame of text, index `file`: the name without folders
+        The other columns. A KLARF gives lot, wafer, slot, step, device, recipe, tool, die_x,
+        die_y, class_name, and the defect's columns in lower case. Where a file has rows for
+        several pages there is a column `page`, a whole number from 0, and (file, page) is
+        unique; else there is none, and the index is unique.
+
+    Raises
+    ------
+    TableError
+        The file has no such column, or says two different things of one file name.
+    """
+    if is_klarf(path):
+        return _read_klarf(read_klarf(path), path)
+    return _read_csv(path)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    table = read_located(path, required=())
+    lower = {name.lower(): name for name in reversed(table.rows.columns)}
+    key = next((lower[name] for name in _KEYS if name in lower), None)
+    if key is None:
+        have = ", ".join(table.rows.columns)
+        raise TableError(f"{path} has no column {', '.join(_KEYS)}: its columns are {have}")
+    pages = [0] * len(table.rows)
+    if "page" in lower:
+        pages = [int(page) for page in table.numbers(lower["page"])]
+    known = table.rows.drop(columns=[key, *([lower["page"]] if "page" in lower else [])])
+    files = [base_name(text) for text in table.rows[key]]
+    for position, file in enumerate(files):
+        if not file:
+            raise table.fail(position, f"{key} is empty")
+    known = known.drop(columns=[name for name in ("file", "page") if name in known])
+    frame = pd.concat([pd.DataFrame({"file": files, "page": pages}), known], axis=1)
+    return _make_unique(frame, where=[f"line {line}" for line in table.lines], source=path)
+
+
+def _read_klarf(klarf: Klarf, path: Path) -> pd.DataFrame:
+    images = list(list_images(klarf, path.parent))
+    if not images:
+        raise TableError(f"{path}: no defect refers to a picture: nothing to join images on")
+    parts = [
+        _describe([image for image in images if image.wafer is wafer], klarf)
+        for wafer in klarf.wafers
+    ]
+    frame = pd.concat(parts, ignore_index=True).fillna("")
+    where = [f"defect {image.position + 1} of wafer {image.wafer.wafer}" for image in images]
+    return _make_unique(frame, where=where, source=path)
+
+
+def _describe(images: list[DefectImage], klarf: Klarf) -> pd.DataFrame:
+    """Return one row a picture of one wafer."""
+    if not images:
+        return pd.DataFrame()
+    wafer = images[0].wafer
+    defects = wafer.defects.iloc[[image.position for image in images]]
+    columns: dict[str, Any] = {
+        "file": [image.path.name for image in images],
+        "page": [image.page for image in images],
+        **{name: getattr(wafer, name) for name in _WAFER_FIELDS},
+    }
+    if "CLASSNUMBER" in defects:
+        columns["class_name"] = [klarf.classes.get(key, "") for key in defects["CLASSNUMBER"]]
+    for name in defects.columns.difference(_DROPPED, sort=False):
+        cells = defects[name]
+        columns[_RENAMED.get(name, name.lower())] = ["" if v != v else str(v) for v in cells]
+    return pd.DataFrame(columns)
+
+
+def _make_unique(frame: pd.DataFrame, *, where: list[str], source: Path) -> pd.DataFrame:
+    """Keep one of rows that say the same of a file; refuse rows that differ."""
+    if not frame.drop_duplicates(["file", "page"]).duplicated("file").any():
+        frame = frame.assign(page=0)
+    kept = ~frame.duplicated()
+    clash = frame[kept].duplicated(["file", "page"])
+    if clash.any():
+        second = clash[clash].index[0]
+        same = (frame["file"] == frame["file"][second]) & (frame["page"] == frame["page"][second])
+        first = same[same].index[0]
+        raise TableError(
+            f"{source}: {where[first]} and {where[second]} say different things of "
+            f"{frame['file'][second]}: keep one (images are joined on the file's name)"
+        )
+    unique = frame[kept].set_index("file")
+    return unique if (unique["page"] != 0).any() else unique.drop(columns="page")
