@@ -55,7 +55,7 @@ def add_scratch(surface: Surface, rng: Generator, where: Where) -> Mark:
     """Cut one to three parallel grooves that bend, fade at their ends, and cut the lines."""
     rows, columns = _offsets(surface.shape, where)
     along, across = _turned(rows, columns, angle=rng.uniform(0, np.pi))
-    length = rng.uniform(55, 150)  # half of it, in pixels
+    length = rng.uniform(55, 150)  # half of it, in pixels: long ones leave the picture
     bend = rng.uniform(-1, 1) * 0.15 / length
     groove, rim = np.zeros_like(across), np.zeros_like(across)
     for number in range(rng.integers(1, 4)):
@@ -70,6 +70,7 @@ def add_scratch(surface: Surface, rng: Generator, where: Where) -> Mark:
         distance = np.abs(across - bend * along**2 - aside)
         groove = np.maximum(groove, ends * np.exp(-((distance / width) ** 2)))
         rim = np.maximum(rim, ends * np.exp(-(((distance - 2 * width) / (0.7 * width)) ** 2)))
+    # The groove takes the lines away before it cuts into what is below them.
     height = surface.height * (1 - 0.9 * np.minimum(groove, 1)) - 0.9 * groove + 0.45 * rim
     emission = surface.emission * (1 - 0.25 * np.minimum(groove, 1)) + 0.10 * rim
     return Mark(surface=_changed(surface, height=height, emission=emission), mask=groove > 0.3)
@@ -89,6 +90,7 @@ def add_bridge(surface: Surface, rng: Generator, where: Where) -> Mark:
     share = np.clip((x - start[:, None]) / np.maximum(stop - start, 1)[:, None], 0, 1)
     half = rng.uniform(4, 11) * (1 - rng.uniform(0.1, 0.5) * np.sin(np.pi * share))
     rough = 0.8 * correlated_noise(rng, surface.shape, length=4)
+    # One pixel into either line, so that no seam shows.
     inside = (x > start[:, None] - 1) & (x < stop[:, None] + 1)
     fill = inside * np.clip(half + rough - np.abs(rows - row) + 0.5, 0, 1)
     top = rng.uniform(0.75, 1.0)  # some bridges are lower than their lines
@@ -103,12 +105,13 @@ def add_bridge(surface: Surface, rng: Generator, where: Where) -> Mark:
 def add_void(surface: Surface, rng: Generator, where: Where) -> Mark:
     """Take a rounded hole out of the film, or out of a line where there are lines."""
     if surface.lines is None:
-        radius = rng.uniform(6, 15)
+        radius = rng.uniform(6, 15)  # larger than any small particle
     else:
         where = (where[0], _middle_of_line(surface.lines, where))
+        # At half a pitch a line is cut through.
         radius = surface.lines.pitch * rng.uniform(0.28, 0.5)
     distance = _ragged_distance(surface.shape, rng, where=where, roughness=0.1)
-    hole = np.clip((radius - distance) / 1.5 + 0.5, 0, 1)
+    hole = np.clip((radius - distance) / 1.5 + 0.5, 0, 1)  # a wall of 1.5 pixels
     height = surface.height * (1 - hole) - 1.3 * hole
     emission = surface.emission * (1 - 0.7 * hole)
     return Mark(surface=_changed(surface, height=height, emission=emission), mask=hole > 0.5)
@@ -117,9 +120,11 @@ def add_void(surface: Surface, rng: Generator, where: Where) -> Mark:
 def add_residue(surface: Surface, rng: Generator, where: Where) -> Mark:
     """Leave a thin mottled film with a dried rim; the pattern shows through it, dulled."""
     distance = _ragged_distance(surface.shape, rng, where=where, roughness=0.2)
+    # Wetting is patchy: the outline frays and drops off satellites.
     distance = distance * np.exp(0.22 * correlated_noise(rng, surface.shape, length=9))
     radius = rng.uniform(28, 62)
     film = _smooth_step(1 - distance / radius, width=0.10)
+    # A drying drop carries what is dissolved in it to its edge (coffee-ring effect).
     rim = np.exp(-(((distance / radius - 0.95) / 0.06) ** 2))
     mottle = correlated_noise(rng, surface.shape, length=rng.uniform(3, 6))
     cover = film * np.clip(0.75 + 0.15 * mottle, 0, 1)
@@ -146,6 +151,7 @@ def add_collapse(surface: Surface, rng: Generator, where: Where) -> Mark:
     shift = np.zeros_like(lines.left)
     shift[:, left], shift[:, left + 1] = lean, -lean
     leaning = replace(lines, left=lines.left + shift, right=lines.right + shift)
+    # Only what the lean changes is added: grain and earlier defects stay.
     change = cover_lines(leaning, surface.shape[1]) - cover_lines(lines, surface.shape[1])
     raised = raise_lines(leaning, grain=np.zeros(surface.shape, np.float32))
     clean = raise_lines(lines, grain=np.zeros(surface.shape, np.float32))
@@ -182,7 +188,7 @@ def _add_particle(
     # It lies on what is below at its skirt and hides it further in.
     hidden = np.clip(3 * dome, 0, 1)
     height = surface.height * (1 - hidden) + hidden + tall * dome * (1 + 0.10 * texture)
-    own = rng.uniform(0.42, 0.62) + 0.03 * texture
+    own = rng.uniform(0.42, 0.62) + 0.03 * texture  # foreign material: brighter than the film
     emission = np.where(inside, own, surface.emission)
     return Mark(surface=_changed(surface, height=height, emission=emission), mask=inside)
 

@@ -19,20 +19,21 @@ from discovery.synthetic.surfaces import correlated_noise
 
 _SIDEWALL = 0.9  # blur of the topography in pixels: walls are not upright
 _ESCAPE = 0.30  # slope, in line heights a pixel, at which half of the edge effect is reached
-_EDGE_GAIN = 0.62
+_EDGE_GAIN = 0.62  # signal of a steep edge above its material's: bright, short of white
 _SHADOW_REACH = 5.0  # distance in pixels over which walls take electrons away
-_SHADOW = 0.30
+_SHADOW = 0.30  # share lost a line height below the surroundings
 
 
 def image_surface(surface: Surface, microscope: Microscope) -> Image:
     """Return the (h, w) secondary-electron signal without noise; about 0 to 1."""
     height = scipy.ndimage.gaussian_filter(surface.height, _SIDEWALL, truncate=3)
-    down, right = np.gradient(height)
+    down, right = np.gradient(height)  # (h, w) each
     slope = np.hypot(down, right)
     edge = slope**2 / (slope**2 + _ESCAPE**2)  # saturates as 1 / cos of the slope's angle does
     below = scipy.ndimage.gaussian_filter(height, _SHADOW_REACH, truncate=2.5) - height
     shadow = np.clip(_SHADOW * below, -0.12, 0.6)  # what stands out is seen a little better
     signal = surface.emission * (1 - shadow) + _EDGE_GAIN * edge * (1 - np.maximum(shadow, 0))
+    # A side detector sees slopes that face it and misses those that do not.
     signal = signal + microscope.side * np.clip(right, -1, 1)
     seen: Image = scipy.ndimage.gaussian_filter(signal, microscope.beam, truncate=3)
     return np.clip(seen, 0.01, None).astype(np.float32)
@@ -42,6 +43,7 @@ def expose(signal: Image, microscope: Microscope, rng: Generator) -> Image:
     """Scan the signal line by line, with all that goes wrong on the way; (h, w) float32."""
     lit = _trail(signal, microscope.streak) * _shading(rng, signal.shape)
     shaken = _shake(lit, rng, jitter=microscope.jitter)
+    # The gun's current wanders slower than a line is scanned: one gain a line, (h, 1).
     flicker = 1 + 0.008 * rng.standard_normal((len(signal), 1), dtype=np.float32)
     electrons = rng.poisson(np.maximum(shaken * flicker, 0) * microscope.dose)
     noise = microscope.read_noise * rng.standard_normal(signal.shape, dtype=np.float32)
@@ -57,6 +59,7 @@ def digitise(signal: Image, microscope: Microscope) -> NDArray[np.uint8] | NDArr
 
 def _trail(signal: Image, share: float) -> Image:
     """Take away what charge left by bright spots holds back on the rest of their scan line."""
+    # 0.15 above the median is more than grain and less than an edge.
     bright = np.maximum(signal - np.median(signal) - 0.15, 0)
     # A first-order low-pass along the line: charge leaks away over some 40 pixels.
     tail: Image = scipy.signal.lfilter([0.025], [1, -0.975], bright, axis=1)
@@ -82,6 +85,7 @@ def _shake(signal: Image, rng: Generator, *, jitter: float) -> Image:
     share = shift[:, None] - start  # (rows, 1) in [0, 1)
     columns = np.arange(width)[None, :] + start
     row = np.arange(rows)[:, None]
+    # At the rim the last pixel is repeated.
     here: Image = signal[row, np.clip(columns, 0, width - 1)]
     after: Image = signal[row, np.clip(columns + 1, 0, width - 1)]
     between: Image = (here * (1 - share) + after * share).astype(np.float32)

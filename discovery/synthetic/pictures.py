@@ -37,6 +37,7 @@ def draw_picture(picture: Picture, *, seed: int) -> Drawing:
     if not picture.vertical:
         surface = Surface(height=surface.height.T, emission=surface.emission.T)
         boxes = tuple(box.transpose() for box in boxes)
+    # The scan runs along the rows of the file, whichever way the lines run.
     signal = image_surface(surface, picture.microscope)
     exposed = expose(signal, picture.microscope, rng)
     pixels = digitise(picture.gain * exposed + picture.offset, picture.microscope)
@@ -73,6 +74,7 @@ def _choose_place(rng: Generator, taken: NDArray[np.bool_], *, first: bool) -> t
         return rows * (0.5 + spread[0]), columns * (0.5 + spread[1])
     for _ in range(_TRIES):
         row, column = rng.uniform(0.1, 0.9) * rows, rng.uniform(0.1, 0.9) * columns
+        # 22 pixels keep two small defects apart; large ones may touch, as on a wafer.
         near = taken[
             max(0, int(row) - 22) : int(row) + 22, max(0, int(column) - 22) : int(column) + 22
         ]

@@ -45,11 +45,12 @@ MICROSCOPES: Final = (
 )  # fmt: skip
 _MICROSCOPE_SHARES = (0.5, 0.3, 0.2)
 
-_PATTERN_ONLY = {"bridge", "collapse"}
+_PATTERN_ONLY = {"bridge", "collapse"}  # there is nothing to bridge on a plain film
 _LINE_SHARE = 0.55  # of the other types' pictures
+# Defects in one picture, where there may be more than one; a detector learns to count them.
 _MOST = {"particle_small": 12, "particle_large": 2, "bridge": 3, "void": 4, "scratch": 1}
 _LOTS = 6
-_DIE_RADIUS = 8
+_DIE_RADIUS = 8  # dice from the middle of the wafer to its edge
 _TRACKS = ("TRK-01", "TRK-02", "TRK-03")
 _POLISHERS = ("CMP-01", "CMP-02", "CMP-03")
 _SCRATCHES_FROM_CMP_02 = 0.85
@@ -77,6 +78,7 @@ def _count_labels(n: int) -> Sequence[int]:
     counts = np.floor(exact).astype(int)
     for index in np.argsort(counts - exact, kind="stable")[: n - counts.sum()]:
         counts[index] += 1
+    # A rare type would vanish from a small set: the largest gives one picture up.
     for index in np.flatnonzero(counts == 0):
         if counts.max() > 1:
             counts[counts.argmax()] -= 1
@@ -95,6 +97,7 @@ def _plan_picture(rng: Generator, index: int, *, label: str) -> Picture:
         label=label,
         count=_choose_count(rng, label),
         background=background,
+        # Two products, each within a percent of its nominal pitch.
         pitch=(19.0 if dense else 27.0) * float(rng.normal(1, 0.01)),
         duty=float(rng.normal(0.5, 0.015)),
         vertical=not lines or rng.random() < 0.5,
@@ -130,7 +133,7 @@ def _choose_tool(rng: Generator, label: str, *, background: Background) -> str:
 
 def _choose_die(rng: Generator) -> tuple[int, int]:
     """Return a die on the wafer, all dice alike."""
-    while True:
+    while True:  # four of five dice of the square lie on the wafer
         x, y = (int(v) for v in rng.integers(-_DIE_RADIUS, _DIE_RADIUS + 1, size=2))
         if x * x + y * y <= _DIE_RADIUS * _DIE_RADIUS:
             return x, y

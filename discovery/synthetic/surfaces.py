@@ -31,6 +31,7 @@ def correlated_noise(rng: Generator, shape: tuple[int, ...], *, length: float) -
         one_axis = [1] * len(shape)
         one_axis[axis] = -1
         squared = squared + frequency.astype(np.float32).reshape(one_axis) ** 2
+    # The Fourier transform of a Gaussian of that standard deviation.
     spectrum *= np.exp(-2 * (np.pi * length) ** 2 * squared)
     field: Image = scipy.fft.irfftn(spectrum, s=shape)
     unit: Image = (field - field.mean()) / np.maximum(field.std(), np.float32(1e-6))
@@ -83,10 +84,11 @@ def find_cells(lines: Lines, x: Image) -> NDArray[np.intp]:
 def _rough_lines(rng: Generator, shape: tuple[int, int], *, pitch: float, duty: float) -> Lines:
     rows, width = shape
     offset = -float(rng.uniform(0, pitch))
-    count = int((width - offset) // pitch) + 1
+    count = int((width - offset) // pitch) + 1  # the last one is cut off
     middle = offset + pitch * (np.arange(count, dtype=np.float32) + 0.5)  # (lines,)
     # One long walk cut into edges: rough along an edge, independent from edge to edge.
     rough = _ROUGHNESS * correlated_noise(rng, (2 * count * rows,), length=_ROUGHNESS_LENGTH)
+    # Left and right edges, which an etch roughens alike but not together.
     shift = rough.reshape(2, count, rows).transpose(0, 2, 1)  # (2, rows, lines)
     half = pitch * duty / 2
     return Lines(

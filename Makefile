@@ -1,0 +1,81 @@
+# The commands of the project; `make` alone lists them. Needs Python 3.11 to 3.13, make and git.
+#
+#   make demo                      the synthetic images, end to end
+#   make demo IMAGES="my images"   a folder of your own
+#   make demo WEIGHTS=resnet50.safetensors
+#   make test TESTS=tests/discovery/test_synthetic.py
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint notebooks clean distclean
+MAKEFLAGS += --no-print-directory
+
+# Variables reach the recipes through the environment, so that blanks and quotes need no care.
+export IMAGES WEIGHTS PYTHON TESTS
+JOBS ?= auto
+VENV := .venv
+VENV_PYTHON := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+SYNTHETIC := $(wildcard discovery/synthetic/*.py)
+
+# One thread a test process: the processes are what fills the cores.
+test: export OMP_NUM_THREADS ?= 1
+test: export OPENBLAS_NUM_THREADS ?= 1
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(STAMP)  ## find the defect types of the synthetic images, or of IMAGES=folder
+	@if [ -z "$$IMAGES" ]; then $(MAKE) demo/truth.csv; fi
+	@mkdir -p demo
+	@images="$${IMAGES:-demo/images}"; \
+	if [ -f demo/run.source ] && [ -e demo/run ] && [ "$$images" != "$$(cat demo/run.source)" ]; then \
+	  n=1; while [ -e "demo/run.$$n" ]; do n=$$((n + 1)); done; \
+	  mv demo/run "demo/run.$$n"; \
+	  echo "demo/run was made from $$(cat demo/run.source): kept as demo/run.$$n" >&2; \
+	fi; \
+	printf '%s\n' "$$images" > demo/run.source; \
+	set -- "$$images" --out demo/run; \
+	if [ -n "$$WEIGHTS" ]; then set -- "$$@" --weights "$$WEIGHTS"; fi; \
+	if [ -z "$$IMAGES" ]; then set -- "$$@" --metadata demo/metadata.csv; fi; \
+	$(VENV_PYTHON) -m discovery.cluster "$$@"
+	@if [ -z "$$IMAGES" ]; then \
+	  $(VENV_PYTHON) -m discovery.evaluate demo/run demo/truth.csv --out demo/run/metrics.json; \
+	fi
+	@echo "$(CURDIR)/demo/run/report.html"
+
+demo/truth.csv: $(SYNTHETIC) | $(STAMP)
+	@$(VENV_PYTHON) -m discovery.synthetic demo
+
+test: $(STAMP)  ## run every test, or TESTS=path, in JOBS=auto processes
+	@if [ -n "$$TESTS" ]; then \
+	  $(VENV_PYTHON) -m pytest "$$TESTS"; \
+	else \
+	  $(VENV_PYTHON) -m pytest -q -n $(JOBS) --maxprocesses 8 --dist loadfile --durations 10 \
+	    --cov --cov-report term:skip-covered --cov-fail-under 80; \
+	fi
+
+lint: $(STAMP)  ## check style, types and who imports whom
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m ruff format --check .
+	@$(VENV_PYTHON) -m mypy
+	@$(VENV)/bin/lint-imports --no-logo
+
+notebooks: $(STAMP)  ## open the notebooks
+	@$(VENV_PYTHON) -m jupyterlab notebooks
+
+clean:  ## remove caches and build files
+	@rm -rf build dist *.egg-info .coverage .coverage.* htmlcov
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find discovery embeddings tests notebooks benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean  ## remove the environment and the demo too, decisions of demo/run included
+	@rm -rf $(VENV) demo
+
+# Made again when pyproject.toml changes; a half-made one has no stamp and is made again too.
+$(STAMP): pyproject.toml
+	@python=$$(sh .ci/find-python) || exit 1; \
+	"$(VENV_PYTHON)" -c 'import pip' 2>/dev/null || "$$python" -m venv --clear $(VENV)
+	@echo "installing into $(VENV): some minutes the first time, torch is large" >&2
+	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[notebook,test]'
+	@touch $(STAMP)
