@@ -7,6 +7,7 @@ import codecs
 import csv
 import io
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
@@ -134,25 +135,14 @@ def resolve_path(text: str, folder: Path) -> Path:
 
     A cell written on Windows, with backslashes, means the same folders here.
     """
-    is_windows = "\\" in text and "/" not in text
-    named = Path(PureWindowsPath(text).as_posix()) if is_windows else Path(text)
+    named = text.replace("\\", "/") if "\\" in text and "/" not in text else text
     # normpath, not resolve(): a link keeps the name its user gave it.
-    return Path(_normalise(folder.absolute() / named))
+    return Path(os.path.normpath(os.path.join(folder.absolute(), named)))  # noqa: PTH118
 
 
 def base_name(text: str) -> str:
     """Return the file name of a path written on any system."""
     return PureWindowsPath(text).name
-
-
-def _normalise(path: Path) -> str:
-    parts: list[str] = []
-    for part in path.parts:
-        if part == ".." and len(parts) > 1:
-            parts.pop()
-        elif part != "..":
-            parts.append(part)
-    return str(Path(*parts))
 
 
 def _name_columns(path: Path, header: list[str], required: Sequence[str]) -> list[str]:

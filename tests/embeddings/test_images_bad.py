@@ -149,6 +149,18 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
                       planarconfig="separate"),
         "2 channels",
     ),
+    "lab.tif": (
+        lambda: _tiff(np.ones((20, 20, 3), np.uint8), photometric="cielab"),
+        "CIELAB colours are not supported",
+    ),
+    "ycbcr.tif": (
+        lambda: _patch_tag(
+            _tiff(np.ones((20, 20, 3), np.uint8), photometric="rgb"),
+            "PhotometricInterpretation",
+            6,
+        ),
+        "YCbCr colours without JPEG compression are not supported",
+    ),
     "volume.tif": (
         lambda: _tiff(np.ones((4, 32, 32), np.uint8), volumetric=True,
                       photometric="minisblack", tile=(4, 32, 32)),

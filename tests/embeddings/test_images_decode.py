@@ -181,9 +181,10 @@ def test_tiff_colour_of_both_layouts(tmp_path, planar):
     np.testing.assert_array_equal(DEEP_COLOUR, picture.pixels)
 
 
-def test_tiff_alpha_is_dropped(tmp_path):
+@pytest.mark.parametrize("extra", ["unassalpha", "assocalpha", "unspecified"])
+def test_tiff_alpha_is_dropped(tmp_path, extra):
     array = np.concatenate([COLOUR, np.full_like(COLOUR[..., :1], 9)], axis=2)
-    path = _tiff(tmp_path, array, photometric="rgb", extrasamples=["unassalpha"])
+    path = _tiff(tmp_path, array, photometric="rgb", extrasamples=[extra])
     np.testing.assert_array_equal(COLOUR, _one(path).pixels)
 
 

@@ -262,6 +262,11 @@ def test_old_8_bit_letters_are_read(tmp_path):
     assert read_klarf(path).wafers[0].step == "ÄTZ"
 
 
+def test_a_klarf_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(TableError, match=r"gone\.klarf cannot be read: No such file"):
+        read_klarf(tmp_path / "gone.klarf")
+
+
 @pytest.fixture
 def lot(tmp_path):
     """A KLARF with its multi-page TIFF: three pages of 40 x 30 pixels."""
