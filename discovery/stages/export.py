@@ -23,6 +23,7 @@ from discovery.runs import HANDOFF_CSV, write_bytes
 from embeddings.errors import InputError, OptionError
 
 Format = Literal["csv", "imagefolder", "coco", "label-studio", "fiftyone", "klarf"]
+_LABELLED_ONLY = ("imagefolder", "coco", "fiftyone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,37 +60,34 @@ def export_handoff(
     InputError
         The folder cannot be written to.
     """
-    labelled = handoff.labelled["image_id"].nunique()
-    unlabelled = len(handoff) - len(handoff.labelled)
-    if kind in ("imagefolder", "coco", "fiftyone") and not labelled:
+    if kind in _LABELLED_ONLY and not len(handoff.labelled):
         raise OptionError(
             f"--format {kind} takes labelled images and none has a label: fill the column label "
             f"of {HANDOFF_CSV} and read it back with --read"
         )
+    left_out = len(handoff) - len(handoff.labelled)
     if kind == "imagefolder":
-        return _export_pictures(plan_imagefolder(handoff), folder, left_out=unlabelled)
+        return _export_pictures(plan_imagefolder(handoff), folder, left_out=left_out)
     if kind == "fiftyone":
         plan, labels = plan_fiftyone(handoff)
-        return _export_pictures(plan, folder, left_out=unlabelled, more={"labels.json": labels})
+        return _export_pictures(plan, folder, left_out=left_out, more={"labels.json": labels})
     if kind == "coco":
         sizes, faults = measure_pictures(dict.fromkeys(handoff.labelled["path"]))
-        write_bytes(folder / "coco.json", format_coco(handoff, sizes))
-        return Exported(
-            path=folder / "coco.json",
-            images=len(sizes),
-            left_out=unlabelled,
-            faults=tuple(faults),
-        )
+        path = folder / "coco.json"
+        write_bytes(path, format_coco(handoff, sizes))
+        return Exported(path=path, images=len(sizes), left_out=left_out, faults=tuple(faults))
     if kind == "label-studio":
+        path = folder / "tasks.json"
         tasks, config = format_label_studio(handoff)
-        write_bytes(folder / "tasks.json", tasks)
+        write_bytes(path, tasks)
         write_bytes(folder / "label_config.xml", config)
-        return Exported(path=folder / "tasks.json", images=len(handoff), left_out=0)
-    if kind == "klarf":
-        write_bytes(folder / "handoff.klarf", format_klarf(handoff, at=f"{at:%m-%d-%Y %H:%M:%S}"))
-        return Exported(path=folder / "handoff.klarf", images=len(handoff), left_out=0)
-    write_handoff(handoff, folder)
-    return Exported(path=folder / HANDOFF_CSV, images=len(handoff), left_out=0)
+    elif kind == "klarf":
+        path = folder / "handoff.klarf"
+        write_bytes(path, format_klarf(handoff, at=f"{at:%m-%d-%Y %H:%M:%S}"))
+    else:
+        path = folder / HANDOFF_CSV
+        write_handoff(handoff, folder)
+    return Exported(path=path, images=len(handoff), left_out=0)
 
 
 def _export_pictures(

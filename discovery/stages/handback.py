@@ -25,6 +25,7 @@ from discovery.runs import (
     Run,
     hash_file,
 )
+from embeddings.errors import RunError
 
 
 def compose_handoff(run: Run) -> Handoff:
@@ -77,7 +78,10 @@ def take_back(run: Run, path: Path, *, by: str, at: str) -> Taken:
     RunError
         The run or its ledger cannot be read or written.
     """
-    returned = read_handoff(path, written=compose_handoff(run))
+    return _take(run, read_handoff(path, written=compose_handoff(run)), by=by, at=at)
+
+
+def _take(run: Run, returned: Handoff, *, by: str, at: str) -> Taken:
     ledger = run.path / LEDGER
     taken = decide_handoff(returned, replay_decisions(read_decisions(ledger)), by=by, at=at)
     append_decisions(ledger, taken.decisions)
@@ -97,4 +101,10 @@ def absorb_handoff(run: Run, *, by: str, at: str) -> Taken | None:
     """
     if not (run.path / HANDOFF_CSV).exists() or run.entry(HANDOFF_CSV) is not None:
         return None
-    return take_back(run, run.path / HANDOFF_CSV, by=by, at=at)
+    try:
+        written = compose_handoff(run)
+    except RunError:
+        # Damaged clusters are mended by clustering again, which must not be stopped by them:
+        # handoff.json alone says what the rows were.
+        written = None
+    return _take(run, read_handoff(run.path / HANDOFF_CSV, written=written), by=by, at=at)

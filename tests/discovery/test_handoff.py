@@ -12,6 +12,7 @@ from discovery.handoff import HandoffOptions, main
 from discovery.ledger import append_decisions, read_decisions
 from discovery.records import Clustering, Decision, Layout, Proposal
 from discovery.runs import CLUSTERING, HANDOFF_CSV, LEDGER, PROPOSALS, Provenance, create_run
+from discovery.stages.handback import absorb_handoff
 from embeddings.console import run_command
 from embeddings.images import fingerprint_file
 from embeddings.tables import parse_klarf
@@ -179,6 +180,22 @@ def test_decided_labels_outlive_a_run_that_groups_otherwise(run, tmp_path, image
     fill(tmp_path / "before" / "handoff.csv", {str(images[3]): "bridge"})
     assert call(run.path, "--read", tmp_path / "before") == 0
     assert ("bridge", "human") in labels_in(run.path / HANDOFF_CSV)
+
+
+@pytest.mark.parametrize("artefact", [CLUSTERING, PROPOSALS])
+def test_typed_labels_are_taken_in_although_the_clusters_are_damaged(run, images, artefact):
+    call(run.path, "--out", run.path)
+    fill(run.path / HANDOFF_CSV, {str(images[0]): "scratch"})
+    (run.path / artefact).unlink()
+    taken = absorb_handoff(run, by="eva", at="2026-11-24T10:00:00+00:00")
+    assert taken.labelled == 1
+    assert read_decisions(run.path / LEDGER)[0].label == "scratch"
+
+
+def test_nothing_is_taken_in_where_nobody_edited(run):
+    assert absorb_handoff(run, by="eva", at="") is None
+    call(run.path, "--out", run.path)
+    assert absorb_handoff(run, by="eva", at="") is None
 
 
 # -- exports

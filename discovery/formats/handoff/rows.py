@@ -66,12 +66,11 @@ def restore_ids(rows: pd.DataFrame, written: pd.DataFrame) -> tuple[pd.DataFrame
         The rows, and how many ids were put back.
     """
     known = set(written["image_id"])
-    by_path = written.groupby("path")["image_id"].agg(list).to_dict()
-    ids, restored = rows["image_id"].tolist(), 0
-    for place, (image_id, path) in enumerate(zip(ids, rows["path"], strict=True)):
-        if image_id in known or not looks_like_number(image_id):
-            continue
-        matches = [one for one in by_path.get(path, []) if _may_become(one, image_id)]
+    ids, paths, restored = rows["image_id"].tolist(), rows["path"].tolist(), 0
+    damaged = [p for p, one in enumerate(ids) if one not in known and looks_like_number(one)]
+    by_path = written.groupby("path")["image_id"].agg(list).to_dict() if damaged else {}
+    for place in damaged:
+        matches = [one for one in by_path.get(paths[place], []) if _may_become(one, ids[place])]
         if len(matches) == 1:
             ids[place] = matches[0]
             restored += 1
@@ -131,11 +130,12 @@ def _find_disagreements(rows: pd.DataFrame, numbers: Sequence[int]) -> list[Faul
     """Name freshly filled rows of one image (exact duplicates) that have different labels."""
     first: dict[str, tuple[int, str]] = {}
     faults = []
-    fresh = (rows["label"] != "") & (rows["label_source"] == "")
-    for place in fresh.to_numpy().nonzero()[0].tolist():
-        image_id, label = str(rows["image_id"].iloc[place]), str(rows["label"].iloc[place])
-        number, other = first.setdefault(image_id, (numbers[place], label))
+    cells = (rows[name].tolist() for name in ("image_id", "label", "label_source"))
+    for number, image_id, label, source in zip(numbers, *cells, strict=True):
+        if not label or source:
+            continue
+        earlier, other = first.setdefault(image_id, (number, label))
         if other != label:
-            text = f"{label!r}, but row {number} is the same image and says {other!r}: choose one"
-            faults.append(Fault(row=numbers[place], column="label", text=text))
+            text = f"{label!r}, but row {earlier} is the same image and says {other!r}: choose one"
+            faults.append(Fault(row=number, column="label", text=text))
     return faults
