@@ -31,6 +31,7 @@ def write_segment(
     sha256 = hash_bytes(codes)
     facts = {"number": number, "sha256_faiss": sha256, "bytes_faiss": len(codes)}
     rows = encode_table(table, {**manifest.identity(), **facts})
+    # Vectors first: rows that exist then always have their vectors beside them.
     write_file(folder / name_codes(number), codes)
     write_file(folder / name_rows(number), rows)
     sync_folder(folder / SEGMENTS)
@@ -63,6 +64,7 @@ def tidy_folder(folder: Path, manifest: Manifest) -> list[str]:
     """Finish what a crash left undone, remove what it left over, and return what was removed."""
     for name in (SEGMENTS, PATHS):
         (folder / name).mkdir(exist_ok=True)
+    # Before the leftovers: a committed NAME.next would be taken for one.
     settle_sidecars(folder, manifest.sidecars)
     left = list_leftovers(folder, manifest)
     for name in left:

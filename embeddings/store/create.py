@@ -65,7 +65,7 @@ def create_store(
     manifest = Manifest(spec=spec, vector_dtype=vector_dtype)
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        sync_folder(folder.parent)
+        sync_folder(folder.parent)  # the store's own name survives a power cut too
     with hold_lock(folder):
         if not store_exists(folder):  # another process may have been faster
             with storage_errors(folder):

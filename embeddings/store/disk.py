@@ -20,6 +20,7 @@ from embeddings.store.layout import TEMPORARY, segment_of
 MISSING = "is missing"
 ALTERED = "is damaged (its sha256 differs)"
 
+# What a user can mend by making room, and by changing rights.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -56,7 +57,7 @@ def hash_bytes(data: bytes) -> str:
 
 def hash_file(file: io.FileIO) -> str:
     """Return the sha256 of an open file's whole content, in hexadecimal."""
-    file.seek(0)
+    file.seek(0)  # read in pieces: memory does not grow with the file
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -80,6 +81,7 @@ def write_file(path: Path, data: bytes) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder survive a power cut."""
+    # POSIX: renaming is atomic, but only the folder's own fsync makes it durable.
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -18,6 +18,7 @@ DAMAGED = "damaged"
 NEXT = ".next"  # a sidecar that is committed but not yet under its own name
 TEMPORARY = ".tmp"  # half-written, whatever it is
 
+# Six digits sort by name up to a million commits; later ones are longer, and still ours.
 _NUMBERED = re.compile(r"(?:segments/(\d{6,})\.(?:faiss|parquet)|paths/(\d{6,})\.parquet)")
 _OURS = re.compile(
     r"(segments/\d{6,}\.(faiss|parquet)|paths/\d{6,}\.parquet|store\.json"

@@ -28,10 +28,11 @@ def hold_lock(folder: Path) -> Iterator[None]:
     StoreLockedError
         Another process (or another writer of this one) holds it; the text names it.
     """
+    # flock, not a file that exists: the kernel frees it when its holder is killed.
     with storage_errors(folder):
         handle = _take(folder)
         _held.add(handle)
-        os.ftruncate(handle, 0)
+        os.ftruncate(handle, 0)  # the file stays: removing it would race with the next holder
         os.pwrite(handle, _describe_self(), 0)
     try:
         yield

@@ -153,6 +153,7 @@ def check_identity(values: Mapping[str, Any]) -> None:
     """
     if values.get("format") != FORMAT:
         raise StoreError(f"the format is {values.get('format')!r}, expected {FORMAT!r}")
+    # Seals keep their rule in every version, so a flipped version is damage and never gets here.
     if values["version"] != VERSION:
         raise StoreError(
             f"the store has format version {values['version']}, this version reads {VERSION}: "
@@ -165,6 +166,7 @@ def check_identity(values: Mapping[str, Any]) -> None:
 def seal(values: Mapping[str, Any]) -> str:
     """Return JSON text of the values with the sha256 of their content in it."""
     body = {key: value for key, value in values.items() if key != "sha256"}
+    # NaN would not be JSON: another reader could not check the seal.
     canonical = json.dumps(body, sort_keys=True, allow_nan=False)
     lines = [
         f" {json.dumps(key)}: {_lay_out(value)}"
@@ -191,6 +193,7 @@ def _lay_out(value: Any) -> str:
 
 def save_manifest(folder: Path, manifest: Manifest) -> None:
     """Commit: after this returns, the manifest survives a power cut."""
+    # Everything the manifest names was synced before: this rename is the only commit point.
     write_file(folder / MANIFEST, seal(manifest.to_dict()).encode())
     sync_folder(folder)
 
@@ -208,7 +211,7 @@ def load_manifest(folder: Path) -> Manifest:
     try:
         data = (folder / MANIFEST).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        if list_ours(folder):
+        if list_ours(folder):  # segments without a manifest: lost, and it can be rebuilt
             raise DamagedFileError(folder, MANIFEST, MISSING) from None
         raise StoreError(
             f"{folder} is not a store (it has no {MANIFEST}): "

@@ -50,6 +50,7 @@ def rebuild_manifest(folder: Path) -> Manifest:
             f"{folder / MANIFEST} is lost and no sound segment is left to rebuild it from: "
             "remove the folder and extract again"
         )
+    # Windows are only ever added: the newest file knows them all.
     newest = max(facts, key=lambda facts: int(facts["number"]))
     return dataclasses.replace(
         Manifest.from_dict({**newest, "sidecars": _find_sidecars(folder)}),
@@ -144,6 +145,7 @@ def _used_numbers(folder: Path) -> list[int]:
     names = list_ours(folder)
     damaged = folder / DAMAGED
     if damaged.is_dir():
+        # A name put aside must not be given again: an older reader may still look for it.
         stems = {file.name.split(".")[0] for file in damaged.iterdir()}
         names += [name_codes(int(stem)) for stem in stems if stem.isdecimal()]
     return [number for name in names if (number := number_of(name)) is not None]

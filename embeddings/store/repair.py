@@ -100,6 +100,7 @@ def repair_store(path: Path | str) -> Repair:
         faults = ([] if lost is None else [lost]) + _find_faults(folder, manifest, segments)
         mended = _keep_sound(folder, manifest, segments=segments, faults=faults)
         early, late = _choose_aside(folder, manifest, mended=mended, lost=lost is not None)
+        # Their names are needed by the commit; a crash here leaves them missing, to be repaired.
         _move_aside(folder, early)
         if lost is not None or mended != manifest:
             save_manifest(folder, mended)
@@ -156,6 +157,7 @@ def _keep_sound(
 
 
 def _rewrite_sound(folder: Path, manifest: Manifest, segment: Inspection) -> Manifest:
+    # fp16 values are exact in float32, so that rewriting them changes nothing.
     codes = CodesFile(
         folder=folder, entry=segment.entry, dim=manifest.spec.dim, dtype=manifest.vector_dtype
     )

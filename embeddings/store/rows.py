@@ -5,7 +5,7 @@ is noted: the latest row of a path wins, and an empty file_id forgets it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,9 @@ PATHS_SCHEMA = pa.schema(
         pa.field("mtime_ns", pa.int64(), nullable=False),
     ]
 )
+
+Facts = tuple[str, int, int]  # file_id, size, mtime_ns
+
 _FILE_ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -90,6 +93,12 @@ def make_forgotten(paths: Sequence[str]) -> pa.Table:
     return _to_table(frame, PATHS_SCHEMA)
 
 
+def list_facts(frame: pd.DataFrame) -> Iterable[tuple[str, Facts]]:
+    """Pair each path of a frame of files with its file_id, size and mtime_ns."""
+    path, *facts = (frame[name].tolist() for name in PATHS_SCHEMA.names)
+    return zip(path, zip(*facts, strict=True), strict=True)
+
+
 def load_rows(folder: Path, entry: SegmentEntry) -> pa.Table:
     """Read and check a segment's table.
 
@@ -121,6 +130,7 @@ def load_paths(folder: Path, entry: PathsEntry) -> pa.Table:
 
 def collect_rows(folder: Path, manifest: Manifest) -> pd.DataFrame:
     """Return the rows of every segment, in the order of the vectors."""
+    # The empty table gives a store without segments its columns and types.
     tables = [load_rows(folder, entry) for entry in manifest.segments]
     frame: pd.DataFrame = pa.concat_tables([ROWS_SCHEMA.empty_table(), *tables]).to_pandas()
     return frame
@@ -130,6 +140,7 @@ def collect_files(folder: Path, manifest: Manifest) -> pd.DataFrame:
     """Return path, file_id, size, mtime_ns of each path that is live, sorted by path."""
     tables = [load_paths(folder, entry) for entry in manifest.paths]
     log: pd.DataFrame = pa.concat_tables([PATHS_SCHEMA.empty_table(), *tables]).to_pandas()
+    # Numbers ascend with time, and concatenation keeps their order: the last row is the latest.
     latest = log.drop_duplicates("path", keep="last")
     return latest[latest["file_id"] != ""].sort_values("path", ignore_index=True)
 

@@ -25,6 +25,7 @@ def encode_table(table: pa.Table, facts: Mapping[str, Any]) -> bytes:
         table.replace_schema_metadata({_FACTS: seal({**facts, "rows": table.num_rows})}),
         sink,
         compression="zstd",
+        # CRC32 a page: what finds damage once the manifest and its sha256 are lost.
         write_page_checksum=True,
     )
     data: bytes = sink.getvalue().to_pybytes()

@@ -70,10 +70,13 @@ def find_sidecar(folder: Path, name: str, *, sha256: str) -> bytes | None:
 
 
 def encode_quarantine(pairs: Iterable[tuple[str, str]]) -> bytes:
-    """Return the bytes of `quarantine.csv`; a path that is not UTF-8 keeps its bytes."""
-    text = io.StringIO(newline="")
+    """Return the bytes of `quarantine.csv`, sorted by path, the last reason of each path.
+
+    A path that is not UTF-8 keeps its bytes.
+    """
+    text = io.StringIO(newline="")  # line breaks inside a file name survive
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([_QUARANTINE_COLUMNS, *pairs])
+    writer.writerows([_QUARANTINE_COLUMNS, *sorted(dict(pairs).items())])
     return text.getvalue().encode(errors="surrogateescape")
 
 
@@ -110,5 +113,5 @@ def _read_if(path: Path, sha256: str) -> bytes | None:
     try:
         data = path.read_bytes()
     except OSError:
-        return None  # the caller says what is wrong, once it has looked everywhere
+        return None  # absent or unreadable: the caller says so, once it has looked everywhere
     return data if hash_bytes(data) == sha256 else None

@@ -102,6 +102,7 @@ def inspect_segments(folder: Path, manifest: Manifest) -> list[Inspection]:
     """Check each segment, and ids that more than one holds (the first keeps them)."""
     found = [_inspect_segment(folder, manifest, entry) for entry in manifest.segments]
     ids = np.concatenate([np.empty(0, np.str_), *(segment.ids for segment in found)])
+    # Objects: numpy would pad every id to the longest.
     repeated = pd.Series(ids, dtype=object).duplicated().to_numpy()
     bounds = np.cumsum([0, *(len(segment.ids) for segment in found)])
     return [
@@ -150,7 +151,7 @@ def _inspect_segment(folder: Path, manifest: Manifest, entry: SegmentEntry) -> I
     except DamagedFileError as damage:
         faults.append(fault_of(damage))
     try:
-        codes.verify()
+        codes.verify()  # from the disk, whatever this process has checked before
         sound = _find_sound(codes)
     except DamagedFileError as damage:
         faults.append(fault_of(damage))

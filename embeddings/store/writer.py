@@ -29,7 +29,15 @@ from embeddings.store.disk import hash_bytes, storage_errors
 from embeddings.store.layout import BANK, QUARANTINE
 from embeddings.store.lock import hold_lock
 from embeddings.store.manifest import Manifest, SegmentEntry, Window, load_manifest, save_manifest
-from embeddings.store.rows import load_rows, make_forgotten, make_paths, make_rows
+from embeddings.store.rows import (
+    Facts,
+    collect_files,
+    list_facts,
+    load_rows,
+    make_forgotten,
+    make_paths,
+    make_rows,
+)
 from embeddings.store.sidecars import encode_bank, encode_quarantine, settle_sidecars, stage_sidecar
 
 
@@ -47,6 +55,7 @@ def open_writer(folder: Path) -> Iterator["StoreWriter"]:
         The folder cannot be written.
     """
     with hold_lock(folder):
+        # Read under the lock: the snapshot a writer was asked of may be old by now.
         manifest = load_manifest(folder)
         with storage_errors(folder):
             tidy_folder(folder, manifest)
@@ -64,7 +73,9 @@ class StoreWriter:
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self._folder = folder
         self._manifest = manifest
-        self._ids: set[str] | None = None  # of every vector; read at the first append
+        # Read when first needed: a writer that only sets a window pays for neither.
+        self._ids: set[str] | None = None
+        self._noted: dict[str, Facts] | None = None
         self._usable = True
         self._drop_pending()
 
@@ -100,20 +111,27 @@ class StoreWriter:
             self._windows[kind] = (low, high)
 
     def set_files(self, frame: pd.DataFrame) -> None:
-        """Note files, new or changed: columns path (absolute), file_id, size, mtime_ns.
+        """Note files: columns path (absolute), file_id, size, mtime_ns.
 
-        Each call adds its rows to the log of files, so pass only what changed.
+        What is noted already is not noted again: giving every file every time costs nothing.
         """
-        if len(frame):
-            self._paths.append(make_paths(frame))
+        noted = self._noted_files()
+        changed = []
+        for path, facts in list_facts(frame):
+            changed.append(noted.get(path) != facts)
+            noted[path] = facts
+        if any(changed):
+            self._paths.append(make_paths(frame[changed]))
 
     def forget_files(self, paths: Sequence[str]) -> None:
         """Forget paths: their images stay in the store, but are no longer loaded by default."""
-        if len(paths):
-            self._paths.append(make_forgotten(paths))
+        noted = self._noted_files()
+        known = [path for path in dict.fromkeys(paths) if noted.pop(path, None) is not None]
+        if known:
+            self._paths.append(make_forgotten(known))
 
     def set_quarantine(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Replace the quarantine by these (path, reason)."""
+        """Replace the quarantine by these (path, reason); the last reason of a path is kept."""
         self._set_sidecar(QUARANTINE, encode_quarantine(pairs))
 
     def save_bank(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
@@ -182,11 +200,18 @@ class StoreWriter:
                 self._ids.update(load_rows(self._folder, entry)["image_id"].to_pylist())
         return self._ids
 
+    def _noted_files(self) -> dict[str, Facts]:
+        """Return file_id, size and mtime_ns of each live path, pending ones included."""
+        if self._noted is None:
+            self._noted = dict(list_facts(collect_files(self._folder, self._manifest)))
+        return self._noted
+
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         """Let no write follow one that failed: what is on the disk is then known to no one."""
         if not self._usable:
             raise StoreError(f"{self._folder}: this writer is closed or has failed: open it again")
+        # A failed fsync leaves the disk's state unknown, and a retry may wrongly succeed.
         self._usable = False
         with storage_errors(self._folder):
             yield
@@ -205,7 +230,7 @@ class StoreWriter:
             sidecars={**manifest.sidecars, **staged},
             next_number=manifest.next_number + 1,
         )
-        save_manifest(folder, committed)
+        save_manifest(folder, committed)  # the commit: all above is invisible, all below tidying
         settle_sidecars(folder, staged)
         self._manifest = committed
         self._drop_pending()

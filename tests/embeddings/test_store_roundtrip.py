@@ -170,6 +170,8 @@ def test_nothing_pending_writes_nothing(tmp_path):
     with store.write() as writer:
         writer.set_quarantine([])
         writer.append(*make_batch(9, 0)[:3])
+        writer.set_files(make_batch(0, 2)[3])
+        writer.forget_files(["/images/never-seen.png"])
     assert before == (tmp_path / "s" / "store.json").read_bytes()
 
 
