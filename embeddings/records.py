@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 
 from embeddings.errors import StoreError
 
-Fit = Literal["pad", "stretch"]
+Fit = Literal["pad", "stretch", "none"]
 Resize = Literal["auto", "bilinear", "nearest"]
 Level = Literal["none", "plane", "line"]
-Pooling = Literal["mean", "defect"]
+Pooling = Literal["mean", "gem", "defect"]
 Precision = Literal["float32", "bf16", "fp16"]
 
-# One row of Vectors.rows. Text columns are "" and number columns NaN or -1 where nothing is known.
+# One row of Vectors.rows; defect_px is the longest side of the defect box, in pixels.
+# Text columns are "" and number columns NaN or -1 where nothing is known.
 ROW_COLUMNS = (
     "path", "paths", "width", "height", "bit_depth", "channels", "nan_pixels", "um_per_pixel",
-    "parent_id", "page", "x0", "y0", "metadata",
+    "defect_px", "parent_id", "page", "x0", "y0", "metadata",
 )  # fmt: skip
 
 
@@ -37,11 +38,11 @@ class ExtractorSpec:
     ----------
     name : {"resnet50", "texture"}
     weights, weights_sha256 : str
-        Name and sha256 of the weights' tensors; both empty for `texture`. Only the hash counts:
+        Name and sha256 of the weights file; both empty for `texture`. Only the hash counts:
         the same weights under another file name are the same extractor.
     layers : tuple of str
         The network's stages that are pooled and concatenated, such as ``("layer4",)``.
-    pooling : {"mean", "defect"}
+    pooling : {"mean", "gem", "defect"}
         `tau`, `bank_sha256` and `normals_sha256` belong to `defect` (zero and empty otherwise).
     input_size : int
         Side of the square the network sees, in pixels (0: the image's own size).

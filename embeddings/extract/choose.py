@@ -1,0 +1,180 @@
+"""Which extractor: what the options say, what the store already holds, what can be had here."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embeddings.console import get_logger
+from embeddings.errors import StoreSpecError, WeightsError
+from embeddings.extract.options import ExtractOptions
+from embeddings.records import ExtractorSpec, Fit, Pooling, Resize
+from embeddings.store import Store
+from embeddings.weights import NAMES, hash_weights, locate_weights
+
+DEFAULT_LAYERS = ("layer3", "layer4")
+DEFAULT_POOLING: Pooling = "gem"
+DEFAULT_FIT: Fit = "stretch"
+DEFAULT_RESIZE: Resize = "bilinear"
+DOWNLOAD_SECONDS = 20.0  # a fab's firewall drops packets instead of refusing: do not hang
+_NO_WEIGHTS = (
+    "no ImageNet weights could be had ({reason}): the classical texture descriptors are used, "
+    "which find fewer types. Pass --weights FILE for ResNet-50 features."
+)
+
+
+class Extractor(Protocol):
+    """Prepared pictures in, unit rows out."""
+
+    spec: ExtractorSpec
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embed (b, c, h, w) float32 in [0, 1] to (b, dim) float32 unit rows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The spec of a store, where its weights are, and what a user must be told."""
+
+    spec: ExtractorSpec
+    weights: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def choose_extractor(options: ExtractOptions, store: Store | None) -> Choice:
+    """Decide the spec: an existing store's own, else what the options say.
+
+    Raises
+    ------
+    StoreSpecError
+        An option asks for something else than the store holds.
+    WeightsError, OptionError
+        The weights, the device or the precision cannot be had.
+    """
+    if store is not None:
+        return _choose_of_store(options, store)
+    if options.extractor == "texture":
+        return Choice(spec=_texture_spec(options))
+    source = options.weights or "imagenet"
+    try:
+        with _impatient(DOWNLOAD_SECONDS):
+            return Choice(spec=_resnet_spec(options, source), weights=source)
+    except WeightsError as error:
+        if options.extractor == "resnet50" or options.weights or options.layers:
+            raise
+        warning = _NO_WEIGHTS.format(reason=error)
+    get_logger().warning("WARNING: %s", warning)
+    return Choice(spec=_texture_spec(options), warnings=(warning,))
+
+
+def make_extractor(choice: Choice, options: ExtractOptions) -> Extractor:
+    """Load what the chosen extractor needs; the slow part, left until something is to be computed.
+
+    Raises
+    ------
+    WeightsError
+        The weights are not those the store was made with, or cannot be read.
+    StoreSpecError
+        The store was made on a GPU and there is none here, or the reverse.
+    """
+    if choice.spec.name == "texture":
+        from embeddings.texture import TextureExtractor
+
+        return TextureExtractor(choice.spec)
+    from embeddings.resnet import ResNet50Extractor, choose_device, load_weights
+
+    device = choose_device(options.device)
+    backend = f"torch-{device.type}"
+    if backend != choice.spec.backend:
+        raise StoreSpecError(
+            f"the store's vectors were computed by {choice.spec.backend} and this machine would "
+            f"use {backend}: neighbours would move; pass --device or make a new store"
+        )
+    weights = load_weights(choice.weights)
+    return ResNet50Extractor(choice.spec, weights, device)
+
+
+def _choose_of_store(options: ExtractOptions, store: Store) -> Choice:
+    spec = store.spec
+    store.check_spec(replace(spec, **_given(options, spec)))
+    if options.vector_dtype not in (None, store.vector_dtype):
+        raise StoreSpecError(
+            f"{store.path} keeps {store.vector_dtype} vectors, --vector-dtype "
+            f"{options.vector_dtype} was given: leave it out, or make a new store"
+        )
+    return Choice(spec=spec, weights=options.weights or spec.weights)
+
+
+def _given(options: ExtractOptions, spec: ExtractorSpec) -> dict[str, Any]:
+    """Return the spec fields that the options state, to be held against the store's."""
+    values: dict[str, Any] = {
+        "pooling": options.pooling,
+        "input_size": options.size,
+        "fit": options.fit,
+        "resize": options.resize,
+        "level": options.level,
+        "window": options.window,
+        "layers": options.layers,
+        "name": None if options.extractor == "auto" else options.extractor,
+        "precision": None if options.precision == "auto" else options.precision,
+        "backend": None if options.device == "auto" else f"torch-{options.device}",
+    }
+    if options.weights is not None:
+        values["weights_sha256"] = _hash_source(options.weights, spec)
+        values["name"] = "resnet50"
+    if spec.name == "texture" and options.extractor != "resnet50":
+        del values["precision"], values["backend"]  # they do not touch the descriptors
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _hash_source(source: str, spec: ExtractorSpec) -> str:
+    if source == spec.weights and source in NAMES:
+        return spec.weights_sha256  # known by name: no need to have them here
+    return hash_weights(locate_weights(source))
+
+
+def _resnet_spec(options: ExtractOptions, source: str) -> ExtractorSpec:
+    # The file is looked for before torch is asked for anything: a wrong path is told at once.
+    path = locate_weights(source)
+    sha256 = hash_weights(path)
+    from embeddings.resnet import choose_device, choose_precision, make_spec
+
+    device = choose_device(options.device)
+    spec = make_spec(
+        source if source in NAMES else path.name,
+        sha256,
+        layers=options.layers or DEFAULT_LAYERS,
+        precision=choose_precision(options.precision, device),
+        device=device,
+    )
+    spec = replace(spec, pooling=DEFAULT_POOLING, fit=DEFAULT_FIT, resize=DEFAULT_RESIZE)
+    given = _given(options, spec)
+    return replace(spec, **{key: given[key] for key in given if key not in ("name", "layers")})
+
+
+def _texture_spec(options: ExtractOptions) -> ExtractorSpec:
+    from embeddings.texture import make_spec
+
+    given: dict[str, Any] = {
+        "input_size": options.size,
+        "resize": options.resize,
+        "level": options.level,
+        "window": options.window,
+    }
+    return replace(make_spec(), **{key: value for key, value in given.items() if value is not None})
+
+
+@contextlib.contextmanager
+def _impatient(seconds: float) -> Iterator[None]:
+    """Bound every socket that a library opens meanwhile."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,0 +1,109 @@
+"""What a user can say about extraction: the same object for Python, command line and provenance."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from embeddings.errors import OptionError
+from embeddings.records import Level, Resize
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractOptions:
+    """How images become vectors. What is left out is decided by the store, or by the defaults."""
+
+    extractor: Literal["auto", "resnet50", "texture"] = "auto"
+    """resnet50, texture (GLCM, LBP, Zernike: needs no weights), or auto: ResNet-50 where weights
+    can be had, else texture, with a warning. An existing store's extractor wins."""
+    weights: str | None = None
+    """imagenet (IMAGENET1K_V2), imagenet-v1, or a file: safetensors or a state dict."""
+    layers: tuple[str, ...] | None = None
+    """Stages of ResNet-50 that are averaged and joined, such as: layer3 layer4."""
+    pooling: Literal["mean", "gem"] | None = None
+    """Over the picture: mean, or gem (generalised mean, power 3): small defects count for more."""
+    size: int | None = None
+    """Side in pixels of the square the network sees."""
+    fit: Literal["pad", "stretch"] | None = None
+    """pad keeps the aspect ratio, stretch does not."""
+    resize: Resize | None = None
+    """auto takes nearest for pictures of eight grey levels or fewer (wafer maps)."""
+    level: Level | None = None
+    """AFM levelling: subtract a plane, or each scan line's median."""
+    window: tuple[float, float] | None = None
+    """Grey levels shown as black and white, instead of the ones found in the images."""
+    tile: int | None = None
+    """Cut every picture into overlapping tiles of this side, one row a tile."""
+    boxes: Path | None = None
+    """One crop a defect: a CSV with path,xmin,ymin,xmax,ymax (pixels), or a KLARF."""
+    only: Path | None = None
+    """Take only the images of this CSV (column image_id or path; with a column verdict, only
+    unknown and undecided ones)."""
+    exclude: tuple[str, ...] = ()
+    """Leave out files that match these patterns, such as: 'masks/*'."""
+    um_per_pixel: float | None = None
+    """Pixel size in micrometres, where the images do not say it."""
+    metadata: Path | None = None
+    """CSV or KLARF joined on the file name: lot, wafer, tool, chamber, recipe, step, anything."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the network runs."""
+    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+    """Arithmetic of the network: auto takes fp16 on a GPU, bf16 where a CPU has it."""
+    batch_size: int | None = None
+    """Images a step of the network (default 16 on a CPU, 128 on a GPU)."""
+    workers: int | None = None
+    """Threads that read and decode (default: one a core, 16 at most)."""
+    max_pixels: int = 100_000_000
+    """Larger pictures go to quarantine: a guard against decompression bombs."""
+    vector_dtype: Literal["float32", "fp16"] | None = None
+    """How a new store keeps its vectors: fp16 takes half the room."""
+    commit_every: int = 1024
+    """Images a commit: what a crash can cost at most."""
+
+    def __post_init__(self) -> None:
+        for name, low, high in _BOUNDS:
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                flag = "--" + name.replace("_", "-")
+                raise OptionError(f"{flag} {value}: expected {low:g} to {high:g}")
+        if self.window is not None and not self.window[0] < self.window[1]:
+            low_, high_ = self.window
+            raise OptionError(f"--window {low_:g} {high_:g}: expected the lower level first")
+        if self.tile is not None and self.boxes is not None:
+            raise OptionError("--tile and --boxes: expected one of them, each cuts the pictures")
+        if self.extractor == "texture" and (self.weights or self.layers or self.pooling):
+            raise OptionError(
+                "--extractor texture has no weights, layers or pooling; leave these out, "
+                "or use --extractor resnet50"
+            )
+
+
+_BOUNDS:
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                flag = "--" + name.replace("_", "-")
+                raise OptionError(f"{flag} {value}: expected {low:g} to {high:g}")
+        if self.window is not None and not self.window[0] < self.window[1]:
+            low_, high_ = self.window
+            raise OptionError(f"--window {low_:g} {high_:g}: expected the lower level first")
+        if self.tile is not None and self.boxes is not None:
+            raise OptionError("--tile and --boxes: expected one of them, each cuts the pictures")
+        if self.extractor == "texture" and (
+            self.weights or self.layers or self.pooling == "defect"
+        ):
+            raise OptionError(
+                "--extractor texture has no weights, layers or defect pooling; leave these out, "
+                "or use --extractor resnet50"
+            )
+        if self.normal is not None and self.pooling != "defect":
+            raise OptionError("--normal needs --pooling defect: nothing else compares with normals")
+
+
+_BOUNDS: tuple[tuple[str, float, float], ...] = (
+    ("size", 32, 2048),
+    ("tile", 16, 8192),
+    ("um_per_pixel", 1e-6, 1e6),
+    ("batch_size", 1, 4096),
+    ("workers", 1, 256),
+    ("commit_every", 1, 1_000_000),
+    ("max_pixels", 256, 10_000_000_000),
+)

@@ -1,0 +1,68 @@
+"""Where ResNet-50's weights come from: a name (downloaded once) or a file, known by its sha256.
+
+Apart from the network itself, because to recognise weights needs no torch.
+"""
+
+import functools
+import hashlib
+from pathlib import Path
+
+from embeddings.errors import WeightsError
+
+NAMES = {"imagenet": "IMAGENET1K_V2", "imagenet-v1": "IMAGENET1K_V1"}
+
+
+def locate_weights(source: str) -> Path:
+    """Return the file of weights given by name or by path.
+
+    Raises
+    ------
+    WeightsError
+        A download fails.
+    """
+    return _fetch(source) if source in NAMES else Path(source)
+
+
+@functools.lru_cache(maxsize=8)
+def _hash_unchanged(path: Path, _size: int, _mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_weights(path: Path) -> str:
+    """Return the sha256 of a weights file, as ``sha256sum`` prints it.
+
+    Raises
+    ------
+    WeightsError
+        The file cannot be read.
+    """
+    try:
+        stat = path.stat()
+        return _hash_unchanged(path, stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise WeightsError(
+            f"--weights {path}: {error.strerror}; expected {', '.join(NAMES)}, "
+            "or a safetensors or state-dict file of ResNet-50"
+        ) from error
+
+
+def _fetch(name: str) -> Path:
+    """Return the local file of torchvision's weights, downloading them the first time."""
+    import torch
+    from torchvision.models import ResNet50_Weights
+
+    url: str = ResNet50_Weights[NAMES[name]].url
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    if not path.exists():
+        try:
+            torch.hub.load_state_dict_from_url(url, progress=False, check_hash=True)
+        except (
+            OSError,
+            RuntimeError,
+        ) as error:  # URLError is an OSError, a bad hash a RuntimeError
+            raise WeightsError(
+                f"--weights {name}: the download of {url} failed ({error}); "
+                "pass --weights FILE, or --extractor texture which needs none"
+            ) from error
+    return path
