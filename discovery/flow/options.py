@@ -1,0 +1,114 @@
+"""What a user can say about a round of discovery: the same object for Python and command line."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from embeddings.errors import OptionError
+from embeddings.extract.options import ExtractOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoOptions:
+    """The default: no choice to make. UMAP on the neighbour graph, HDBSCAN, size rule from n."""
+
+    @property
+    def name(self) -> str:
+        """What the provenance calls it."""
+        return "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HDBSCANOptions:
+    """Density clustering: groups of any shape, and honest noise."""
+
+    min_cluster_size: int | None = None
+    """The smallest group worth a name (default: from the number of images)."""
+    min_samples: int | None = None
+    """How many neighbours make a region dense; larger calls more images noise."""
+    cluster_selection_method: Literal["eom", "leaf"] = "eom"
+    """eom: the most persistent clusters; leaf: the finest ones."""
+
+    def __post_init__(self) -> None:
+        _check_least("--min-cluster-size", self.min_cluster_size, 2)
+        _check_least("--min-samples", self.min_samples, 1)
+
+    @property
+    def name(self) -> str:
+        """What the provenance calls it."""
+        return "hdbscan"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KMeansOptions:
+    """Round groups of similar spread; every image belongs to one."""
+
+    n_clusters: int | Literal["auto"] = "auto"
+    """How many groups, or auto."""
+
+    def __post_init__(self) -> None:
+        _check_n_clusters(self.n_clusters)
+
+    @property
+    def name(self) -> str:
+        """What the provenance calls it."""
+        return "kmeans"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgglomerativeOptions:
+    """Groups joined from the bottom up; every image belongs to one."""
+
+    n_clusters: int | Literal["auto"] = "auto"
+    """How many groups, or auto."""
+    linkage: Literal["ward", "average"] = "ward"
+    """ward joins what adds least variance, average what is nearest on average."""
+
+    def __post_init__(self) -> None:
+        _check_n_clusters(self.n_clusters)
+
+    @property
+    def name(self) -> str:
+        """What the provenance calls it."""
+        return "agglomerative"
+
+
+ClusterChoice = (
+    Annotated[AutoOptions, tyro.conf.subcommand("auto")]
+    | Annotated[HDBSCANOptions, tyro.conf.subcommand("hdbscan")]
+    | Annotated[KMeansOptions, tyro.conf.subcommand("kmeans")]
+    | Annotated[AgglomerativeOptions, tyro.conf.subcommand("agglomerative")]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundOptions:
+    """One round of discovery: how images become vectors, how vectors become proposals."""
+
+    seed: int = 0
+    """Of everything random; the same seed gives the same run on one platform."""
+    known: Path | None = None
+    """Handoff (handoff.csv, handoff.json or their folder) with types already known: its images
+    are set aside, and proposals are measured against its types."""
+    thumbnails: int = 3000
+    """Small pictures kept in the report at most."""
+    clusterer: ClusterChoice = field(default_factory=AutoOptions)
+    extract: ExtractOptions = field(default_factory=ExtractOptions)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise OptionError(f"--seed {self.seed}: expected 0 to {2**32 - 1}")
+        if not 0 <= self.thumbnails <= 20_000:
+            raise OptionError(f"--thumbnails {self.thumbnails}: expected 0 to 20000")
+
+
+def _check_least(flag: str, value: int | None, least: int) -> None:
+    if value is not None and value < least:
+        raise OptionError(f"{flag} {value}: expected {least} or more")
+
+
+def _check_n_clusters(value: int | Any) -> None:
+    if value != "auto" and value < 2:
+        raise OptionError(f"--n-clusters {value}: expected auto, or 2 or more")

@@ -1,0 +1,197 @@
+"""What a round works on: a store as it is, or a source that is first brought into the run's own."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from discovery.formats.handoff import read_known_types
+from discovery.runs import hash_bytes, replacing
+from embeddings.console import get_logger
+from embeddings.errors import HandoffError, OptionError
+from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.extract.sources import read_only_list
+from embeddings.images import fingerprint_file
+from embeddings.records import Vectors
+from embeddings.store import Store, open_store, store_exists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundSource:
+    """The images of a round and what is known about how they came.
+
+    Attributes
+    ----------
+    ids : (n,) array of str
+    paths : DataFrame
+        Columns path, file_id: the files of the source.
+    counts : str
+        ``computed N, reused N, quarantined N, ignored N`` for the last line.
+    """
+
+    store: Store
+    ids: NDArray[np.str_]
+    paths: pd.DataFrame
+    counts: str
+    quarantined: tuple[tuple[str, str], ...]
+    ignored: int
+    warnings: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """sha256 over all that decides the vectors and their paths: what artefacts depend on."""
+        parts = {
+            "spec": self.store.spec.hash,
+            "windows": {kind: list(window) for kind, window in sorted(self.store.windows.items())},
+            "ids": self.ids.tolist(),
+            "paths": sorted(zip(self.paths["path"], self.paths["file_id"], strict=True)),
+        }
+        return hash_bytes(json.dumps(parts, sort_keys=True).encode())
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the handoff says of the store."""
+        return {
+            "path": str(self.store.path.resolve()),
+            "spec_hash": self.store.spec.hash,
+            "spec": self.store.spec.to_dict(),
+            "vectors": len(self.ids),
+        }
+
+    def load_vectors(self) -> Vectors:
+        """Load the images' vectors; their paths are those of the source alone."""
+        vectors = self.store.load_vectors(self.ids)
+        by_file = self.paths.groupby("file_id")["path"].agg(list)
+        paths = [by_file[image_id[:16]] for image_id in vectors.ids.tolist()]
+        rows = vectors.rows.assign(paths=paths, path=[p[0] for p in paths])
+        return Vectors(ids=vectors.ids, values=vectors.values, rows=rows, spec=vectors.spec)
+
+
+def open_round(
+    source: Path, run: Path, *, options: ExtractOptions, known: Path | None
+) -> RoundSource:
+    """Open a store, or extract a source into ``run/store``.
+
+    Raises
+    ------
+    DefectDiscoveryError
+        As `extract_vectors` and `open_store`.
+    """
+    if source.is_dir() and store_exists(source):
+        return _open_store(source, options)
+    if known is not None:
+        # First, so that the source has the last word on what is quarantined.
+        _extract_known(known, run, options)
+    extracted = extract_vectors(source, run / "store", options=options)
+    return RoundSource(
+        store=open_store(run / "store"),
+        ids=extracted.ids,
+        paths=extracted.paths,
+        counts=extracted.summary,
+        quarantined=extracted.quarantined,
+        ignored=extracted.ignored,
+        warnings=extracted.warnings,
+    )
+
+
+def _open_store(path: Path, options: ExtractOptions) -> RoundSource:
+    _refuse_extraction(options)
+    store = open_store(path)
+    files = store.files()[["path", "file_id"]]
+    rows = store.rows()
+    ids = rows.loc[rows["file_id"].isin(files["file_id"]), "image_id"].to_numpy(dtype=np.str_)
+    if options.only is not None:
+        wanted = read_only_list(options.only)
+        by_file = files.groupby("file_id")["path"].agg(list)
+        ids = np.array(
+            [i for i in ids.tolist() if any(wanted(p, i) for p in by_file[i[:16]])], dtype=np.str_
+        )
+        if not len(ids):
+            raise OptionError(f"--only {options.only}: none of its images is in {path}")
+    quarantine = store.quarantine()
+    return RoundSource(
+        store=store,
+        ids=ids,
+        paths=files.reset_index(drop=True),
+        counts=f"computed 0, reused {len(files)}, quarantined {len(quarantine)}, ignored 0",
+        quarantined=tuple(zip(quarantine["path"], quarantine["reason"], strict=True)),
+        ignored=0,
+        warnings=(),
+    )
+
+
+def _refuse_extraction(options: ExtractOptions) -> None:
+    """Refuse options of extraction: a store is clustered as it is, they would have no effect."""
+    default = ExtractOptions()
+    for name in vars(default):
+        if name != "only" and getattr(options, name) != getattr(default, name):
+            raise OptionError(
+                f"--{name.replace('_', '-')} has no effect on a store: give the folder of images, "
+                "or run python -m embeddings.extract with it"
+            )
+
+
+def _extract_known(known: Path, run: Path, options: ExtractOptions) -> None:
+    """Bring the labelled images of a handoff into the run's store, where their files are there."""
+    labelled = read_known_types(known)
+    there = [path for path in labelled["path"].unique() if Path(path).is_file()]
+    if not there:
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    listed = run / "known.csv"
+    with replacing(listed) as temporary:
+        pd.DataFrame({"path": there}).to_csv(temporary, index=False)
+    extract_vectors(
+        listed,
+        run / "store",
+        options=replace(options, only=None, boxes=None, metadata=None, exclude=()),
+    )
+
+
+def split_known(source: RoundSource, known: Path) -> tuple[RoundSource, Vectors, NDArray[np.str_]]:
+    """Set the images of known types aside.
+
+    Returns
+    -------
+    RoundSource
+        Without them.
+    Vectors, (m,) array of str
+        The known images that have vectors, and their labels.
+
+    Raises
+    ------
+    HandoffError
+        No known image has a vector, or nothing is left to discover.
+    """
+    label_of = _label_by_id(read_known_types(known))
+    in_store = [i for i in source.store.ids().tolist() if i in label_of]
+    if not in_store:
+        raise HandoffError(
+            f"--known {known}: none of its {len(label_of)} labelled images is in the store and "
+            "none of their files is where the handoff says; extract them into the same store first"
+        )
+    left = np.array([i for i in source.ids.tolist() if i not in label_of], dtype=np.str_)
+    if not len(left):
+        raise HandoffError(f"--known {known}: all {len(source.ids)} images have a known type")
+    vectors = source.store.load_vectors(in_store)
+    labels = np.array([label_of[i] for i in vectors.ids.tolist()], dtype=np.str_)
+    get_logger().info(
+        "known types: %d images of %d types; %d images of the source set aside, %d left",
+        len(labels), len(np.unique(labels)), len(source.ids) - len(left), len(left),
+    )  # fmt: skip
+    return replace(source, ids=left), vectors, labels
+
+
+def _label_by_id(labelled: pd.DataFrame) -> dict[str, str]:
+    """Return the label of each image id; a table without ids is matched by the files' content."""
+    label_of: dict[str, str] = {}
+    for image_id, path, label in labelled[["image_id", "path", "label"]].itertuples(index=False):
+        if image_id:
+            label_of[image_id] = label
+        elif Path(path).is_file():
+            label_of[fingerprint_file(Path(path))] = label
+    return label_of

@@ -1,0 +1,57 @@
+"""Reduced rows become clusters: any estimator with `fit` and `labels_` serves.
+
+Memberships are taken from `probabilities_` or `membership_strengths_`, outlier scores from
+`outlier_scores_`, where the estimator has them; duck-typed on attributes, never on class names.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.records import Clustering, number_by_size
+
+
+def partition_rows(
+    reduced: NDArray[np.float32],
+    ids: NDArray[np.str_],
+    clusterer: Any,
+    *,
+    made_by: str,
+    spec: Mapping[str, Any],
+) -> Clustering:
+    """Cluster rows.
+
+    Parameters
+    ----------
+    reduced : (n, p) float32
+    ids : (n,) array of str
+    clusterer : object with `fit` and `labels_`
+        Not fitted yet; it is fitted here.
+    made_by, spec
+        Kept in the clustering: the clusterer's name and its parameters.
+    """
+    clusterer.fit(reduced)
+    labels = number_by_size(np.asarray(clusterer.labels_))
+    memberships = _find_memberships(clusterer, labels)
+    scores = getattr(clusterer, "outlier_scores_", None)
+    if scores is None:
+        scores = 1 - memberships
+    return Clustering(
+        ids=ids,
+        labels=labels,
+        memberships=memberships,
+        outlier_scores=np.clip(np.asarray(scores, dtype=np.float32), 0, 1),
+        spec=dict(spec),
+        made_by=made_by,
+    )
+
+
+def _find_memberships(clusterer: Any, labels: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Return (n,) memberships; an estimator that says nothing of them is sure of each member."""
+    for name in ("probabilities_", "membership_strengths_"):
+        if hasattr(clusterer, name):
+            given = np.clip(np.asarray(getattr(clusterer, name), dtype=np.float32), 0, 1)
+            return np.where(labels >= 0, given, np.float32(0))
+    return (labels >= 0).astype(np.float32)
