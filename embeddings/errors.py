@@ -26,8 +26,11 @@ class DefectDiscoveryError(Exception):
         return " ".join(super().__str__().splitlines())
 
 
-class OptionError(DefectDiscoveryError):
-    """An option's value, or two options together, make no sense."""
+class OptionError(DefectDiscoveryError, ValueError):
+    """An option's value, or two options together, make no sense.
+
+    A ValueError too, as scikit-learn's conventions ask of an estimator's bad parameter.
+    """
 
 
 class InputError(DefectDiscoveryError):

@@ -77,27 +77,6 @@ class ExtractOptions:
             )
 
 
-_BOUNDS:
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                flag = "--" + name.replace("_", "-")
-                raise OptionError(f"{flag} {value}: expected {low:g} to {high:g}")
-        if self.window is not None and not self.window[0] < self.window[1]:
-            low_, high_ = self.window
-            raise OptionError(f"--window {low_:g} {high_:g}: expected the lower level first")
-        if self.tile is not None and self.boxes is not None:
-            raise OptionError("--tile and --boxes: expected one of them, each cuts the pictures")
-        if self.extractor == "texture" and (
-            self.weights or self.layers or self.pooling == "defect"
-        ):
-            raise OptionError(
-                "--extractor texture has no weights, layers or defect pooling; leave these out, "
-                "or use --extractor resnet50"
-            )
-        if self.normal is not None and self.pooling != "defect":
-            raise OptionError("--normal needs --pooling defect: nothing else compares with normals")
-
-
 _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("size", 32, 2048),
     ("tile", 16, 8192),
