@@ -74,8 +74,8 @@ distclean: clean  ## remove the environment and the demo too, decisions of demo/
 
 # Made again when pyproject.toml changes; a half-made one has no stamp and is made again too.
 $(STAMP): pyproject.toml
-	@python=$$(sh .ci/find-python) || exit 1; \
-	"$(VENV_PYTHON)" -c 'import pip' 2>/dev/null || "$$python" -m venv --clear $(VENV)
+	@$(VENV_PYTHON) -c 'import pip' 2>/dev/null || \
+	{ python=$$(sh .ci/find-python) && "$$python" -m venv --clear $(VENV); }
 	@echo "installing into $(VENV): some minutes the first time, torch is large" >&2
 	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[notebook,test]'
 	@touch $(STAMP)
