@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from discovery.clusterers import knn
+from discovery.clusterers.knn import find_neighbours
+from embeddings.errors import OptionError
+
+
+def draw(n, d, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
+
+
+def measure_all(values):
+    gaps = values[:, None].astype(float) - values[None]
+    distances = np.sqrt(np.square(gaps).sum(axis=2))
+    np.fill_diagonal(distances, np.inf)
+    return distances
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(2, 60), d=st.integers(1, 6), k=st.integers(1, 70), seed=st.integers(0, 999))
+def test_nearest_others_are_found(n, d, k, seed):
+    values = draw(n, d, seed)
+    found = find_neighbours(values, k)
+    expected = np.sort(measure_all(values), axis=1)[:, : min(k, n - 1)]
+    assert (n, min(k, n - 1)) == found.indices.shape
+    np.testing.assert_allclose(found.distances, expected, rtol=1e-4, atol=1e-6)
+    assert not (found.indices == np.arange(n)[:, None]).any()
+    assert all(len(set(row)) == len(row) for row in found.indices.tolist())
+
+
+def test_a_row_is_never_its_own_neighbour_among_duplicates():
+    values = np.repeat(draw(3, 8), 40, axis=0)
+    found = find_neighbours(values, 10)
+    assert not (found.indices == np.arange(120)[:, None]).any()
+    assert (found.indices // 40 == np.arange(120)[:, None] // 40).all()
+    assert (found.distances == 0).all()
+
+
+def test_distances_of_look_alikes_are_accurate():
+    # |x|^2 + |y|^2 - 2xy in float32 answers 0 or 3e-4 here.
+    values = np.full((4, 2048), 1 / np.sqrt(2048), np.float32)
+    values[:, 0] += np.array([0, 1e-5, 3e-5, 7e-5], np.float32)
+    found = find_neighbours(values, 1)
+    assert [1, 0, 1, 2] == found.indices[:, 0].tolist()
+    np.testing.assert_allclose(found.distances[:, 0], [1e-5, 1e-5, 2e-5, 4e-5], rtol=2e-2)
+
+
+def test_the_inverted_file_reaches_its_recall():
+    centres = draw(40, 16)
+    values = centres[np.arange(6000) % 40] + 0.3 * draw(6000, 16, 1)
+    exact = find_neighbours(values, 10)
+    approximate = find_neighbours(values, 10, exact_below=100)
+    hits = (exact.indices[:, :, None] == approximate.indices[:, None]).any(axis=2)
+    assert (exact.exact, approximate.exact) == (True, False)
+    assert hits.mean() > 0.98
+    again = find_neighbours(values, 10, exact_below=100)
+    assert np.array_equal(approximate.indices, again.indices)
+
+
+def test_short_lists_are_completed(monkeypatch):
+    # One probed list of an inverted file cannot answer 200 neighbours.
+    monkeypatch.setattr(knn, "TARGET_RECALL", 0.0)
+    values = draw(900, 4)
+    found = find_neighbours(values, 200, exact_below=10)
+    assert (found.indices >= 0).all()
+    assert np.isfinite(found.distances).all()
+
+
+def test_one_image_has_no_neighbours():
+    assert (1, 0) == find_neighbours(draw(1, 5), 3).indices.shape
+
+
+def test_k_below_one_is_refused():
+    with pytest.raises(OptionError, match="k is 0, expected 1 or more"):
+        find_neighbours(draw(5, 2), 0)

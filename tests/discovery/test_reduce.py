@@ -1,0 +1,126 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.metrics import adjusted_rand_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from discovery.clusterers import HDBSCAN
+from discovery.clusterers.knn import find_neighbours
+from discovery.stages.reduce import PCAReducer, embed_umap, reduce_pca
+from embeddings.errors import OptionError
+from embeddings.records import unit_rows
+
+
+def draw(n=600, d=120, seed=0):
+    """Return unit rows with a falling spectrum, as features of a network have."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(n, d)) * 0.9 ** np.arange(d) @ rng.normal(size=(d, d)) + 5
+    return unit_rows(values)
+
+
+def test_the_subspace_is_that_of_scikit_learn():
+    values = draw()
+    ours, peer = PCAReducer(20).fit(values), PCA(20).fit(values)
+    overlap = np.linalg.svd(ours.components_ @ peer.components_.T)[1]  # cosines of the angles
+    assert overlap.min() > 0.99
+    for name in ("explained_variance_", "explained_variance_ratio_"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(peer, name), rtol=1e-2)
+    # What counts in the end, the geometry of the rows.
+    expected = unit_rows(peer.transform(values))
+    found = reduce_pca(values, 20)
+    np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=0.02)
+
+
+def test_few_dimensions_are_exact():
+    values = draw(d=8)
+    ours, peer = PCAReducer(8).fit(values), PCA(8).fit(values)
+    np.testing.assert_allclose(np.abs(ours.components_), np.abs(peer.components_), atol=2e-3)
+
+
+def test_rows_are_unit_and_the_same_for_a_seed():
+    values = draw()
+    found = reduce_pca(values, 10, seed=3)
+    assert (np.float32, (600, 10)) == (found.dtype, found.shape)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
+    assert np.array_equal(found, reduce_pca(values, 10, seed=3))
+    np.testing.assert_allclose(found, reduce_pca(values, 10, seed=4), atol=0.05)
+
+
+@pytest.mark.parametrize(("n", "p"), [(1, 1), (2, 2), (5, 5), (60, 50)])
+def test_no_more_components_than_rows(n, p):
+    assert (n, p) == reduce_pca(draw()[:n], 50).shape
+
+
+def test_identical_rows_stay_identical():
+    found = reduce_pca(np.full((20, 9), 1 / 3, np.float32), 4)
+    assert np.isfinite(found).all()
+    assert (found == found[0]).all()
+
+
+def test_the_data_are_not_copied():
+    values = np.random.default_rng(0).normal(size=(20_000, 256)).astype(np.float32)  # 20 MB
+    tracemalloc.start()
+    PCAReducer(10).fit(values)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8e6
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@parametrize_with_checks([PCAReducer(2)])
+def test_scikit_learn_conventions(estimator, check):
+    check(estimator)
+
+
+def test_bad_number_of_components_is_refused():
+    with pytest.raises(OptionError, match="n_components is 0, expected 1 or more"):
+        reduce_pca(draw(), 0)
+
+
+@pytest.fixture(scope="module")
+def clustered():
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(5), 60)
+    values = unit_rows(rng.normal(size=(5, 30))[truth] + 0.35 * rng.normal(size=(300, 30)))
+    return values, truth, find_neighbours(values, 20)
+
+
+@pytest.mark.slow  # compiles
+def test_umap_draws_clusters_together(clustered):
+    values, truth, neighbours = clustered
+    layout = embed_umap(values, neighbours, 3, seed=1)
+    assert (np.float32, (300, 3)) == (layout.dtype, layout.shape)
+    assert adjusted_rand_score(truth, HDBSCAN(15).fit(layout).labels_) > 0.95
+    assert np.array_equal(layout, embed_umap(values, neighbours, 3, seed=1))
+
+
+def test_umap_uses_the_graph_it_is_given(clustered):
+    values, truth, _ = clustered
+    # A graph of other vectors must show in the layout.
+    shuffled = np.random.default_rng(0).permutation(values)
+    layout = embed_umap(values, find_neighbours(shuffled, 20), 3)
+    assert adjusted_rand_score(truth, HDBSCAN(15).fit(layout).labels_) < 0.5
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 9, 14, 15, 16])
+@pytest.mark.parametrize("width", [2, 5])
+def test_few_images_are_laid_out(clustered, n, width):
+    values = clustered[0][:n]
+    layout = embed_umap(values, find_neighbours(values, 15), width)
+    assert (n, width) == layout.shape
+    assert np.isfinite(layout).all()
+
+
+def test_umap_stands_duplicates():
+    values = np.repeat(draw()[:8], 20, axis=0)
+    assert np.isfinite(embed_umap(values, find_neighbours(values, 15), 2)).all()
+
+
+def test_a_graph_too_narrow_is_refused(clustered):
+    values, _, _ = clustered
+    with pytest.raises(OptionError, match="n_neighbors is 15, but the graph has 5"):
+        embed_umap(values, find_neighbours(values, 5), 2)
+    with pytest.raises(OptionError, match="n_components is 0"):
+        embed_umap(values, find_neighbours(values, 15), 0)
