@@ -42,8 +42,8 @@ class Mark:
 
 
 def add_small_particle(surface: Surface, rng: Generator, where: Where) -> Mark:
-    """Put a round particle of 5 to 11 pixels on the surface."""
-    return _add_particle(surface, rng, where=where, radius=rng.uniform(2.5, 5.5), roughness=0.12)
+    """Put a round particle of 7 to 14 pixels on the surface."""
+    return _add_particle(surface, rng, where=where, radius=rng.uniform(3.5, 7), roughness=0.12)
 
 
 def add_large_particle(surface: Surface, rng: Generator, where: Where) -> Mark:
@@ -105,7 +105,7 @@ def add_bridge(surface: Surface, rng: Generator, where: Where) -> Mark:
 def add_void(surface: Surface, rng: Generator, where: Where) -> Mark:
     """Take a rounded hole out of the film, or out of a line where there are lines."""
     if surface.lines is None:
-        radius = rng.uniform(6, 15)  # larger than any small particle
+        radius = rng.uniform(6, 15)  # most are larger than a small particle
     else:
         where = (where[0], _middle_of_line(surface.lines, where))
         # At half a pitch a line is cut through.

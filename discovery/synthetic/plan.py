@@ -46,7 +46,7 @@ MICROSCOPES: Final = (
 _MICROSCOPE_SHARES = (0.5, 0.3, 0.2)
 
 _PATTERN_ONLY = {"bridge", "collapse"}  # there is nothing to bridge on a plain film
-_LINE_SHARE = 0.55  # of the other types' pictures
+_LINE_SHARE = 0.45  # of the other types' pictures
 # Defects in one picture, where there may be more than one; a detector learns to count them.
 _MOST = {"particle_small": 12, "particle_large": 2, "bridge": 3, "void": 4, "scratch": 1}
 _LOTS = 6
