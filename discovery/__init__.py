@@ -1,4 +1,153 @@
 """Vectors become named defect types: clusters, proposals with evidence, and the handoff.
 
-The verbs are loaded when first used (PEP 562): `import discovery` needs neither torch nor faiss.
+::
+
+    from pathlib import Path
+    from discovery import HDBSCANOptions, RoundOptions, discover_types
+
+    options = RoundOptions(clusterer=HDBSCANOptions(min_cluster_size=20))
+    found = discover_types(Path("images"), Path("run"), options=options)
+    for proposal in found.run.load_proposals():
+        ...
+
+The estimators are in `discovery.clusterers`. Each name is loaded when first used (PEP 562):
+`import discovery` needs neither torch nor faiss.
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from discovery.flow import (
+        AgglomerativeOptions,
+        AutoOptions,
+        Discovered,
+        HDBSCANOptions,
+        KMeansOptions,
+        RoundOptions,
+        discover_types,
+    )
+    from discovery.flow.route import Partitioned, partition_vectors
+    from discovery.formats.handoff import Taken, read_handoff, read_known_types, write_handoff
+    from discovery.ledger import append_decisions, read_decisions, replay_decisions
+    from discovery.pictures import choose_colours, draw_evidence, draw_map, draw_proposal
+    from discovery.records import (
+        Clustering,
+        Decided,
+        Decision,
+        DefectType,
+        Handoff,
+        Layout,
+        Neighbours,
+        Proposal,
+    )
+    from discovery.runs import Run, open_run
+    from discovery.stages.export import Exported, export_handoff
+    from discovery.stages.handback import compose_handoff, publish_handoff, take_back
+    from discovery.stages.neighbours import build_neighbours
+    from discovery.stages.partition import partition_rows
+    from discovery.stages.propose import KnownTypes, propose_types
+    from discovery.stages.reduce import PCAReducer, embed_umap, reduce_pca
+    from discovery.stages.score import score_clustering
+    from discovery.stages.stability import measure_stability
+    from discovery.stages.truth import Matched, TruthRow, match_truth, read_truth
+
+__all__ = [
+    "AgglomerativeOptions",
+    "AutoOptions",
+    "Clustering",
+    "Decided",
+    "Decision",
+    "DefectType",
+    "Discovered",
+    "Exported",
+    "HDBSCANOptions",
+    "Handoff",
+    "KMeansOptions",
+    "KnownTypes",
+    "Layout",
+    "Matched",
+    "Neighbours",
+    "PCAReducer",
+    "Partitioned",
+    "Proposal",
+    "RoundOptions",
+    "Run",
+    "Taken",
+    "TruthRow",
+    "append_decisions",
+    "build_neighbours",
+    "choose_colours",
+    "compose_handoff",
+    "discover_types",
+    "draw_evidence",
+    "draw_map",
+    "draw_proposal",
+    "embed_umap",
+    "export_handoff",
+    "match_truth",
+    "measure_stability",
+    "open_run",
+    "partition_rows",
+    "partition_vectors",
+    "propose_types",
+    "publish_handoff",
+    "read_decisions",
+    "read_handoff",
+    "read_known_types",
+    "read_truth",
+    "reduce_pca",
+    "replay_decisions",
+    "score_clustering",
+    "take_back",
+    "write_handoff",
+]
+
+# Where each name lives: the imports above, for when there is no type checker.
+_HOMES = {
+    "discovery.flow": (
+        "AgglomerativeOptions",
+        "AutoOptions",
+        "Discovered",
+        "HDBSCANOptions",
+        "KMeansOptions",
+        "RoundOptions",
+        "discover_types",
+    ),
+    "discovery.flow.route": ("Partitioned", "partition_vectors"),
+    "discovery.formats.handoff": ("Taken", "read_handoff", "read_known_types", "write_handoff"),
+    "discovery.ledger": ("append_decisions", "read_decisions", "replay_decisions"),
+    "discovery.pictures": ("choose_colours", "draw_evidence", "draw_map", "draw_proposal"),
+    "discovery.records": (
+        "Clustering",
+        "Decided",
+        "Decision",
+        "DefectType",
+        "Handoff",
+        "Layout",
+        "Neighbours",
+        "Proposal",
+    ),
+    "discovery.runs": ("Run", "open_run"),
+    "discovery.stages.export": ("Exported", "export_handoff"),
+    "discovery.stages.handback": ("compose_handoff", "publish_handoff", "take_back"),
+    "discovery.stages.neighbours": ("build_neighbours",),
+    "discovery.stages.partition": ("partition_rows",),
+    "discovery.stages.propose": ("KnownTypes", "propose_types"),
+    "discovery.stages.reduce": ("PCAReducer", "embed_umap", "reduce_pca"),
+    "discovery.stages.score": ("score_clustering",),
+    "discovery.stages.stability": ("measure_stability",),
+    "discovery.stages.truth": ("Matched", "TruthRow", "match_truth", "read_truth"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

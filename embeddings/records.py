@@ -19,7 +19,7 @@ from embeddings.errors import StoreError
 Fit = Literal["pad", "stretch", "none"]
 Resize = Literal["auto", "bilinear", "nearest"]
 Level = Literal["none", "plane", "line"]
-Pooling = Literal["mean", "gem", "defect"]
+Pooling = Literal["mean", "max", "gem", "defect"]
 Precision = Literal["float32", "bf16", "fp16"]
 
 # One row of Vectors.rows; defect_px is the longest side of the defect box, in pixels.
@@ -42,7 +42,7 @@ class ExtractorSpec:
         the same weights under another file name are the same extractor.
     layers : tuple of str
         The network's stages that are pooled and concatenated, such as ``("layer4",)``.
-    pooling : {"mean", "gem", "defect"}
+    pooling : {"mean", "max", "gem", "defect"}
         `tau`, `bank_sha256` and `normals_sha256` belong to `defect` (zero and empty otherwise).
     input_size : int
         Side of the square the network sees, in pixels (0: the image's own size).

@@ -7,10 +7,13 @@ channels_last with the arithmetic of `choose_precision`.
 """
 
 import ctypes
+import pickle
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from struct import error as StructError  # noqa: N812
 from typing import Any, Literal
 
 import numpy as np
@@ -25,9 +28,14 @@ from embeddings.records import ExtractorSpec, Precision, unit_rows
 from embeddings.weights import NAMES, hash_weights, locate_weights
 
 LAYERS = {"layer1": 256, "layer2": 512, "layer3": 1024, "layer4": 2048}  # channels of each
+# What torch.load raises on bytes that are no state dict, found by feeding it damaged files.
+_UNREADABLE = (
+    pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError,
+    AttributeError, AssertionError, OverflowError, MemoryError, StructError,
+)  # fmt: skip
 _DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-# ImageNet's mean and standard deviation, as every torchvision weight was trained with.
 _GEM_POWER = 3.0  # as published; 2 to 5 differ little
+# ImageNet's mean and standard deviation, as every torchvision weight was trained with.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -64,8 +72,6 @@ def load_weights(source: str) -> Weights:
 
 def _read_tensors(path: Path) -> Mapping[str, torch.Tensor]:
     hash_weights(path)  # says so in one line where the file cannot be read at all
-    import pickle
-
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -73,8 +79,9 @@ def _read_tensors(path: Path) -> Mapping[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             loaded: Any = load_file(path)
         else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+            with warnings.catch_warnings(action="ignore"):  # torch warns of odd pickle protocols
+                loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, *_UNREADABLE) as error:
         first_line = (str(error).splitlines() or ["empty"])[0]
         raise WeightsError(
             f"--weights {path}: not a readable weights file ({first_line}); expected "
@@ -204,6 +211,11 @@ def _pool_mean(maps: torch.Tensor) -> torch.Tensor:
     return maps.float().mean(dim=(2, 3))
 
 
+def _pool_max(maps: torch.Tensor) -> torch.Tensor:
+    """(b, c, h, w) -> (b, c) float32: a small defect counts as much as a large one."""
+    return maps.amax(dim=(2, 3)).float()
+
+
 def _pool_gem(maps: torch.Tensor) -> torch.Tensor:
     """Generalised mean (Radenovic, Tolias and Chum 2019): between mean and maximum.
 
@@ -213,7 +225,7 @@ def _pool_gem(maps: torch.Tensor) -> torch.Tensor:
     return cubes.mean(dim=(2, 3)) ** (1 / _GEM_POWER)
 
 
-_POOLINGS = {"mean": _pool_mean, "gem": _pool_gem}
+_POOLINGS = {"mean": _pool_mean, "max": _pool_max, "gem": _pool_gem}
 
 
 class ResNet50Extractor:
@@ -226,6 +238,8 @@ class ResNet50Extractor:
         Their sha256 must be the spec's.
     device : torch.device
     """
+
+    fills_batches = True  # kernels are chosen by a batch's size, and round differently
 
     def __init__(self, spec: ExtractorSpec, weights: Weights, device: torch.device) -> None:
         if weights.sha256 != spec.weights_sha256:

@@ -1,4 +1,4 @@
-"""scikit-learn estimators that group vectors: KMeans, HDBSCAN, Agglomerative.
+"""scikit-learn estimators that group vectors: GraphCommunities, HDBSCAN, KMeans, Agglomerative.
 
 Loaded when first used (PEP 562), as FAISS and scikit-learn take a second.
 """
@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from discovery.clusterers.agglomerative import Agglomerative
+    from discovery.clusterers.communities import GraphCommunities
     from discovery.clusterers.condensed import FlatClusters, LinkageTree
     from discovery.clusterers.hdbscan import HDBSCAN
     from discovery.clusterers.kmeans import KMeans
 
-__all__ = ["HDBSCAN", "Agglomerative", "FlatClusters", "KMeans", "LinkageTree"]
+__all__ = ["HDBSCAN", "Agglomerative", "FlatClusters", "GraphCommunities", "KMeans", "LinkageTree"]
 
 _HOMES = {
     "Agglomerative": "discovery.clusterers.agglomerative",
     "FlatClusters": "discovery.clusterers.condensed",
+    "GraphCommunities": "discovery.clusterers.communities",
     "HDBSCAN": "discovery.clusterers.hdbscan",
     "KMeans": "discovery.clusterers.kmeans",
     "LinkageTree": "discovery.clusterers.condensed",

@@ -12,7 +12,7 @@ from embeddings.extract.options import ExtractOptions
 
 @dataclass(frozen=True, kw_only=True)
 class AutoOptions:
-    """The default: no choice to make. UMAP on the neighbour graph, HDBSCAN, size rule from n."""
+    """The default, nothing to choose: communities of the neighbour graph, and honest noise."""
 
     @property
     def name(self) -> str:
@@ -90,8 +90,8 @@ class RoundOptions:
     seed: int = 0
     """Of everything random; the same seed gives the same run on one platform."""
     known: Path | None = None
-    """Handoff (handoff.csv, handoff.json or their folder) with types already known: its images
-    are set aside, and proposals are measured against its types."""
+    """Handoff with types already known (handoff.csv, handoff.json, their folder, or any CSV with
+    path and label): its images are set aside, proposals are measured against its types."""
     thumbnails: int = 3000
     """Small pictures kept in the report at most."""
     clusterer: ClusterChoice = field(default_factory=AutoOptions)

@@ -1,24 +1,17 @@
 """From a run to its report: thumbnails are read, facts gathered, the page drawn."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-
-import pandas as pd
 
 from discovery.flow.options import RoundOptions
 from discovery.flow.sources import RoundSource
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.runs import CLUSTERING, LEDGER, NEIGHBOURS, PROPOSALS, Run, package_versions
 from discovery.stages.report import ReportData, ReportFacts, choose_thumbnails, render_report
-from embeddings.errors import ImageError
-from embeddings.images import Region, level_picture, make_thumbnail, read_pictures
 from embeddings.records import Vectors
-from embeddings.store import Store
+from embeddings.thumbnails import read_thumbnails
 
 LISTED = 200  # quarantined files named in the report; the rest are counted, all are in the CSV
-THUMBNAIL_SIDE = 112  # pixels: sharp at the size the report shows, about 4 kB
 
 
 def compose_report(
@@ -50,36 +43,6 @@ def compose_report(
         title=f"Defect types proposed for {given.name or given}",
     )
     return render_report(data).encode()
-
-
-def read_thumbnails(vectors: Vectors, ids: Sequence[str], store: Store) -> dict[str, bytes]:
-    """Make small pictures of these images; one that has gone meanwhile is left out."""
-    wanted = vectors.rows.assign(image_id=vectors.ids)
-    wanted = wanted[wanted["image_id"].isin(list(ids))]
-    with ThreadPoolExecutor(thread_name_prefix="thumbnail") as pool:
-        jobs = [pool.submit(_read_file, group, store) for _, group in wanted.groupby("path")]
-        return {image_id: data for job in jobs for image_id, data in job.result()}
-
-
-def _read_file(rows: pd.DataFrame, store: Store) -> list[tuple[str, bytes]]:
-    try:
-        return list(_draw(rows, store))
-    except ImageError:  # moved or changed since it was embedded: the report names its path
-        return []
-
-
-def _draw(rows: pd.DataFrame, store: Store) -> Iterator[tuple[str, bytes]]:
-    pages = {page.page: page for page in read_pictures(Path(rows["path"].iloc[0]))}
-    for row in rows.to_dict("records"):
-        picture = level_picture(pages[row["page"]], store.spec.level)
-        region = None
-        if row["parent_id"]:
-            region = Region(x0=row["x0"], y0=row["y0"], width=row["width"], height=row["height"])
-        window = store.spec.window or store.windows[picture.kind]
-        yield (
-            row["image_id"],
-            make_thumbnail(picture, window=window, side=THUMBNAIL_SIDE, region=region),
-        )
 
 
 def _gather_facts(run: Run, source: RoundSource, given: Path, options: RoundOptions) -> ReportFacts:

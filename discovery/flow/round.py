@@ -1,4 +1,9 @@
-"""One round of discovery, stage by stage, each artefact kept and reused while it is current."""
+"""One round of discovery, stage by stage, each artefact kept and reused while it is current.
+
+Read `discover_types` for the order. Each method of `_Round` is one stage: how its artefact would
+be made now, whether the one in the run was made just so, and if not, making it. What a stage
+needs is imported there, so that a round with nothing to do loads neither torch nor UMAP.
+"""
 
 import getpass
 import os
@@ -14,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.flow.options import RoundOptions
-from discovery.flow.settings import DRAWS, MIN_IMAGES, NEIGHBOURS_K
+from discovery.flow.settings import DRAWS, MIN_IMAGES, NEIGHBOURS_K, describe_choice, describe_graph
 from discovery.flow.sources import RoundSource, open_round, split_known
+from discovery.ledger import read_decisions
 from discovery.records import Layout, Neighbours
 from discovery.runs import (
     CLUSTERING,
@@ -31,7 +37,7 @@ from discovery.runs import (
 )
 from discovery.stages.handback import absorb_handoff, publish_handoff
 from embeddings.console import stage
-from embeddings.errors import InputError
+from embeddings.errors import InputError, OptionError
 from embeddings.records import Vectors
 
 if TYPE_CHECKING:
@@ -76,11 +82,14 @@ def discover_types(source: Path, out: Path, *, options: RoundOptions | None = No
         The source, an option, the store or the run cannot be used; nothing is lost.
     """
     options = options or RoundOptions()
+    _check_places(source, out, options.known)
     run = create_run(out)
     # What a person typed into handoff.csv goes into the ledger before anything is made anew.
     absorb_handoff(run, by=_find_user(), at=datetime.now(UTC).isoformat(timespec="seconds"))
+    read_decisions(run.path / LEDGER)  # a damaged ledger is told before the work, not after it
     opened = open_round(source, out, options=options.extract, known=options.known)
     round_ = _Round(source, run, opened, options)
+    round_.check_images()
     round_.build_neighbours()
     round_.cluster()
     round_.propose()
@@ -94,12 +103,12 @@ class _Round:
 
     def __init__(self, source: Path, run: Run, opened: RoundSource, options: RoundOptions) -> None:
         self.given, self.run, self.options = source, run, options
-        self._partitioned: Partitioned | None = None
-        self.known: tuple[Vectors, NDArray[np.str_]] | None = None
         self.source = opened
+        self.known: tuple[Vectors, NDArray[np.str_]] | None = None
         if options.known is not None:
             self.source, vectors, labels = split_known(opened, options.known)
             self.known = (vectors, labels)
+        self.k = min(NEIGHBOURS_K, len(self.source.ids) - 1)
         run.set_store(self.source.identity)
 
     @cached_property
@@ -110,40 +119,51 @@ class _Round:
             facts.update(images=len(vectors), dimensions=vectors.spec.dim)
         return vectors
 
-    def build_neighbours(self) -> None:
-        """Find the k-nearest-neighbour graph that the map, the clusters and the noise share."""
-        n = len(self.source.ids)
+    def check_images(self) -> None:
+        """Refuse to group fewer images than make a group, or than the clusters asked for."""
+        n, quarantined = len(self.source.ids), self.source.quarantined
+        wanted = getattr(self.options.clusterer, "n_clusters", None)
         if n < MIN_IMAGES:
+            first = f"; the first: {': '.join(quarantined[0])}" if quarantined else ""
             raise InputError(
-                f"{n} images to cluster, expected {MIN_IMAGES} or more ({self.source.counts})"
+                f"{n} images to cluster, expected {MIN_IMAGES} or more "
+                f"({self.source.counts}{first})"
             )
-        self.k = min(NEIGHBOURS_K, n - 1)
-        made_by = self._graph_provenance()
+        if isinstance(wanted, int) and wanted > n:
+            raise OptionError(f"--n-clusters {wanted}: there are {n} images, ask for fewer")
+
+    def build_neighbours(self) -> None:
+        """Find the k-nearest-neighbour graph that the map and the clusters share."""
+        spec = {"k": self.k, **describe_graph()}
+        made_by = self._provenance(spec, {"vectors": self.source.digest})
         if self.run.is_current(NEIGHBOURS, made_by):
             return
         from discovery.stages.neighbours import build_neighbours
 
         start = time.monotonic()
         with stage("neighbours") as facts:
-            graph = build_neighbours(self.vectors, self.k, seed=self.options.seed)
-            facts.update(images=n, k=self.k, exact=graph.exact)
+            graph = build_neighbours(self._graph_rows, self.k, seed=self.options.seed)
+            facts.update(images=len(graph), k=self.k, exact=graph.exact)
         seconds = time.monotonic() - start
         self.run.save_neighbours(graph, self.vectors.ids, made_by, seconds=seconds)
 
     def cluster(self) -> None:
         """Group the images and lay out the 2-D map."""
-        made_by = self._clustering_provenance()
+        made_by = self._provenance(
+            describe_choice(self.options.clusterer, len(self.source.ids)),
+            {"vectors": self.source.digest} | self._file_inputs(NEIGHBOURS),
+        )
         if self.run.is_current(CLUSTERING, made_by):
             return
-        from discovery.flow.route import map_vectors
+        from discovery.flow.route import map_rows
 
         start = time.monotonic()
         with stage("cluster") as facts:
-            found = self._partition().clustering
+            found = self._partitioned.clustering
             noise = int((found.labels < 0).sum())
             facts.update(by=found.made_by, clusters=found.k, noise=f"{noise} images")
         with stage("map"):
-            xy = map_vectors(self.vectors, self._graph(), seed=self.options.seed)
+            xy = map_rows(self._graph_rows, self._graph(), seed=self.options.seed)
         layout = Layout(
             ids=found.ids, paths=tuple(tuple(p) for p in self.vectors.rows["paths"]), xy=xy
         )
@@ -152,7 +172,9 @@ class _Round:
 
     def propose(self) -> None:
         """Measure each cluster's evidence and make proposals of them."""
-        made_by = self._proposals_provenance()
+        made_by = self._provenance(
+            {"draws": DRAWS}, self._file_inputs(CLUSTERING) | self._known_input()
+        )
         if self.run.is_current(PROPOSALS, made_by):
             return
         from discovery.stages.propose import KnownTypes, propose_types
@@ -161,9 +183,9 @@ class _Round:
         start = time.monotonic()
         clustering = self.run.load_clustering()
         with stage("stability") as facts:
-            parts = self._partition()
+            parts = self._partitioned
             stability = measure_stability(
-                parts.reduced, clustering, fit=parts.fit, seed=self.options.seed
+                parts.reduced, clustering, fit=parts.fit, seed=self.options.seed, draws=DRAWS
             )
             facts.update(clusters=clustering.k)
         with stage("propose") as facts:
@@ -205,31 +227,34 @@ class _Round:
     def _graph(self) -> Neighbours:
         return self.run.load_neighbours(self.vectors.ids)
 
-    def _partition(self) -> "Partitioned":
-        """Reduce and cluster; kept, since the stability draws from the same reduced rows."""
-        if self._partitioned is None:
-            from discovery.flow.route import partition_vectors
+    @cached_property
+    def _graph_rows(self) -> NDArray[np.float32]:
+        """The reduced rows, (n, p), that the neighbour graph is made of."""
+        from discovery.flow.route import reduce_vectors
 
-            self._partitioned = partition_vectors(
-                self.vectors, self._graph(), self.options.clusterer, seed=self.options.seed
-            )
-        return self._partitioned
+        with stage("reduce") as facts:
+            rows = reduce_vectors(self.vectors, seed=self.options.seed)
+            facts.update(images=len(rows), dimensions=rows.shape[1])
+        return rows
 
-    def _graph_provenance(self) -> Provenance:
-        return self._provenance({"k": self.k}, {"vectors": self.source.digest})
+    @cached_property
+    def _partitioned(self) -> "Partitioned":
+        """The clusters; the stability draws from the same reduced rows by the same method."""
+        from discovery.flow.route import partition_vectors
 
-    def _clustering_provenance(self) -> Provenance:
-        from discovery.flow.settings import describe_choice
+        return partition_vectors(
+            self.vectors,
+            self._graph_rows,
+            self._graph(),
+            choice=self.options.clusterer,
+            seed=self.options.seed,
+        )
 
-        spec = describe_choice(self.options.clusterer, len(self.source.ids))
-        return self._provenance(spec, {"vectors": self.source.digest})
-
-    def _proposals_provenance(self) -> Provenance:
-        inputs = self._file_inputs(CLUSTERING)
-        if self.known is not None:
-            pairs = sorted(zip(self.known[0].ids.tolist(), self.known[1].tolist(), strict=True))
-            inputs["known"] = hash_bytes(repr(pairs).encode())
-        return self._provenance({"draws": DRAWS}, inputs)
+    def _known_input(self) -> dict[str, str]:
+        if self.known is None:
+            return {}
+        pairs = sorted(zip(self.known[0].ids.tolist(), self.known[1].tolist(), strict=True))
+        return {"known": hash_bytes(repr(pairs).encode())}
 
     def _file_inputs(self, *names: str) -> dict[str, str]:
         there = [name for name in names if (self.run.path / name).exists()]
@@ -238,6 +263,21 @@ class _Round:
     def _provenance(self, spec: Mapping[str, Any], inputs: Mapping[str, str]) -> Provenance:
         return Provenance(
             command=COMMAND, spec=dict(spec), seed=self.options.seed, inputs=dict(inputs)
+        )
+
+
+def _check_places(source: Path, out: Path, known: Path | None) -> None:
+    """Refuse before the run's folder is made what could only leave an empty or a stripped run."""
+    if not source.exists():
+        raise InputError(
+            f"{source} does not exist; expected a folder of images, a CSV with a column path, or "
+            "a store"
+        )
+    if known is not None and out.resolve() in (known.resolve(), known.resolve().parent):
+        # Its labelled images would be set aside, and so fall out of its own handoff.
+        raise OptionError(
+            f"--known {known} is the handoff of the run {out} itself, whose labels are carried "
+            "over anyway: leave it out, or give another --out"
         )
 
 

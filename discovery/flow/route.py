@@ -17,17 +17,19 @@ from discovery.flow.options import (
     KMeansOptions,
 )
 from discovery.flow.settings import (
-    MIN_IMAGES,
+    GRAPH_DIMENSIONS,
+    GRAPH_WHITEN,
+    MIN_COMMUNITY,
     PCA_DIMENSIONS,
+    RESOLUTION,
+    TIES,
     UMAP_DIMENSIONS,
-    UMAP_NEIGHBOURS,
     describe_choice,
     find_min_cluster_size,
 )
 from discovery.records import Clustering, Neighbours, number_by_size
 from discovery.stages.partition import partition_rows
 from discovery.stages.reduce import embed_umap, reduce_pca
-from embeddings.errors import InputError
 from embeddings.records import Vectors
 
 MAP_MIN_DIST = 0.1  # points of a dense group stay apart enough to be hovered over
@@ -44,76 +46,104 @@ class Partitioned:
     fit: Fit
 
 
+def reduce_vectors(vectors: Vectors, *, seed: int) -> NDArray[np.float32]:
+    """Reduce the vectors to the rows whose neighbour graph every stage shares, (n, p)."""
+    return reduce_pca(vectors.values, GRAPH_DIMENSIONS, whiten=GRAPH_WHITEN, seed=seed)
+
+
 def partition_vectors(
-    vectors: Vectors, neighbours: Neighbours, choice: ClusterChoice, *, seed: int
+    vectors: Vectors,
+    graph_rows: NDArray[np.float32],
+    neighbours: Neighbours,
+    *,
+    choice: ClusterChoice,
+    seed: int,
 ) -> Partitioned:
-    """Reduce and cluster.
+    """Cluster, by the default route or the user's choice.
+
+    Parameters
+    ----------
+    vectors : Vectors of n images
+    graph_rows : (n, p) float32
+        The reduced rows that `neighbours` is the graph of.
 
     Raises
     ------
-    InputError
-        There are too few images, or fewer than the clusters asked for.
+    OptionError
+        There are fewer images than the clusters asked for.
     """
     n = len(vectors)
-    wanted = getattr(choice, "n_clusters", None)
-    if n < MIN_IMAGES or (isinstance(wanted, int) and wanted > n):
-        raise InputError(
-            f"{n} images to cluster; expected {max(MIN_IMAGES, wanted or 0)} or more: "
-            "see quarantine.csv for those that could not be read"
-        )
-    reduced = _reduce(vectors, neighbours, choice, seed)
-    clusterer = make_clusterer(choice, n, seed=seed)
-    spec = describe_choice(choice, n)
-    clustering = partition_rows(reduced, vectors.ids, clusterer, made_by=choice.name, spec=spec)
+    rows = _choose_rows(vectors, graph_rows, neighbours, choice, seed)
+    clustering = partition_rows(
+        rows,
+        vectors.ids,
+        make_clusterer(choice, n, seed=seed),
+        made_by=choice.name,
+        spec=describe_choice(choice, n),
+        neighbours=neighbours if isinstance(choice, AutoOptions) else None,
+    )
 
-    def fit(rows: NDArray[np.float32]) -> NDArray[np.int32]:
-        again = make_clusterer(choice, n, seed=seed, share=len(rows) / n, k=clustering.k)
-        return number_by_size(again.fit(rows).labels_)
+    def fit(part: NDArray[np.float32]) -> NDArray[np.int32]:
+        k = min(clustering.k, len(part))
+        again = make_clusterer(choice, n, seed=seed, share=len(part) / n, k=k)
+        return number_by_size(again.fit(part).labels_)
 
-    return Partitioned(clustering=clustering, reduced=reduced, fit=fit)
+    return Partitioned(clustering=clustering, reduced=rows, fit=fit)
 
 
 def make_clusterer(
-    choice: ClusterChoice, n: int, *, seed: int, share: float = 1.0, k: int = 0
+    choice: ClusterChoice, n: int, *, seed: int, share: float = 1.0, k: int | None = None
 ) -> Any:
     """Make the estimator; for a share of the rows, with sizes cut down and k as it was found."""
-    whole = share == 1.0
     if isinstance(choice, KMeansOptions):
         from discovery.clusterers.kmeans import KMeans
 
-        return KMeans(choice.n_clusters if whole else k, random_state=seed)
+        return KMeans(k or choice.n_clusters, random_state=seed)
     if isinstance(choice, AgglomerativeOptions):
         from discovery.clusterers.agglomerative import Agglomerative
 
-        return Agglomerative(
-            choice.n_clusters if whole else k, linkage=choice.linkage, random_state=seed
+        return Agglomerative(k or choice.n_clusters, linkage=choice.linkage, random_state=seed)
+    if isinstance(choice, AutoOptions):
+        from discovery.clusterers.communities import GraphCommunities
+
+        return GraphCommunities(
+            RESOLUTION,
+            n_neighbors=TIES,
+            min_community_size=max(2, round(MIN_COMMUNITY * share)),
+            # A draw of the bootstrap is one look; the result itself is the best of several.
+            n_runs=None if share == 1.0 else 1,
+            random_state=seed,
         )
     from discovery.clusterers.hdbscan import HDBSCAN
 
-    size = max(2, round(find_min_cluster_size(choice, n) * share))
-    if isinstance(choice, AutoOptions):
-        return HDBSCAN(size, random_state=seed)
     return HDBSCAN(
-        size,
+        max(2, round(find_min_cluster_size(choice, n) * share)),
         min_samples=choice.min_samples,
         cluster_selection_method=choice.cluster_selection_method,
         random_state=seed,
     )
 
 
-def _reduce(
-    vectors: Vectors, neighbours: Neighbours, choice: ClusterChoice, seed: int
+def _choose_rows(
+    vectors: Vectors,
+    graph_rows: NDArray[np.float32],
+    neighbours: Neighbours,
+    choice: ClusterChoice,
+    seed: int,
 ) -> NDArray[np.float32]:
+    """Return the rows that suit the clusterer, (n, p)."""
     if isinstance(choice, KMeansOptions | AgglomerativeOptions):
         return reduce_pca(vectors.values, PCA_DIMENSIONS, seed=seed)
-    return embed_umap(
-        vectors.values, neighbours, UMAP_DIMENSIONS, seed=seed, n_neighbors=UMAP_NEIGHBOURS
-    )
+    if isinstance(choice, AutoOptions):
+        return graph_rows
+    return embed_umap(graph_rows, neighbours, UMAP_DIMENSIONS, seed=seed, n_neighbors=TIES)
 
 
-def map_vectors(vectors: Vectors, neighbours: Neighbours, *, seed: int) -> NDArray[np.float32]:
+def map_rows(
+    graph_rows: NDArray[np.float32], neighbours: Neighbours, *, seed: int
+) -> NDArray[np.float32]:
     """Lay the images out in two dimensions, (n, 2), for the eye alone."""
-    width = min(UMAP_NEIGHBOURS, len(vectors) - 1)
+    width = min(TIES, len(graph_rows) - 1)
     return embed_umap(
-        vectors.values, neighbours, 2, seed=seed, n_neighbors=width, min_dist=MAP_MIN_DIST
+        graph_rows, neighbours, 2, seed=seed, n_neighbors=width, min_dist=MAP_MIN_DIST
     )

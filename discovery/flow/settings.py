@@ -3,10 +3,9 @@
 Apart from the route itself, so that a run whose artefacts are current loads no clusterer.
 """
 
+import math
 from dataclasses import asdict
 from typing import Any
-
-import numpy as np
 
 from discovery.flow.options import (
     AgglomerativeOptions,
@@ -16,10 +15,15 @@ from discovery.flow.options import (
     KMeansOptions,
 )
 
-NEIGHBOURS_K = 30  # of the cached graph: UMAP takes its first 14, a sweep may take more
-UMAP_NEIGHBOURS = 15
+# All vectors are reduced once: partly whitened, what most images share (background, lighting)
+# weighs less. The neighbour graph of these rows serves communities, UMAP and the map.
+GRAPH_DIMENSIONS, GRAPH_WHITEN = 100, 0.75
+NEIGHBOURS_K = 30  # of the cached graph: communities and UMAP take its first 14
+TIES = 15  # of an image in the graph, itself counted
+RESOLUTION = 0.75  # of the communities
 UMAP_DIMENSIONS = 5
-PCA_DIMENSIONS = 50
+PCA_DIMENSIONS = 50  # of KMeans and agglomerative, not whitened
+MIN_COMMUNITY = 5  # images; smaller groups are noise
 MIN_IMAGES = 5  # below this there is nothing to group
 DRAWS = 20  # of the bootstrap
 
@@ -29,16 +33,23 @@ def describe_choice(choice: ClusterChoice, n: int) -> dict[str, Any]:
     spec: dict[str, Any] = {"clusterer": choice.name, **asdict(choice)}
     if isinstance(choice, KMeansOptions | AgglomerativeOptions):
         return spec | {"reducer": "pca", "dimensions": PCA_DIMENSIONS}
-    spec |= {"reducer": "umap", "dimensions": UMAP_DIMENSIONS, "n_neighbors": UMAP_NEIGHBOURS}
+    spec |= describe_graph()
+    if isinstance(choice, AutoOptions):
+        return spec | {"communities": "leiden", "resolution": RESOLUTION, "ties": TIES}
+    spec |= {"reducer": "umap", "dimensions": UMAP_DIMENSIONS, "ties": TIES}
     return spec | {"min_cluster_size": find_min_cluster_size(choice, n)}
 
 
-def find_min_cluster_size(choice: AutoOptions | HDBSCANOptions, n: int) -> int:
-    """Return the smallest group worth a name among n images: as asked for, or by the rule."""
-    given = getattr(choice, "min_cluster_size", None)
-    return int(given) if given is not None else default_min_cluster_size(n)
+def describe_graph() -> dict[str, Any]:
+    """Return what the rows of the neighbour graph are made with."""
+    return {"graph_dimensions": GRAPH_DIMENSIONS, "graph_whiten": GRAPH_WHITEN}
 
 
-def default_min_cluster_size(n: int) -> int:
-    """Return the rule's smallest group."""
-    return int(np.clip(n // 60, 5, 15)) if n < 5_000 else int(15 * (n / 5_000) ** 0.5)
+def find_min_cluster_size(choice: HDBSCANOptions, n: int) -> int:
+    """Return the smallest group worth a name among n images: as asked for, or by a rule of thumb.
+
+    The rule is 0.65 times the square root of n, at least 5: 20 of 1,000 images, 145 of 50,000.
+    """
+    if choice.min_cluster_size is not None:
+        return choice.min_cluster_size
+    return max(5, round(0.65 * math.sqrt(n)))

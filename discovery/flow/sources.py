@@ -1,5 +1,6 @@
 """What a round works on: a store as it is, or a source that is first brought into the run's own."""
 
+import contextlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from discovery.formats.handoff import read_known_types
 from discovery.runs import hash_bytes, replacing
 from embeddings.console import get_logger
-from embeddings.errors import HandoffError, OptionError
+from embeddings.errors import HandoffError, ImageError, OptionError
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.extract.sources import read_only_list
 from embeddings.images import fingerprint_file
@@ -65,9 +66,9 @@ class RoundSource:
     def load_vectors(self) -> Vectors:
         """Load the images' vectors; their paths are those of the source alone."""
         vectors = self.store.load_vectors(self.ids)
-        by_file = self.paths.groupby("file_id")["path"].agg(list)
-        paths = [by_file[image_id[:16]] for image_id in vectors.ids.tolist()]
-        rows = vectors.rows.assign(paths=paths, path=[p[0] for p in paths])
+        by_file = _group_paths(self.paths)
+        paths = [list(by_file[image_id[:16]]) for image_id in vectors.ids.tolist()]
+        rows = vectors.rows.assign(paths=pd.Series(paths, dtype=object), path=[p[0] for p in paths])
         return Vectors(ids=vectors.ids, values=vectors.values, rows=rows, spec=vectors.spec)
 
 
@@ -106,12 +107,13 @@ def _open_store(path: Path, options: ExtractOptions) -> RoundSource:
     ids = rows.loc[rows["file_id"].isin(files["file_id"]), "image_id"].to_numpy(dtype=np.str_)
     if options.only is not None:
         wanted = read_only_list(options.only)
-        by_file = files.groupby("file_id")["path"].agg(list)
+        by_file = _group_paths(files)
         ids = np.array(
             [i for i in ids.tolist() if any(wanted(p, i) for p in by_file[i[:16]])], dtype=np.str_
         )
         if not len(ids):
             raise OptionError(f"--only {options.only}: none of its images is in {path}")
+        files = files[files["file_id"].isin([image_id[:16] for image_id in ids.tolist()])]
     quarantine = store.quarantine()
     return RoundSource(
         store=store,
@@ -122,6 +124,14 @@ def _open_store(path: Path, options: ExtractOptions) -> RoundSource:
         ignored=0,
         warnings=(),
     )
+
+
+def _group_paths(files: pd.DataFrame) -> dict[str, list[str]]:
+    """Return every path of each file id; a plain loop, as groupby is slow on many small groups."""
+    by_file: dict[str, list[str]] = {}
+    for path, file_id in zip(files["path"].tolist(), files["file_id"].tolist(), strict=True):
+        by_file.setdefault(file_id, []).append(path)
+    return by_file
 
 
 def _refuse_extraction(options: ExtractOptions) -> None:
@@ -167,12 +177,14 @@ def split_known(source: RoundSource, known: Path) -> tuple[RoundSource, Vectors,
     HandoffError
         No known image has a vector, or nothing is left to discover.
     """
-    label_of = _label_by_id(read_known_types(known))
+    labelled = read_known_types(known)
+    label_of = _label_by_id(labelled)
     in_store = [i for i in source.store.ids().tolist() if i in label_of]
     if not in_store:
         raise HandoffError(
-            f"--known {known}: none of its {len(label_of)} labelled images is in the store and "
-            "none of their files is where the handoff says; extract them into the same store first"
+            f"--known {known}: none of its {len(labelled)} labelled images is in "
+            f"{source.store.path}: put their files where it says they are, or extract them into "
+            "that store"
         )
     left = np.array([i for i in source.ids.tolist() if i not in label_of], dtype=np.str_)
     if not len(left):
@@ -180,8 +192,9 @@ def split_known(source: RoundSource, known: Path) -> tuple[RoundSource, Vectors,
     vectors = source.store.load_vectors(in_store)
     labels = np.array([label_of[i] for i in vectors.ids.tolist()], dtype=np.str_)
     get_logger().info(
-        "known types: %d images of %d types; %d images of the source set aside, %d left",
-        len(labels), len(np.unique(labels)), len(source.ids) - len(left), len(left),
+        "known types: %d images of %d types (from %d labelled rows); %d images of the source set "
+        "aside, %d left",
+        len(labels), len(np.unique(labels)), len(labelled), len(source.ids) - len(left), len(left),
     )  # fmt: skip
     return replace(source, ids=left), vectors, labels
 
@@ -193,5 +206,7 @@ def _label_by_id(labelled: pd.DataFrame) -> dict[str, str]:
         if image_id:
             label_of[image_id] = label
         elif Path(path).is_file():
-            label_of[fingerprint_file(Path(path))] = label
+            # One that cannot be read is missing like one that is gone: both are counted.
+            with contextlib.suppress(ImageError):
+                label_of[fingerprint_file(Path(path))] = label
     return label_of

@@ -1,16 +1,18 @@
 """The neighbour graph of a round: made once, kept in the run, used by every later stage."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from discovery.clusterers.knn import find_neighbours
 from discovery.records import Neighbours
-from embeddings.records import Vectors
 
 
-def build_neighbours(vectors: Vectors, k: int, *, seed: int = 0) -> Neighbours:
+def build_neighbours(rows: NDArray[np.float32], k: int, *, seed: int = 0) -> Neighbours:
     """Find the k nearest other images of each image.
 
     Parameters
     ----------
-    vectors : Vectors
+    rows : (n, p) float32, unit rows
     k : int
         n - 1 where there are fewer images.
     seed : int
@@ -26,4 +28,4 @@ def build_neighbours(vectors: Vectors, k: int, *, seed: int = 0) -> Neighbours:
     OptionError
         k is below 1.
     """
-    return find_neighbours(vectors.values, k, seed=seed)
+    return find_neighbours(rows, k, seed=seed)

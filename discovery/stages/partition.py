@@ -2,6 +2,7 @@
 
 Memberships are taken from `probabilities_` or `membership_strengths_`, outlier scores from
 `outlier_scores_`, where the estimator has them; duck-typed on attributes, never on class names.
+What is not a number is 0: hdbscan gives NaN to vectors that coincide, which nothing is odd about.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.records import Clustering, number_by_size
+from discovery.records import Clustering, Neighbours, number_by_size
 
 
 def partition_rows(
@@ -20,6 +21,7 @@ def partition_rows(
     *,
     made_by: str,
     spec: Mapping[str, Any],
+    neighbours: Neighbours | None = None,
 ) -> Clustering:
     """Cluster rows.
 
@@ -31,18 +33,23 @@ def partition_rows(
         Not fitted yet; it is fitted here.
     made_by, spec
         Kept in the clustering: the clusterer's name and its parameters.
+    neighbours : Neighbours, optional
+        The graph of these very rows, for a clusterer whose `fit` takes it.
     """
-    clusterer.fit(reduced)
+    if neighbours is None:
+        clusterer.fit(reduced)
+    else:
+        clusterer.fit(reduced, neighbours=neighbours)
     labels = number_by_size(np.asarray(clusterer.labels_))
     memberships = _find_memberships(clusterer, labels)
-    scores = getattr(clusterer, "outlier_scores_", None)
-    if scores is None:
-        scores = 1 - memberships
+    scores = 1 - memberships
+    if hasattr(clusterer, "outlier_scores_"):
+        scores = _to_unit_interval(clusterer.outlier_scores_)
     return Clustering(
         ids=ids,
         labels=labels,
         memberships=memberships,
-        outlier_scores=np.clip(np.asarray(scores, dtype=np.float32), 0, 1),
+        outlier_scores=scores,
         spec=dict(spec),
         made_by=made_by,
     )
@@ -52,6 +59,10 @@ def _find_memberships(clusterer: Any, labels: NDArray[np.int32]) -> NDArray[np.f
     """Return (n,) memberships; an estimator that says nothing of them is sure of each member."""
     for name in ("probabilities_", "membership_strengths_"):
         if hasattr(clusterer, name):
-            given = np.clip(np.asarray(getattr(clusterer, name), dtype=np.float32), 0, 1)
+            given = _to_unit_interval(getattr(clusterer, name))
             return np.where(labels >= 0, given, np.float32(0))
     return (labels >= 0).astype(np.float32)
+
+
+def _to_unit_interval(values: Any) -> NDArray[np.float32]:
+    return np.clip(np.nan_to_num(np.asarray(values, dtype=np.float32), nan=0.0), 0, 1)

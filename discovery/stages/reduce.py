@@ -22,10 +22,11 @@ _OVERSAMPLE = 10  # extra directions: the wanted ones converge faster (Halko et 
 _MOST_ROUNDS = 8
 _TOLERANCE = 1e-4  # relative growth of the captured variance at which iteration stops
 _BLOCK_ROWS = 1024
+_FLAT = 1e-8  # share of the largest variance below which a direction is rounding
 
 
 def reduce_pca(
-    values: NDArray[np.float32], n_components: int, *, seed: int = 0
+    values: NDArray[np.float32], n_components: int, *, seed: int = 0, whiten: float = 0.0
 ) -> NDArray[np.float32]:
     """Project rows onto their first principal components and make them unit again.
 
@@ -34,6 +35,8 @@ def reduce_pca(
     values : (n, d) float32
     n_components : int
         min(n, d) where there are fewer.
+    whiten : float
+        As in `PCAReducer`.
 
     Returns
     -------
@@ -42,9 +45,10 @@ def reduce_pca(
     Raises
     ------
     OptionError
-        n_components is below 1.
+        n_components is below 1, or whiten outside 0 to 1.
     """
-    return PCAReducer(n_components, random_state=seed).fit_transform(values)  # type: ignore[no-any-return]
+    reducer = PCAReducer(n_components, whiten=whiten, random_state=seed)
+    return reducer.fit_transform(values)  # type: ignore[no-any-return]
 
 
 class PCAReducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -54,6 +58,10 @@ class PCAReducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     ----------
     n_components : int
         min(n, d) where there are fewer.
+    whiten : float
+        Each component is divided by its standard deviation to this power: 0 keeps the distances
+        as they are, 1 makes all directions count alike. In between, what most images share
+        (background, lighting) weighs less, and noise is not blown up.
     random_state : int, RandomState instance or None
         Of the starting subspace.
 
@@ -66,15 +74,22 @@ class PCAReducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     """
 
     def __init__(
-        self, n_components: int = 50, *, random_state: int | np.random.RandomState | None = 0
+        self,
+        n_components: int = 50,
+        *,
+        whiten: float = 0.0,
+        random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.n_components = n_components
+        self.whiten = whiten
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:  # noqa: ARG002, N803
         """Find the principal components of the rows of X, an (n, d) array."""
         if not self.n_components >= 1:
             raise OptionError(f"n_components is {self.n_components}, expected 1 or more")
+        if not 0 <= self.whiten <= 1:
+            raise OptionError(f"whiten is {self.whiten}, expected 0 to 1")
         values = validate_data(self, X, dtype=np.float32)
         n, d = values.shape
         p = min(int(self.n_components), n, d)
@@ -104,7 +119,11 @@ class PCAReducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         values = validate_data(self, X, dtype=np.float32, reset=False)
         # The mean is taken off afterwards: no centred copy of the data.
         centre = self.components_.astype(np.float64) @ self.mean_
-        return unit_rows(values @ self.components_.T - centre)
+        # Relative to the largest: the scale is lost anyway when rows are made unit. Directions
+        # without variance (more components than rows have) are left out, not divided by zero.
+        relative = self.explained_variance_ / max(self.explained_variance_.max(), 1e-30)
+        scale = np.where(relative > _FLAT, np.maximum(relative, _FLAT) ** (-self.whiten / 2), 0.0)
+        return unit_rows((values @ self.components_.T - centre) * scale)
 
 
 def _iterate(

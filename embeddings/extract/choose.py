@@ -4,20 +4,19 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from pathlib import Path
+from typing import Any
 
 from embeddings.console import get_logger
 from embeddings.errors import StoreSpecError, WeightsError
+from embeddings.extract.batches import Extractor
 from embeddings.extract.options import ExtractOptions
 from embeddings.records import ExtractorSpec, Fit, Pooling, Resize
 from embeddings.store import Store
 from embeddings.weights import NAMES, hash_weights, locate_weights
 
 DEFAULT_LAYERS = ("layer3", "layer4")
-DEFAULT_POOLING: Pooling = "gem"
+DEFAULT_POOLING: Pooling = "max"
 DEFAULT_FIT: Fit = "stretch"
 DEFAULT_RESIZE: Resize = "bilinear"
 DOWNLOAD_SECONDS = 20.0  # a fab's firewall drops packets instead of refusing: do not hang
@@ -27,22 +26,16 @@ _NO_WEIGHTS = (
 )
 
 
-class Extractor(Protocol):
-    """Prepared pictures in, unit rows out."""
-
-    spec: ExtractorSpec
-
-    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Embed (b, c, h, w) float32 in [0, 1] to (b, dim) float32 unit rows."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The spec of a store, where its weights are, and what a user must be told."""
+    """The spec of a store, where its weights are, and what a user must be told.
+
+    `is_remembered`: the weights are a file's bare name, as the store knows it.
+    """
 
     spec: ExtractorSpec
     weights: str = ""
+    is_remembered: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -65,7 +58,7 @@ def choose_extractor(options: ExtractOptions, store: Store | None) -> Choice:
         with _impatient(DOWNLOAD_SECONDS):
             return Choice(spec=_resnet_spec(options, source), weights=source)
     except WeightsError as error:
-        if options.extractor == "resnet50" or options.weights or options.layers:
+        if options.extractor == "resnet50" or options.asks_for_network:
             raise
         warning = _NO_WEIGHTS.format(reason=error)
     get_logger().warning("WARNING: %s", warning)
@@ -95,6 +88,11 @@ def make_extractor(choice: Choice, options: ExtractOptions) -> Extractor:
             f"the store's vectors were computed by {choice.spec.backend} and this machine would "
             f"use {backend}: neighbours would move; pass --device or make a new store"
         )
+    if choice.is_remembered and not Path(choice.weights).is_file():
+        raise WeightsError(
+            f"the store was made with the weights file {choice.weights} (sha256 "
+            f"{choice.spec.weights_sha256[:12]}), which is not here: say where with --weights FILE"
+        )
     weights = load_weights(choice.weights)
     return ResNet50Extractor(choice.spec, weights, device)
 
@@ -107,7 +105,11 @@ def _choose_of_store(options: ExtractOptions, store: Store) -> Choice:
             f"{store.path} keeps {store.vector_dtype} vectors, --vector-dtype "
             f"{options.vector_dtype} was given: leave it out, or make a new store"
         )
-    return Choice(spec=spec, weights=options.weights or spec.weights)
+    return Choice(
+        spec=spec,
+        weights=options.weights or spec.weights,
+        is_remembered=options.weights is None and spec.weights not in NAMES,
+    )
 
 
 def _given(options: ExtractOptions, spec: ExtractorSpec) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a user can say about extraction: the same object for Python, command line and provenance."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,9 +19,9 @@ class ExtractOptions:
     weights: str | None = None
     """imagenet (IMAGENET1K_V2), imagenet-v1, or a file: safetensors or a state dict."""
     layers: tuple[str, ...] | None = None
-    """Stages of ResNet-50 that are averaged and joined, such as: layer3 layer4."""
-    pooling: Literal["mean", "gem"] | None = None
-    """Over the picture: mean, or gem (generalised mean, power 3): small defects count for more."""
+    """Stages of ResNet-50 that are pooled and joined, such as: layer3 layer4."""
+    pooling: Literal["mean", "max", "gem"] | None = None
+    """Over the picture: mean, max (a small defect counts as a large one does), or gem between."""
     size: int | None = None
     """Side in pixels of the square the network sees."""
     fit: Literal["pad", "stretch"] | None = None
@@ -65,16 +66,27 @@ class ExtractOptions:
             if value is not None and not low <= value <= high:
                 flag = "--" + name.replace("_", "-")
                 raise OptionError(f"{flag} {value}: expected {low:g} to {high:g}")
-        if self.window is not None and not self.window[0] < self.window[1]:
-            low_, high_ = self.window
-            raise OptionError(f"--window {low_:g} {high_:g}: expected the lower level first")
+        if self.window is not None:
+            _check_window(*self.window)
+        if self.layers == ():
+            raise OptionError("--layers: expected one or more of layer1, layer2, layer3, layer4")
         if self.tile is not None and self.boxes is not None:
             raise OptionError("--tile and --boxes: expected one of them, each cuts the pictures")
-        if self.extractor == "texture" and (self.weights or self.layers or self.pooling):
+        if self.extractor == "texture" and self.asks_for_network:
             raise OptionError(
-                "--extractor texture has no weights, layers or pooling; leave these out, "
+                "--extractor texture has no weights, layers, pooling or fit; leave these out, "
                 "or use --extractor resnet50"
             )
+
+    @property
+    def asks_for_network(self) -> bool:
+        """Whether an option is given that only ResNet-50 has: then nothing else will do."""
+        return any(x is not None for x in (self.weights, self.layers, self.pooling, self.fit))
+
+
+def _check_window(low: float, high: float) -> None:
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise OptionError(f"--window {low:g} {high:g}: expected two levels, the lower one first")
 
 
 _BOUNDS: tuple[tuple[str, float, float], ...] = (

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from embeddings.errors import ImageError
-from embeddings.extract.metadata import ALL_PAGES
+from embeddings.extract.metadata import pick_page
 from embeddings.images import (
     Picture,
     Region,
@@ -113,19 +113,29 @@ def read_jobs(
 
 def read_job(job: Job, reading: Reading) -> Prepared:
     """Read one file; what is wrong with it is returned, not raised."""
-    prepared = Prepared(job=job)
     try:
-        n_pages = len(read_sizes(Path(job.path)))
-        # Page by page: a stack of a thousand pages is never held whole.
-        for page in stream_pictures(Path(job.path), max_pixels=reading.max_pixels):
-            picture = level_picture(page, reading.spec.level)
-            if reading.spec.window is None and picture.kind not in reading.windows:
-                return Prepared(job=job, is_deferred=True)
-            _prepare_page(picture, n_pages, reading, prepared)
+        return _read(job, reading)
     except ImageError as error:
         return Prepared(job=job, fault=str(error))
-    if not prepared.ids:
-        return Prepared(job=job, fault="no box of --boxes lies on one of its pages")
+
+
+def _read(job: Job, reading: Reading) -> Prepared:
+    prepared = Prepared(job=job)
+    is_deferred = False
+    n_pages = len(read_sizes(Path(job.path)))
+    # Page by page: a stack of a thousand pages is never held whole.
+    for page in stream_pictures(Path(job.path), max_pixels=reading.max_pixels):
+        picture = level_picture(page, reading.spec.level)
+        if reading.spec.window is None and picture.kind not in reading.windows:
+            is_deferred = True
+        if not is_deferred:
+            _prepare_page(picture, n_pages, reading, prepared)
+    # Decoded to its end first: a file that is deferred can be read, and so gets its window.
+    if is_deferred:
+        return Prepared(job=job, is_deferred=True)
+    lost = set(reading.recipe.crop_ids(job.path, job.file_id)) - set(prepared.ids)
+    if lost:
+        raise ImageError(f"a box of --boxes lies on none of its {n_pages} pages: {min(lost)}")
     return prepared
 
 
@@ -190,7 +200,7 @@ def _make_row(
         "page": picture.page,
         "x0": region.x0 if region else 0,
         "y0": region.y0 if region else 0,
-        "metadata": job.metadata.get(picture.page, job.metadata.get(ALL_PAGES, "")),
+        "metadata": pick_page(job.metadata, picture.page),
     }
 
 

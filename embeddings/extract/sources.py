@@ -1,19 +1,23 @@
 """Which files are meant: a folder, a CSV or one image, minus what is excluded or not asked for."""
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+import stat
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from embeddings.errors import ImageError, InputError, TableError
+from embeddings.errors import ImageError, InputError, OptionError, TableError
 from embeddings.extract.options import ExtractOptions
 from embeddings.images import find_images, fingerprint_file
 from embeddings.tables import read_image_list, read_table
+from embeddings.tables.delimited import resolve_path
 
 # Verdicts of `assign` and `predict` that send an image back to discovery.
 OPEN_VERDICTS = ("unknown", "undecided")
+_LIST_SUFFIXES = (".csv", ".tsv", ".txt")
 
 Quarantined = tuple[tuple[str, str], ...]
 
@@ -47,19 +51,27 @@ def open_source(source: Path, options: ExtractOptions) -> Source:
     InputError
         The source is absent, or has no image.
     """
-    if not source.exists():
+    try:
+        status = source.stat()
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
         raise InputError(
-            f"{source} does not exist; expected a folder of images or a CSV with a column path"
-        )
-    if source.is_dir():
+            f"{source} {'does not exist' if missing else f'cannot be read ({error.strerror})'}; "
+            "expected a folder of images or a CSV with a column path"
+        ) from error
+    ignored = 0
+    root: Path | None = None
+    quarantined: Quarantined = ()
+    if stat.S_ISDIR(status.st_mode):
         found = find_images(source, exclude=options.exclude)
         quarantined = tuple((str(path), reason) for path, reason in found.quarantined)
-        files, ignored, root = found.files, found.ignored, source.resolve()
-    elif source.suffix.lower() in (".csv", ".tsv", ".txt"):
+        files, ignored, root = found.files, found.ignored, _absolute(source)
+    elif options.exclude:
+        raise OptionError(f"--exclude is for a folder; {source} is a file: leave rows out of it")
+    elif source.suffix.lower() in _LIST_SUFFIXES and stat.S_ISREG(status.st_mode):
         files, quarantined = _list_files(source)
-        ignored, root = 0, None
     else:
-        files, quarantined, ignored, root = (source.resolve(),), (), 0, None
+        files = (_absolute(source),)
     if not files and not quarantined:
         raise InputError(
             f"{source} holds no image ({ignored} other files were ignored); expected JPEG, PNG, "
@@ -68,10 +80,25 @@ def open_source(source: Path, options: ExtractOptions) -> Source:
     return Source(files=files, quarantined=quarantined, ignored=ignored, root=root)
 
 
+def _absolute(path: Path) -> Path:
+    # normalised, not resolved: a link keeps the name its user gave it, as find_images does
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
 def _list_files(table: Path) -> tuple[tuple[Path, ...], Quarantined]:
-    listed = [Path(path) for path in read_image_list(table)["path"]]
-    absent = tuple((str(path), "file not found") for path in listed if not path.exists())
-    return tuple(path for path in listed if path.exists()), absent
+    """Return the files of a list that are there, and the others with the reason."""
+    there: list[Path] = []
+    absent: list[tuple[str, str]] = []
+    for path in map(Path, read_image_list(table)["path"]):
+        try:
+            path.stat()
+        except OSError as error:
+            missing = isinstance(error, FileNotFoundError)
+            reason = "file not found" if missing else f"cannot be read: {error.strerror}"
+            absent.append((str(path), reason))
+        else:
+            there.append(path)
+    return tuple(there), tuple(absent)
 
 
 def fingerprint_files(files: Sequence[Path], known: pd.DataFrame, *, workers: int) -> Fingerprinted:
@@ -102,38 +129,63 @@ def _fingerprint(
     path: Path, remembered: Mapping[str, tuple[int, int, str]]
 ) -> tuple[tuple[str, str, int, int] | None, tuple[str, str] | None]:
     try:
-        stat = path.stat()
+        status = path.stat()
         size, mtime, file_id = remembered.get(str(path), (-1, -1, ""))
-        if (size, mtime) != (stat.st_size, stat.st_mtime_ns):
+        if (size, mtime) != (status.st_size, status.st_mtime_ns):
             file_id = fingerprint_file(path)
     except ImageError as error:
         return None, (str(path), str(error))
     except OSError as error:
         return None, (str(path), f"cannot be read: {error.strerror}")
-    return (str(path), file_id, stat.st_size, stat.st_mtime_ns), None
+    return (str(path), file_id, status.st_size, status.st_mtime_ns), None
 
 
-def read_only_list(table: Path) -> Callable[[str, str], bool]:
-    """Read an ``--only`` CSV; the result tells whether (path, image id) is on it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnlyList:
+    """The images of an ``--only`` CSV: by their ids, or by their paths.
+
+    A file's id stands for all its pages, tiles and crops; a page's for all of that page.
+    """
+
+    table: Path
+    ids: frozenset[str] = frozenset()
+    paths: frozenset[str] = frozenset()
+    file_ids: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "file_ids", frozenset(one[:16] for one in self.ids))
+
+    def has_file(self, path: str, file_id: str) -> bool:
+        """Tell whether the file, or a part of it, is on the list."""
+        return path in self.paths or file_id in self.file_ids
+
+    def __call__(self, path: str, image_id: str) -> bool:
+        """Tell whether this image, page, tile or crop is on the list."""
+        whole = image_id.split("@")[0]
+        return path in self.paths or not self.ids.isdisjoint((image_id, whole, whole[:16]))
+
+
+def read_only_list(table: Path) -> OnlyList:
+    """Read an ``--only`` CSV with a column ``image_id`` or ``path``.
+
+    Where it has a column ``verdict``, its unknown and undecided rows count.
 
     Raises
     ------
     TableError
-        It has neither ``image_id`` nor ``path``, or lists nothing.
+        It has neither column, or lists nothing.
     """
     frame = read_table(table, required=())
-    if "verdict" in frame.columns:
-        frame = frame[frame["verdict"].isin(OPEN_VERDICTS)]
     if not {"image_id", "path"} & set(frame.columns):
         raise TableError(
             f"{table}: has the columns {', '.join(map(str, frame.columns))}; "
             "expected image_id or path"
         )
+    if "verdict" in frame.columns:
+        frame = frame[frame["verdict"].isin(OPEN_VERDICTS)]
     if frame.empty:
         raise TableError(f"{table}: lists no image (verdicts unknown and undecided count)")
     if "image_id" in frame.columns:
-        ids = set(frame["image_id"])
-        # A file's id selects all its pages, tiles and crops.
-        return lambda _path, image_id: image_id in ids or image_id[:16] in ids
-    paths = {str((table.parent / path).resolve()) for path in frame["path"]}
-    return lambda path, _image_id: path in paths
+        return OnlyList(table=table, ids=frozenset(frame["image_id"]))
+    paths = frozenset(str(resolve_path(path, table.parent)) for path in frame["path"])
+    return OnlyList(table=table, paths=paths)

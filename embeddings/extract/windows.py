@@ -1,16 +1,18 @@
 """The grey-level window of each kind of picture, fixed when the store first meets the kind."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from embeddings.console import stage
 from embeddings.errors import ImageError
 from embeddings.extract.options import ExtractOptions
-from embeddings.images import Picture, fix_window, level_picture, read_pictures
+from embeddings.images import Picture, fix_window, level_picture, read_sizes, stream_pictures
 from embeddings.records import Level
 from embeddings.store import StoreWriter
 
 SAMPLE_FILES = 64  # evenly spaced over the source, so that one lot does not decide
+SAMPLE_PIXELS = 4_000_000  # kept in all: twice what a window is chosen from
 
 
 def fix_windows(
@@ -35,11 +37,22 @@ def fix_windows(
 
 def _sample_pictures(paths: Sequence[str], level: Level, options: ExtractOptions) -> list[Picture]:
     step = max(1.0, len(paths) / SAMPLE_FILES)
+    chosen = [Path(paths[int(i * step)]) for i in range(min(SAMPLE_FILES, len(paths)))]
     pictures: list[Picture] = []
-    for i in range(min(SAMPLE_FILES, len(paths))):
+    for path in chosen:
         try:
-            pages = read_pictures(Path(paths[int(i * step)]), max_pixels=options.max_pixels)
-            pictures += [level_picture(page, level) for page in pages]
+            share = SAMPLE_PIXELS // len(chosen) // len(read_sizes(path))
+            pages = stream_pictures(path, max_pixels=options.max_pixels)
+            pictures += [_thin(level_picture(page, level), share) for page in pages]
         except ImageError:
             continue  # it goes to quarantine when its turn comes
     return pictures
+
+
+def _thin(picture: Picture, share: int) -> Picture:
+    """Keep about `share` evenly spaced pixels, 1,024 at least: the sample must fit in memory."""
+    flat = picture.pixels.reshape(1, -1, *picture.pixels.shape[2:])  # (1, h * w) or (1, h * w, 3)
+    stride = max(1, flat.shape[1] // max(share, 1024))
+    if stride > 1:
+        stride |= 1  # odd, so that a width of a power of two is not sampled in one column
+    return replace(picture, pixels=flat[:, ::stride].copy())

@@ -52,10 +52,11 @@ def choose_exemplars(
 
 def _spread(rows: NDArray[np.float32], *, first: int) -> list[int]:
     chosen = [first]
-    nearest = rows @ rows[first]  # similarity to the closest chosen one
+    nearest = rows @ rows[first]  # (m,) similarity to the closest chosen one
+    nearest[first] = np.inf  # never the same one twice, coincident rows included
     while len(chosen) < min(SHOWN, len(rows)):
         farthest = int(nearest.argmin())
         chosen.append(farthest)
         nearest = np.maximum(nearest, rows @ rows[farthest])
-        nearest[chosen] = np.inf  # never the same one twice, coincident rows included
+        nearest[farthest] = np.inf
     return chosen

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 # A type's reach: this share of its own images have their nearest sibling within it.
 REACH_QUANTILE = 0.95
+# Two float32 rows that are equal lie up to so far apart: sqrt(2 - 2x), x rounded at 1e-6. Without
+# it a type of one image would not even reach that image.
+ROUNDING = 2e-3
 _BLOCK = 1_024  # rows compared at once: bounds memory whatever the number of known images
 
 
@@ -64,7 +67,7 @@ def _find_reaches(known: KnownTypes, names: NDArray[np.str_]) -> NDArray[np.floa
         if len(rows) > 1:
             reaches[i] = np.quantile(_nearest(rows, rows, itself=True), REACH_QUANTILE)
     usual = np.nanmean(reaches) if np.isfinite(reaches).any() else 0.0
-    return np.where(np.isnan(reaches), usual, reaches)
+    return np.maximum(np.where(np.isnan(reaches), usual, reaches), ROUNDING)
 
 
 def _nearest(

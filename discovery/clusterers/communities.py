@@ -1,0 +1,215 @@
+"""Communities of the neighbour graph: groups whose images are tied to each other more than chance.
+
+The graph is weighted as UMAP weighs it, without drawing it in a few dimensions: a group that is
+dense for its surroundings holds together, at whatever density. Leiden finds the communities; an
+image with fewer than half of its ties inside its own belongs to none.
+"""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
+
+from discovery.clusterers.knn import find_neighbours
+from discovery.clusterers.options import check_amount, check_count
+from discovery.records import NOISE, Neighbours
+from embeddings.errors import OptionError
+
+_ROUNDS = 64  # bisections: the last halves a float64's rounding
+_SIGMA_FLOOR = 1e-3  # of the mean distance, as umap-learn has it: duplicates keep a finite weight
+_OWN_TIES = 0.5  # below this share an image is tied more to others than to its own
+_RUNS, _RUNS_LARGE, _LARGE = 10, 3, 5_000
+
+
+class GraphCommunities(ClusterMixin, BaseEstimator):
+    """Leiden communities of the fuzzy k-nearest-neighbour graph.
+
+    Parameters
+    ----------
+    resolution : float
+        Larger finds more and smaller groups. 0.75 is what several data sets agreed on.
+    n_neighbors : int
+        Ties a row, the image itself counted, as in UMAP.
+    min_community_size : int
+        Smaller groups are noise.
+    n_runs : int, optional
+        Leiden is started so often, and the best modularity taken. None: 10, and 3 above 5,000
+        rows, where runs hardly differ.
+    random_state : int, RandomState instance or None
+
+    Attributes
+    ----------
+    labels_ : (n,) int32
+        -1 is noise.
+    membership_strengths_ : (n,) float64 in [0, 1]
+        Share of an image's ties that stay inside its community; 0 for noise.
+    outlier_scores_ : (n,) float64 in [0, 1]
+        The larger of: share of ties that leave the community; how much farther the neighbours
+        are than the community's median.
+    modularity_ : float
+
+    References
+    ----------
+    Traag, Waltman and van Eck (2019), From Louvain to Leiden: guaranteeing well-connected
+    communities; Reichardt and Bornholdt (2006) for the resolution; McInnes, Healy and Melville
+    (2018), UMAP, section 3.1, for the weights.
+    """
+
+    def __init__(
+        self,
+        resolution: float = 0.75,
+        *,
+        n_neighbors: int = 15,
+        min_community_size: int = 5,
+        n_runs: int | None = None,
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> None:
+        self.resolution = resolution
+        self.n_neighbors = n_neighbors
+        self.min_community_size = min_community_size
+        self.n_runs = n_runs
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: Any = None, *, neighbours: Neighbours | None = None) -> Self:  # noqa: ARG002, N803
+        """Cluster the rows of X.
+
+        Parameters
+        ----------
+        X : (n, d) array
+        neighbours : Neighbours, optional
+            The graph of these very rows with at least ``n_neighbors - 1`` a row: it is used
+            instead of a new search.
+
+        Raises
+        ------
+        OptionError
+            A parameter is out of range, or the graph does not fit.
+        """
+        if not check_amount("resolution", self.resolution) > 0:
+            raise OptionError(f"resolution is {self.resolution}, expected more than 0")
+        ties = check_count("n_neighbors", self.n_neighbors, least=2) - 1
+        smallest = check_count("min_community_size", self.min_community_size)
+        values = validate_data(self, X, dtype=np.float32)
+        n = len(values)
+        runs = _RUNS if n <= _LARGE else _RUNS_LARGE
+        if self.n_runs is not None:
+            runs = check_count("n_runs", self.n_runs)
+        ties = min(ties, n - 1)
+        seed = int(check_random_state(self.random_state).randint(1 << 30))
+        if ties == 0:
+            return self._set_lone(n)
+        if neighbours is None:
+            neighbours = find_neighbours(values, ties, seed=seed)
+        elif neighbours.indices.shape[0] != n or neighbours.indices.shape[1] < ties:
+            raise OptionError(
+                f"the graph has {neighbours.indices.shape} entries, expected {n} rows of "
+                f"{ties} neighbours or more"
+            )
+        indices, distances = neighbours.indices[:, :ties], neighbours.distances[:, :ties]
+        graph = weigh_graph(indices, distances)
+        labels, self.modularity_ = find_communities(
+            graph, float(self.resolution), seed=seed, runs=runs
+        )
+        shares = _own_shares(graph, labels)
+        sparsity = _find_sparsity(distances.mean(axis=1), labels)
+        sizes = np.bincount(labels)
+        noise = (sizes[labels] < smallest) | (shares < _OWN_TIES)
+        self.labels_ = np.where(noise, NOISE, labels).astype(np.int32)
+        self.membership_strengths_ = np.where(noise, 0.0, shares)
+        self.outlier_scores_ = np.maximum(1 - shares, sparsity)
+        return self
+
+    def _set_lone(self, n: int) -> Self:
+        self.labels_ = np.full(n, NOISE, np.int32)
+        self.membership_strengths_ = np.zeros(n)
+        self.outlier_scores_ = np.zeros(n)
+        self.modularity_ = 0.0
+        return self
+
+
+def weigh_graph(indices: NDArray[np.int32], distances: NDArray[np.float32]) -> sparse.csr_matrix:
+    """Return the (n, n) symmetric graph of ties in (0, 1].
+
+    A tie is exp(-(d - rho) / sigma): rho is the distance to the nearest other image, sigma is
+    such that a row's ties sum to log2(k + 1). Ties a and b of the two directions join to
+    a + b - ab.
+
+    Parameters
+    ----------
+    indices, distances : (n, k)
+        The neighbours of each row, itself not among them.
+    """
+    n, k = indices.shape
+    weights = _smooth(distances.astype(np.float64))
+    rows = np.repeat(np.arange(n), k)
+    directed = sparse.csr_matrix((weights.ravel(), (rows, indices.ravel())), shape=(n, n))
+    return (directed + directed.T - directed.multiply(directed.T)).tocsr()
+
+
+def _smooth(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the (n, k) directed ties; sigma is found by bisection, all rows at once."""
+    goal = np.log2(distances.shape[1] + 1)
+    rho = np.where(distances > 0, distances, np.inf).min(axis=1, initial=np.inf)
+    gaps = np.maximum(distances - np.where(np.isinf(rho), 0, rho)[:, None], 0)  # (n, k)
+    low, high = np.zeros(len(gaps)), np.full(len(gaps), np.inf)
+    sigma = np.ones(len(gaps))
+    for _ in range(_ROUNDS):
+        too_wide = np.exp(-gaps / sigma[:, None]).sum(axis=1) > goal
+        high, low = np.where(too_wide, sigma, high), np.where(too_wide, low, sigma)
+        # Doubled until it is too wide once; a row of equal distances never is.
+        sigma = np.where(np.isinf(high), np.minimum(sigma * 2, 1e30), (low + high) / 2)
+    floor = np.maximum(_SIGMA_FLOOR * distances.mean(axis=1), np.finfo(np.float64).tiny)
+    weights: NDArray[np.float64] = np.exp(-gaps / np.maximum(sigma, floor)[:, None])
+    return weights
+
+
+def find_communities(
+    graph: sparse.csr_matrix, resolution: float, *, seed: int, runs: int = _RUNS
+) -> tuple[NDArray[np.int64], float]:
+    """Return (n,) labels of the best of several Leiden runs, and their modularity."""
+    from sknetwork.clustering import Leiden
+
+    found = []
+    for run in range(runs):
+        leiden = Leiden(
+            resolution, random_state=seed + run, shuffle_nodes=True,
+            tol_optimization=1e-6, tol_aggregation=1e-6,
+        )  # fmt: skip
+        labels = np.asarray(leiden.fit_predict(graph), dtype=np.int64)
+        found.append((labels, measure_modularity(graph, labels, resolution)))
+    return max(found, key=lambda pair: pair[1])
+
+
+def measure_modularity(
+    graph: sparse.csr_matrix, labels: NDArray[np.int64], resolution: float
+) -> float:
+    """Share of ties inside communities beyond what chance gives (Newman 2006)."""
+    volumes = np.asarray(graph.sum(axis=1)).ravel()
+    total = volumes.sum()
+    inside = float((_own_shares(graph, labels) * volumes).sum()) / total
+    chance = float((np.bincount(labels, weights=volumes) ** 2).sum()) / total**2
+    return float(inside - resolution * chance)
+
+
+def _own_shares(graph: sparse.csr_matrix, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Share of each image's ties that stay inside its community, (n,)."""
+    n = graph.shape[0]
+    rows = np.repeat(np.arange(n), np.diff(graph.indptr))
+    own = labels[rows] == labels[graph.indices]
+    inside = np.bincount(rows, weights=graph.data * own, minlength=n)
+    whole = np.bincount(rows, weights=graph.data, minlength=n)
+    shares: NDArray[np.float64] = inside / whole
+    return shares
+
+
+def _find_sparsity(reach: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How much farther an image's neighbours are than its community's median, (n,) in [0, 1)."""
+    order = np.argsort(labels, kind="stable")
+    groups = np.split(reach[order], np.cumsum(np.bincount(labels))[:-1])
+    usual = np.array([np.median(group) for group in groups])[labels]
+    far = reach > usual
+    return np.where(far, 1 - usual / np.where(far, reach, 1.0), 0.0)

@@ -1,0 +1,89 @@
+"""Pictures become vectors in full batches, while others are still being read."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embeddings.extract.reader import Job, Prepared
+from embeddings.records import ExtractorSpec
+
+Image = NDArray[np.float32]  # (c, h, w) in [0, 1]
+
+
+class Extractor(Protocol):
+    """Prepared pictures in, unit rows out.
+
+    `fills_batches`: its arithmetic depends on the size of a batch, as matrix kernels do.
+    """
+
+    spec: ExtractorSpec
+    fills_batches: bool
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embed (b, c, h, w) float32 in [0, 1] to (b, dim) float32 unit rows."""
+        ...
+
+
+class Batches:
+    """Takes pictures one by one, of any shape, and embeds each batch as soon as it is full.
+
+    Parameters
+    ----------
+    load : callable
+        Gives the extractor; called when the first batch is full, and again for each.
+    batch_size : int
+        A last batch is filled up to it where the extractor's arithmetic asks for that: so a
+        picture gets the same vector, bit for bit, whatever batch it comes in.
+    """
+
+    def __init__(self, load: Callable[[], Extractor], batch_size: int) -> None:
+        self._load, self._size = load, batch_size
+        self._waiting: dict[tuple[int, ...], list[tuple[str, Image]]] = {}
+        self._done: dict[str, Image] = {}
+
+    def add(self, name: str, image: Image) -> None:
+        """Take a picture; runs the extractor when its batch is full."""
+        batch = self._waiting.setdefault(image.shape, [])
+        batch.append((name, image))
+        if len(batch) == self._size:
+            self._embed(self._waiting.pop(image.shape))
+
+    def take(self) -> dict[str, NDArray[np.float32]]:
+        """Embed what waits; return the (d,) vectors of all pictures since the last call."""
+        while self._waiting:
+            self._embed(self._waiting.popitem()[1])
+        done, self._done = self._done, {}
+        return done
+
+    def _embed(self, pictures: list[tuple[str, Image]]) -> None:
+        extractor = self._load()
+        rows = self._size if extractor.fills_batches else len(pictures)
+        batch = np.zeros((rows, *pictures[0][1].shape), np.float32)  # (b, c, h, w)
+        for position, (_, image) in enumerate(pictures):
+            batch[position] = image
+        names = [name for name, _ in pictures]
+        self._done.update(zip(names, extractor(batch)[: len(names)], strict=True))
+
+
+class Round:
+    """What is computed between two commits: files with all their rows."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+        self.jobs: list[Job] = []
+        self.rows: dict[str, dict[str, Any]] = {}
+
+    def add(self, file: Prepared, known_ids: set[str]) -> None:
+        """Take a file; rows that the store has, or that two boxes share, are not made again."""
+        self.jobs.append(file.job)
+        for image_id, image, row in zip(file.ids, file.images, file.rows, strict=True):
+            if image_id not in known_ids and image_id not in self.rows:
+                self.rows[image_id] = row
+                self._batches.add(image_id, image)
+
+    def take(self) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors by id and begin anew."""
+        self.jobs, self.rows = [], {}
+        return self._batches.take()
