@@ -7,6 +7,7 @@ python -m discovery.cluster IMAGES --out RUN hdbscan --min-cluster-size 20
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -19,14 +20,15 @@ from embeddings.console import run_command, say
 class Command:
     """Find the defect types in images nobody has labelled; nothing needs to be chosen.
 
-    Writes into RUN: proposals.csv and report.html to look at, handoff.csv to fill in
-    (clustering.parquet, neighbours.npz, handoff.json, run.json beside them). Only new images go
-    through the network; run again into the same RUN, decided labels are carried over.
+    Look at RUN/report.html, write names into the column label of RUN/handoff.csv, and run the
+    same command again, with other options if you like: decided labels are carried over, and only
+    new images go through the network. Options are valid before and after the subcommand, those
+    of a subcommand after it.
     """
 
-    source: tyro.conf.Positional[Path]
-    """A folder of images (searched recursively), a CSV with a column path, or a store."""
-    out: Path
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
+    """Folder of images (searched recursively), CSV with a column path, one image, or a store."""
+    out: Annotated[Path, tyro.conf.arg(metavar="RUN")]
     """Folder of the run; made when absent."""
     round: RoundOptions = field(default_factory=RoundOptions)
 
@@ -40,6 +42,8 @@ def main(command: Command) -> int:
         f"{found.proposals} proposed types among {found.images} images, "
         f"{found.noise} in none of them"
     )
+    if not found.proposals:
+        say("no group is dense enough: try a smaller hdbscan --min-cluster-size, or kmeans")
     say(f"report: {command.out / REPORT}")
     say(f"{command.out}: {found.counts}")
     return 0
