@@ -50,10 +50,10 @@ def run_command(
     Returns 0, or 2 after one line on standard error for a `DefectDiscoveryError`; 130 after
     Ctrl-C. Any other exception is a bug and passes through.
     """
-    _log_to_stderr()
     try:
         options = parse_options(options_type, prog=prog, args=args)
-        return command(options) or 0
+        with _logging_to_stderr():
+            return command(options) or 0
     except DefectDiscoveryError as error:
         print(f"{prog}: error: {error}", file=sys.stderr, flush=True)
         return 2
@@ -134,27 +134,49 @@ def stage(name: str) -> Iterator[dict[str, Any]]:
     get_logger().info("%s: %s (%.1f s)", name, told or "done", time.monotonic() - start)
 
 
-def _log_to_stderr() -> None:
+@contextlib.contextmanager
+def _logging_to_stderr() -> Iterator[None]:
+    """Show the log for the length of a command; a library user finds their handlers untouched."""
     logger = get_logger()
-    for handler in list(logger.handlers):  # a second call in one process must not print twice
-        logger.removeHandler(handler)
+    before = logger.handlers[:], logger.level, logger.propagate
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    logger.addHandler(handler)
+    logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.handlers[:], level, logger.propagate = before
+        logger.setLevel(level)  # clears the cache of what is enabled
+
+
+# How tyro words it -> what came and what was expected.
+_REWORDED = (
+    (r"\[/?bold\]", ""),
+    (r"Error parsing (--\S+): no type matching (?:\{None\}\|)?(.+?) could be instantiated "
+     r"from \[(.*?)\]\..*", r"\1 \3: expected \2"),
+    (r"^Error parsing [\w.]+: ", ""),  # the group an option belongs to is no concern of a user's
+    (r"^Missing from .*?: ", "missing "),
+    (r" \(required\)", ""),
+)  # fmt: skip
 
 
 def _unbox(box: str) -> str:
-    """Make one line of tyro's error box: drop colours, frames, rules and the usage hint."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)
-    lines = [re.sub(r"[│╭╮╰╯─┌┐└┘|]+", " ", line).strip() for line in plain.splitlines()]
+    """Make one line of tyro's error box: drop colours, frames, titles and usage hints."""
     kept: list[str] = []
-    for line in lines:
-        if line.startswith("For full helptext"):
+    for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines():
+        text = line.strip("│╰╯─ ")
+        if text.startswith(("For full helptext", "Argument helptext")):
             break
-        if line and not re.fullmatch(
-            r"(Parsing error|Required options|Unrecognized options)", line
-        ):
-            kept.append(line)
-    return re.sub(r"\s+", " ", " ".join(kept)).rstrip(".:; ") or "the options were not understood"
+        if text and not text.startswith("╭"):
+            kept.append(text)
+    # A terminal without UTF-8 gets rules of hyphens, the first of them below the title.
+    rules = [position for position, text in enumerate(kept) if set(text) == {"-"}]
+    if rules[:1] == [1]:
+        kept = kept[1:]
+    kept = [text for text in kept if set(text) != {"-"}]
+    joined = " ".join(kept)
+    for pattern, replacement in _REWORDED:
+        joined = re.sub(pattern, replacement, joined)
+    return joined.rstrip(".:; ") or "the options were not understood"
