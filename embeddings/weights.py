@@ -5,6 +5,7 @@ Apart from the network itself, because to recognise weights needs no torch.
 
 import functools
 import hashlib
+from http.client import HTTPException
 from pathlib import Path
 
 from embeddings.errors import WeightsError
@@ -57,10 +58,8 @@ def _fetch(name: str) -> Path:
     if not path.exists():
         try:
             torch.hub.load_state_dict_from_url(url, progress=False, check_hash=True)
-        except (
-            OSError,
-            RuntimeError,
-        ) as error:  # URLError is an OSError, a bad hash a RuntimeError
+        # URLError is an OSError, a bad hash a RuntimeError, a connection cut short the last.
+        except (OSError, RuntimeError, HTTPException) as error:
             raise WeightsError(
                 f"--weights {name}: the download of {url} failed ({error}); "
                 "pass --weights FILE, or --extractor texture which needs none"

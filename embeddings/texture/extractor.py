@@ -55,6 +55,8 @@ def describe_blocks(image: NDArray[np.float32]) -> dict[str, Features]:
 class TextureExtractor:
     """Prepared pictures in, unit rows out; several pictures at once on several cores."""
 
+    fills_batches = False  # each picture is described apart
+
     def __init__(self, spec: ExtractorSpec) -> None:
         self.spec = spec
         self._pool = ThreadPoolExecutor(thread_name_prefix="texture")
