@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         RoundOptions,
         discover_types,
     )
-    from discovery.flow.route import Partitioned, partition_vectors
+    from discovery.flow.route import Partitioned, partition_vectors, reduce_vectors
     from discovery.formats.handoff import Taken, read_handoff, read_known_types, write_handoff
     from discovery.ledger import append_decisions, read_decisions, replay_decisions
     from discovery.pictures import choose_colours, draw_evidence, draw_map, draw_proposal
@@ -96,6 +96,7 @@ __all__ = [
     "read_known_types",
     "read_truth",
     "reduce_pca",
+    "reduce_vectors",
     "replay_decisions",
     "score_clustering",
     "take_back",
@@ -113,7 +114,7 @@ _HOMES = {
         "RoundOptions",
         "discover_types",
     ),
-    "discovery.flow.route": ("Partitioned", "partition_vectors"),
+    "discovery.flow.route": ("Partitioned", "partition_vectors", "reduce_vectors"),
     "discovery.formats.handoff": ("Taken", "read_handoff", "read_known_types", "write_handoff"),
     "discovery.ledger": ("append_decisions", "read_decisions", "replay_decisions"),
     "discovery.pictures": ("choose_colours", "draw_evidence", "draw_map", "draw_proposal"),
