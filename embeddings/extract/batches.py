@@ -26,6 +26,11 @@ class Extractor(Protocol):
         ...
 
 
+def default_batch_size(spec: ExtractorSpec) -> int:
+    """Return the pictures a step of the network takes where the user does not say."""
+    return 128 if "cuda" in spec.backend else 16
+
+
 class Batches:
     """Takes pictures one by one, of any shape, and embeds each batch as soon as it is full.
 

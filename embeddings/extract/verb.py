@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from embeddings.console import get_logger, stage, track
-from embeddings.extract.batches import Batches, Extractor, Round
+from embeddings.extract.batches import Batches, Extractor, Round, default_batch_size
 from embeddings.extract.choose import Choice, choose_extractor, make_extractor
 from embeddings.extract.metadata import Joined, count_outdated, join_metadata
 from embeddings.extract.options import ExtractOptions
@@ -198,7 +198,7 @@ class _Extraction:
             um_per_pixel=self.options.um_per_pixel,
             max_pixels=self.options.max_pixels,
         )
-        batch_size = self.options.batch_size or (128 if "cuda" in spec.backend else 16)
+        batch_size = self.options.batch_size or default_batch_size(spec)
         ahead = 2 * self.workers if self.recipe.name else 2 * self.workers + 2 * batch_size
         deferred: list[Job] = []
         round_ = Round(Batches(self.load, batch_size))
