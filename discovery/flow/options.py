@@ -9,6 +9,8 @@ import tyro
 from embeddings.errors import OptionError
 from embeddings.extract.options import ExtractOptions
 
+MAX_SEED = 2**31 - 2  # FAISS keeps seed + 1 in 32 bits with a sign
+
 
 @dataclass(frozen=True, kw_only=True)
 class AutoOptions:
@@ -98,8 +100,8 @@ class RoundOptions:
     extract: ExtractOptions = field(default_factory=ExtractOptions)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**32:
-            raise OptionError(f"--seed {self.seed}: expected 0 to {2**32 - 1}")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise OptionError(f"--seed {self.seed}: expected 0 to {MAX_SEED}")
         if not 0 <= self.thumbnails <= 20_000:
             raise OptionError(f"--thumbnails {self.thumbnails}: expected 0 to 20000")
 
