@@ -1,0 +1,293 @@
+"""A whole round on real pictures: what is written, what is reused, and what is never touched."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from discovery.flow import AgglomerativeOptions, KMeansOptions, RoundOptions, discover_types
+from discovery.flow import round as round_
+from discovery.formats.handoff import read_handoff
+from discovery.ledger import read_decisions
+from discovery.runs import open_run
+from embeddings.errors import HandoffError, RunError
+
+COMPUTED = ("neighbours.npz", "clustering.parquet", "proposals.csv", "report.html")
+FILES = {*COMPUTED, "run.json", "handoff.csv", "handoff.json"}
+
+
+def contents(run):
+    return {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+
+
+def made(run):
+    """What run.json says of each artefact: one that was made again took other seconds."""
+    return json.loads((run / "run.json").read_text())["artefacts"]
+
+
+def table(run, name="handoff.csv"):
+    return pd.read_csv(run / name, dtype="str", keep_default_na=False)
+
+
+def fill(run, **label_of_kind):
+    """Type a label into handoff.csv for every picture of a kind."""
+    rows = table(run)
+    kinds = rows["path"].str.extract(r"(\w+)_\d+\.png")[0]
+    rows["label"] = [label_of_kind.get(kind, "") for kind in kinds]
+    rows.to_csv(run / "handoff.csv", index=False)
+
+
+# --- what is there ---
+
+
+def test_every_file_of_the_contract_is_there(finished):
+    assert contents(finished).keys() >= FILES
+    entries = made(finished)
+    for name in COMPUTED:
+        entry = entries[name]
+        assert {"command", "spec", "seed", "versions", "inputs", "seconds"} <= entry.keys()
+        assert all(len(sha256) == 64 for sha256 in entry["inputs"].values())
+        assert entry["versions"]["numpy"] == np.__version__
+
+
+def test_the_tables_have_their_columns(finished):
+    images = pd.read_parquet(finished / "clustering.parquet")
+    assert [
+        "image_id", "path", "cluster_id", "membership", "outlier_score", "x", "y",
+    ] == images.columns.tolist()  # fmt: skip
+    proposals = table(finished, "proposals.csv").columns.tolist()
+    assert [
+        "proposal_id", "cluster_id", "rank", "size", "cohesion", "separation", "stability",
+        "novelty", "nearest_known", "medoid", "exemplars", "associations",
+    ] == proposals[:12]  # fmt: skip
+    assert [
+        "image_id", "path", "cluster_id", "membership", "proposal_id", "label", "label_source",
+        "decided_by", "decided_at",
+    ] == table(finished).columns.tolist()  # fmt: skip
+
+
+def test_every_image_is_in_every_table(finished, pictures):
+    paths = {str(path) for path in (pictures / "images").iterdir()}
+    images = pd.read_parquet(finished / "clustering.parquet")
+    assert paths == set(images["path"]) == set(table(finished)["path"])
+    assert np.isfinite(images[["x", "y"]]).all(axis=None)
+    assert images["membership"].between(0, 1).all()
+
+
+def test_the_proposals_are_the_clusters(finished):
+    run = open_run(finished)
+    clustering, proposals = run.load_clustering(), run.load_proposals()
+    assert set(range(clustering.k)) == {p.cluster_id for p in proposals}
+    assert list(range(1, clustering.k + 1)) == [p.rank for p in proposals]
+    sizes = np.bincount(clustering.labels[clustering.labels >= 0])
+    assert all(sizes[p.cluster_id] == p.size for p in proposals)
+    assert all(0 <= p.stability <= 1 for p in proposals)
+    rows = table(finished).groupby("cluster_id")["proposal_id"].unique()
+    assert all([p.proposal_id] == rows[str(p.cluster_id)].tolist() for p in proposals)
+
+
+def test_the_default_route_finds_the_four_kinds(finished):
+    images = pd.read_parquet(finished / "clustering.parquet")
+    kinds = images["path"].str.extract(r"(\w+)_\d+\.png")[0]
+    of_kind = images.groupby(kinds)["cluster_id"].agg(lambda ids: ids.mode()[0])
+    assert 4 == of_kind.nunique()
+    assert (images["cluster_id"] == kinds.map(of_kind)).mean() > 0.9
+
+
+def test_the_report_is_one_page_that_shows_the_proposals(finished):
+    page = (finished / "report.html").read_text(encoding="utf-8")
+    for proposal in open_run(finished).load_proposals():
+        assert proposal.proposal_id in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert 60 <= page.count("data:image/jpeg") or 60 <= page.count("/9j/")
+
+
+def test_the_handoff_is_read_back(finished):
+    handoff = read_handoff(finished)
+    assert (60, 0) == (len(handoff), len(handoff.labelled))
+    assert open_run(finished).run_id == handoff.run_id
+
+
+# --- what is reused ---
+
+
+def test_a_second_run_computes_nothing_and_changes_no_byte(finished, pictures, copy, watch):
+    run = copy(finished)
+    discover_types(pictures / "images", run)  # the copy's store lies elsewhere, which is noted
+    before, entries = contents(run), made(run)
+    found = discover_types(pictures / "images", run)
+    assert [] == watch()
+    assert "computed 0, reused 60, quarantined 0, ignored 0" == found.counts
+    assert before == contents(run)
+    assert entries == made(run)
+
+
+def test_a_second_run_loads_neither_torch_nor_umap(finished, pictures, copy):
+    run = copy(finished)
+    program = (
+        "import sys; from pathlib import Path; from discovery.flow import discover_types; "
+        f"discover_types(Path({str(pictures / 'images')!r}), Path({str(run)!r})); "
+        "print([m for m in ('torch', 'umap', 'sklearn', 'skimage') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "[]" == done.stdout.strip()
+
+
+def test_a_changed_clusterer_remakes_what_depends_on_it_alone(four, finished, copy, watch, cheap):
+    run = copy(four)
+    options = RoundOptions(clusterer=KMeansOptions(n_clusters=3))
+    assert 3 == discover_types(finished / "store", run, options=options).proposals
+    assert ["clustering.parquet", "proposals.csv", "report.html"] == watch()
+
+
+def test_a_changed_number_of_thumbnails_remakes_the_report_alone(four, finished, copy, watch):
+    run = copy(four)
+    options = RoundOptions(clusterer=AgglomerativeOptions(n_clusters=4), thumbnails=10)
+    discover_types(finished / "store", run, options=options)
+    assert ["report.html"] == watch()
+
+
+def test_a_changed_seed_remakes_all_and_a_seed_repeats_itself(four, finished, copy, watch):
+    run, again = copy(four), copy(four)
+    options = RoundOptions(clusterer=AgglomerativeOptions(n_clusters=4), seed=7)
+    discover_types(finished / "store", run, options=options)
+    assert list(COMPUTED) == watch()
+    discover_types(finished / "store", again, options=options)
+    for name in ("neighbours.npz", "clustering.parquet", "proposals.csv"):
+        assert (run / name).read_bytes() == (again / name).read_bytes()
+    assert {7} == {made(run)[name]["seed"] for name in COMPUTED}
+
+
+@pytest.mark.parametrize("stage", ["cluster", "propose", "report"])
+def test_killed_between_stages_it_goes_on(stage, finished, tmp_path, watch, monkeypatch):
+    out = tmp_path / "run"
+    options = RoundOptions(clusterer=AgglomerativeOptions(n_clusters=4))
+
+    class Killed(BaseException):
+        pass
+
+    def kill(self):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(round_._Round, stage, kill)
+        with pytest.raises(Killed):
+            discover_types(finished / "store", out, options=options)
+    before = watch()
+    assert 4 == discover_types(finished / "store", out, options=options).proposals
+    assert list(COMPUTED) == watch()  # each once, over both calls
+    assert len(before) == {"cluster": 1, "propose": 2, "report": 3}[stage]
+    assert contents(out).keys() >= FILES
+
+
+def test_killed_in_the_middle_of_a_write_it_goes_on(four, finished, copy, watch, monkeypatch):
+    from discovery.runs import tables
+
+    run = copy(four)
+    options = RoundOptions(clusterer=KMeansOptions(n_clusters=3))
+
+    def break_off(path, proposals):
+        path.write_bytes(b"proposal_id,clus")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "write_proposals", break_off)
+        with pytest.raises(KeyboardInterrupt):
+            discover_types(finished / "store", run, options=options)
+    assert 3 == discover_types(finished / "store", run, options=options).proposals
+    assert not [name for name in contents(run) if name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize("name", ["neighbours.npz", "clustering.parquet", "proposals.csv"])
+def test_a_damaged_artefact_is_made_again(name, four, finished, copy):
+    run = copy(four)
+    whole = (run / name).read_bytes()
+    (run / name).write_bytes(whole[:-9] + b"#" * 9)
+    discover_types(
+        finished / "store", run, options=RoundOptions(clusterer=AgglomerativeOptions(n_clusters=4))
+    )
+    assert whole == (run / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", COMPUTED[1:])
+def test_a_removed_artefact_is_made_again(name, four, finished, copy, watch):
+    run = copy(four)
+    (run / name).unlink()
+    discover_types(
+        finished / "store", run, options=RoundOptions(clusterer=AgglomerativeOptions(n_clusters=4))
+    )
+    assert name in watch()
+    assert "neighbours.npz" not in watch()
+
+
+# --- decisions ---
+
+
+def test_typed_labels_carry_over_to_other_parameters(four, finished, copy):
+    run = copy(four)
+    fill(run, lines="defect/lines", blob="defect/blob")
+    options = RoundOptions(clusterer=KMeansOptions(n_clusters=7), seed=1)
+    discover_types(finished / "store", run, options=options)
+    rows = table(run)
+    kinds = rows["path"].str.extract(r"(\w+)_\d+\.png")[0]
+    assert kinds.map({"lines": "defect/lines", "blob": "defect/blob"}).fillna("").tolist() == (
+        rows["label"].tolist()
+    )
+    assert {"", "human"} == set(rows["label_source"])
+    assert 30 == len(read_handoff(run).labelled)
+
+
+def test_the_ledger_holds_what_was_typed_and_nothing_else(four, finished, copy):
+    run = copy(four)
+    again = RoundOptions(clusterer=AgglomerativeOptions(n_clusters=4))
+    discover_types(finished / "store", run, options=again)
+    assert not (run / "decisions.jsonl").exists()
+    fill(run, lines="lines")
+    discover_types(finished / "store", run, options=again)
+    ledger = (run / "decisions.jsonl").read_bytes()
+    decisions = read_decisions(run / "decisions.jsonl")
+    assert {"lines"} == {decision.label for decision in decisions}
+    assert 15 == len({i for decision in decisions for i in decision.image_ids})
+    for options in (again, RoundOptions(clusterer=KMeansOptions(n_clusters=3), seed=5)):
+        discover_types(finished / "store", run, options=options)
+        assert ledger == (run / "decisions.jsonl").read_bytes()
+
+
+def test_a_later_decision_shows_in_the_report(four, finished, copy, watch):
+    run = copy(four)
+    fill(run, lines="defect/with-a-name-of-its-own")
+    discover_types(
+        finished / "store", run, options=RoundOptions(clusterer=AgglomerativeOptions(n_clusters=4))
+    )
+    assert ["report.html"] == watch()
+    assert "with-a-name-of-its-own" in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_faulty_handoff_stops_the_round_and_nothing_is_lost(four, finished, copy):
+    run = copy(four)
+    fill(run, lines="=HYPERLINK()", blob="blob")
+    before = contents(run)
+    with pytest.raises(HandoffError, match="column label"):
+        discover_types(finished / "store", run)
+    assert before == contents(run)
+
+
+def test_a_damaged_ledger_stops_the_round_before_any_work(four, finished, copy, watch):
+    run = copy(four)
+    (run / "decisions.jsonl").write_text("{}\n{}\n")
+    with pytest.raises(RunError, match="line 1"):
+        discover_types(finished / "store", run, options=RoundOptions(seed=3))
+    assert [] == watch()
+
+
+def test_nobody_has_a_name_in_some_containers(monkeypatch):
+    def fail():
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr(round_.getpass, "getuser", fail)
+    assert round_._find_user().startswith("user ")
