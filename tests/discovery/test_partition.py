@@ -8,6 +8,7 @@ from sklearn.cluster import DBSCAN, AgglomerativeClustering
 
 from discovery.clusterers.hdbscan import HDBSCAN
 from discovery.clusterers.kmeans import KMeans
+from discovery.records import Neighbours
 from discovery.stages.partition import partition_rows
 
 # The machine may be busy: how long an example takes says nothing here.
@@ -80,6 +81,21 @@ def test_what_is_not_a_number_counts_as_nothing_odd():
 def test_no_cluster_at_all():
     found = partition(np.zeros((4, 2), np.float32), Given([-1] * 4))
     assert (0, [-1] * 4) == (found.k, found.labels.tolist())
+
+
+def test_a_clusterer_that_takes_the_graph_is_given_it():
+    class OfGraph:
+        def fit(self, rows, *, neighbours):
+            self.labels_ = neighbours.indices[:, 0] % 2
+            return self
+
+    graph = Neighbours(
+        indices=np.array([[1], [2], [3], [0]], np.int32), distances=np.zeros((4, 1), np.float32)
+    )
+    ids = np.array(["a", "b", "c", "d"])
+    rows = np.zeros((4, 2), np.float32)
+    found = partition_rows(rows, ids, OfGraph(), made_by="test", spec={}, neighbours=graph)
+    assert [0, 1, 0, 1] == found.labels.tolist()
 
 
 def test_labels_of_another_length_are_a_bug_that_shows():
