@@ -3,11 +3,14 @@
 Apart from the network itself, because to recognise weights needs no torch.
 """
 
+import contextlib
 import functools
 import hashlib
+import io
 from http.client import HTTPException
 from pathlib import Path
 
+from embeddings.console import get_logger
 from embeddings.errors import WeightsError
 
 NAMES = {"imagenet": "IMAGENET1K_V2", "imagenet-v1": "IMAGENET1K_V1"}
@@ -56,8 +59,11 @@ def _fetch(name: str) -> Path:
     url: str = ResNet50_Weights[NAMES[name]].url
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
     if not path.exists():
+        get_logger().info("downloading %s to %s", url, path.parent)
         try:
-            torch.hub.load_state_dict_from_url(url, progress=False, check_hash=True)
+            # torch says so on standard output, where a command's own results belong.
+            with contextlib.redirect_stdout(io.StringIO()):
+                torch.hub.load_state_dict_from_url(url, progress=False, check_hash=True)
         # URLError is an OSError, a bad hash a RuntimeError, a connection cut short the last.
         except (OSError, RuntimeError, HTTPException) as error:
             raise WeightsError(

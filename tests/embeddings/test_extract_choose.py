@@ -1,0 +1,173 @@
+"""Which extractor: the store's own, what is asked for, or texture where no weights can be had."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from embeddings.store import open_store
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Two files of random ResNet-50 weights."""
+    from safetensors.torch import save_file
+    from torchvision.models import resnet50
+
+    folder = tmp_path_factory.mktemp("weights")
+    tensors = resnet50().state_dict()
+    save_file(tensors, folder / "one.safetensors")
+    save_file(tensors | {"bn1.bias": torch.ones(64)}, folder / "two.safetensors")
+    (folder / "copy.safetensors").write_bytes((folder / "one.safetensors").read_bytes())
+    return folder
+
+
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """No weights here, and a proxy where nobody listens: what a machine without network sees."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+
+
+SMALL = ("--layers", "layer1", "--size", "32", "--batch-size", "2", "--precision", "float32")
+
+
+def test_a_network_is_used_end_to_end_and_its_store_keeps_to_it(
+    extract, make_images, weights, tmp_path
+):
+    images, store = make_images(n=3), tmp_path / "store"
+    one = weights / "one.safetensors"
+    ran = extract(images, "--store", store, "--weights", one, *SMALL, extractor=None)
+    assert (0, "computed 3") == (ran.code, ran.last.split(": ")[1].split(",")[0]), ran.err
+    spec = open_store(store).spec
+    assert ("resnet50", "one.safetensors", ("layer1",), 256, 32) == (
+        spec.name, spec.weights, spec.layers, spec.dim, spec.input_size,
+    )  # fmt: skip
+    # Nothing to compute: the weights are not even looked for.
+    assert "computed 0, reused 3" in extract(images, "--store", store, extractor=None).last
+    make_images(n=1, first=3)
+    # Something to compute: they must be the same weights, under whatever name.
+    lost = extract(images, "--store", store, extractor=None)
+    assert (2, True) == (lost.code, "say where with --weights FILE" in lost.error)
+    other = extract(images, "--store", store, "--weights", weights / "two.safetensors",
+                    extractor=None)  # fmt: skip
+    assert (2, True) == (other.code, "weights_sha256: " in other.error)
+    copy = weights / "copy.safetensors"
+    batch = ("--batch-size", "2")
+    ran = extract(images, "--store", store, "--weights", copy, *batch, extractor=None)
+    assert "computed 1, reused 3" in ran.last, ran.err
+    assert "one.safetensors" == open_store(store).spec.weights
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--extractor", "resnet50"), "name: texture != resnet50"),
+        (("--size", "128"), "input_size: 256 != 128"),
+        (("--pooling", "gem"), "pooling: mean != gem"),
+        (("--fit", "pad"), "fit: none != pad"),
+        (("--resize", "nearest"), "resize: auto != nearest"),
+        (("--level", "plane"), "level: none != plane"),
+        (("--window", "0", "10"), "window: None != [0.0, 10.0]"),
+        (("--layers", "layer4"), "layers: "),
+        (("--vector-dtype", "fp16"), "keeps float32 vectors, --vector-dtype fp16 was given"),
+    ],
+)
+def test_an_option_that_conflicts_with_the_store_is_refused_and_named(
+    extract, make_images, tmp_path, words, told
+):
+    images, store = make_images(n=1), tmp_path / "store"
+    extract(images, "--store", store)
+    before = (store / "store.json").read_bytes()
+    ran = extract(images, "--store", store, *words, extractor=None)
+    assert (2, "") == (ran.code, ran.out)
+    assert told in ran.error
+    assert before == (store / "store.json").read_bytes()
+
+
+@pytest.mark.parametrize("words", [(), ("--device", "cpu"), ("--precision", "float32")])
+def test_an_existing_stores_extractor_wins(extract, make_images, tmp_path, offline, words):
+    images, store = make_images(n=1), tmp_path / "store"
+    extract(images, "--store", store)
+    make_images(n=1, first=1)
+    ran = extract(images, "--store", store, *words, extractor=None)
+    assert (0, True) == (ran.code, "computed 1, reused 1" in ran.last)
+    assert "WARNING" not in ran.err  # no weights were wanted
+
+
+def test_auto_without_weights_falls_back_to_texture_loudly(extract, make_images, tmp_path, offline):
+    ran = extract(make_images(n=1), "--store", tmp_path / "store", extractor=None)
+    assert (0, "texture") == (ran.code, open_store(tmp_path / "store").spec.name)
+    (warning,) = [line for line in ran.err.splitlines() if "WARNING" in line]
+    assert "no ImageNet weights could be had" in warning
+    assert "the classical texture descriptors are used" in warning
+    assert "Pass --weights FILE" in warning
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--weights", "imagenet"),
+        ("--weights", "imagenet-v1"),
+        ("--weights", "none.pth"),
+        ("--extractor", "resnet50"),
+        ("--layers", "layer4"),
+        ("--pooling", "mean"),
+        ("--fit", "pad"),
+    ],
+)
+def test_what_only_the_network_has_never_falls_back(extract, make_images, tmp_path, offline, words):
+    ran = extract(make_images(n=1), "--store", tmp_path / "store", *words, extractor=None)
+    assert (2, "") == (ran.code, ran.out)
+    assert ran.error.startswith("--weights ")
+    assert not (tmp_path / "store").exists()
+
+
+def test_without_any_proxy_or_network_the_command_ends_in_time(make_images, tmp_path):
+    # As a user's machine behind a firewall; where there is a network, the name is not to be found.
+    environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    environment |= {"TORCH_HOME": str(tmp_path / "torch"), "RES_OPTIONS": "timeout:1 attempts:1"}
+    code = (
+        "import socket\n"
+        "def refuse(*_, **__): raise socket.gaierror(-3, 'Temporary failure in name resolution')\n"
+        "socket.getaddrinfo = refuse\n"
+        "import runpy; runpy.run_module('embeddings.extract', run_name='__main__')\n"
+    )
+    words = [str(make_images(n=1)), "--store", str(tmp_path / "store")]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        env=environment,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    assert (0, True) == (done.returncode, "WARNING: no ImageNet weights" in done.stderr), (
+        done.stderr
+    )
+    assert "name resolution" in done.stderr
+    assert "computed 1," in done.stdout.splitlines()[-1]
+
+
+def test_weights_that_do_not_fit_leave_no_store_behind(extract, make_images, tmp_path):
+    torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "w.pth")
+    images = make_images(n=1)
+    ran = extract(images, "--store", tmp_path / "store", "--weights", tmp_path / "w.pth",
+                  extractor=None)  # fmt: skip
+    assert (2, True) == (ran.code, "does not fit torchvision's resnet50" in ran.error)
+    assert not (tmp_path / "store").exists()
+
+
+def test_vectors_kept_as_fp16_are_close(extract, make_images, tmp_path):
+    images = make_images(n=2)
+    extract(images, "--store", tmp_path / "a")
+    extract(images, "--store", tmp_path / "b", "--vector-dtype", "fp16")
+    exact, kept = (open_store(tmp_path / name).load_vectors() for name in "ab")
+    assert exact.ids.tolist() == kept.ids.tolist()
+    assert 0 < abs(exact.values - kept.values).max() < 1e-3
