@@ -15,7 +15,7 @@ LISTED = 200  # quarantined files named in the report; the rest are counted, all
 
 
 def compose_report(
-    run: Run, source: RoundSource, vectors: Vectors, given: Path, options: RoundOptions
+    run: Run, source: RoundSource, vectors: Vectors, *, given: Path, options: RoundOptions
 ) -> bytes:
     """Draw the report of a run as it stands.
 

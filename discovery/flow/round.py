@@ -209,7 +209,9 @@ class _Round:
 
         start = time.monotonic()
         with stage("report") as facts:
-            page = compose_report(self.run, self.source, self.vectors, self.given, self.options)
+            page = compose_report(
+                self.run, self.source, self.vectors, given=self.given, options=self.options
+            )
             facts.update(size=f"{len(page) / 1e6:.1f} MB")
         self.run.save_bytes(REPORT, page, made_by, seconds=time.monotonic() - start)
 
