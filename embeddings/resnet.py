@@ -1,14 +1,11 @@
 """ResNet-50 as a feature extractor: weights, device, precision, which layers.
 
 `load_weights` reads and checks a state dict; `ResNet50Extractor` turns a batch of prepared
-images into unit rows. The network is torchvision's with batch norm folded into the
-convolutions (exact in eval mode), cut after the deepest layer that is asked for, and run in
-channels_last with the arithmetic of `choose_precision`.
+images into unit rows, with the arithmetic of `choose_precision`. The network itself is in
+backbone.py.
 """
 
-import ctypes
 import pickle
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +17,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models import ResNet, resnet50
+from torchvision.models import resnet50
 
+from embeddings.backbone import STAGES, Backbone
 from embeddings.errors import OptionError, WeightsError
 from embeddings.records import ExtractorSpec, Precision, unit_rows
 from embeddings.weights import NAMES, hash_weights, locate_weights
 
-LAYERS = {"layer1": 256, "layer2": 512, "layer3": 1024, "layer4": 2048}  # channels of each
+LAYERS = STAGES
 # What torch.load raises on bytes that are no state dict, found by feeding it damaged files.
 _UNREADABLE = (
     pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError,
@@ -247,13 +244,10 @@ class ResNet50Extractor:
                 f"--weights {weights.name} has sha256 {weights.sha256[:12]}, the extractor was "
                 f"made with {spec.weights} ({spec.weights_sha256[:12]}): pass that file"
             )
-        if device.type == "cpu":
-            _keep_freed_memory()
         self.spec = spec
         self.device = device
         self._dtype = _DTYPES[spec.precision]
-        self._net = _build(weights.tensors).to(device, self._dtype)
-        self._net = self._net.to(memory_format=torch.channels_last)
+        self._backbone = Backbone(weights.tensors, device, self._dtype)
         stats = torch.tensor([_MEAN, _STD], device=device)  # (2, 3)
         self._mean, self._std = stats[0].view(1, 3, 1, 1), stats[1].view(1, 3, 1, 1)
 
@@ -281,50 +275,4 @@ class ResNet50Extractor:
         pixels = torch.from_numpy(batch).to(self.device, non_blocking=True)
         pixels = (pixels.expand(-1, 3, -1, -1) - self._mean) / self._std  # (b, 3, h, w)
         x = pixels.to(self._dtype, memory_format=torch.channels_last)
-        net = self._net
-        x = net.maxpool(net.relu(net.bn1(net.conv1(x))))
-        maps: dict[str, torch.Tensor] = {}
-        for layer in LAYERS:
-            x = getattr(net, layer)(x)
-            if layer in self.spec.layers:
-                maps[layer] = x
-            if len(maps) == len(self.spec.layers):
-                break  # nothing deeper was asked for
-        return maps
-
-
-def _build(tensors: Mapping[str, torch.Tensor]) -> ResNet:
-    net = resnet50()
-    net.load_state_dict(dict(tensors), strict=False)  # checked before; fc is not used
-    net.fc = nn.Identity()
-    net.eval()
-    _fold_batch_norm(net)
-    return net
-
-
-def _fold_batch_norm(net: ResNet) -> None:
-    """Fold each batch norm into the convolution before it: the same function, a third less work."""
-    net.conv1, net.bn1 = fuse_conv_bn_eval(net.conv1, net.bn1), nn.Identity()
-    for layer in LAYERS:
-        for block in getattr(net, layer):
-            for i in (1, 2, 3):
-                conv, norm = getattr(block, f"conv{i}"), getattr(block, f"bn{i}")
-                setattr(block, f"conv{i}", fuse_conv_bn_eval(conv, norm))
-                setattr(block, f"bn{i}", nn.Identity())
-            if block.downsample is not None:
-                block.downsample = nn.Sequential(fuse_conv_bn_eval(*block.downsample))
-
-
-def _keep_freed_memory() -> None:
-    """Tell glibc to keep freed blocks: a batch's activations are as large as the last one's.
-
-    By default each is mapped and zeroed anew by the kernel, a quarter of the time of a bf16
-    batch. Other C libraries have no such knob and are left alone.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        trim_threshold, mmap_threshold, one_gib = -1, -3, 1 << 30  # malloc.h's M_ constants
-        mallopt(mmap_threshold, one_gib)
-        mallopt(trim_threshold, one_gib)
+        return self._backbone(x, self.spec.layers)
