@@ -31,21 +31,23 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def stores(tmp_path):
-    kept = os.environ.get("DEFECT_DISCOVERY_STORES")
-    return Path(kept) if kept else tmp_path / "stores"
+def find_types(source, run, *, name):
+    """Run a round by the default route, on a kept store where there is one."""
+    extract = ExtractOptions(weights=str(WEIGHTS))
+    options = RoundOptions(extract=extract, thumbnails=0)
+    if kept := os.environ.get("DEFECT_DISCOVERY_STORES"):
+        extract_vectors(source, Path(kept) / name, options=extract)
+        source, options = Path(kept) / name, RoundOptions(thumbnails=0)
+    discover_types(source, run, options=options)
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_the_default_route_finds_the_types(name, stores, tmp_path):
+def test_the_default_route_finds_the_types(name, tmp_path):
     data = SHARED / "data" / name
     if not data.exists():
         pytest.skip(f"{data} is not there")
     source, least = SETS[name]
-    # A store in two steps is what `discovery.cluster SOURCE` does in one.
-    extract_vectors(data / source, stores / name, options=ExtractOptions(weights=str(WEIGHTS)))
-    discover_types(stores / name, tmp_path / "run", options=RoundOptions(thumbnails=0))
+    find_types(data / source, tmp_path / "run", name=name)
     out = tmp_path / "metrics.json"
     evaluate(EvaluateOptions(run=tmp_path / "run", truth=data / "labels.csv", out=out))
     scores = json.loads(out.read_text())
