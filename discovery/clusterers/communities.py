@@ -22,7 +22,7 @@ from embeddings.errors import OptionError
 _ROUNDS = 64  # bisections: the last halves a float64's rounding
 _SIGMA_FLOOR = 1e-3  # of the mean distance, as umap-learn has it: duplicates keep a finite weight
 _OWN_TIES = 0.5  # below this share an image is tied more to others than to its own
-_RUNS, _RUNS_LARGE, _LARGE = 10, 3, 5_000
+_RUNS, _RUNS_LARGE, _LARGE = 20, 5, 5_000
 
 
 class GraphCommunities(ClusterMixin, BaseEstimator):
@@ -37,7 +37,7 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
     min_community_size : int
         Smaller groups are noise.
     n_runs : int, optional
-        Leiden is started so often, and the best modularity taken. None: 10, and 3 above 5,000
+        Leiden is started so often, and the best modularity taken. None: 20, and 5 above 5,000
         rows, where runs hardly differ.
     random_state : int, RandomState instance or None
 

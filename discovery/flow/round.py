@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.flow.options import RoundOptions
-from discovery.flow.settings import DRAWS, MIN_IMAGES, NEIGHBOURS_K, describe_choice, describe_graph
+from discovery.flow.settings import DRAWS, MIN_IMAGES, describe_choice, describe_graph
 from discovery.flow.sources import RoundSource, open_round, split_known
 from discovery.ledger import read_decisions
 from discovery.records import Layout, Neighbours
@@ -108,7 +108,6 @@ class _Round:
         if options.known is not None:
             self.source, vectors, labels = split_known(opened, options.known)
             self.known = (vectors, labels)
-        self.k = min(NEIGHBOURS_K, len(self.source.ids) - 1)
         run.set_store(self.source.identity)
 
     @cached_property
@@ -134,7 +133,7 @@ class _Round:
 
     def build_neighbours(self) -> None:
         """Find the k-nearest-neighbour graph that the map and the clusters share."""
-        spec = {"k": self.k, **describe_graph()}
+        spec = describe_graph(len(self.source.ids))
         made_by = self._provenance(spec, {"vectors": self.source.digest})
         if self.run.is_current(NEIGHBOURS, made_by):
             return
@@ -142,8 +141,8 @@ class _Round:
 
         start = time.monotonic()
         with stage("neighbours") as facts:
-            graph = build_neighbours(self._graph_rows, self.k, seed=self.options.seed)
-            facts.update(images=len(graph), k=self.k, exact=graph.exact)
+            graph = build_neighbours(self._graph_rows, spec["k"], seed=self.options.seed)
+            facts.update(images=len(graph), k=spec["k"], exact=graph.exact)
         seconds = time.monotonic() - start
         self.run.save_neighbours(graph, self.vectors.ids, made_by, seconds=seconds)
 

@@ -17,15 +17,16 @@ from discovery.flow.options import (
     KMeansOptions,
 )
 from discovery.flow.settings import (
-    GRAPH_DIMENSIONS,
     GRAPH_WHITEN,
     MIN_COMMUNITY,
     PCA_DIMENSIONS,
     RESOLUTION,
-    TIES,
     UMAP_DIMENSIONS,
+    UMAP_NEIGHBOURS,
     describe_choice,
+    find_dimensions,
     find_min_cluster_size,
+    find_ties,
 )
 from discovery.records import Clustering, Neighbours, number_by_size
 from discovery.stages.partition import partition_rows
@@ -48,7 +49,7 @@ class Partitioned:
 
 def reduce_vectors(vectors: Vectors, *, seed: int) -> NDArray[np.float32]:
     """Reduce the vectors to the rows whose neighbour graph every stage shares, (n, p)."""
-    return reduce_pca(vectors.values, GRAPH_DIMENSIONS, whiten=GRAPH_WHITEN, seed=seed)
+    return reduce_pca(vectors.values, find_dimensions(len(vectors)), whiten=GRAPH_WHITEN, seed=seed)
 
 
 def partition_vectors(
@@ -108,7 +109,7 @@ def make_clusterer(
 
         return GraphCommunities(
             RESOLUTION,
-            n_neighbors=TIES,
+            n_neighbors=find_ties(max(2, round(n * share))),
             min_community_size=max(2, round(MIN_COMMUNITY * share)),
             # A draw of the bootstrap is one look; the result itself is the best of several.
             n_runs=None if share == 1.0 else 1,
@@ -136,14 +137,16 @@ def _choose_rows(
         return reduce_pca(vectors.values, PCA_DIMENSIONS, seed=seed)
     if isinstance(choice, AutoOptions):
         return graph_rows
-    return embed_umap(graph_rows, neighbours, UMAP_DIMENSIONS, seed=seed, n_neighbors=TIES)
+    return embed_umap(
+        graph_rows, neighbours, UMAP_DIMENSIONS, seed=seed, n_neighbors=UMAP_NEIGHBOURS
+    )
 
 
 def map_rows(
     graph_rows: NDArray[np.float32], neighbours: Neighbours, *, seed: int
 ) -> NDArray[np.float32]:
     """Lay the images out in two dimensions, (n, 2), for the eye alone."""
-    width = min(TIES, len(graph_rows) - 1)
+    width = min(UMAP_NEIGHBOURS, len(graph_rows) - 1)
     return embed_umap(
         graph_rows, neighbours, 2, seed=seed, n_neighbors=width, min_dist=MAP_MIN_DIST
     )
