@@ -70,7 +70,7 @@ def select_files(files: pd.DataFrame, recipe: Recipe, only: OnlyList | None) -> 
 
 
 def order_ids(
-    rows: pd.DataFrame, files: pd.DataFrame, recipe: Recipe, only: OnlyList | None
+    rows: pd.DataFrame, files: pd.DataFrame, *, recipe: Recipe, only: OnlyList | None
 ) -> NDArray[np.str_]:
     """Return the ids of the files' rows: by path, then page, then position.
 

@@ -273,7 +273,7 @@ class _Extraction:
         rows = open_store(self.store.path).rows()
         rows = rows[rows["region"] == self.recipe.name]
         return Extracted(
-            ids=order_ids(rows, self.files, self.recipe, self.only),
+            ids=order_ids(rows, self.files, recipe=self.recipe, only=self.only),
             paths=self.files[["path", "file_id"]].reset_index(drop=True),
             computed=len(self.computed),
             reused=len(self.files) - len(self.computed),
