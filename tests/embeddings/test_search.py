@@ -183,3 +183,26 @@ def test_help_needs_neither_torch_nor_faiss():
     )
     assert ("[]", "") == (done.stdout.splitlines()[-1], done.stderr)
     assert "-k" in done.stdout
+
+
+def test_a_networks_store_needs_its_own_weights_for_a_new_image_alone(
+    extract, search, make_images, picture, save_picture, tmp_path
+):
+    torch = pytest.importorskip("torch")
+    from torchvision.models import resnet50
+
+    torch.save(resnet50().state_dict(), tmp_path / "one.pth")
+    torch.save(resnet50().state_dict(), tmp_path / "two.pth")
+    images, store = make_images(n=3), tmp_path / "store"
+    words = ("--layers", "layer1", "--size", "32", "--precision", "float32")
+    made = extract(images, "--store", store, "--weights", tmp_path / "one.pth", *words,
+                   extractor=None)  # fmt: skip
+    assert 0 == made.code, made.err
+    assert 0 == search(store, images / "0.png")[0]  # the store has its vector
+    new = save_picture(tmp_path / "new.png", picture(2)[::-1].copy())
+    assert "say where with --weights FILE" in search(store, new)[2]
+    assert "weights_sha256: " in search(store, new, "--weights", tmp_path / "two.pth")[2]
+    moved = (tmp_path / "one.pth").rename(tmp_path / "moved.pth")
+    code, rows, _ = search(store, new, "--weights", moved)
+    assert (0, 3) == (code, len(rows))
+    assert find_look_alikes(open_store(store), images / "2.png", k=1).table["distance"][0] == 0
