@@ -69,7 +69,7 @@ def test_the_data_are_not_copied():
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([PCAReducer(2)])
+@parametrize_with_checks([PCAReducer(2), PCAReducer(2, whiten=1.0)])
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
 
@@ -124,3 +124,39 @@ def test_a_graph_too_narrow_is_refused(clustered):
         embed_umap(values, find_neighbours(values, 5), 2)
     with pytest.raises(OptionError, match="n_components is 0"):
         embed_umap(values, find_neighbours(values, 15), 0)
+
+
+def test_whitened_directions_weigh_the_same():
+    values = draw(d=12)
+    reducer = PCAReducer(12, whiten=1.0).fit(values)
+    projected = (values - reducer.mean_) @ reducer.components_.T  # (n, 12)
+    expected = unit_rows(projected / projected.std(axis=0))
+    np.testing.assert_allclose(reducer.transform(values), expected, atol=2e-3)
+    # In between, a direction's weight is a power of its spread.
+    halfway = unit_rows(projected / np.sqrt(projected.std(axis=0)))
+    np.testing.assert_allclose(reduce_pca(values, 12, whiten=0.5), halfway, atol=2e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_whitening_does_not_depend_on_the_scale(scale):
+    values = draw(d=12)
+    found = reduce_pca(values * np.float32(scale), 6, whiten=0.75)
+    np.testing.assert_allclose(found, reduce_pca(values, 6, whiten=0.75), atol=1e-3)
+
+
+def test_flat_directions_are_not_blown_up():
+    rng = np.random.default_rng(0)
+    plane = rng.normal(size=(200, 3)) @ rng.normal(size=(3, 40)) + 1
+    found = reduce_pca(plane.astype(np.float32), 20, whiten=1.0)
+    flat = reduce_pca(plane.astype(np.float32), 3, whiten=1.0)
+    # Three directions hold all: the other 17 are rounding, and must stay out.
+    np.testing.assert_allclose(found @ found.T, flat @ flat.T, atol=0.01)
+    # As many components as rows: the last has no variance at all.
+    assert np.isfinite(reduce_pca(draw()[:20], 20, whiten=1.0)).all()
+    assert np.isfinite(reduce_pca(np.ones((5, 8), np.float32), 4, whiten=1.0)).all()
+
+
+@pytest.mark.parametrize("whiten", [-0.1, 1.5, float("nan")])
+def test_bad_whitening_is_refused(whiten):
+    with pytest.raises(OptionError, match=f"whiten is {whiten}, expected 0 to 1"):
+        reduce_pca(draw(), 5, whiten=whiten)
