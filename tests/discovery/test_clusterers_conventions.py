@@ -5,11 +5,13 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import discovery.clusterers
-from discovery.clusterers import HDBSCAN, Agglomerative, KMeans
+from discovery.clusterers import HDBSCAN, Agglomerative, GraphCommunities, KMeans
 
 # Every check of scikit-learn applies and passes; those of the array API are skipped by
 # scikit-learn itself where that is not switched on.
 ESTIMATORS = [
+    GraphCommunities(),
+    GraphCommunities(1.0, min_community_size=2, n_runs=1),
     HDBSCAN(),
     HDBSCAN(exact=False),
     KMeans(),
