@@ -137,9 +137,8 @@ def _choose_rows(
         return reduce_pca(vectors.values, PCA_DIMENSIONS, seed=seed)
     if isinstance(choice, AutoOptions):
         return graph_rows
-    return embed_umap(
-        graph_rows, neighbours, UMAP_DIMENSIONS, seed=seed, n_neighbors=UMAP_NEIGHBOURS
-    )
+    width = min(UMAP_DIMENSIONS, graph_rows.shape[1])  # a handful of images has fewer
+    return embed_umap(graph_rows, neighbours, width, seed=seed, n_neighbors=UMAP_NEIGHBOURS)
 
 
 def map_rows(

@@ -15,6 +15,7 @@ from discovery.runs import hash_bytes, replacing
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError, ImageError, OptionError
 from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.extract.choose import choose_extractor
 from embeddings.extract.sources import read_only_list
 from embeddings.images import fingerprint_file
 from embeddings.records import Vectors
@@ -100,8 +101,8 @@ def open_round(
 
 
 def _open_store(path: Path, options: ExtractOptions) -> RoundSource:
-    _refuse_extraction(options)
     store = open_store(path)
+    _check_options(options, store)
     files = store.files()[["path", "file_id"]]
     rows = store.rows()
     ids = rows.loc[rows["file_id"].isin(files["file_id"]), "image_id"].to_numpy(dtype=np.str_)
@@ -122,7 +123,7 @@ def _open_store(path: Path, options: ExtractOptions) -> RoundSource:
         counts=f"computed 0, reused {len(files)}, quarantined {len(quarantine)}, ignored 0",
         quarantined=tuple(zip(quarantine["path"], quarantine["reason"], strict=True)),
         ignored=0,
-        warnings=(),
+        warnings=_warn_of_mixture(store, ids),
     )
 
 
@@ -134,15 +135,32 @@ def _group_paths(files: pd.DataFrame) -> dict[str, list[str]]:
     return by_file
 
 
-def _refuse_extraction(options: ExtractOptions) -> None:
-    """Refuse options of extraction: a store is clustered as it is, they would have no effect."""
+def _check_options(options: ExtractOptions, store: Store) -> None:
+    """Refuse options that a store as it is cannot follow, rather than leave them without effect.
+
+    What an option says of the extractor must be what the store was made with; `choose_extractor`
+    names the difference.
+    """
+    choose_extractor(options, store)
     default = ExtractOptions()
-    for name in vars(default):
-        if name != "only" and getattr(options, name) != getattr(default, name):
+    for name in ("tile", "boxes", "exclude", "um_per_pixel", "metadata"):
+        if getattr(options, name) != getattr(default, name):
             raise OptionError(
                 f"--{name.replace('_', '-')} has no effect on a store: give the folder of images, "
                 "or run python -m embeddings.extract with it"
             )
+
+
+def _warn_of_mixture(store: Store, ids: NDArray[np.str_]) -> tuple[str, ...]:
+    """Say so where a store holds the same pictures whole and in parts: they are not alike."""
+    rows = store.rows()
+    regions = sorted(set(rows.loc[rows["image_id"].isin(ids), "region"]))
+    if len(regions) < 2:
+        return ()
+    kinds = ", ".join(region or "whole images" for region in regions)
+    warning = f"the store mixes {kinds}: extract each into a store of its own to compare alike"
+    get_logger().warning("WARNING: %s", warning)
+    return (warning,)
 
 
 def _extract_known(known: Path, run: Path, options: ExtractOptions) -> None:

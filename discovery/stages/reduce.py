@@ -213,6 +213,7 @@ def embed_umap(
     with warnings.catch_warnings():
         # Known and meant: no network is trained, and no new image is placed by an index.
         warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
+        warnings.filterwarnings("ignore", "IProgress not found")  # tqdm without ipywidgets
         warnings.filterwarnings("ignore", r"precomputed_knn\[2\]", UserWarning)
         from umap import UMAP
 

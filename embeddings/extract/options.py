@@ -55,6 +55,8 @@ class ExtractOptions:
     """Threads that read and decode (default: one a core, 16 at most)."""
     max_pixels: int = 100_000_000
     """Larger pictures go to quarantine: a guard against decompression bombs."""
+    engine: Literal["local"] = "local"
+    """Where the work is done: this machine is all there is so far."""
     vector_dtype: Literal["float32", "fp16"] | None = None
     """How a new store keeps its vectors: fp16 takes half the room."""
     commit_every: int = 1024

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from discovery.cluster import Command, main
+from discovery.flow.command import Command, run_round
 from discovery.runs import open_run
 from embeddings.console import parse_options, run_command
 
@@ -17,7 +17,7 @@ LAST = re.compile(r"computed \d+, reused \d+, quarantined \d+, ignored \d+$")
 
 
 def call(*words):
-    return run_command(main, Command, prog=PROG, args=[str(word) for word in words])
+    return run_command(run_round, Command, prog=PROG, args=[str(word) for word in words])
 
 
 def spec_of(run):
@@ -197,10 +197,10 @@ FAULTY = [
     ("{images} --out {newer}", "has version 99"),
     ("{images} --out {run} --extractor texture --size 64", "another extractor"),
     ("{images} --out {run} --weights none.pth", "none.pth"),
-    ("{store} --out {out} --extractor texture", "--extractor has no effect on a store"),
+    ("{store} --out {out} --extractor resnet50", "another extractor"),
     ("{store} --out {out} --tile 32", "--tile has no effect on a store"),
     ("{store} --out {out} --boxes b.csv", "--boxes has no effect on a store"),
-    ("{store} --out {out} --workers 3", "--workers has no effect on a store"),
+    ("{store} --out {out} --size 64", "input_size: "),
     ("{store} --out {out} kmeans --n-clusters 61", "--n-clusters 61: there are 60 images"),
     ("{store} --out {out} --only {table}", "image_id or path"),
     ("{lost} --out {out}", "store"),

@@ -14,8 +14,8 @@ from discovery.evaluate import main as evaluate
 from discovery.flow import HDBSCANOptions, RoundOptions, discover_types
 from discovery.formats.handoff import read_handoff
 from discovery.runs import open_run
-from embeddings.errors import DefectDiscoveryError, InputError, OptionError
-from embeddings.extract import ExtractOptions
+from embeddings.errors import DefectDiscoveryError, InputError, OptionError, StoreSpecError
+from embeddings.extract import ExtractOptions, extract_vectors
 
 
 def images_of(run):
@@ -185,15 +185,33 @@ def test_no_group_is_dense_enough(some, tmp_path):
 
 @pytest.mark.parametrize(
     "given",
-    [{"extractor": "texture"}, {"tile": 32}, {"device": "cpu"}, {"um_per_pixel": 2.0},
-     {"exclude": ("*.png",)}, {"size": 64}, {"workers": 2}],
+    [{"tile": 32}, {"um_per_pixel": 2.0}, {"exclude": ("*.png",)}],
     ids=lambda given: next(iter(given)),
-)  # fmt: skip
+)
 def test_extraction_options_on_a_store_are_refused(given, finished, tmp_path):
     options = RoundOptions(extract=ExtractOptions(**given))
     flag = "--" + next(iter(given)).replace("_", "-")
     with pytest.raises(OptionError, match=f"{flag} has no effect on a store"):
         discover_types(finished / "store", tmp_path / "out", options=options)
+
+
+def test_an_option_that_contradicts_the_store_is_refused(finished, tmp_path):
+    options = RoundOptions(extract=ExtractOptions(size=64))
+    with pytest.raises(StoreSpecError, match="input_size: "):
+        discover_types(finished / "store", tmp_path / "out", options=options)
+
+
+def test_options_that_agree_with_the_store_are_welcome(finished, tmp_path):
+    options = RoundOptions(extract=ExtractOptions(extractor="texture", workers=2, device="cpu"))
+    assert discover_types(finished / "store", tmp_path / "out", options=options).images > 0
+
+
+def test_a_store_of_wholes_and_tiles_says_that_it_mixes_them(some, tmp_path, caplog):
+    for options in (ExtractOptions(extractor="texture"), ExtractOptions(tile=32)):
+        extract_vectors(some, tmp_path / "store", options=options)
+    discover_types(tmp_path / "store", tmp_path / "out")
+    assert "mixes whole images, tile:32:0.25" in caplog.text
+    assert "mixes whole images" in (tmp_path / "out" / "report.html").read_text("utf-8")
 
 
 def test_evaluate_a_run_against_the_truth(four, pictures, tmp_path):
