@@ -174,7 +174,7 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(run, truth, tmp_path, name,
         (["{run}", "{truth}", "--out", "{truth}/m.json"], "cannot write"),
         (["{run}", "{truth}", "--out", "{run}"], "cannot write"),
         (["{run}", "{truth}"], "--out"),
-        (["{run}"], "required"),
+        (["{run}"], "missing"),
         (["{run}", "{truth}", "--out", "{out}", "--k", "3"], "--k"),
     ],
 )

@@ -1,25 +1,21 @@
+"""The neighbour graph of a round."""
+
 import numpy as np
-import pandas as pd
 import pytest
 
 from discovery.stages.neighbours import build_neighbours
 from embeddings.errors import OptionError
-from embeddings.records import ROW_COLUMNS, ExtractorSpec, Vectors, unit_rows
+from embeddings.records import unit_rows
 
 
-def make_vectors(n, d=6):
-    return Vectors(
-        ids=np.array([f"id{i}" for i in range(n)]),
-        values=unit_rows(np.random.default_rng(0).normal(size=(n, d))),
-        rows=pd.DataFrame({column: [""] * n for column in ROW_COLUMNS}),
-        spec=ExtractorSpec(name="texture", dim=d),
-    )
+def make_rows(n, d=6):
+    return unit_rows(np.random.default_rng(0).normal(size=(n, d)))
 
 
 def test_neighbours_of_unit_rows_follow_the_cosine():
-    vectors = make_vectors(50)
-    found = build_neighbours(vectors, 5, seed=0)
-    cosines = vectors.values @ vectors.values.T
+    rows = make_rows(50)
+    found = build_neighbours(rows, 5, seed=0)
+    cosines = rows @ rows.T
     np.fill_diagonal(cosines, -2)
     assert np.array_equal(np.argsort(-cosines, axis=1)[:, :5], found.indices)
     expected = np.sqrt(2 - 2 * np.take_along_axis(cosines, found.indices, axis=1))
@@ -27,9 +23,9 @@ def test_neighbours_of_unit_rows_follow_the_cosine():
 
 
 def test_few_images_have_few_neighbours():
-    assert (4, 3) == build_neighbours(make_vectors(4), 15).indices.shape
+    assert (4, 3) == build_neighbours(make_rows(4), 15).indices.shape
 
 
 def test_bad_k_is_refused():
     with pytest.raises(OptionError, match="k is -1"):
-        build_neighbours(make_vectors(4), -1)
+        build_neighbours(make_rows(4), -1)
