@@ -20,8 +20,17 @@ def draw(n=600, d=120, seed=0):
     return unit_rows(values)
 
 
-def test_the_subspace_is_that_of_scikit_learn():
-    values = draw()
+@pytest.fixture(params=["exact", "iterated"])
+def both_ways(request, monkeypatch):
+    """Large sets are iterated; so are small ones here, once."""
+    if request.param == "iterated":
+        monkeypatch.setattr("discovery.stages.reduce._EXACT_SIDE", 0)
+
+
+@pytest.mark.usefixtures("both_ways")
+@pytest.mark.parametrize(("n", "d"), [(600, 120), (90, 120)])
+def test_the_subspace_is_that_of_scikit_learn(n, d):
+    values = draw(n, d)
     ours, peer = PCAReducer(20).fit(values), PCA(20).fit(values)
     overlap = np.linalg.svd(ours.components_ @ peer.components_.T)[1]  # cosines of the angles
     assert overlap.min() > 0.99
@@ -33,12 +42,25 @@ def test_the_subspace_is_that_of_scikit_learn():
     np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=0.02)
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_few_dimensions_are_exact():
     values = draw(d=8)
     ours, peer = PCAReducer(8).fit(values), PCA(8).fit(values)
     np.testing.assert_allclose(np.abs(ours.components_), np.abs(peer.components_), atol=2e-3)
 
 
+@pytest.mark.parametrize(("n", "d"), [(300, 40), (40, 300), (60, 60)])
+def test_small_sets_are_exact_whatever_the_seed(n, d):
+    values = draw(n, d)
+    p = min(n, d) // 2
+    ours, peer = PCAReducer(p, random_state=1).fit(values), PCA(p, svd_solver="full").fit(values)
+    np.testing.assert_allclose(np.abs(ours.components_), np.abs(peer.components_), atol=2e-3)
+    np.testing.assert_allclose(ours.explained_variance_, peer.explained_variance_, rtol=1e-3)
+    np.testing.assert_allclose(ours.components_ @ ours.components_.T, np.eye(p), atol=1e-5)
+    assert np.array_equal(reduce_pca(values, p, seed=1), reduce_pca(values, p, seed=2))
+
+
+@pytest.mark.usefixtures("both_ways")
 def test_rows_are_unit_and_the_same_for_a_seed():
     values = draw()
     found = reduce_pca(values, 10, seed=3)
@@ -48,17 +70,20 @@ def test_rows_are_unit_and_the_same_for_a_seed():
     np.testing.assert_allclose(found, reduce_pca(values, 10, seed=4), atol=0.05)
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize(("n", "p"), [(1, 1), (2, 2), (5, 5), (60, 50)])
 def test_no_more_components_than_rows(n, p):
     assert (n, p) == reduce_pca(draw()[:n], 50).shape
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_identical_rows_stay_identical():
     found = reduce_pca(np.full((20, 9), 1 / 3, np.float32), 4)
     assert np.isfinite(found).all()
     assert (found == found[0]).all()
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_the_data_are_not_copied():
     values = np.random.default_rng(0).normal(size=(20_000, 256)).astype(np.float32)  # 20 MB
     tracemalloc.start()
@@ -126,6 +151,7 @@ def test_a_graph_too_narrow_is_refused(clustered):
         embed_umap(values, find_neighbours(values, 15), 0)
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_whitened_directions_weigh_the_same():
     values = draw(d=12)
     reducer = PCAReducer(12, whiten=1.0).fit(values)
@@ -144,6 +170,7 @@ def test_whitening_does_not_depend_on_the_scale(scale):
     np.testing.assert_allclose(found, reduce_pca(values, 6, whiten=0.75), atol=1e-3)
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_flat_directions_are_not_blown_up():
     rng = np.random.default_rng(0)
     plane = rng.normal(size=(200, 3)) @ rng.normal(size=(3, 40)) + 1
