@@ -7,7 +7,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint notebooks clean distclean
+.PHONY: help demo test test-lowest lint notebooks clean distclean
 MAKEFLAGS += --no-print-directory
 
 # Variables reach the recipes through the environment, so that blanks and quotes need no care.
@@ -55,6 +55,14 @@ test: $(STAMP)  ## run every test, or TESTS=path, in JOBS=auto processes
 	    --cov --cov-report term:skip-covered --cov-fail-under 80; \
 	fi
 
+test-lowest:  ## run the tests with every dependency at its lower bound, in .venv-lowest
+	@python=$$(sh .ci/find-python) || exit 1; \
+	"$$python" -m venv --clear .venv-lowest
+	@"$$PWD/.venv-lowest/bin/python" .ci/lowest-bounds > .venv-lowest/constraints.txt
+	@.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint .venv-lowest/constraints.txt --editable '.[notebook,test]'
+	@.venv-lowest/bin/python -m pytest -q -n $(JOBS) --maxprocesses 8 --dist loadfile
+
 lint: $(STAMP)  ## check style, types and who imports whom
 	@$(VENV_PYTHON) -m ruff check .
 	@$(VENV_PYTHON) -m ruff format --check .
@@ -70,7 +78,7 @@ clean:  ## remove caches and build files
 	@find discovery embeddings tests notebooks benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean  ## remove the environment and the demo too, decisions of demo/run included
-	@rm -rf $(VENV) demo
+	@rm -rf $(VENV) .venv-lowest demo
 
 # Made again when pyproject.toml changes; a half-made one has no stamp and is made again too.
 $(STAMP): pyproject.toml
