@@ -95,6 +95,7 @@ def parse_options(
                     tyro.conf.OmitSubcommandPrefixes,
                     tyro.conf.CascadeSubcommandArgs,
                     tyro.conf.FlagCreatePairsOff,
+                    tyro.conf.DisallowNone,  # left out is how to say none
                 ),
             )
     except SystemExit as exit_:

@@ -19,15 +19,17 @@ class ExtractOptions:
     weights: str | None = None
     """imagenet (IMAGENET1K_V2), imagenet-v1, or a file: safetensors or a state dict."""
     layers: tuple[str, ...] | None = None
-    """Stages of ResNet-50 that are pooled and joined, such as: layer3 layer4."""
+    """Stages of ResNet-50 that are pooled and joined; a new store takes layer3 layer4."""
     pooling: Literal["mean", "max", "gem"] | None = None
-    """Over the picture: mean, max (a small defect counts as a large one does), or gem between."""
+    """Over the picture: mean, max (a small defect counts as a large one does), or gem, which lies
+    between; a new store takes max."""
     size: int | None = None
-    """Side in pixels of the square the network sees."""
+    """Side in pixels of the square the network sees; a new store takes 224 (texture: 256)."""
     fit: Literal["pad", "stretch"] | None = None
-    """pad keeps the aspect ratio, stretch does not."""
+    """pad keeps the aspect ratio, stretch does not; a new store takes stretch."""
     resize: Resize | None = None
-    """auto takes nearest for pictures of eight grey levels or fewer (wafer maps)."""
+    """auto takes nearest for pictures of eight grey levels or fewer (wafer maps); a new store takes
+    bilinear."""
     level: Level | None = None
     """AFM levelling: subtract a plane, or each scan line's median."""
     window: tuple[float, float] | None = None
