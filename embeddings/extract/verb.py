@@ -134,15 +134,17 @@ class _Extraction:
     def run(
         self, store: Store, *, recipe: Recipe, metadata: Joined, only: OnlyList | None
     ) -> Extracted:
-        self.store, self.recipe, self.metadata, self.only = store, recipe, metadata, only
-        with stage("fingerprint") as facts:
-            printed = fingerprint_files(self.found.files, store.files(), workers=self.workers)
-            facts.update(files=len(printed.files))
-        self.all_files = printed.files
-        self.files = select_files(printed.files, recipe, only)
-        self.faults = [*self.found.quarantined, *printed.quarantined]
-        jobs = self._make_jobs()
+        self.recipe, self.metadata, self.only = recipe, metadata, only
         with store.write() as writer:
+            self.store = store.refresh()  # nobody else writes from here on
+            with stage("fingerprint") as facts:
+                known = self.store.files()
+                printed = fingerprint_files(self.found.files, known, workers=self.workers)
+                facts.update(files=len(printed.files))
+            self.all_files = printed.files
+            self.files = select_files(printed.files, recipe, only)
+            self.faults = [*self.found.quarantined, *printed.quarantined]
+            jobs = self._make_jobs()
             if jobs:
                 self._compute(jobs, writer)
             self._settle_files(writer)
