@@ -80,9 +80,10 @@ def _format_scores(scores: dict[str, Any]) -> list[str]:
         f"types, clusters {scores['k_true']}, {scores['k_found']}",
         f"noise           {scores['noise']:.1%}",
         *(f"{name:<15} {scores[name]:.3f}" for name in shares),
-        f"decisions       {scores['decisions']} name {scores['coverage']:.1%} of the images, "
-        f"{scores['label_accuracy']:.1%} of those rightly, and {scores['types_found']:.0%} "
-        "of the types",
+        f"decisions       {scores['decisions']}: one name a cluster, that of its majority, "
+        f"labels {scores['coverage']:.1%} of the images,",
+        f"                {scores['label_accuracy']:.1%} of them rightly; "
+        f"{scores['types_found']:.0%} of the types are found",
     ]
 
 

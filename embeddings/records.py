@@ -164,7 +164,8 @@ class Vectors:
         missing = set(ROW_COLUMNS) - set(self.rows.columns)
         if missing:
             raise ValueError(f"rows lack the columns {sorted(missing)}")
-        norms = np.linalg.norm(self.values, axis=1)  # (n,)
+        # einsum, since np.linalg.norm would square a copy as large as the values themselves.
+        norms = np.sqrt(np.einsum("ij,ij->i", self.values, self.values))  # (n,)
         if not np.allclose(norms, 1.0, atol=2e-3):  # fp16 storage rounds to about 5e-4
             raise ValueError("values are not unit rows")
 
@@ -187,8 +188,10 @@ def unit_rows(values: NDArray[Any]) -> NDArray[np.float32]:
     A zero row has no direction: the constant one keeps it finite, and keeps all such
     images (uniform fields) together.
     """
-    norms = np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)  # (n, 1)
-    zero = norms[:, 0] == 0
-    unit = values / np.where(norms == 0, 1.0, norms)
+    scale = np.abs(values).max(axis=1, keepdims=True, initial=0).astype(np.float64)  # (n, 1)
+    zero = scale[:, 0] == 0
+    # By the largest entry first: the squares of very small ones would vanish.
+    unit = values / np.where(scale == 0, 1.0, scale)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1.0)
     unit[zero] = 1.0 / np.sqrt(values.shape[1])
     return np.ascontiguousarray(unit, dtype=np.float32)
