@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from discovery.pages.encode import encode_array, encode_json, encode_picture
+from discovery.pages.html import node, raw
 from discovery.records import Clustering, Proposal, number_by_size
 from discovery.stages.report import ReportData, ReportFacts, choose_thumbnails, render_report
-from discovery.stages.report.encode import encode_array, encode_json, encode_picture
 from discovery.stages.report.figures import summarise
-from discovery.stages.report.html import node, raw
 
 HOSTILE = (
     "<img src=x onerror=document.title='owned'>.png",

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from discovery.pages.html import Markup, join, node
 from discovery.records import Proposal
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.figures import count_memberships, count_paths, summarise
-from discovery.stages.report.html import Markup, join, node
 from discovery.stages.report.marks import render_bar, render_columns, render_mark
 from discovery.stages.report.thumbnails import find_rare
 from discovery.stages.report.words import (

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from discovery.pages.html import Markup, join, node
 from discovery.stages.report.data import ReportData, ReportFacts
-from discovery.stages.report.html import Markup, join, node
 from discovery.stages.report.marks import render_bar
 from discovery.stages.report.words import write_count, write_seconds, write_value
 

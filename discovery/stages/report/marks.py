@@ -5,8 +5,8 @@ Sizes are attributes, never inline styles, which the page's Content-Security-Pol
 
 from collections.abc import Iterable
 
+from discovery.pages.html import Markup, join, node
 from discovery.stages.report.figures import SHAPES
-from discovery.stages.report.html import Markup, join, node
 
 
 def render_mark(colour: int, shape: int) -> Markup:

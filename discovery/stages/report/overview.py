@@ -2,9 +2,9 @@
 
 import shlex
 
+from discovery.pages.html import Markup, join, node
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.figures import Summary, summarise
-from discovery.stages.report.html import Markup, join, node
 from discovery.stages.report.words import write_count, write_share
 
 

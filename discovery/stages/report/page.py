@@ -6,12 +6,12 @@
 from importlib.resources import files
 from typing import Any
 
+from discovery.pages.encode import encode_array, encode_json, encode_picture, hash_source
+from discovery.pages.html import Markup, join, node, raw
 from discovery.stages.report.atlas import find_labels, name_clusters, render_atlas
 from discovery.stages.report.data import ReportData
-from discovery.stages.report.encode import encode_array, encode_json, encode_picture, hash_source
 from discovery.stages.report.figures import SHAPES, assign_marks, fit_map, locate_clusters
 from discovery.stages.report.gallery import render_gallery, render_rare
-from discovery.stages.report.html import Markup, join, node, raw
 from discovery.stages.report.making import render_making
 from discovery.stages.report.overview import render_overview
 

@@ -1,0 +1,1 @@
+"""The supervised classifier downstream of the clusters, and the detector that counts defects."""

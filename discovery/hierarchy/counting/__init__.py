@@ -1,0 +1,1 @@
+"""Counting defects: Faster R-CNN trained from boxes, pictures read by tiles, and its evaluation."""

@@ -1,0 +1,1 @@
+"""How good the classifier is: scores a level, coverage against accuracy, calibration, a page."""
