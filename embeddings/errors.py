@@ -12,6 +12,7 @@
     |   |-- StoreLockedError        another process is writing to the store
     |   `-- StoreCorruptError       a checksum does not match: a segment is damaged
     |-- RunError                    the folder is not a run, or an artefact is missing or damaged
+    |-- ModelError                  the folder is not a model, is damaged, or does not match
     `-- MissingExtraError           an optional package is not installed
 
 Anything else that is raised is a bug and keeps its traceback.
@@ -71,6 +72,10 @@ class StoreCorruptError(StoreError):
 
 class RunError(DefectDiscoveryError):
     """The folder is not a run, or an artefact of it is missing or damaged."""
+
+
+class ModelError(DefectDiscoveryError):
+    """The folder is not a model, a file of it is damaged, or it does not match what it is used on."""
 
 
 class MissingExtraError(DefectDiscoveryError):
