@@ -75,7 +75,7 @@ class RunError(DefectDiscoveryError):
 
 
 class ModelError(DefectDiscoveryError):
-    """The folder is not a model, a file of it is damaged, or it does not match what it is used on."""
+    """The folder is not a model, a file of it is damaged, or it does not fit its use."""
 
 
 class MissingExtraError(DefectDiscoveryError):
