@@ -1,7 +1,7 @@
 """The nouns of `discovery`: what each stage hands to the next. Frozen, aligned, checked once.
 
 `clusters` holds what the machine found, `decisions` what a person said of it, `labels` the
-grammar of a defect type's name.
+grammar of a defect type's name, `predictions` what the classifier says.
 """
 
 from discovery.records.clusters import (
@@ -24,6 +24,7 @@ from discovery.records.decisions import (
     Verdict,
 )
 from discovery.records.labels import find_label_fault, is_same_to_spreadsheet, tidy_label
+from discovery.records.predictions import Outcome, Predictions
 
 __all__ = [
     "HANDOFF_COLUMNS",
@@ -37,6 +38,8 @@ __all__ = [
     "LabelSource",
     "Layout",
     "Neighbours",
+    "Outcome",
+    "Predictions",
     "Proposal",
     "Scope",
     "Verdict",
