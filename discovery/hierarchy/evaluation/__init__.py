@@ -1,1 +1,51 @@
-"""How good the classifier is: scores a level, coverage against accuracy, calibration, a page."""
+"""How good the classifier is: scores a level, coverage against accuracy, calibration, a page.
+
+`score_predictions` gives every figure of metrics.json, `choose_threshold` and the fits of
+`calibration` are what training takes from here, `render_evaluation` draws the page.
+"""
+
+from discovery.hierarchy.evaluation.calibration import (
+    ReliabilityBins,
+    apply_temperature,
+    bin_reliability,
+    fit_isotonic,
+    fit_temperature,
+    measure_brier,
+    measure_ece,
+)
+from discovery.hierarchy.evaluation.coverage import (
+    RiskCoverage,
+    choose_threshold,
+    choose_threshold_for_rejection,
+    trace_risk_coverage,
+)
+from discovery.hierarchy.evaluation.intervals import (
+    bound_from_below,
+    compare_paired,
+    estimate_interval,
+)
+from discovery.hierarchy.evaluation.mistakes import choose_mistakes
+from discovery.hierarchy.evaluation.novelty import score_novelty, summarise_left_out
+from discovery.hierarchy.evaluation.scores import score_predictions, score_variant
+
+__all__ = [
+    "ReliabilityBins",
+    "RiskCoverage",
+    "apply_temperature",
+    "bin_reliability",
+    "bound_from_below",
+    "choose_mistakes",
+    "choose_threshold",
+    "choose_threshold_for_rejection",
+    "compare_paired",
+    "estimate_interval",
+    "fit_isotonic",
+    "fit_temperature",
+    "measure_brier",
+    "measure_ece",
+    "score_novelty",
+    "score_predictions",
+    "score_variant",
+    "summarise_left_out",
+    "trace_risk_coverage",
+]
