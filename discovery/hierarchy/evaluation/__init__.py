@@ -8,6 +8,7 @@ from discovery.hierarchy.evaluation.calibration import (
     ReliabilityBins,
     apply_temperature,
     bin_reliability,
+    expect_ece,
     fit_isotonic,
     fit_temperature,
     measure_brier,
@@ -19,6 +20,7 @@ from discovery.hierarchy.evaluation.coverage import (
     choose_threshold_for_rejection,
     trace_risk_coverage,
 )
+from discovery.hierarchy.evaluation.data import EvaluationData
 from discovery.hierarchy.evaluation.intervals import (
     bound_from_below,
     compare_paired,
@@ -26,9 +28,11 @@ from discovery.hierarchy.evaluation.intervals import (
 )
 from discovery.hierarchy.evaluation.mistakes import choose_mistakes
 from discovery.hierarchy.evaluation.novelty import score_novelty, summarise_left_out
+from discovery.hierarchy.evaluation.page import render_evaluation
 from discovery.hierarchy.evaluation.scores import score_predictions, score_variant
 
 __all__ = [
+    "EvaluationData",
     "ReliabilityBins",
     "RiskCoverage",
     "apply_temperature",
@@ -39,10 +43,12 @@ __all__ = [
     "choose_threshold_for_rejection",
     "compare_paired",
     "estimate_interval",
+    "expect_ece",
     "fit_isotonic",
     "fit_temperature",
     "measure_brier",
     "measure_ece",
+    "render_evaluation",
     "score_novelty",
     "score_predictions",
     "score_variant",

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from discovery.hierarchy.evaluation.answers import (
     count_parts,
-    cut_paths,
     judge_answers,
     judge_vouched,
     take_confidences,
@@ -21,6 +20,7 @@ from discovery.hierarchy.evaluation.answers import (
 from discovery.hierarchy.evaluation.calibration import (
     BINS,
     bin_reliability,
+    expect_ece,
     measure_brier,
     measure_ece,
 )
@@ -59,11 +59,13 @@ def score_predictions(
     dict
         ``n``; ``accuracy`` : the forced answer at the truth's own depth; ``flat_accuracy`` by the
         same rule; both with their ``..._interval`` (Wilson, 95 %); ``flat_difference``.
-        ``levels`` : see `score_levels`; ``final`` : `score_classes` at the truth's own depth.
+        ``levels`` : see `score_levels`; ``final`` : `score_classes` at the truth's own depth, a
+        wrong answer standing there as it is.
         ``coverage`` : share named; ``accuracy_named`` : of those, at the depth vouched for;
         ``named_whole`` : share named down to the forced answer; ``rejected`` : shares.
-        ``ece``, ``brier``, ``mean_confidence``, ``reliability`` : confidence down to the truth's
-        own depth against `accuracy`. ``aurc``, ``eaurc``, ``risk_coverage`` : the forced answers
+        ``ece``, ``ece_by_chance`` (what perfect calibration would show), ``brier``,
+        ``mean_confidence``, ``reliability`` : confidence down to the truth's own depth against
+        `accuracy`. ``aurc``, ``eaurc``, ``risk_coverage`` : the forced answers
         by `confidences`. ``noise`` : see `score_noise_bands`. ``noise_gate``.
 
     Raises
@@ -82,7 +84,7 @@ def score_predictions(
         **_score_share("accuracy", right),
         **_score_flat(right, truth, flat),
         "levels": score_levels(predictions.forced, truth),
-        "final": score_classes(_cut_like(predictions.forced, truth), truth),
+        "final": score_classes(_answer_like(predictions.forced, truth), truth),
         **_score_named(predictions, truth),
         **_score_confidence(predictions, truth, bins),
         "noise": score_noise_bands(predictions, right),
@@ -102,7 +104,7 @@ def score_variant(name: str, answers: NDArray[np.str_], truth: NDArray[np.str_])
     if answers.shape != truth.shape or not len(truth):
         raise ValueError(f"{len(answers)} answers for {len(truth)} true labels")
     share = _score_share("accuracy", judge_answers(answers, truth))
-    f1 = score_classes(_cut_like(answers, truth), truth)["f1"]
+    f1 = score_classes(_answer_like(answers, truth), truth)["f1"]
     return {"name": name, "n": len(truth), **share, "f1": f1}
 
 
@@ -183,6 +185,7 @@ def _score_confidence(
     curve = trace_risk_coverage(predictions.confidences, right)
     return {
         "ece": measure_ece(binned),
+        "ece_by_chance": expect_ece(binned),
         "brier": measure_brier(confidences, right),
         "mean_confidence": float(confidences.mean()),
         "reliability": [
@@ -201,5 +204,6 @@ def _score_confidence(
     }
 
 
-def _cut_like(answers: NDArray[np.str_], truth: NDArray[np.str_]) -> NDArray[np.str_]:
-    return cut_paths(answers, count_parts(truth))
+def _answer_like(answers: NDArray[np.str_], truth: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Cut right answers to the truth's depth; a wrong one stays whole, to say what it was."""
+    return np.where(judge_answers(answers, truth), truth, answers)
