@@ -143,6 +143,12 @@ def test_a_truth_at_an_inner_node_takes_the_probability_down_to_it():
     assert pytest.approx(0.512) == whole["mean_confidence"]
 
 
+def test_a_truth_that_is_a_leaf_puts_the_whole_path_at_stake():
+    # Wrong at L1 already, and 0.512 sure of its whole path, which is what was wrong.
+    scores = score(["defect/large/particle"], ["no_defect"], confidences=[0.512])
+    assert pytest.approx(0.512) == scores["mean_confidence"] == scores["ece"]
+
+
 def test_noise_bands_by_hand():
     forced, truth = ["no_defect"] * 7, ["no_defect"] * 5 + ["defect"] * 2
     assert score(forced, truth)["noise"] is None

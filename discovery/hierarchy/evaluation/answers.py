@@ -37,6 +37,15 @@ def judge_vouched(labels: NDArray[np.str_], truth: NDArray[np.str_]) -> NDArray[
     return np.asarray((cut_paths(labels, depths) == cut_paths(truth, depths)) & (labels != ""))
 
 
+def find_inner(truth: NDArray[np.str_], forced: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Tell which (n,) truths stop at an inner node: one that other truths or answers go below."""
+    inner = set()
+    for label in {*truth.tolist(), *forced.tolist()}:
+        parts = label.split("/")
+        inner |= {"/".join(parts[:d]) for d in range(1, len(parts))}
+    return np.array([label in inner for label in truth.tolist()], np.bool_)
+
+
 def take_confidences(predictions: Predictions, depths: NDArray[np.int64]) -> NDArray[np.float64]:
     """Take the probability of each forced path down to (n,) depths, (n,).
 

@@ -54,7 +54,7 @@ def render_matrix(confusion: Mapping[str, Any], caption: str) -> Markup:
     rows = join(_render_row(i, label, matrix[i]) for i, label in enumerate(labels))
     table = node(
         "table",
-        node("caption", caption),
+        node("caption", node("span", caption)),
         node("thead", head),
         node("tbody", rows),
         class_="matrix",
@@ -93,10 +93,7 @@ def _render_frequent(confusion: Mapping[str, Any]) -> Markup:
         node(
             "li",
             node("b", write_count(count)),
-            " ",
-            render_path(truth),
-            " answered as ",
-            render_path(answer),
+            node("span", render_path(truth), " answered as ", render_path(answer)),
         )
         for truth, answer, count in found
     )

@@ -84,14 +84,14 @@ def _list_facts(data: EvaluationData, i: int) -> list[Markup]:
     answer = str(predictions.labels[i]) if named else forced
     one = np.array([i])
     facts = [
-        _render_fact("True", _compare_path(truth, answer)),
+        _render_fact("Truth", _compare_path(truth, answer)),
         _render_fact("Answer" if named else "Best guess", _compare_path(answer, truth)),
         _render_fact("Confidence", _render_confidence(data, i, answer)),
     ]
     if not named:
         right = judge_answers(predictions.forced[one], data.truth[one])[0]
         facts.append(_render_fact("Guess is", "right" if right else "wrong"))
-        facts.append(_render_fact("Novelty", f"{predictions.novelties[i]:.2f} of the limit"))
+        facts.append(_render_fact("Novelty", f"{predictions.novelties[i]:.2f} \u00d7 the limit"))
     if runner_up := data.second_best.get(str(predictions.ids[i])):
         label, probability = runner_up
         said = render_path(label), f" {write_share(probability)}"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from discovery.hierarchy.evaluation.answers import (
     count_parts,
+    find_inner,
     judge_answers,
     judge_vouched,
     take_confidences,
@@ -64,8 +65,8 @@ def score_predictions(
         ``coverage`` : share named; ``accuracy_named`` : of those, at the depth vouched for;
         ``named_whole`` : share named down to the forced answer; ``rejected`` : shares.
         ``ece``, ``ece_by_chance`` (what perfect calibration would show), ``brier``,
-        ``mean_confidence``, ``reliability`` : confidence down to the truth's own depth against
-        `accuracy`. ``aurc``, ``eaurc``, ``risk_coverage`` : the forced answers
+        ``mean_confidence``, ``reliability`` : `confidences`, down to the truth where it is an
+        inner node, against `accuracy`. ``aurc``, ``eaurc``, ``risk_coverage`` : the forced answers
         by `confidences`. ``noise`` : see `score_noise_bands`. ``noise_gate``.
 
     Raises
@@ -180,7 +181,10 @@ def _score_confidence(
     predictions: Predictions, truth: NDArray[np.str_], bins: int
 ) -> dict[str, Any]:
     right = judge_answers(predictions.forced, truth)
-    confidences = take_confidences(predictions, count_parts(truth))
+    # A truth that is a leaf says nothing of its depth beforehand: the whole path is at stake.
+    inner = find_inner(truth, predictions.forced)
+    depths = np.where(inner, count_parts(truth), predictions.depth)
+    confidences = take_confidences(predictions, depths)
     binned = bin_reliability(confidences, right, bins=bins)
     curve = trace_risk_coverage(predictions.confidences, right)
     return {

@@ -32,7 +32,9 @@ def render_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[C
         )
         for first, *rest in rows
     )
-    table = node("table", node("caption", caption), node("thead", head), node("tbody", body))
+    table = node(
+        "table", node("caption", node("span", caption)), node("thead", head), node("tbody", body)
+    )
     return frame_wide(table, caption)
 
 
