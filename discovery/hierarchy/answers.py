@@ -1,0 +1,105 @@
+"""From probabilities at the nodes to answers: paths, the forced answer, how deep to vouch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.hierarchy.taxonomy import ROOT, Taxonomy, split_path
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paths:
+    """Probabilities down the tree for n images.
+
+    Attributes
+    ----------
+    nodes : tuple of str
+        As in the taxonomy: a parent before its children.
+    given_parent, marginal : (n, nodes)
+        Probability of each node given its parent, and of the whole path down to it.
+    forced : (n,) array of str
+        The likeliest leaf.
+    levels : (n, depth)
+        `given_parent` of forced's ancestors, NaN below its own depth.
+    """
+
+    nodes: tuple[str, ...]
+    given_parent: Floats
+    marginal: Floats
+    forced: NDArray[np.str_]
+    levels: Floats
+
+    @property
+    def reach(self) -> Floats:
+        """Probability of forced's path down to each depth, (n, depth); NaN below its own."""
+        return np.asarray(np.cumprod(self.levels, axis=1), np.float64)
+
+    @property
+    def confidences(self) -> Floats:
+        """Probability of the whole forced path, (n,)."""
+        return np.asarray(np.nanprod(self.levels, axis=1), np.float64)
+
+
+def walk_paths(taxonomy: Taxonomy, chances: Mapping[str, Floats], n: int) -> Paths:
+    """Multiply the chances of children (n, k) down the tree; a node without any passes through.
+
+    Parameters
+    ----------
+    chances : mapping of node to (n, k)
+        In the order of the node's children; they add up to 1.
+    """
+    nodes = taxonomy.nodes
+    column = {node: i for i, node in enumerate(nodes)}
+    given = np.ones((n, len(nodes)))
+    for node, values in chances.items():
+        given[:, [column[child] for child in taxonomy.children(node)]] = values
+    for node in (ROOT, *nodes):  # children that were never learned in a fold: all alike
+        children = taxonomy.children(node)
+        if len(children) > 1 and node not in chances:
+            given[:, [column[child] for child in children]] = 1 / len(children)
+    marginal = given.copy()
+    for i, node in enumerate(nodes):
+        parent = taxonomy.parent(node)
+        if parent != ROOT:
+            marginal[:, i] *= marginal[:, column[parent]]
+    leaves = np.array(taxonomy.leaves, dtype=np.str_)
+    best = marginal[:, [column[leaf] for leaf in leaves.tolist()]].argmax(axis=1)
+    return Paths(
+        nodes=nodes,
+        given_parent=given,
+        marginal=marginal,
+        forced=leaves[best],
+        levels=_list_levels(taxonomy, leaves, given, column)[np.arange(n), best],
+    )
+
+
+def _list_levels(
+    taxonomy: Taxonomy, leaves: NDArray[np.str_], given: Floats, column: Mapping[str, int]
+) -> Floats:
+    """Probability given the parent of each leaf's ancestors, (n, leaves, depth)."""
+    levels = np.full((len(given), len(leaves), taxonomy.depth), np.nan)
+    for i, leaf in enumerate(leaves.tolist()):
+        for depth, ancestor in enumerate(taxonomy.ancestors(leaf)):
+            levels[:, i, depth] = given[:, column[ancestor]]
+    return levels
+
+
+def vouch_paths(paths: Paths, thresholds: Floats) -> NDArray[np.str_]:
+    """Cut each forced answer to the deepest node that can be vouched for; "" where there is none.
+
+    Parameters
+    ----------
+    thresholds : (depth,)
+        Probability that the path must have down to each depth.
+    """
+    trusted = np.nan_to_num(paths.reach, nan=-1.0) >= thresholds  # (n, depth)
+    depths = np.logical_and.accumulate(trusted, axis=1).sum(axis=1)
+    cut = [
+        "/".join(split_path(label)[:depth])
+        for label, depth in zip(paths.forced.tolist(), depths.tolist(), strict=True)
+    ]
+    return np.array(cut, dtype=np.str_)

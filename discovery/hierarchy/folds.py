@@ -1,0 +1,35 @@
+"""Which images are held out together, so that thresholds come from images that were not learned."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def assign_folds(
+    labels: NDArray[np.str_], *, count: int, seed: int, groups: NDArray[np.str_] | None = None
+) -> NDArray[np.int32]:
+    """Give each image a fold 0 to count - 1, each label spread evenly over them.
+
+    Parameters
+    ----------
+    labels : (n,) array of str
+    groups : (n,) array of str, optional
+        Images of one group (copies of a file, crops of one picture) share a fold: a copy must
+        not vouch for itself.
+
+    Returns
+    -------
+    (n,) int32
+        -1 for the only group of a label: it is always learned, and nothing vouches for it.
+    """
+    rng = np.random.default_rng(seed)
+    names = np.arange(len(labels)).astype(np.str_) if groups is None else groups
+    _, first, which = np.unique(names, return_index=True, return_inverse=True)
+    of_group = np.full(len(first), -1, np.int32)
+    start = 0  # where the last label stopped: small labels do not all fall into the first folds
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels[first] == label))
+        if len(members) > 1:
+            of_group[members] = (start + np.arange(len(members))) % count
+            start += len(members)
+    folds: NDArray[np.int32] = of_group[which]
+    return folds

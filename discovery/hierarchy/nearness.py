@@ -1,0 +1,156 @@
+"""How far an image is from every known type: what tells *unknown* from a type that was learned.
+
+Three views of it, each on its own scale among known images that were held out, then averaged:
+
+- the distance to the nearest known image, in half whitened principal axes;
+- the relative Mahalanobis distance (Ren et al. 2021, arXiv:2106.09022): to the nearest type, less
+  the one to all images alike, so that what is unusual in every type alike does not count;
+- the doubt of the classifier, 1 - the highest probability (Hendrycks and Gimpel 2017).
+
+No one of them is best on every kind of image (docs/log.md); their mean is never far from the best.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.covariance import ledoit_wolf
+from sklearn.decomposition import PCA
+
+Floats = NDArray[np.float64]
+Arrays = dict[str, NDArray[Any]]
+
+VIEWS = ("nearest", "relative", "doubt")
+_MOST_AXES = 100
+_IMAGES_AN_AXIS = 5  # as few images carry an axis of the graph that discovery builds
+_WHITEN = 0.5
+_HIGH = 95  # percentile of held-out known images that is one unit above their median
+_MOST = 30.0  # units beyond the limit: exp() of more says nothing more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSpace:
+    """The known images as a space to measure distances in.
+
+    Attributes
+    ----------
+    mean : (d,)
+    axes : (d, q)
+        Principal axes.
+    spread : (q,)
+        Standard deviation along each.
+    points : (m, q)
+        Known images, half whitened, unit rows.
+    centres : (k, q)
+        Of the types, along the axes.
+    within, total : (q, q)
+        Precision matrices inside the types and of all images.
+    """
+
+    mean: Floats
+    axes: Floats
+    spread: Floats
+    points: Floats
+    centres: Floats
+    within: Floats
+    total: Floats
+
+    @classmethod
+    def fit(cls, rows: NDArray[np.floating], labels: NDArray[np.str_], *, seed: int) -> Self:
+        """Learn the space from known images: rows (m, d), label paths (m,)."""
+        wide = rows.astype(np.float64)
+        count = max(1, min(_MOST_AXES, len(rows) // _IMAGES_AN_AXIS, rows.shape[1]))
+        solver = "randomized" if count < min(rows.shape) else "full"
+        pca = PCA(count, svd_solver=solver, random_state=seed).fit(wide)
+        along = pca.transform(wide)  # (m, q)
+        types, which = np.unique(labels, return_inverse=True)
+        centres = np.stack([along[which == i].mean(axis=0) for i in range(len(types))])
+        spread = np.sqrt(np.maximum(pca.explained_variance_, 1e-12))
+        return cls(
+            mean=pca.mean_,
+            axes=pca.components_.T,
+            spread=spread,
+            points=_unit(along / spread**_WHITEN),
+            centres=centres,
+            within=_invert(along - centres[which]),
+            total=_invert(along - along.mean(axis=0)),
+        )
+
+    def measure(self, rows: NDArray[np.floating], doubts: NDArray[np.floating]) -> Floats:
+        """Return the (n, 3) views, larger is stranger.
+
+        Parameters
+        ----------
+        rows : (n, d)
+        doubts : (n,)
+            1 - the classifier's highest probability.
+        """
+        along = (rows - self.mean) @ self.axes  # (n, q)
+        cosines = _unit(along / self.spread**_WHITEN) @ self.points.T  # (n, m)
+        nearest = np.sqrt(np.maximum(2 - 2 * cosines.max(axis=1), 0))
+        to_types = [_square(along - centre, self.within) for centre in self.centres]
+        # The points' mean is zero along the axes: `total` needs no centre.
+        relative = np.min(to_types, axis=0) - _square(along, self.total)
+        return np.stack([nearest, relative, doubts.astype(np.float64)], axis=1)
+
+    def to_arrays(self) -> Arrays:
+        """Return the space as named arrays, for a file."""
+        return {name: getattr(self, name).astype(np.float32) for name in self.__slots__}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Take back what `to_arrays` gave."""
+        return cls(**{name: arrays[name].astype(np.float64) for name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoveltyScale:
+    """What distances held-out known images have, and the limit of acceptance.
+
+    Attributes
+    ----------
+    medians, units : (3,)
+        Of each view among held-out known images; a unit is the way to their 95th percentile.
+    limit : float
+        Mean of the scaled views that the accepted share of known images stays below.
+    """
+
+    medians: Floats
+    units: Floats
+    limit: float
+
+    @classmethod
+    def fit(cls, views: Floats, *, false_alarms: float) -> Self:
+        """Scale by the (n, 3) views of held-out known images; that share of them is refused."""
+        medians = np.median(views, axis=0)
+        units = np.maximum(np.percentile(views, _HIGH, axis=0) - medians, 1e-6)
+        scaled = ((views - medians) / units).mean(axis=1)
+        return cls(medians=medians, units=units, limit=float(np.quantile(scaled, 1 - false_alarms)))
+
+    def judge(self, views: Floats) -> NDArray[np.float32]:
+        """Return the novelty (n,) of images by their views: 1 at the limit, above it unknown."""
+        scaled = ((views - self.medians) / self.units).mean(axis=1)
+        return np.asarray(np.exp(np.clip(scaled - self.limit, -_MOST, _MOST)), np.float32)
+
+
+def _unit(rows: Floats) -> Floats:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Floats = rows / np.maximum(lengths, 1e-12)
+    return unit
+
+
+def _invert(deviations: Floats) -> Floats:
+    """Precision matrix of deviations (m, q), shrunk as much as their number asks for."""
+    if len(deviations) < 2:
+        return np.eye(deviations.shape[1])
+    covariance, _ = ledoit_wolf(deviations, assume_centered=True)
+    scale = max(float(np.trace(covariance)) / len(covariance), 1e-12)
+    inverse: Floats = np.linalg.inv(covariance + 1e-6 * scale * np.eye(len(covariance)))
+    return inverse
+
+
+def _square(deviations: Floats, precision: Floats) -> Floats:
+    squares: Floats = np.einsum("ij,jk,ik->i", deviations, precision, deviations)
+    return squares
