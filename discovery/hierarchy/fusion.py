@@ -29,6 +29,9 @@ _CLIP = 5.0  # standard deviations: one odd moment must not outweigh all others
 _NARROW_SHARE = 0.2
 # Rows an axis at least: axes that few rows carry are noise, which whitening would blow up.
 _ROWS_AN_AXIS = 3
+# Spreads below are rounding of float32: dividing by them would blow up what differs in new rows.
+_LEAST_SPREAD = 1e-6  # of a column, as a share of its mean where that is over 1
+_LEAST_AXIS = 1e-4  # of an axis, as a share of the first
 _SAMPLE = 20_000  # rows that find the axes: more move them less than they cost
 
 
@@ -80,7 +83,9 @@ class Fusion(TransformerMixin, BaseEstimator):
         for (start, stop), share in zip(_span(blocks), shares, strict=True):
             part = _fit_block(rows[:, start:stop], self.n_components, seed=self.random_state)
             spread = np.sqrt(_apply_block(rows[:, start:stop], part).var(axis=0).sum())
-            part["scale"] = np.float32(np.sqrt(share) / max(spread, 1e-12)).reshape(1)
+            # A block whose rows are all alike says nothing, of new rows neither.
+            scale = np.sqrt(share) / spread if spread > _LEAST_SPREAD else 0.0
+            part["scale"] = np.float32(scale).reshape(1)
             self.parts_.append(part)
         self.spans_ = _span(tuple(self._width(part) for part in self.parts_))
         return self
@@ -139,15 +144,19 @@ def _share_variance(blocks: tuple[int, ...], most: int) -> list[float]:
 
 def _fit_block(rows: Floats, most: int, *, seed: int) -> Arrays:
     """Return the block's mean (c,) and its axes: (c, q) for a wide one, (c,) factors else."""
-    mean = rows.mean(axis=0)
+    mean = rows.mean(axis=0, dtype=np.float64)  # float32 sums drift over thousands of rows
     if rows.shape[1] <= most:
-        spread = rows.std(axis=0)
-        return {"mean": mean, "axes": np.float32(1) / np.where(spread > 1e-6, spread, np.inf)}
+        spread = rows.std(axis=0, dtype=np.float64)
+        least = _LEAST_SPREAD * np.maximum(np.abs(mean), 1)
+        axes = 1 / np.where(spread > least, spread, np.inf)
+        return {"mean": mean.astype(np.float32), "axes": axes.astype(np.float32)}
     count = max(1, min(most, len(rows) // _ROWS_AN_AXIS))
-    pca = PCA(count, svd_solver="randomized", random_state=seed).fit(rows)
+    with np.errstate(invalid="ignore"):  # rows all alike: the share of no variance is 0 / 0
+        pca = PCA(count, svd_solver="randomized", random_state=seed).fit(rows)
     spread = np.sqrt(np.maximum(pca.explained_variance_, 1e-12))  # (q,)
+    spread = np.where(spread > _LEAST_AXIS * spread[0], spread, np.inf)  # copies span few axes
     axes = pca.components_.T / spread**_WHITEN  # (c, q)
-    return {"mean": mean, "axes": axes.astype(np.float32)}
+    return {"mean": mean.astype(np.float32), "axes": axes.astype(np.float32)}
 
 
 def _apply_block(rows: Floats, part: Arrays) -> Floats:
