@@ -65,17 +65,25 @@ class FusedNetwork(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            There are fewer than two classes.
+            There are fewer than two classes, or a weight is negative or no number.
+
+        Notes
+        -----
+        Rows of weight 0 are left out, from the batch norm's statistics and `classes_` too.
         """
         rows, y = validate_data(self, X, y, dtype=np.float32, ensure_min_samples=2)
+        weights = _check_weights(sample_weight, len(rows))
+        there = weights > 0
+        rows, y, weights = rows[there], y[there], weights[there]
+        if not len(rows):
+            raise ValueError("every weight is zero, expected one above 0 at least")
         self.classes_ = unique_labels(y)
         if len(self.classes_) < 2:
             raise ValueError(f"the rows have 1 class ({self.classes_[0]}), expected two or more")
         targets = np.searchsorted(self.classes_, y)  # (n,)
-        weights = np.ones(len(rows)) if sample_weight is None else np.asarray(sample_weight)
         self.net_ = _train(
             _make_net(rows.shape[1], self.hidden, len(self.classes_), seed=self.random_state),
-            (rows, targets, weights.astype(np.float32)),
+            (rows, targets, weights),
             epochs=self.epochs,
             rate=self.learning_rate,
             seed=self.random_state,
@@ -98,7 +106,8 @@ class FusedNetwork(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: NDArray[np.floating]) -> NDArray[Any]:
         """Return the likeliest class of each row, (n,)."""
-        return np.asarray(self.classes_[self.decision_function(X).argmax(axis=1)])
+        logits = self.decision_function(X)
+        return np.asarray(self.classes_[logits.argmax(axis=1)])
 
     def to_arrays(self) -> Arrays:
         """Return the weights as named arrays, for a file."""
@@ -123,6 +132,15 @@ class FusedNetwork(ClassifierMixin, BaseEstimator):
         return self
 
 
+def _check_weights(weights: NDArray[np.floating] | None, n: int) -> Floats:
+    if weights is None:
+        return np.ones(n, np.float32)
+    given = np.asarray(weights, dtype=np.float32)
+    if given.shape != (n,) or not np.isfinite(given).all() or (given < 0).any():
+        raise ValueError(f"weights {given.shape} for {n} rows: expected one a row, 0 or more")
+    return given
+
+
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     """Keep torch to one thread: on matrices this small, waiting for others costs more."""
@@ -136,7 +154,7 @@ def _one_thread() -> Iterator[None]:
 
 def _make_net(width: int, hidden: int, classes: int, *, seed: int) -> nn.Sequential:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # a GPU's generator stays as it is
         return nn.Sequential(
             nn.Linear(width, hidden),
             nn.BatchNorm1d(hidden),
@@ -163,7 +181,7 @@ def _train(
     )
     net.train()
     with torch.random.fork_rng(devices=[]), _one_thread():
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # a GPU's generator stays as it is
         for _ in range(epochs):
             for batch in torch.split(torch.randperm(len(rows)), _BATCH):
                 if len(batch) > 1:  # batch norm has no spread over one row
