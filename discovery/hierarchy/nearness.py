@@ -26,6 +26,10 @@ VIEWS = ("nearest", "relative", "doubt")
 _MOST_AXES = 100
 _IMAGES_AN_AXIS = 5  # as few images carry an axis of the graph that discovery builds
 _WHITEN = 0.5
+_LEAST_AXIS = 1e-4  # spread of an axis as a share of the first: below is rounding of float32
+_BLOCK = 1024  # images whose cosines to all known ones are in memory at a time
+# Held-out images that are all copies have no spread: rounding must not be many units.
+_LEAST_UNIT = 1e-2
 _HIGH = 95  # percentile of held-out known images that is one unit above their median
 _MOST = 30.0  # units beyond the limit: exp() of more says nothing more
 
@@ -63,14 +67,17 @@ class KnownSpace:
         wide = rows.astype(np.float64)
         count = max(1, min(_MOST_AXES, len(rows) // _IMAGES_AN_AXIS, rows.shape[1]))
         solver = "randomized" if count < min(rows.shape) else "full"
-        pca = PCA(count, svd_solver=solver, random_state=seed).fit(wide)
-        along = pca.transform(wide)  # (m, q)
+        with np.errstate(invalid="ignore"):  # rows all alike: the share of no variance is 0 / 0
+            pca = PCA(count, svd_solver=solver, random_state=seed).fit(wide)
+        spread = np.sqrt(np.maximum(pca.explained_variance_, 1e-12))
+        rank = max(1, int((spread > _LEAST_AXIS * spread[0]).sum()))  # copies span few axes
+        axes, spread = pca.components_[:rank].T, spread[:rank]
+        along = (wide - pca.mean_) @ axes  # (m, q)
         types, which = np.unique(labels, return_inverse=True)
         centres = np.stack([along[which == i].mean(axis=0) for i in range(len(types))])
-        spread = np.sqrt(np.maximum(pca.explained_variance_, 1e-12))
         return cls(
             mean=pca.mean_,
-            axes=pca.components_.T,
+            axes=axes,
             spread=spread,
             points=_unit(along / spread**_WHITEN),
             centres=centres,
@@ -88,8 +95,7 @@ class KnownSpace:
             1 - the classifier's highest probability.
         """
         along = (rows - self.mean) @ self.axes  # (n, q)
-        cosines = _unit(along / self.spread**_WHITEN) @ self.points.T  # (n, m)
-        nearest = np.sqrt(np.maximum(2 - 2 * cosines.max(axis=1), 0))
+        nearest = _find_nearest(_unit(along / self.spread**_WHITEN), self.points)
         to_types = [_square(along - centre, self.within) for centre in self.centres]
         # The points' mean is zero along the axes: `total` needs no centre.
         relative = np.min(to_types, axis=0) - _square(along, self.total)
@@ -123,11 +129,13 @@ class NoveltyScale:
 
     @classmethod
     def fit(cls, views: Floats, *, false_alarms: float) -> Self:
-        """Scale by the (n, 3) views of held-out known images; that share of them is refused."""
+        """Scale by the (n, 3) views of held-out known images; at most that share is refused."""
         medians = np.median(views, axis=0)
-        units = np.maximum(np.percentile(views, _HIGH, axis=0) - medians, 1e-6)
+        units = np.maximum(np.percentile(views, _HIGH, axis=0) - medians, _LEAST_UNIT)
         scaled = ((views - medians) / units).mean(axis=1)
-        return cls(medians=medians, units=units, limit=float(np.quantile(scaled, 1 - false_alarms)))
+        # "higher": between two images the limit must not fall short of the share.
+        limit = float(np.quantile(scaled, 1 - false_alarms, method="higher"))
+        return cls(medians=medians, units=units, limit=limit)
 
     def judge(self, views: Floats) -> NDArray[np.float32]:
         """Return the novelty (n,) of images by their views: 1 at the limit, above it unknown."""
@@ -152,5 +160,13 @@ def _invert(deviations: Floats) -> Floats:
 
 
 def _square(deviations: Floats, precision: Floats) -> Floats:
-    squares: Floats = np.einsum("ij,jk,ik->i", deviations, precision, deviations)
+    squares: Floats = ((deviations @ precision) * deviations).sum(axis=1)
     return squares
+
+
+def _find_nearest(rows: Floats, points: Floats) -> Floats:
+    """Distance of each unit row (n, q) to the nearest unit point (m, q), (n,)."""
+    starts = range(0, len(rows), _BLOCK)
+    cosines = [(rows[start : start + _BLOCK] @ points.T).max(axis=1) for start in starts]
+    distances: Floats = np.sqrt(np.maximum(2 - 2 * np.concatenate(cosines), 0))
+    return distances
