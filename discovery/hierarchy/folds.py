@@ -20,6 +20,10 @@ def assign_folds(
     -------
     (n,) int32
         -1 for the only group of a label: it is always learned, and nothing vouches for it.
+
+    Notes
+    -----
+    A group of several labels (tiles of one picture) is spread as its first image's label.
     """
     rng = np.random.default_rng(seed)
     names = np.arange(len(labels)).astype(np.str_) if groups is None else groups
@@ -31,5 +35,15 @@ def assign_folds(
         if len(members) > 1:
             of_group[members] = (start + np.arange(len(members))) % count
             start += len(members)
+    lonely = find_lonely(labels, of_group[which])
+    of_group[which[lonely]] = -1
     folds: NDArray[np.int32] = of_group[which]
     return folds
+
+
+def find_lonely(labels: NDArray[np.str_], folds: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Tell which images' label (n,) is in one fold only: held out, nothing would teach it."""
+    _, code = np.unique(labels, return_inverse=True)
+    pairs = np.unique(np.stack([code, folds], axis=1), axis=0)  # (pairs of label and fold, 2)
+    lonely = np.bincount(pairs[:, 0]) == 1
+    return np.asarray(lonely[code] & (folds >= 0), np.bool_)
