@@ -6,6 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.hierarchy.evaluation.answers import count_parts, cut_paths
+from discovery.hierarchy.evaluation.coverage import (
+    choose_threshold,
+    choose_threshold_for_rejection,
+)
 from discovery.hierarchy.taxonomy import ROOT, Taxonomy, split_path
 
 Floats = NDArray[np.float64]
@@ -103,3 +108,48 @@ def vouch_paths(paths: Paths, thresholds: Floats) -> NDArray[np.str_]:
         for label, depth in zip(paths.forced.tolist(), depths.tolist(), strict=True)
     ]
     return np.array(cut, dtype=np.str_)
+
+
+def choose_thresholds(
+    paths: Paths,
+    labels: NDArray[np.str_],
+    *,
+    target_purity: float,
+    max_rejection: float | None,
+    refused: NDArray[np.bool_],
+) -> Floats:
+    """Choose for each depth the probability that the path must have, (depth,).
+
+    Parameters
+    ----------
+    paths : Paths
+        Of images that were held out.
+    labels : (n,) array of str
+        What they are.
+    target_purity : float
+        Share of right answers at each depth, among those that have at least that probability.
+    max_rejection : float, optional
+        Instead: largest share of images without a whole answer. The threshold is one for all
+        depths, that of the whole path: several, each with its own share, would add up to more.
+    refused : (n,)
+        Images that are called unknown: of the rejected share, they are the first.
+
+    Returns
+    -------
+    (depth,)
+        Infinity where no image shows what an answer of that depth is worth.
+    """
+    if max_rejection is not None:
+        sure = np.where(refused, 0.0, np.nanmin(paths.reach, axis=1))
+        least = choose_threshold_for_rejection(sure, max_rejection=max_rejection)
+        return np.full(paths.levels.shape[1], least)
+    thresholds = []
+    for depth, reach in enumerate(paths.reach.T, start=1):
+        there = (count_parts(labels) >= depth) & ~np.isnan(reach)
+        right = cut_paths(paths.forced[there], depth) == cut_paths(labels[there], depth)
+        thresholds.append(
+            choose_threshold(reach[there], right, target_purity=target_purity, bound="share")
+            if there.any()
+            else np.inf
+        )
+    return np.array(thresholds)

@@ -16,19 +16,17 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from discovery.hierarchy.answers import Paths, vouch_paths, walk_paths
+from discovery.hierarchy.answers import Paths, choose_thresholds, vouch_paths, walk_paths
 from discovery.hierarchy.evaluation.calibration import apply_temperature, fit_temperature
-from discovery.hierarchy.evaluation.coverage import (
-    choose_threshold,
-    choose_threshold_for_rejection,
-)
-from discovery.hierarchy.folds import assign_folds
+from discovery.hierarchy.folds import divide_images
 from discovery.hierarchy.fusion import Fusion
 from discovery.hierarchy.heads import Head, find_children
 from discovery.hierarchy.learned import Learned, Variant
 from discovery.hierarchy.nearness import VIEWS, NoveltyScale
-from discovery.hierarchy.taxonomy import Taxonomy, split_path
+from discovery.hierarchy.network import check_weights
+from discovery.hierarchy.taxonomy import Taxonomy
 from discovery.records import Predictions
+from discovery.records.labels import tidy_label
 from embeddings.errors import HandoffError
 
 Floats = NDArray[np.float32]
@@ -68,9 +66,10 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
     target_purity : float
         Share of right answers wanted at every depth among those vouched for.
     max_rejection : float, optional
-        Instead of a purity: the largest share of known images that may go unanswered.
+        Instead of a purity: the largest share of known images that may be left without a whole
+        answer, those called unknown included (`false_alarms` of them at most).
     false_alarms : float
-        Share of known images that may be called unknown.
+        Largest share of known images that may be called unknown.
     epochs : int
         Of each network.
     random_state : int
@@ -84,7 +83,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
     thresholds_ : (depth,)
     scale_ : NoveltyScale
     held_out_ : HeldOut or None
-        None where no label has two images.
+        None where no label has two images: nothing vouches then, and every answer is undecided.
     """
 
     def __init__(
@@ -121,7 +120,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         X : (n, d), or (n, c, d) with c copies of each image (its orientations)
         y : (n,) array of str
         sample_weight : (n,) in [0, 1], optional
-            Memberships of images that a cluster gave their label.
+            Memberships of images that a cluster gave their label; those of 0 are left out.
         groups : (n,) array of str, optional
             Images of a group are held out together.
         folds : (n,) int32, optional
@@ -133,17 +132,15 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         HandoffError
-            There are fewer than two types to tell apart.
+            There are fewer than two types to tell apart, or one has only images of weight 0.
         ValueError
-            The shapes do not fit.
+            The shapes do not fit, a weight is negative, or the taxonomy is not the labels'.
         """
-        rows, labels = _as_copies(X), np.asarray(y, dtype=np.str_)
+        rows, labels = _as_copies(X), _tidy(y)
         if len(labels) != len(rows):
             raise ValueError(f"{len(rows)} images for {len(labels)} labels")
-        weights = np.ones(len(rows), np.float32)
-        if sample_weight is not None:
-            weights = np.asarray(sample_weight, dtype=np.float32)
-        self.taxonomy_ = taxonomy or Taxonomy.from_labels(labels.tolist())
+        weights = check_weights(sample_weight, len(rows))
+        self.taxonomy_ = _fit_taxonomy(labels, weights, taxonomy)
         if not self.taxonomy_.decision_nodes():
             raise HandoffError(
                 f"the labels hold one type ({self.taxonomy_.leaves[0]}, {len(labels)} images), "
@@ -151,8 +148,9 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
             )
         self.classes_ = np.array(self.taxonomy_.leaves, dtype=np.str_)
         self.n_features_in_ = rows.shape[2]
-        if folds is None:
-            folds = assign_folds(labels, count=FOLDS, seed=self.random_state, groups=groups)
+        folds = divide_images(
+            labels, weights, count=FOLDS, seed=self.random_state, groups=groups, folds=folds
+        )
         self._calibrate(rows, labels, weights, folds)
         self.learned_ = self._learn(rows, labels, weights, variants=("fused", "deep", "classical"))
         return self
@@ -165,6 +163,9 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         *,
         variants: tuple[Variant, ...] = ("fused",),
     ) -> Learned:
+        taught = np.flatnonzero(weights > 0)
+        if len(taught) < len(rows):
+            rows, labels, weights = rows[taught], labels[taught], weights[taught]
         return Learned.fit(
             rows,
             labels,
@@ -184,7 +185,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
     ) -> None:
         which = np.flatnonzero(folds >= 0)
         self.temperatures_ = dict.fromkeys(self.taxonomy_.decision_nodes(), 1.0)
-        self.thresholds_ = np.full(self.taxonomy_.depth, 0.5)
+        self.thresholds_ = np.full(self.taxonomy_.depth, np.inf)
         self.scale_, self.held_out_ = _ALL_ACCEPTED, None
         if not len(which):
             return
@@ -192,13 +193,21 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         for node, values in logits.items():
             targets = find_children(self.taxonomy_, labels, node)
             below = which[targets[which] >= 0]
-            self.temperatures_[node] = fit_temperature(values[below], targets[below])
+            if len(below):  # single images below a node are never held out
+                self.temperatures_[node] = fit_temperature(values[below], targets[below])
         paths = self._walk({node: values[which] for node, values in logits.items()})
         views = views[which]
         views[:, VIEWS.index("doubt")] = 1 - paths.confidences
         self.held_out_ = HeldOut(which=which, paths=paths, flat=flat[which], views=views)
         self.scale_ = NoveltyScale.fit(views, false_alarms=self.false_alarms)
-        self.thresholds_ = self._choose_thresholds(paths, labels[which])
+        refused = self.scale_.judge(views) > 1
+        self.thresholds_ = choose_thresholds(
+            paths,
+            labels[which],
+            target_purity=self.target_purity,
+            max_rejection=self.max_rejection,
+            refused=refused,
+        )
 
     def _hold_out(
         self,
@@ -215,7 +224,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         }
         flat = np.full(n, "", dtype=self.classes_.dtype)
         views = np.zeros((n, len(VIEWS)))
-        for fold in range(int(folds.max()) + 1):
+        for fold in np.unique(folds[folds >= 0]).tolist():
             out, kept = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
             learned = self._learn(rows[kept], labels[kept], weights[kept])
             fused = learned.fuse(rows[out])
@@ -231,28 +240,6 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
             for node, values in logits.items()
         }
         return walk_paths(self.taxonomy_, chances, len(next(iter(logits.values()))))
-
-    def _choose_thresholds(self, paths: Paths, labels: NDArray[np.str_]) -> NDArray[np.float64]:
-        """Choose for each depth the probability from which its answers are pure enough."""
-        chosen = []
-        for depth in range(1, self.taxonomy_.depth + 1):
-            reach = paths.reach[:, depth - 1]
-            deep = np.array([len(split_path(label)) >= depth for label in labels.tolist()])
-            there = deep & ~np.isnan(reach)
-            if not there.any():
-                chosen.append(np.inf)
-            elif self.max_rejection is not None:
-                chosen.append(
-                    choose_threshold_for_rejection(reach[there], max_rejection=self.max_rejection)
-                )
-            else:
-                right = _cut(paths.forced[there], depth) == _cut(labels[there], depth)
-                chosen.append(
-                    choose_threshold(
-                        reach[there], right, target_purity=self.target_purity, bound="share"
-                    )
-                )
-        return np.array(chosen)
 
     def predict(self, X: NDArray[np.floating]) -> NDArray[np.str_]:
         """Return the forced answer of each image, (n,): the likeliest leaf."""
@@ -342,9 +329,22 @@ def _as_copies(X: NDArray[np.floating]) -> Floats:
     return rows
 
 
+def _tidy(labels: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Write labels (n,) as the tree does: without blanks around the parts, accents composed."""
+    return np.array([tidy_label(label) for label in np.asarray(labels, np.str_).tolist()], np.str_)
+
+
+def _fit_taxonomy(labels: NDArray[np.str_], weights: Floats, taxonomy: Taxonomy | None) -> Taxonomy:
+    made = Taxonomy.from_labels(labels.tolist())
+    if taxonomy is not None and taxonomy.nodes != made.nodes:
+        raise ValueError("the taxonomy is not the tree of the labels: make it by from_labels")
+    if untaught := sorted({*labels.tolist()} - {*labels[weights > 0].tolist()}):
+        raise HandoffError(
+            f"every image of {untaught[0]} has weight 0, expected one above 0 at least: "
+            "label one by hand, or leave the type out"
+        )
+    return taxonomy or made
+
+
 def _answer_flat(head: Head, fused: Floats) -> NDArray[np.str_]:
     return np.asarray(np.array(head.classes, dtype=np.str_)[head.decide(fused).argmax(axis=1)])
-
-
-def _cut(labels: NDArray[np.str_], depth: int) -> NDArray[np.str_]:
-    return np.array(["/".join(split_path(label)[:depth]) for label in labels.tolist()])

@@ -47,3 +47,37 @@ def find_lonely(labels: NDArray[np.str_], folds: NDArray[np.int32]) -> NDArray[n
     pairs = np.unique(np.stack([code, folds], axis=1), axis=0)  # (pairs of label and fold, 2)
     lonely = np.bincount(pairs[:, 0]) == 1
     return np.asarray(lonely[code] & (folds >= 0), np.bool_)
+
+
+def divide_images(
+    labels: NDArray[np.str_],
+    weights: NDArray[np.float32],
+    *,
+    count: int,
+    seed: int,
+    groups: NDArray[np.str_] | None = None,
+    folds: NDArray[np.int32] | None = None,
+) -> NDArray[np.int32]:
+    """Give each image a fold, or take the folds that are given, as far as they can be held out.
+
+    Returns
+    -------
+    (n,) int32
+        -1 for images of weight 0, which are left out, and for those that nothing else teaches.
+
+    Raises
+    ------
+    ValueError
+        There is not one fold a label.
+    """
+    divided = np.full(len(labels), -1, np.int32)
+    taught = np.flatnonzero(weights > 0)
+    if folds is None:
+        inside = None if groups is None else np.asarray(groups)[taught]
+        divided[taught] = assign_folds(labels[taught], count=count, seed=seed, groups=inside)
+        return divided
+    if folds.shape != labels.shape:
+        raise ValueError(f"folds {folds.shape} for {len(labels)} labels")
+    divided[taught] = folds[taught]
+    divided[taught[find_lonely(labels[taught], folds[taught])]] = -1
+    return divided

@@ -72,7 +72,7 @@ class FusedNetwork(ClassifierMixin, BaseEstimator):
         Rows of weight 0 are left out, from the batch norm's statistics and `classes_` too.
         """
         rows, y = validate_data(self, X, y, dtype=np.float32, ensure_min_samples=2)
-        weights = _check_weights(sample_weight, len(rows))
+        weights = check_weights(sample_weight, len(rows))
         there = weights > 0
         rows, y, weights = rows[there], y[there], weights[there]
         if not len(rows):
@@ -132,7 +132,14 @@ class FusedNetwork(ClassifierMixin, BaseEstimator):
         return self
 
 
-def _check_weights(weights: NDArray[np.floating] | None, n: int) -> Floats:
+def check_weights(weights: NDArray[np.floating] | None, n: int) -> Floats:
+    """Return the weights (n,), 1 where none are given.
+
+    Raises
+    ------
+    ValueError
+        They are not one a row, or one is negative or no number.
+    """
     if weights is None:
         return np.ones(n, np.float32)
     given = np.asarray(weights, dtype=np.float32)
