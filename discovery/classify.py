@@ -1,1 +1,206 @@
-"""The front door to the classifier."""
+"""The front door to the hierarchical classifier: learn named types, answer images, be judged.
+
+    python -m discovery.classify train HANDOFF --out MODEL
+    python -m discovery.classify predict MODEL IMAGES --out predictions.csv
+    python -m discovery.classify evaluate MODEL TRUTH.csv --out metrics.json
+
+predictions.csv is what `discovery.cluster --only` takes: its unknown and undecided rows go back
+to discovery. evaluate also writes a page with the pictures beside metrics.json.
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from discovery.hierarchy.options import PredictOptions, TrainOptions
+from discovery.runs import write_bytes
+from embeddings.console import get_logger, run_command, say
+from embeddings.errors import InputError, OptionError
+
+_PROG = "python -m discovery.classify"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train from a handoff, or any CSV with the columns path and label."""
+
+    handoff: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="HANDOFF")]
+    """handoff.csv, handoff.json, their folder, or a CSV with path,label."""
+    out: Annotated[Path, tyro.conf.arg(metavar="MODEL")]
+    """Folder of the model; one that is there is replaced when the new one is complete."""
+    options: TrainOptions = field(default_factory=TrainOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predict:
+    """Answer images: label, confidence, and named, unknown or undecided."""
+
+    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """Folder that train made."""
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
+    """Folder of images (searched recursively), CSV with a column path, one image, or a store."""
+    out: Annotated[Path, tyro.conf.arg(metavar="CSV")]
+    """File to write the answers into; what cannot be read is listed beside it, in a file with the
+    ending .quarantine.csv."""
+    options: PredictOptions = field(default_factory=PredictOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Score a model on labelled images it has not learned, the flat baseline beside it."""
+
+    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """Folder that train made."""
+    truth: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TRUTH")]
+    """CSV with path and label (and perhaps image_id), or a handoff."""
+    out: Annotated[Path, tyro.conf.arg(metavar="JSON")]
+    """File to write the scores into; the page with the pictures has its name and .html."""
+    options: PredictOptions = field(default_factory=PredictOptions)
+
+
+Command = (
+    Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Predict, tyro.conf.subcommand("predict")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classify:
+    """The hierarchical classifier: learns the types that were named, and knows what it does not."""
+
+    command: Command
+
+
+def main(options: Classify) -> None:
+    """Run the subcommand."""
+    command = options.command
+    if isinstance(command, Train):
+        _train(command)
+    elif isinstance(command, Predict):
+        _predict(command)
+    else:
+        _evaluate(command)
+
+
+def _train(command: Train) -> None:
+    from discovery.hierarchy.examples import read_examples
+    from discovery.hierarchy.model import check_place, save_model
+    from discovery.hierarchy.train import train_classifier
+
+    check_place(command.out)
+    examples = read_examples(command.handoff)
+    get_logger().info(
+        "labelled images: %d, %d rows left out, %d unusable",
+        len(examples), examples.left_out, len(examples.faults),
+    )  # fmt: skip
+    model = train_classifier(examples, options=command.options)
+    save_model(model, command.out)
+    say(model.cascade.taxonomy_.draw())
+    held = model.training["held_out"]
+    if held["n"]:
+        say(
+            f"held-out accuracy {held['accuracy']:.3f}, flat baseline {held['flat_accuracy']:.3f} "
+            f"({held['n']} images)"
+        )
+    else:
+        say("no image could be held out: nothing vouches for this model")
+    if model.spec.name == "texture":
+        say("no ResNet-50 weights: it sees by classical texture descriptors, which tell less apart")
+    say(str(command.out))
+
+
+def _predict(command: Predict) -> None:
+    from discovery.hierarchy.model import load_model
+    from discovery.hierarchy.parts import find_parts
+    from discovery.hierarchy.predict import predict_images
+    from discovery.hierarchy.tabulate import count_words, tabulate_answers, tabulate_faults
+
+    _check_file(command.out)
+    model = load_model(command.model)
+    found = find_parts(command.source, command.options.to_extract())
+    if not found.parts:
+        first = f" (the first: {': '.join(found.faults[0])})" if found.faults else ""
+        raise InputError(f"{command.source} holds no image that can be read{first}")
+    answered = predict_images(model, found.parts, options=command.options)
+    write_bytes(command.out, tabulate_answers(answered, found))
+    faults = [*found.faults, *answered.faults]
+    _write_quarantine(command.out, tabulate_faults(faults), count=len(faults))
+    verdicts = answered.predictions.verdicts
+    counts = {name: int((verdicts == name).sum()) for name in ("named", "unknown", "undecided")}
+    say(f"{len(answered.predictions)} images: {count_words(counts)}; {len(faults)} not readable")
+    say(str(command.out))
+
+
+def _evaluate(command: Evaluate) -> None:
+    from discovery.hierarchy.assess import assess_classifier
+    from discovery.hierarchy.evaluation import render_evaluation
+    from discovery.hierarchy.examples import read_examples
+    from discovery.hierarchy.model import load_model
+
+    _check_file(command.out)
+    page = command.out.with_suffix(".html")
+    if page == command.out:
+        raise OptionError(f"--out {command.out}: expected a name that ends in .json")
+    model = load_model(command.model)
+    truth = read_examples(command.truth)
+    assessed = assess_classifier(model, truth, options=command.options, source=str(command.truth))
+    content = {**assessed.scores, "made_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    write_bytes(command.out, (json.dumps(content, indent=2) + "\n").encode())
+    write_bytes(page, render_evaluation(assessed.data).encode())
+    for line in _say_scores(assessed.scores):
+        say(line)
+    say(f"page: {page}")
+    say(str(command.out))
+
+
+def _say_scores(scores: dict[str, object]) -> Iterable[str]:
+    def write(value: object) -> str:
+        return f"{value:.3f}" if isinstance(value, float) else "-"
+
+    flat = scores["flat_difference"]
+    yield f"images           {scores['n']}"
+    yield f"accuracy         {write(scores['accuracy'])} (flat {write(scores['flat_accuracy'])})"
+    if isinstance(flat, dict) and isinstance(flat.get("p"), float):
+        better = scores["accuracy"] > scores["flat_accuracy"]  # type: ignore[operator]
+        sure = flat["p"] < 0.05
+        yield (
+            "                 "
+            + (
+                f"the cascade is {'better' if better else 'worse'} than the flat classifier"
+                if sure
+                else "the cascade is no better and no worse than the flat classifier"
+            )
+            + f" (p {flat['p']:.2f})"
+        )
+    levels = scores["levels"]
+    if isinstance(levels, dict):
+        for name, level in levels.items():
+            yield f"{name:<16} {write(level['accuracy'])} of {level['n']}"
+    yield f"named            {write(scores['coverage'])}, rightly {write(scores['accuracy_named'])}"
+    yield f"calibration      ECE {write(scores['ece'])}, AURC {write(scores['aurc'])}"
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise OptionError(f"--out {path} is a folder, expected a file")
+
+
+def _write_quarantine(out: Path, table: bytes, *, count: int) -> None:
+    """Write what could not be used beside the answers; none is left from an earlier call."""
+    path = out.with_suffix(".quarantine.csv")
+    if count:
+        write_bytes(path, table)
+        get_logger().warning("WARNING: %d files could not be used, see %s", count, path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main, Classify, prog=_PROG))

@@ -9,7 +9,7 @@ known) is fitted on images that were held out in turn, never on those a network 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,9 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
     ----------
     blocks : tuple of int, optional
         Columns of the deep and of the classical features; None: all are one block.
+    shown : int, optional
+        Copies at the front that an image has when it is asked about; those behind them
+        (varied by augmentation) are only learned. None: all.
     target_purity : float
         Share of right answers wanted at every depth among those vouched for.
     max_rejection : float, optional
@@ -90,6 +93,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         self,
         *,
         blocks: tuple[int, ...] | None = None,
+        shown: int | None = None,
         target_purity: float = 0.95,
         max_rejection: float | None = None,
         false_alarms: float = 0.05,
@@ -97,6 +101,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         random_state: int = 0,
     ) -> None:
         self.blocks = blocks
+        self.shown = shown
         self.target_purity = target_purity
         self.max_rejection = max_rejection
         self.false_alarms = false_alarms
@@ -172,6 +177,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
             weights,
             taxonomy=self.taxonomy_,
             fusion=Fusion(blocks=self.blocks, random_state=self.random_state),
+            shown=self.shown,
             network={"epochs": self.epochs, "random_state": self.random_state},
             variants=variants,
         )
@@ -227,7 +233,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         for fold in np.unique(folds[folds >= 0]).tolist():
             out, kept = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
             learned = self._learn(rows[kept], labels[kept], weights[kept])
-            fused = learned.fuse(rows[out])
+            fused = learned.fuse(rows[out, : self.shown])
             for node, head in learned.heads.items():
                 logits[node][out] = head.decide(fused)
             flat[out] = _answer_flat(learned.flats["fused"], fused)

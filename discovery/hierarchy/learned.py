@@ -44,10 +44,14 @@ class Learned:
         *,
         taxonomy: Taxonomy,
         fusion: Fusion,
+        shown: int | None,
         network: Mapping[str, Any],
         variants: tuple[Variant, ...],
     ) -> Self:
-        """Learn images (n, c, d) with label paths (n,) and weights (n,)."""
+        """Learn images (n, c, d) with label paths (n,) and weights (n,).
+
+        The known are measured by the `shown` copies at the front (None: all).
+        """
         n, copies, d = rows.shape
         fused = fusion.fit_transform(rows.reshape(n * copies, d)).reshape(n, copies, -1)
         spans = _name_spans(fusion)
@@ -61,7 +65,9 @@ class Learned:
                 for name in variants
                 if name in spans
             },
-            known=KnownSpace.fit(fused.mean(axis=1), labels, seed=int(network["random_state"])),
+            known=KnownSpace.fit(
+                fused[:, :shown].mean(axis=1), labels, seed=int(network["random_state"])
+            ),
         )
 
     def fuse(self, rows: Floats) -> Floats:

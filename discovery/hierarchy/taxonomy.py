@@ -15,6 +15,7 @@ from discovery.records.labels import find_label_fault, tidy_label
 from embeddings.errors import HandoffError
 
 ROOT: Final = ""
+NO_DEFECT: Final = "no_defect"  # the normal class
 DEFAULT_DEFINITIONS: Final[Mapping[str, str]] = {
     "no_defect": "nothing is wrong with the pattern or the film",
     "defect": "something is wrong; its size may be all that can be told",

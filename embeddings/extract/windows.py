@@ -1,6 +1,6 @@
 """The grey-level window of each kind of picture, fixed when the store first meets the kind."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,26 +23,36 @@ def fix_windows(
     The sample depends on the paths alone, so a run that is killed and started again fixes the
     same windows.
     """
-    by_kind: dict[str, list[Picture]] = {}
-    for picture in _sample_pictures(paths, level, options):
-        if picture.kind not in writer.windows:
-            by_kind.setdefault(picture.kind, []).append(picture)
-    for kind, pictures in sorted(by_kind.items()):
-        with stage("grey-level window") as facts:
-            writer.set_window(kind, fix_window(pictures))
-            low, high = writer.windows[kind]
-            facts.update(kind=kind, low=f"{low:g}", high=f"{high:g}", pictures=len(pictures))
+    found = choose_windows(paths, writer.windows, level=level, max_pixels=options.max_pixels)
+    for kind, window in found.items():
+        writer.set_window(kind, window)
     writer.commit()
 
 
-def _sample_pictures(paths: Sequence[str], level: Level, options: ExtractOptions) -> list[Picture]:
+def choose_windows(
+    paths: Sequence[str], known: Collection[str], *, level: Level, max_pixels: int
+) -> dict[str, tuple[float, float]]:
+    """Choose a window for every kind of picture in a sample of these files that is not known."""
+    by_kind: dict[str, list[Picture]] = {}
+    for picture in _sample_pictures(paths, level, max_pixels):
+        if picture.kind not in known:
+            by_kind.setdefault(picture.kind, []).append(picture)
+    windows = {}
+    for kind, pictures in sorted(by_kind.items()):
+        with stage("grey-level window") as facts:
+            low, high = windows[kind] = fix_window(pictures)
+            facts.update(kind=kind, low=f"{low:g}", high=f"{high:g}", pictures=len(pictures))
+    return windows
+
+
+def _sample_pictures(paths: Sequence[str], level: Level, max_pixels: int) -> list[Picture]:
     step = max(1.0, len(paths) / SAMPLE_FILES)
     chosen = [Path(paths[int(i * step)]) for i in range(min(SAMPLE_FILES, len(paths)))]
     pictures: list[Picture] = []
     for path in chosen:
         try:
             share = SAMPLE_PIXELS // len(chosen) // len(read_sizes(path))
-            pages = stream_pictures(path, max_pixels=options.max_pixels)
+            pages = stream_pictures(path, max_pixels=max_pixels)
             pictures += [_thin(level_picture(page, level), share) for page in pages]
         except ImageError:
             continue  # it goes to quarantine when its turn comes

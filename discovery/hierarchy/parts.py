@@ -1,0 +1,152 @@
+"""Which images a source holds: whole files, pages, tiles or crops, each by its id.
+
+The ids are those of the store (`embeddings.images.image_id`), so that a prediction, a handoff and
+a cluster speak of the same image.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from discovery.formats.pictures import split_id
+from embeddings.errors import ImageError
+from embeddings.extract import ExtractOptions
+from embeddings.extract.reader import TILE_OVERLAP, Recipe
+from embeddings.extract.select import check_boxes, make_recipe, select_files
+from embeddings.extract.sources import (
+    OnlyList,
+    fingerprint_files,
+    open_source,
+    read_only_list,
+)
+from embeddings.images import Region, image_id, read_sizes, tile_picture
+from embeddings.store import open_store, store_exists
+
+Fault = tuple[str, str]  # path, reason
+_NO_FILES = pd.DataFrame(
+    {"path": pd.Series(dtype="str"), "file_id": pd.Series(dtype="str"),
+     "size": pd.Series(dtype="int64"), "mtime_ns": pd.Series(dtype="int64")}
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One image: a page of a file, and the region of it (None: all)."""
+
+    image_id: str
+    path: str
+    page: int = 0
+    region: Region | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The images of a source, each content once, and what could not be used.
+
+    Attributes
+    ----------
+    parts : tuple of Part
+    paths : mapping of file id to its paths
+        Exact duplicates have several.
+    """
+
+    parts: tuple[Part, ...]
+    paths: dict[str, tuple[str, ...]]
+    faults: tuple[Fault, ...]
+
+    def list_paths(self, part: Part) -> tuple[str, ...]:
+        """Return every path of an image's file."""
+        return self.paths.get(part.image_id[:16], (part.path,))
+
+
+def name_part(name: str, path: str) -> Part:
+    """Return the part that an image id names in a file."""
+    page, region = split_id(name)
+    return Part(image_id=name, path=path, page=page or 0, region=region)
+
+
+def find_parts(source: Path, options: ExtractOptions) -> Parts:
+    """Find the images of a folder, a CSV with a column path, a store or one image.
+
+    Parameters
+    ----------
+    options : ExtractOptions
+        `tile`, `boxes`, `only` and `exclude` count here.
+
+    Raises
+    ------
+    InputError, OptionError
+        The source or a table cannot be used.
+    """
+    recipe = make_recipe(options)
+    only = None if options.only is None else read_only_list(options.only)
+    if source.is_dir() and store_exists(source):
+        return _read_store(source, only)
+    found = open_source(source, options)
+    printed = fingerprint_files(found.files, _NO_FILES, workers=options.workers or 4)
+    files = printed.files
+    check_boxes(recipe, files["path"].tolist(), options.boxes)
+    files = select_files(files, recipe, only)
+    faults = [*found.quarantined, *printed.quarantined]
+    parts = []
+    for path, file_id in files.drop_duplicates("file_id")[["path", "file_id"]].itertuples(
+        index=False, name=None
+    ):
+        try:
+            listed = _list_parts(path, file_id, recipe)
+        except ImageError as error:
+            faults.append((path, str(error)))
+            continue
+        parts += [part for part in listed if only is None or only(path, part.image_id)]
+    return Parts(
+        parts=tuple(parts), paths=_group(files["path"], files["file_id"]), faults=tuple(faults)
+    )
+
+
+def _read_store(folder: Path, only: OnlyList | None) -> Parts:
+    store = open_store(folder)
+    files = store.files()
+    paths = _group(files["path"], files["file_id"])
+    parts = [
+        name_part(name, paths[name[:16]][0])
+        for name in store.ids().tolist()
+        if name[:16] in paths and (only is None or any(only(p, name) for p in paths[name[:16]]))
+    ]
+    quarantine = store.quarantine()
+    return Parts(
+        parts=tuple(parts),
+        paths=paths,
+        faults=tuple(zip(quarantine["path"], quarantine["reason"], strict=True)),
+    )
+
+
+def _list_parts(path: str, file_id: str, recipe: Recipe) -> list[Part]:
+    if recipe.boxes is not None:
+        names = dict.fromkeys(recipe.crop_ids(path, file_id))
+        return [name_part(name, path) for name in names]
+    sizes = read_sizes(Path(path))
+    parts = []
+    for page, (width, height) in enumerate(sizes):
+        whole = image_id(file_id, page=page, n_pages=len(sizes))
+        regions: Sequence[Region | None] = (None,)
+        if recipe.tile:
+            regions = tile_picture(width, height, tile=recipe.tile, overlap=TILE_OVERLAP)
+        parts += [
+            Part(
+                image_id=image_id(whole, region=region) if region else whole,
+                path=path,
+                page=page,
+                region=region,
+            )
+            for region in regions
+        ]
+    return parts
+
+
+def _group(paths: pd.Series, file_ids: pd.Series) -> dict[str, tuple[str, ...]]:
+    grouped: dict[str, tuple[str, ...]] = {}
+    for path, file_id in zip(paths.tolist(), file_ids.tolist(), strict=True):
+        grouped[file_id] = (*grouped.get(file_id, ()), path)
+    return grouped

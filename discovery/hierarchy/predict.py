@@ -1,0 +1,180 @@
+"""The verb `predict_images`: a model's answers to the images of a source, noise gate included."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.hierarchy.cascade import CascadeClassifier
+from discovery.hierarchy.describe import Described, DescribeOptions, describe_images
+from discovery.hierarchy.enhance.gate import GateOptions
+from discovery.hierarchy.features import Sight, count_workers, reopen_sight
+from discovery.hierarchy.model import Model
+from discovery.hierarchy.options import PredictOptions
+from discovery.hierarchy.parts import Fault, Part
+from discovery.hierarchy.reading import Reading, read_parts
+from discovery.hierarchy.taxonomy import NO_DEFECT
+from discovery.records import Predictions
+from embeddings.console import get_logger, stage
+from embeddings.errors import InputError
+from embeddings.extract.windows import choose_windows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """Answers with what they were made of.
+
+    Attributes
+    ----------
+    predictions : Predictions
+    parts : tuple of Part
+        Aligned with the predictions.
+    rows : (n, c, d) float32
+        The features, for the flat baseline and the ablation.
+    faults : tuple of (path, reason)
+    gate : mapping of str to int
+        How many images were clear, denoised, and too noisy for an answer.
+    windows : mapping of kind to (low, high)
+        Grey levels by which the pictures were shown.
+    """
+
+    predictions: Predictions
+    parts: tuple[Part, ...]
+    rows: NDArray[np.float32]
+    faults: tuple[Fault, ...]
+    gate: Mapping[str, int]
+    windows: Mapping[str, tuple[float, float]]
+
+
+def predict_images(
+    model: Model, parts: Sequence[Part], *, options: PredictOptions | None = None
+) -> Answered:
+    """Answer the images.
+
+    Raises
+    ------
+    InputError
+        None of them can be read.
+    OptionError
+        The device is not there.
+    """
+    extract = (options or PredictOptions()).to_extract()
+    with stage("load extractor") as facts:
+        sight = reopen_sight(model.spec, model.tensors, options=extract)
+        facts.update(extractor=sight.spec.name)
+    windows = _complete_windows(model, parts, max_pixels=extract.max_pixels)
+    reading = Reading(
+        spec=sight.spec,
+        windows=windows,
+        max_pixels=extract.max_pixels,
+        workers=count_workers(extract),
+    )
+    described = _describe(model, sight, parts, reading, batch_size=extract.batch_size)
+    if not len(described):
+        first = described.faults[0] if described.faults else ("", "no image came")
+        raise InputError(
+            f"none of {len(parts)} images can be read (the first: {': '.join(first)}); expected "
+            "JPEG, PNG, BMP or TIFF files"
+        )
+    with stage("answer") as facts:
+        predictions, gate = answer_described(model.cascade, described)
+        facts.update({name: int((predictions.verdicts == name).sum()) for name in _VERDICTS})
+    return Answered(
+        predictions=predictions,
+        parts=described.parts,
+        rows=described.rows,
+        faults=described.faults,
+        gate=gate,
+        windows=windows,
+    )
+
+
+_VERDICTS = ("named", "unknown", "undecided")
+
+
+def _complete_windows(
+    model: Model, parts: Sequence[Part], *, max_pixels: int
+) -> dict[str, tuple[float, float]]:
+    """Return the model's windows, and ones for kinds of pictures that it has not met."""
+    windows = dict(model.windows)
+    if model.spec.window is None:
+        paths = sorted({part.path for part in parts})
+        new = choose_windows(paths, windows, level=model.spec.level, max_pixels=max_pixels)
+        if new:
+            get_logger().warning(
+                "WARNING: the model was trained without pictures of the kind %s: their grey levels "
+                "are shown by a window of their own",
+                ", ".join(sorted(new)),
+            )
+        windows |= new
+    return windows
+
+
+def _describe(
+    model: Model,
+    sight: Sight,
+    parts: Sequence[Part],
+    reading: Reading,
+    *,
+    batch_size: int | None,
+) -> Described:
+    with stage("describe images") as facts:
+        described = describe_images(
+            read_parts(parts, reading),
+            sight.extractor,
+            options=DescribeOptions(turns=model.turns, gate=GateOptions(**model.gate)),
+            batch_size=batch_size,
+            total=len({part.path for part in parts}),
+        )
+        facts.update(images=len(described), unreadable=len(described.faults))
+    return described
+
+
+def answer_described(
+    cascade: CascadeClassifier, described: Described
+) -> tuple[Predictions, dict[str, int]]:
+    """Answer described images; noisy ones below `defect` by what is left after denoising.
+
+    Whether there is a defect at all is decided on the picture as it came: a plain film has
+    nothing that outlasts denoising. What kind of defect it is, is decided on the denoised one;
+    where the noise hides everything, the image is undecided.
+    """
+    ids, noises = described.ids, described.noises
+    came = cascade.answer(described.rows, ids, noises=noises)
+    counts = {"clear": int((~described.is_noisy).sum()), "denoised": 0, "too_noisy": 0}
+    if not described.is_noisy.any():
+        return came, counts
+    below = np.array([label.split("/")[0] != NO_DEFECT for label in came.forced.tolist()])
+    again = described.denoised
+    cleared = dict.fromkeys(again.ids.tolist() if again is not None else [])
+    has_cleared = np.array([name in cleared for name in ids.tolist()], bool)
+    too_noisy = described.is_noisy & below & ~has_cleared
+    result = cascade.answer(described.rows, ids, noises=noises, too_noisy=too_noisy)
+    counts["too_noisy"] = int(too_noisy.sum())
+    if again is not None:
+        result, counts["denoised"] = _replace_denoised(cascade, result, again, below)
+    return result, counts
+
+
+def _replace_denoised(
+    cascade: CascadeClassifier,
+    result: Predictions,
+    again: Described,
+    below: NDArray[np.bool_],
+) -> tuple[Predictions, int]:
+    """Put in the answers to the denoised pictures of images that show a defect."""
+    place = {name: i for i, name in enumerate(result.ids.tolist())}
+    positions = np.array([place[name] for name in again.ids.tolist()], np.intp)
+    taken = np.flatnonzero(below[positions])  # of the denoised
+    if not len(taken):
+        return result, 0
+    second = cascade.answer(again.rows[taken], again.ids[taken])
+    changed = {}
+    names = ("labels", "forced", "level_probabilities", "confidences", "verdicts", "novelties")
+    for name in names:
+        first, new = getattr(result, name), getattr(second, name)
+        merged = first.astype(np.promote_types(first.dtype, new.dtype))
+        merged[positions[taken]] = new
+        changed[name] = merged
+    return replace(result, **changed), len(taken)

@@ -1,0 +1,107 @@
+"""Parts become prepared pictures, as the extractor of a spec sees them; threads decode ahead."""
+
+import collections
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.hierarchy.parts import Fault, Part
+from embeddings.errors import ImageError
+from embeddings.images import level_picture, prepare_picture, stream_pictures
+from embeddings.records import ExtractorSpec
+
+Image = NDArray[np.float32]
+Window = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How pictures are brought to what the extractor sees.
+
+    Attributes
+    ----------
+    windows : mapping of kind to (low, high)
+        Grey levels shown as black and white; the spec's own window goes first.
+    """
+
+    spec: ExtractorSpec
+    windows: Mapping[str, Window]
+    max_pixels: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """The prepared parts of one file, or why there are none."""
+
+    images: list[tuple[Part, Image]] = field(default_factory=list)
+    fault: Fault | None = None
+
+
+def read_parts(parts: Sequence[Part], reading: Reading) -> Iterator[ReadFile]:
+    """Yield the files of the parts in order, at most two a worker ahead of the consumer.
+
+    Parts of one file must stand together, as `find_parts` lists them.
+    """
+    files = (list(group) for _, group in groupby(parts, key=lambda part: part.path))
+    with ThreadPoolExecutor(reading.workers, thread_name_prefix="reader") as pool:
+        yield from _run_ahead(pool, files, reading)
+
+
+def _run_ahead(
+    pool: ThreadPoolExecutor, files: Iterable[list[Part]], reading: Reading
+) -> Iterator[ReadFile]:
+    waiting: collections.deque[Future[ReadFile]] = collections.deque()
+    try:
+        for parts in files:
+            waiting.append(pool.submit(_read_file, parts, reading))
+            if len(waiting) > 2 * reading.workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:  # the consumer stopped early: do not decode what nobody will take
+        for future in waiting:
+            future.cancel()
+
+
+def _read_file(parts: list[Part], reading: Reading) -> ReadFile:
+    path = parts[0].path
+    try:
+        return ReadFile(images=list(_prepare_parts(parts, reading)))
+    except ImageError as error:
+        return ReadFile(fault=(path, str(error)))
+
+
+def _prepare_parts(parts: list[Part], reading: Reading) -> Iterator[tuple[Part, Image]]:
+    spec, wanted = reading.spec, {part.page for part in parts}
+    for page in stream_pictures(Path(parts[0].path), max_pixels=reading.max_pixels):
+        if page.page not in wanted:
+            continue
+        wanted.discard(page.page)
+        picture = level_picture(page, spec.level)
+        window = spec.window or reading.windows.get(picture.kind)
+        if window is None:
+            raise ImageError(
+                f"a {picture.kind} picture: no picture of that kind was among those the grey-level "
+                "window was chosen from"
+            )
+        for part in parts:
+            if part.page == page.page:
+                yield (
+                    part,
+                    prepare_picture(
+                        picture,
+                        window=window,
+                        size=spec.input_size,
+                        fit=spec.fit,
+                        resize=spec.resize,
+                        region=part.region,
+                    ),
+                )
+    if wanted:
+        raise ImageError(f"has no page {min(wanted)} (counted from 0)")
