@@ -1,1 +1,209 @@
-"""The front door to the detector."""
+"""The front door to counting: train a detector from boxes, count with it, evaluate it.
+
+    python -m discovery.detect train BOXES.csv --images IMAGES --out MODEL
+    python -m discovery.detect count MODEL IMAGES --out counts.csv
+    python -m discovery.detect evaluate MODEL BOXES.csv --images IMAGES --out metrics.json
+
+The network is Faster R-CNN with ResNet-50 and a feature pyramid. A model is a folder without
+pickle: model.safetensors and model.json.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from discovery.hierarchy.counting.options import CountOptions, EvaluateOptions, TrainOptions
+from embeddings.console import get_logger, run_command, say, stage, track
+from embeddings.errors import InputError
+
+if TYPE_CHECKING:  # torch is loaded when there is work for it, not for --help
+    from discovery.hierarchy.counting.count import Counted, Unreadable
+
+_PROG = "python -m discovery.detect"
+_QUARANTINE = "quarantine.csv"
+_MOST_FAULTS = 5  # unreadable pictures named in the log; all are in quarantine.csv
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Learn to find and tell the defects of a table of boxes."""
+
+    boxes: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="BOXES.csv")]
+    """CSV with the columns path,label,xmin,ymin,xmax,ymax in pixels, one row a defect. A column
+    reference (or template) gives the golden image of that very picture."""
+    out: Annotated[Path, tyro.conf.arg(metavar="MODEL")]
+    """Folder to write the model into."""
+    training: TrainOptions = field(default_factory=TrainOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    """Count the defects of pictures."""
+
+    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """Folder that train made."""
+    images: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGES")]
+    """Folder of images (searched recursively), CSV with a column path, or one image."""
+    out: Annotated[Path, tyro.conf.arg(metavar="counts.csv")]
+    """CSV to write: one row a picture."""
+    counting: CountOptions = field(default_factory=CountOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Score a model against boxes that it was not trained on."""
+
+    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """Folder that train made."""
+    boxes: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="BOXES.csv")]
+    """The truth: path,label,xmin,ymin,xmax,ymax in pixels."""
+    out: Annotated[Path, tyro.conf.arg(metavar="metrics.json")]
+    """File to write the scores into."""
+    scoring: EvaluateOptions = field(default_factory=EvaluateOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Count defects: Faster R-CNN trained from boxes."""
+
+    what: (
+        Annotated[Train, tyro.conf.subcommand("train")]
+        | Annotated[Count, tyro.conf.subcommand("count")]
+        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    )
+
+
+def main(command: Command) -> None:
+    """Train, count or evaluate; the last line says where the result is."""
+    if isinstance(command.what, Train):
+        _train(command.what)
+    elif isinstance(command.what, Count):
+        _count(command.what)
+    else:
+        _evaluate(command.what)
+
+
+def _train(command: Train) -> None:
+    from discovery.hierarchy.counting.learn import learn_boxes
+    from discovery.hierarchy.counting.model import save_detector
+
+    detector, faults = learn_boxes(command.boxes, options=command.training)
+    save_detector(detector, command.out)
+    _report_faults(faults, command.out / _QUARANTINE)
+    figures = detector.facts["held_out_figures"]
+    say(
+        f"held out: {figures['images']} images with {figures['boxes']} defects; AP50 "
+        f"{_tell(figures['ap50'])}, count error {figures['count_mae']:.2f} a picture at threshold "
+        f"{detector.threshold:.2f}"
+    )
+    say(str(command.out))
+
+
+def _count(command: Count) -> None:
+    from discovery.hierarchy.counting.boxes import list_places
+    from discovery.hierarchy.counting.count import Counted, count_defects
+    from discovery.hierarchy.counting.model import load_detector
+    from discovery.hierarchy.counting.write import format_boxes, format_coco, format_counts
+    from discovery.runs import write_bytes
+    from embeddings.resnet import choose_device
+
+    options = command.counting
+    detector = load_detector(command.model, choose_device(options.device))
+    labels = detector.spec.labels
+    places = list_places(command.images)
+    answers: list[Counted] = []
+    faults: list[Unreadable] = []
+    with stage("count") as told:
+        found = count_defects(
+            detector,
+            places,
+            threshold=options.threshold,
+            tile=options.tile,
+            um_per_pixel=options.um_per_pixel,
+        )
+        for answer in track(found, total=len(places), what="images"):
+            if not isinstance(answer, Counted):
+                faults.append(answer)
+                continue
+            if options.overlay is not None:
+                _draw(answer, labels, options.overlay)
+            answers.append(replace(answer, view=None))
+        told |= {"images": len(answers), "defects": sum(len(answer.boxes) for answer in answers)}
+    _report_faults(faults, command.out.with_name(_QUARANTINE))
+    if not answers:
+        raise InputError(f"{command.images}: none of {len(faults)} images can be read")
+    write_bytes(command.out, format_counts(answers, labels))
+    if options.boxes_out is not None:
+        form = format_coco if options.format == "coco" else format_boxes
+        write_bytes(options.boxes_out, form(answers, labels))
+    say(f"{sum(len(answer.boxes) for answer in answers)} defects in {len(answers)} images")
+    say(str(command.out))
+
+
+def _draw(answer: "Counted", labels: Sequence[str], folder: Path) -> None:
+    from discovery.hierarchy.counting.draw import draw_boxes, encode_png
+    from discovery.runs import write_bytes
+
+    if answer.view is None:
+        raise ValueError("the picture is no longer there")
+    image = draw_boxes(answer.view, answer.boxes, labels)
+    name = f"{answer.path.stem}_{answer.image_id.replace('#', '-')}.png"
+    write_bytes(folder / name, encode_png(image))
+
+
+def _evaluate(command: Evaluate) -> None:
+    from discovery.hierarchy.counting.evaluate import evaluate_detector
+    from discovery.hierarchy.counting.model import load_detector
+    from discovery.runs import write_bytes
+    from embeddings.resnet import choose_device
+
+    options = command.scoring
+    detector = load_detector(command.model, choose_device(options.device))
+    with stage("evaluate") as told:
+        scores, faults = evaluate_detector(detector, command.boxes, options=options)
+        told |= {"images": scores["images"], "boxes": scores["boxes"]}
+    _report_faults(faults, command.out.with_name(_QUARANTINE))
+    write_bytes(command.out, (json.dumps(scores, indent=2) + "\n").encode())
+    for line in _format_scores(scores):
+        say(line)
+    say(str(command.out))
+
+
+def _report_faults(faults: Sequence["Unreadable"], path: Path) -> None:
+    """Name what could not be read; the file of an earlier run is replaced all the same."""
+    from discovery.hierarchy.counting.write import format_quarantine
+    from discovery.runs import write_bytes
+
+    for fault in faults[:_MOST_FAULTS]:
+        get_logger().warning("left out: %s: %s", fault.path, fault.reason)
+    if faults:
+        say(f"{len(faults)} images cannot be read: {path}")
+    if faults or path.exists():
+        write_bytes(path, format_quarantine(faults))
+
+
+def _format_scores(scores: dict[str, Any]) -> list[str]:
+    by_count = scores["count_mae_by_true_count"]
+    return [
+        f"images, boxes   {scores['images']}, {scores['boxes']}",
+        f"AP50, AP        {_tell(scores['ap50'])}, {_tell(scores['ap'])} "
+        f"(types disregarded: AP50 {_tell(scores['ap50_any_type'])})",
+        f"count error     {scores['count_mae']:.3f} a picture (mean |found - true|) at threshold "
+        f"{scores['threshold']:.2f}; {scores['count_exact']:.1%} exactly right",
+        "by true count   "
+        + ", ".join(f"{name}: {held['mae']:.2f}" for name, held in by_count.items()),
+        f"at threshold    precision {_tell(scores['precision'])}, recall {_tell(scores['recall'])}",
+    ]
+
+
+def _tell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main, Command, prog=_PROG))

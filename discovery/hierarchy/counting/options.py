@@ -1,0 +1,173 @@
+"""What a user can say about training a detector: the same object for Python and command line."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from embeddings.errors import OptionError
+
+MAX_SEED = 2**31 - 1
+Device = Literal["auto", "cpu", "cuda"]
+BoxFormat = Literal["csv", "coco"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions:
+    """How a detector is trained.
+
+    Attributes
+    ----------
+    images : Path or None
+        CSV with a column path, or folder, of all pictures: those without a box teach what no
+        defect looks like. Without it only the pictures in BOXES are used.
+    weights : str or None
+        imagenet (downloaded), imagenet-v1, a file (safetensors or state dict) of ResNet-50, or
+        none to start from nothing, which takes longer and needs more pictures. By default
+        imagenet where it can be had, else none.
+    epochs : int
+        Times that each picture is seen.
+    max_minutes : float or None
+        Training ends in time to stop after this many minutes; the learning rate falls in step.
+    tile : int or None
+        Side in picture pixels of what the network sees at once; larger pictures are cut into
+        overlapping tiles. By default 320 to 640, several times as long as the defects.
+    size : int or None
+        Side of a tile in network pixels. By default such that the median defect has 12 pixels or
+        more, and pictures are never shrunk.
+    batch_size : int
+        Pictures a step.
+    lr : float or None
+        Highest learning rate, of AdamW. By default 2e-4 with weights, 4e-4 without.
+    holdout : float
+        Share of the pictures kept aside, to choose the best epoch and the threshold.
+    patience : int
+        Epochs without a better held-out score after which training ends.
+    class_agnostic : bool
+        Learn one type, defect, whatever the labels.
+    seed : int
+        Of everything random.
+    device : {"auto", "cpu", "cuda"}
+    """
+
+    images: Path | None = None
+    weights: str | None = None
+    epochs: int = 20
+    max_minutes: float | None = None
+    tile: int | None = None
+    size: int | None = None
+    batch_size: int = 4
+    lr: float | None = None
+    holdout: float = 0.15
+    patience: int = 8
+    class_agnostic: bool = False
+    seed: int = 0
+    device: Device = "auto"
+
+    def __post_init__(self) -> None:
+        for flag, value, least in (
+            ("--epochs", self.epochs, 1),
+            ("--batch-size", self.batch_size, 1),
+            ("--patience", self.patience, 1),
+            ("--tile", self.tile, 64),
+            ("--size", self.size, 64),
+        ):
+            if value is not None and value < least:
+                raise OptionError(f"{flag} {value}: expected {least} or more")
+        for flag, amount in (("--max-minutes", self.max_minutes), ("--lr", self.lr)):
+            if amount is not None and not (amount > 0 and math.isfinite(amount)):
+                raise OptionError(f"{flag} {amount}: expected a number above 0")
+        if not 0 < self.holdout <= 0.5:
+            raise OptionError(f"--holdout {self.holdout}: expected a share above 0, .5 at most")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise OptionError(f"--seed {self.seed}: expected 0 to {MAX_SEED}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountOptions:
+    """How pictures are counted, and what is written beside the counts.
+
+    Attributes
+    ----------
+    threshold : float or None
+        Score from which a box counts; by default the model's, at which held-out counts erred
+        least. Higher finds fewer.
+    tile : int or None
+        Side in picture pixels of the tiles that larger pictures are read by; by default the
+        model's.
+    um_per_pixel : float or None
+        Micrometres a pixel, where the files do not say or say it wrongly.
+    boxes_out : Path or None
+        File to write one entry a box into.
+    format : {"csv", "coco"}
+        Of the boxes.
+    overlay : Path or None
+        Folder to write pictures with their boxes into.
+    device : {"auto", "cpu", "cuda"}
+    """
+
+    threshold: float | None = None
+    tile: int | None = None
+    um_per_pixel: float | None = None
+    boxes_out: Path | None = None
+    format: BoxFormat = "csv"
+    overlay: Path | None = None
+    device: Device = "auto"
+
+    def __post_init__(self) -> None:
+        check_threshold(self.threshold)
+        check_tile(self.tile)
+        size = self.um_per_pixel
+        if size is not None and not (size > 0 and math.isfinite(size)):
+            raise OptionError(f"--um-per-pixel {size}: expected a number above 0")
+        if self.format == "coco" and self.boxes_out is None:
+            raise OptionError("--format coco is of the boxes: give --boxes-out FILE to write into")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateOptions:
+    """How a model is scored.
+
+    Attributes
+    ----------
+    images : Path or None
+        CSV with a column path, or folder, of all pictures: those without a box have no defect.
+    threshold : float or None
+        Score from which a box counts; by default the model's.
+    tile : int or None
+        As in counting.
+    device : {"auto", "cpu", "cuda"}
+    """
+
+    images: Path | None = None
+    threshold: float | None = None
+    tile: int | None = None
+    device: Device = "auto"
+
+    def __post_init__(self) -> None:
+        check_threshold(self.threshold)
+        check_tile(self.tile)
+
+
+def check_threshold(threshold: float | None) -> None:
+    """Refuse what no score can be compared with.
+
+    Raises
+    ------
+    OptionError
+        Not in [0, 1].
+    """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise OptionError(f"--threshold {threshold}: expected a score from 0 to 1")
+
+
+def check_tile(tile: int | None) -> None:
+    """Refuse tiles that hold too little to see a defect in.
+
+    Raises
+    ------
+    OptionError
+        Below 64 pixels.
+    """
+    if tile is not None and tile < 64:
+        raise OptionError(f"--tile {tile}: expected 64 or more pixels")
