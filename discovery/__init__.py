@@ -28,6 +28,25 @@ if TYPE_CHECKING:
     )
     from discovery.flow.route import Partitioned, partition_vectors, reduce_vectors
     from discovery.formats.handoff import Taken, read_handoff, read_known_types, write_handoff
+    from discovery.hierarchy.assess import Assessment, assess_classifier
+    from discovery.hierarchy.cascade import CascadeClassifier
+    from discovery.hierarchy.enhance import (
+        GateOptions,
+        denoise_picture,
+        draw_steps,
+        estimate_noise,
+        highlight_defect,
+        pass_gate,
+    )
+    from discovery.hierarchy.evaluation import render_evaluation, score_predictions
+    from discovery.hierarchy.examples import Examples, read_examples
+    from discovery.hierarchy.model import Model, load_model, save_model
+    from discovery.hierarchy.options import PredictOptions, TrainOptions
+    from discovery.hierarchy.parts import find_parts
+    from discovery.hierarchy.predict import Answered, predict_images
+    from discovery.hierarchy.tabulate import tabulate_answers
+    from discovery.hierarchy.taxonomy import Taxonomy, make_default_taxonomy
+    from discovery.hierarchy.train import train_classifier
     from discovery.ledger import append_decisions, read_decisions, replay_decisions
     from discovery.pictures import choose_colours, draw_evidence, draw_map, draw_proposal
     from discovery.records import (
@@ -38,6 +57,7 @@ if TYPE_CHECKING:
         Handoff,
         Layout,
         Neighbours,
+        Predictions,
         Proposal,
     )
     from discovery.runs import Run, open_run
@@ -53,53 +73,79 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AgglomerativeOptions",
+    "Answered",
+    "Assessment",
     "AutoOptions",
+    "CascadeClassifier",
     "Clustering",
     "Decided",
     "Decision",
     "DefectType",
     "Discovered",
+    "Examples",
     "Exported",
+    "GateOptions",
     "HDBSCANOptions",
     "Handoff",
     "KMeansOptions",
     "KnownTypes",
     "Layout",
     "Matched",
+    "Model",
     "Neighbours",
     "PCAReducer",
     "Partitioned",
+    "PredictOptions",
+    "Predictions",
     "Proposal",
     "RoundOptions",
     "Run",
     "Taken",
+    "Taxonomy",
+    "TrainOptions",
     "TruthRow",
     "append_decisions",
+    "assess_classifier",
     "build_neighbours",
     "choose_colours",
     "compose_handoff",
+    "denoise_picture",
     "discover_types",
     "draw_evidence",
     "draw_map",
     "draw_proposal",
+    "draw_steps",
     "embed_umap",
+    "estimate_noise",
     "export_handoff",
+    "find_parts",
+    "highlight_defect",
+    "load_model",
+    "make_default_taxonomy",
     "match_truth",
     "measure_stability",
     "open_run",
     "partition_rows",
     "partition_vectors",
+    "pass_gate",
+    "predict_images",
     "propose_types",
     "publish_handoff",
     "read_decisions",
+    "read_examples",
     "read_handoff",
     "read_known_types",
     "read_truth",
     "reduce_pca",
     "reduce_vectors",
+    "render_evaluation",
     "replay_decisions",
+    "save_model",
     "score_clustering",
+    "score_predictions",
+    "tabulate_answers",
     "take_back",
+    "train_classifier",
     "write_handoff",
 ]
 
@@ -116,6 +162,47 @@ _HOMES = {
     ),
     "discovery.flow.route": ("Partitioned", "partition_vectors", "reduce_vectors"),
     "discovery.formats.handoff": ("Taken", "read_handoff", "read_known_types", "write_handoff"),
+    "discovery.hierarchy.assess": (
+        "Assessment",
+        "assess_classifier",
+    ),
+    "discovery.hierarchy.cascade": ("CascadeClassifier",),
+    "discovery.hierarchy.enhance": (
+        "GateOptions",
+        "denoise_picture",
+        "draw_steps",
+        "estimate_noise",
+        "highlight_defect",
+        "pass_gate",
+    ),
+    "discovery.hierarchy.evaluation": (
+        "render_evaluation",
+        "score_predictions",
+    ),
+    "discovery.hierarchy.examples": (
+        "Examples",
+        "read_examples",
+    ),
+    "discovery.hierarchy.model": (
+        "Model",
+        "load_model",
+        "save_model",
+    ),
+    "discovery.hierarchy.options": (
+        "PredictOptions",
+        "TrainOptions",
+    ),
+    "discovery.hierarchy.parts": ("find_parts",),
+    "discovery.hierarchy.predict": (
+        "Answered",
+        "predict_images",
+    ),
+    "discovery.hierarchy.tabulate": ("tabulate_answers",),
+    "discovery.hierarchy.taxonomy": (
+        "Taxonomy",
+        "make_default_taxonomy",
+    ),
+    "discovery.hierarchy.train": ("train_classifier",),
     "discovery.ledger": ("append_decisions", "read_decisions", "replay_decisions"),
     "discovery.pictures": ("choose_colours", "draw_evidence", "draw_map", "draw_proposal"),
     "discovery.records": (
@@ -126,6 +213,7 @@ _HOMES = {
         "Handoff",
         "Layout",
         "Neighbours",
+        "Predictions",
         "Proposal",
     ),
     "discovery.runs": ("Run", "open_run"),
