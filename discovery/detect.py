@@ -22,7 +22,9 @@ from embeddings.console import get_logger, run_command, say, stage, track
 from embeddings.errors import InputError
 
 if TYPE_CHECKING:  # torch is loaded when there is work for it, not for --help
-    from discovery.hierarchy.counting.count import Counted, Unreadable
+    from discovery.hierarchy.counting.count import Counted
+    from discovery.hierarchy.counting.predict import Detector
+    from discovery.hierarchy.counting.records import Place, Unreadable
 
 _PROG = "python -m discovery.detect"
 _QUARANTINE = "quarantine.csv"
@@ -105,9 +107,8 @@ def _train(command: Train) -> None:
 
 
 def _count(command: Count) -> None:
-    from discovery.hierarchy.counting.boxes import list_places
-    from discovery.hierarchy.counting.count import Counted, count_defects
     from discovery.hierarchy.counting.model import load_detector
+    from discovery.hierarchy.counting.sources import list_places
     from discovery.hierarchy.counting.write import format_boxes, format_coco, format_counts
     from discovery.runs import write_bytes
     from embeddings.resnet import choose_device
@@ -115,25 +116,12 @@ def _count(command: Count) -> None:
     options = command.counting
     detector = load_detector(command.model, choose_device(options.device))
     labels = detector.spec.labels
-    places = list_places(command.images)
-    answers: list[Counted] = []
-    faults: list[Unreadable] = []
+    listing = list_places(command.images)
     with stage("count") as told:
-        found = count_defects(
-            detector,
-            places,
-            threshold=options.threshold,
-            tile=options.tile,
-            um_per_pixel=options.um_per_pixel,
-        )
-        for answer in track(found, total=len(places), what="images"):
-            if not isinstance(answer, Counted):
-                faults.append(answer)
-                continue
-            if options.overlay is not None:
-                _draw(answer, labels, options.overlay)
-            answers.append(replace(answer, view=None))
-        told |= {"images": len(answers), "defects": sum(len(answer.boxes) for answer in answers)}
+        answers, faults = _count_places(detector, listing.places, options)
+        defects = sum(len(answer.boxes) for answer in answers)
+        told |= {"images": len(answers), "defects": defects}
+    faults = [*listing.faults, *faults]
     _report_faults(faults, command.out.with_name(_QUARANTINE))
     if not answers:
         raise InputError(f"{command.images}: none of {len(faults)} images can be read")
@@ -141,8 +129,33 @@ def _count(command: Count) -> None:
     if options.boxes_out is not None:
         form = format_coco if options.format == "coco" else format_boxes
         write_bytes(options.boxes_out, form(answers, labels))
-    say(f"{sum(len(answer.boxes) for answer in answers)} defects in {len(answers)} images")
+    say(f"{defects} defects in {len(answers)} images")
     say(str(command.out))
+
+
+def _count_places(
+    detector: "Detector", places: Sequence["Place"], options: CountOptions
+) -> tuple[list["Counted"], list["Unreadable"]]:
+    """Count each file, and draw its boxes where that was asked for."""
+    from discovery.hierarchy.counting.count import Counted, count_defects
+
+    answers: list[Counted] = []
+    faults: list[Unreadable] = []
+    found = count_defects(
+        detector,
+        places,
+        threshold=options.threshold,
+        tile=options.tile,
+        um_per_pixel=options.um_per_pixel,
+    )
+    for answer in track(found, total=len(places), what="images"):
+        if not isinstance(answer, Counted):
+            faults.append(answer)
+            continue
+        if options.overlay is not None:
+            _draw(answer, detector.spec.labels, options.overlay)
+        answers.append(replace(answer, view=None))
+    return answers, faults
 
 
 def _draw(answer: "Counted", labels: Sequence[str], folder: Path) -> None:

@@ -358,6 +358,23 @@ def test_pictures_without_a_box_are_examples_too(tmp_path):
     }
 
 
+def test_a_picture_with_boxes_is_no_negative_under_another_name(tmp_path):
+    boxes = draw_pictures(tmp_path / "real", n=3)
+    (tmp_path / "linked").symlink_to(tmp_path / "real" / "images")
+    listed = write_csv(
+        tmp_path / "list.csv", [(f"linked/{number}.png",) for number in range(3)], ("path",)
+    )
+    items = read_examples(boxes, listed).items
+    assert [False, True, True] == sorted(len(item.boxes) > 0 for item in items)
+
+
+def test_what_a_folder_cannot_offer_is_told(tmp_path):
+    boxes = draw_pictures(tmp_path, n=3)
+    (tmp_path / "images" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (fault,) = read_examples(boxes, tmp_path / "images").faults
+    assert ("gone.png", "a dangling link") == (fault.path.name, fault.reason)
+
+
 def test_boxes_a_pixel_too_large_are_cut_at_the_edge(tmp_path):
     draw_pictures(tmp_path, n=3)
     table = write_csv(tmp_path / "b.csv", [("images/0.png", "a", -0.5, 5, 64.8, 20)])

@@ -5,28 +5,38 @@ that is in the list of images alone has no defect: what it shows is learnt as ba
 `reference` (or `template`) in either table gives the golden image of that very picture.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from discovery.hierarchy.counting.records import Boxes, Example, Place
+from discovery.hierarchy.counting.records import Boxes, Example, Place, Unreadable
+from discovery.hierarchy.counting.sources import list_places, read_references
 from embeddings.errors import TableError
-from embeddings.tables import read_boxes, read_table
-from embeddings.tables.delimited import resolve_path
+from embeddings.tables import read_boxes
 
 _EDGES = ["xmin", "ymin", "xmax", "ymax"]
-_REFERENCES = ("reference", "template")
 ANY_DEFECT = "defect"  # the one label of a detector that is told no types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Pictures with their boxes, sorted by path and page, and the labels these count in."""
+    """What a detector learns from.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        What the positions in `Boxes.labels` mean.
+    items : tuple of Example
+        Sorted by path and page.
+    faults : tuple of Unreadable
+        What the list of images names and cannot be used.
+    """
 
     labels: tuple[str, ...]
     items: tuple[Example, ...]
+    faults: tuple[Unreadable, ...] = ()
 
 
 def read_examples(
@@ -50,6 +60,36 @@ def read_examples(
         A column, label or number is missing or wrong, a label is not one of `labels`, or some
         pictures have a reference and others have none.
     """
+    boxes, names = _read_labelled(table, labels)
+    references = read_references(table)
+    rows: dict[tuple[str, int], list[int]] = {}
+    for row, place in enumerate(zip(boxes["path"], boxes["page"], strict=True)):
+        rows.setdefault(place, []).append(row)
+    found = {place: _hold(boxes.iloc[held], names) for place, held in rows.items()}
+    faults: tuple[Unreadable, ...] = ()
+    if images is not None:
+        listing = list_places(images)
+        references |= read_references(images)
+        faults = listing.faults
+        # By the real path: a picture with boxes must not come back as one without, by a link.
+        known = {Path(path).resolve() for path, _ in found}
+        for listed in listing.places:
+            if listed.path.resolve() not in known:
+                found[str(listed.path), 0] = Boxes.make([], [])
+    items = tuple(
+        Example(
+            place=Place(path=Path(path), page=page, reference=references.get(path)),
+            boxes=found[path, page],
+        )
+        for path, page in sorted(found)
+    )
+    return Examples(labels=names, items=_check_references(items, table), faults=faults)
+
+
+def _read_labelled(
+    table: Path, labels: Sequence[str] | None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Read the boxes and the labels to count in."""
     boxes = read_boxes(table)
     if "label" not in boxes:
         raise TableError(f"{table} has no column label: expected path,label,xmin,ymin,xmax,ymax")
@@ -68,80 +108,11 @@ def read_examples(
             f"{table} has the label {unknown[0]!r}, which the model was not taught: expected "
             f"{', '.join(names)}"
         )
-    references = read_references(table)
-    rows: dict[tuple[str, int], list[int]] = {}
-    for row, place in enumerate(zip(boxes["path"], boxes["page"], strict=True)):
-        rows.setdefault(place, []).append(row)
-    found = {place: _hold(boxes.iloc[held], names) for place, held in rows.items()}
-    if images is not None:
-        references |= read_references(images)
-        with_boxes = {path for path, _ in found}
-        for path in list_paths(images):
-            if path not in with_boxes:
-                found[path, 0] = Boxes.make([], [])
-    items = tuple(
-        Example(place=_place(path, page, references), boxes=found[path, page])
-        for path, page in sorted(found)
-    )
-    return Examples(labels=names, items=_check_references(items, table))
-
-
-def read_references(table: Path) -> dict[str, Path]:
-    """Return the golden reference of each path that a table gives one for.
-
-    A folder gives none.
-    """
-    if not _is_table(table):
-        return {}
-    rows = read_table(table, required=("path",))
-    column = next((name for name in rows if str(name).lower() in _REFERENCES), None)
-    if column is None:
-        return {}
-    return {
-        str(resolve_path(path, table.parent)): resolve_path(reference, table.parent)
-        for path, reference in zip(rows["path"], rows[column], strict=True)
-        if reference
-    }
-
-
-def list_paths(source: Path) -> list[str]:
-    """Return the absolute paths of a CSV's column path, of a folder's images, or of one image.
-
-    Raises
-    ------
-    InputError
-        The source is absent or has no image.
-    """
-    from embeddings.extract.options import ExtractOptions
-    from embeddings.extract.sources import open_source
-
-    found = open_source(source, ExtractOptions())
-    # What cannot be read is told when its turn comes, as for the files that are there.
-    return [*map(str, found.files), *(path for path, _ in found.quarantined)]
-
-
-def list_places(source: Path) -> list[Place]:
-    """Return the pictures of a source with the golden references that its table gives.
-
-    Raises
-    ------
-    InputError
-        The source is absent or has no image.
-    """
-    references = read_references(source)
-    return [Place(path=Path(p), reference=references.get(p)) for p in list_paths(source)]
-
-
-def _is_table(path: Path) -> bool:
-    return path.suffix.lower() in (".csv", ".tsv", ".txt") and path.is_file()
+    return boxes, names
 
 
 def _hold(rows: pd.DataFrame, labels: tuple[str, ...]) -> Boxes:
     return Boxes.make(rows[_EDGES].to_numpy(), [labels.index(label) for label in rows["label"]])
-
-
-def _place(path: str, page: int, references: Mapping[str, Path]) -> Place:
-    return Place(path=Path(path), page=page, reference=references.get(path))
 
 
 def _check_references(items: tuple[Example, ...], table: Path) -> tuple[Example, ...]:

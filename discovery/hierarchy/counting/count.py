@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from discovery.hierarchy.counting.predict import Detector, find_boxes
-from discovery.hierarchy.counting.records import Boxes, Place
+from discovery.hierarchy.counting.records import Boxes, Place, Unreadable
 from discovery.hierarchy.counting.views import GreyWindows, View, load_view, read_reference
 from embeddings.errors import ImageError
 from embeddings.images import Picture, fingerprint_file, image_id, read_pictures
@@ -42,14 +42,6 @@ class Counted:
     um_per_pixel: float
     size: tuple[int, int]
     view: View | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
-    """A file that could not be counted, and why."""
-
-    path: Path
-    reason: str
 
 
 def count_defects(

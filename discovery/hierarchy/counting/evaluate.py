@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from discovery.hierarchy.counting.boxes import read_examples
-from discovery.hierarchy.counting.count import Unreadable
 from discovery.hierarchy.counting.gather import gather_pictures
 from discovery.hierarchy.counting.options import EvaluateOptions
 from discovery.hierarchy.counting.predict import Detector, find_boxes
+from discovery.hierarchy.counting.records import Unreadable
 from discovery.hierarchy.counting.score import score_detections
 from discovery.hierarchy.counting.views import GreyWindows
 from embeddings.console import track
@@ -54,5 +54,5 @@ def evaluate_detector(
     ]
     threshold = detector.threshold if options.threshold is None else options.threshold
     scores = score_detections(pairs, detector.spec.labels, threshold=threshold)
-    faults = tuple(Unreadable(path=Path(path), reason=reason) for path, reason in gathered.faults)
+    faults = (*examples.faults, *gathered.faults)
     return scores | {"unreadable": len(faults)}, faults

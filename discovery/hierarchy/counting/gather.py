@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from discovery.hierarchy.counting.records import Boxes, Example, Place
+from discovery.hierarchy.counting.records import Boxes, Example, Place, Unreadable
 from discovery.hierarchy.counting.views import GreyWindows, View, load_view, read_place
 from embeddings.console import track
 from embeddings.errors import ImageError, TableError
@@ -55,7 +55,7 @@ class Gathered:
 
     items: tuple[Example, ...]
     views: Views
-    faults: tuple[tuple[str, str], ...]
+    faults: tuple[Unreadable, ...]
 
 
 def gather_pictures(items: Sequence[Example], windows: GreyWindows) -> Gathered:
@@ -67,13 +67,13 @@ def gather_pictures(items: Sequence[Example], windows: GreyWindows) -> Gathered:
         A box lies outside of its picture by more than a pixel.
     """
     usable: list[Example] = []
-    faults: list[tuple[str, str]] = []
+    faults: list[Unreadable] = []
     views = Views([item.place for item in items], windows)
     for index, item in enumerate(track(items, total=len(items), what="pictures")):
         try:
             usable.append(replace(item, boxes=_fit_inside(item, views[index])))
         except ImageError as error:
-            faults.append((str(item.place.path), str(error)))
+            faults.append(Unreadable(path=item.place.path, reason=str(error)))
     kept = views.keep([item.place for item in usable])
     return Gathered(items=tuple(usable), views=kept, faults=tuple(faults))
 

@@ -7,12 +7,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from discovery.hierarchy.counting.boxes import ANY_DEFECT, Examples, read_examples
-from discovery.hierarchy.counting.count import Unreadable
 from discovery.hierarchy.counting.gather import Gathered, gather_pictures
 from discovery.hierarchy.counting.options import TrainOptions
 from discovery.hierarchy.counting.plan import choose_spec
 from discovery.hierarchy.counting.predict import Detector
-from discovery.hierarchy.counting.records import DetectorSpec
+from discovery.hierarchy.counting.records import DetectorSpec, Unreadable
 from discovery.hierarchy.counting.start import find_backbone
 from discovery.hierarchy.counting.train import train_detector
 from discovery.hierarchy.counting.views import GreyWindows
@@ -49,7 +48,7 @@ def learn_boxes(table: Path, *, options: TrainOptions) -> tuple[Detector, tuple[
         told["pictures"] = len(gathered.items)
         told["boxes"] = sum(len(item.boxes) for item in gathered.items)
         told["types"] = len(examples.labels)
-        told["unreadable"] = len(gathered.faults)
+        told["unreadable"] = len(examples.faults) + len(gathered.faults)
     weights = find_backbone(options.weights)
     spec = _choose(examples, gathered, weights, windows=windows, options=options)
     with stage("training") as told:
@@ -64,8 +63,7 @@ def learn_boxes(table: Path, *, options: TrainOptions) -> tuple[Detector, tuple[
         told["tile"], told["size"] = spec.tile, spec.size
         told["best epoch"] = detector.facts["epoch"]
     facts = detector.facts | _describe(table, weights, options)
-    faults = tuple(Unreadable(path=Path(path), reason=reason) for path, reason in gathered.faults)
-    return replace(detector, facts=facts), faults
+    return replace(detector, facts=facts), (*examples.faults, *gathered.faults)
 
 
 def _gather(examples: Examples, windows: GreyWindows, table: Path) -> Gathered:

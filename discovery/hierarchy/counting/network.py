@@ -16,7 +16,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
-from torchvision.ops import FrozenBatchNorm2d
+from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
 from discovery.hierarchy.counting.records import DetectorSpec
 
@@ -84,6 +84,11 @@ def build_detector(
         body,
         rpn_anchor_generator=AnchorGenerator(
             tuple((side,) for side in spec.anchors), (spec.ratios,) * len(spec.anchors)
+        ),
+        # One sample a bin: a bin of a small defect is less than a cell, and pooling's gradient was
+        # a quarter of a step. Half of the canonical scale keeps the bins of large ones small too.
+        box_roi_pool=MultiScaleRoIAlign(
+            ["0", "1", "2", "3"], output_size=7, sampling_ratio=1, canonical_scale=112
         ),
         box_head=TwoMLPHead(body.out_channels * 7 * 7, _WIDTH),  # RoIAlign gives 7 x 7
         box_predictor=FastRCNNPredictor(_WIDTH, n_classes),

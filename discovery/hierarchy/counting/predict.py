@@ -15,7 +15,7 @@ from torchvision.models.detection import FasterRCNN
 
 from discovery.hierarchy.counting.records import Boxes, DetectorSpec
 from discovery.hierarchy.counting.samples import show_sample
-from discovery.hierarchy.counting.tiles import merge_tiles
+from discovery.hierarchy.counting.tiles import MOST_OVERLAP, OVERLAP, merge_tiles
 from discovery.hierarchy.counting.views import View
 from embeddings.images import Region, tile_picture
 from embeddings.resnet import choose_precision
@@ -66,7 +66,9 @@ def find_boxes(detector: Detector, view: View, *, tile: int | None = None) -> Bo
     """
     height, width = view.shape[1:]
     side = tile or detector.spec.tile
-    regions = tile_picture(width, height, tile=side, overlap=detector.overlap)
+    # Smaller tiles need a larger share of overlap for the same defects to be whole in one.
+    overlap = min(max(detector.overlap * detector.spec.tile / side, OVERLAP), MOST_OVERLAP)
+    regions = tile_picture(width, height, tile=side, overlap=overlap)
     found: list[tuple[Region, Boxes]] = []
     batch = _BATCH[detector.device.type]
     for start in range(0, len(regions), batch):

@@ -89,6 +89,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A file that could not be used, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """One picture with all its boxes; a picture without any is one without defects."""
 

@@ -14,7 +14,7 @@ from discovery.hierarchy.counting.records import Boxes
 from embeddings.images import Region
 
 OVERLAP = 0.25  # of a tile's side, or more where defects are larger (`choose_overlap`)
-_MOST_OVERLAP = 0.5  # beyond, every place is seen three times and more
+MOST_OVERLAP = 0.5  # beyond, every place is seen three times and more
 SAME_IOU = 0.5  # two boxes that overlap by more are one defect, whatever their types
 _INSIDE = 0.7  # share of a cut box that lies in a neighbour's: the same defect
 _TOUCH = 2.0  # pixels from a tile's border within which a box was cut by it
@@ -34,7 +34,7 @@ def choose_overlap(lengths: NDArray[np.float32], tile: int) -> float:
     if not len(lengths):
         return OVERLAP
     needed = 1.1 * float(np.percentile(lengths, 95)) / tile
-    return min(max(OVERLAP, needed), _MOST_OVERLAP)
+    return min(max(OVERLAP, needed), MOST_OVERLAP)
 
 
 def merge_tiles(

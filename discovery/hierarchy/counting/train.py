@@ -179,8 +179,9 @@ class _Pace:
     def step(self) -> None:
         """Set the learning rate of this step, and take it."""
         self.done += 1
-        warm = min(1.0, self.done / max(1.0, _WARM_UP * self._steps), self.share / _WARM_UP)
-        rate = self.highest * warm * 0.5 * (1 + math.cos(math.pi * self.share))
+        share = self.share
+        warm = min(1.0, share / _WARM_UP)
+        rate = self.highest * warm * 0.5 * (1 + math.cos(math.pi * share))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         torch.nn.utils.clip_grad_norm_(self.parameters, _MOST_GRADIENT)

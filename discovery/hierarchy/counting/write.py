@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from discovery.hierarchy.counting.count import Counted, Unreadable
+from discovery.hierarchy.counting.count import Counted
+from discovery.hierarchy.counting.records import Unreadable
 from discovery.runs import format_csv
 
 _BOX_COLUMNS = (
