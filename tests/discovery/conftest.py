@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from discovery.hierarchy import network
+from discovery.hierarchy import cascade, network
 
 
 @pytest.fixture(scope="module")
 def few_steps():
-    """Train networks for a tenth of their steps: blobs are learned by then."""
+    """Train networks for few of their steps, and three folds: blobs are learned by then."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "_LEAST_STEPS", 40)
+        patch.setattr(cascade, "FOLDS", 3)
+        patch.setattr(network, "_LEAST_STEPS", 25)
         yield
 
 
