@@ -138,8 +138,15 @@ class NoveltyScale:
         return cls(medians=medians, units=units, limit=limit)
 
     def judge(self, views: Floats) -> NDArray[np.float32]:
-        """Return the novelty (n,) of images by their views: 1 at the limit, above it unknown."""
-        scaled = ((views - self.medians) / self.units).mean(axis=1)
+        """Return the novelty (n,) of images by their views: 1 at the limit, above it unknown.
+
+        However great the doubt, the distances must lie beyond the limit too: an image between two
+        types that lies as near as known ones do is no unknown.
+        """
+        units = (views - self.medians) / self.units  # (n, 3)
+        doubt = VIEWS.index("doubt")
+        units[:, doubt] = np.minimum(units[:, doubt], max(self.limit, 0.0))
+        scaled = units.mean(axis=1)
         return np.asarray(np.exp(np.clip(scaled - self.limit, -_MOST, _MOST)), np.float32)
 
 

@@ -20,8 +20,7 @@ def make(**options):
 
 
 def answer(cascade, rows, **options):
-    ids = np.array([f"i{i}" for i in range(len(rows))], dtype=np.str_)
-    return cascade.answer(rows, ids, **options)
+    return cascade.answer(rows, np.array([f"i{i}" for i in range(len(rows))]), **options)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +111,7 @@ def test_a_label_above_its_siblings_is_vouched_for_down_to_there(make_blobs):
     assert {"a/x", "a/y", "c"} == set(fitted.classes_.tolist())
     answers = answer(fitted, between)
     assert np.mean(np.char.startswith(answers.forced, "a/")) > 0.9
-    assert set(answers.labels.tolist()) <= {"", "a", "a/x", "a/y"}
+    assert {"", "a", "a/x", "a/y"} >= set(answers.labels.tolist())
 
 
 def test_one_type_is_refused_in_one_line():
@@ -284,7 +283,7 @@ def test_a_blob_of_another_type_is_unknown(cascade, make_blobs):
 def test_an_image_between_two_siblings_is_undecided_below_their_parent(make_blobs):
     rows, labels = make_blobs(("a/x", "a/y", "b"), size=60, gap=3)
     rows[:120, 4:] += 3  # what the siblings have in common
-    fitted = make(target_purity=0.99, false_alarms=0).fit(rows, labels)
+    fitted = make(target_purity=0.99).fit(rows, labels)
     corners = 3 * np.eye(12) + np.repeat([0, 3], [4, 8])
     answers = answer(fitted, np.stack([(corners[0] + corners[1]) / 2, corners[0]]))
     assert ["undecided", "named"] == answers.verdicts.tolist()
@@ -304,7 +303,8 @@ def test_noisy_images_are_undecided_whatever_they_look_like(cascade, blobs):
 @pytest.mark.parametrize(("alarms", "purity"), [(0.0, 0.6), (0.05, 0.9), (0.2, 1.0)])
 def test_false_alarms_are_kept_on_images_held_out(fit_vague, alarms, purity):
     refused = answer_held_out(fit_vague(false_alarms=alarms, target_purity=purity))[1]
-    assert alarms - 0.02 <= refused.mean() <= alarms
+    assert refused.mean() <= alarms
+    assert refused.any() == (alarms > 0)
 
 
 @pytest.mark.parametrize("rejection", [0.0, 0.3])

@@ -60,7 +60,7 @@ def test_blocks_of_images_change_nothing(known):
 @pytest.mark.parametrize("n", [1, 2, 4, 10, 19, 20, 21, 100, 333])
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.1, 0.5, 1.0])
 def test_no_more_than_the_share_of_held_out_images_is_refused(n, share):
-    views = np.random.default_rng(n).normal(size=(n, 3))
+    views = np.random.default_rng(n).normal(size=(n, 3)) * [1, 1, 0]
     refused = NoveltyScale.fit(views, false_alarms=share).judge(views) > 1
     assert refused.sum() <= share * n
     assert refused.sum() >= share * n - 2  # and the share is used
@@ -95,6 +95,15 @@ def test_novelty_stays_a_number_however_far_an_image_is():
     assert np.isfinite(novelties).all()
     assert novelties[0] > 1 > novelties[1] > 0
     assert novelties[2] == 1
+
+
+def test_doubt_alone_makes_no_unknown(known):
+    _, scale, views = known
+    doubtful = views.copy()
+    doubtful[:, VIEWS.index("doubt")] = 1  # many units: these images' doubts are all alike
+    scaled = ((views - scale.medians) / scale.units)[:, :2].mean(axis=1)
+    np.testing.assert_array_equal(scaled > scale.limit, scale.judge(doubtful) > 1)
+    assert 0 < np.mean(scaled > scale.limit) < 0.2
 
 
 def test_a_limit_of_infinity_accepts_everything():
