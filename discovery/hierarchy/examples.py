@@ -4,8 +4,9 @@ A label that a cluster brought counts by the image's membership; one that a pers
 image counts fully; noise and images without a label are not learned.
 """
 
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from discovery.formats.handoff import read_handoff, read_known_types
+from discovery.formats.handoff import digest_rows, read_handoff, read_known_types
 from discovery.hierarchy.parts import Fault, Part, name_part
 from discovery.records import NOISE
 from discovery.runs import HANDOFF_CSV, HANDOFF_JSON, hash_bytes, hash_file
@@ -104,12 +105,11 @@ def read_examples(path: Path) -> Examples:
             "name its proposals, first"
         )
     weights = np.where(kept["label_source"] == "cluster", kept["membership"], 1.0)
-    description = json.loads((table.parent / HANDOFF_JSON).read_text(encoding="utf-8"))
     return _make_examples(
         kept[["image_id", "path", "label"]].assign(weight=weights.astype(np.float32)),
         table,
         source="handoff",
-        sha256=str(description["sha256"]),
+        sha256=digest_rows(handoff.rows),  # held against that of handoff.json by read_handoff
         left_out=len(handoff.rows) - len(kept),
         definitions={kind.label: kind.definition for kind in handoff.types if kind.definition},
         store=handoff.store,
@@ -123,8 +123,11 @@ def _find_handoff(path: Path) -> Path | None:
         table = path.with_suffix(".csv")
     if not table.is_file():
         raise HandoffError(f"{table} does not exist: give a handoff.csv or a CSV with path,label")
-    if not (table.parent / HANDOFF_JSON).is_file():
+    # Both may have been renamed, or the CSV alone.
+    if not any(p.is_file() for p in (table.with_suffix(".json"), table.with_name(HANDOFF_JSON))):
         return None
+    if table.name == HANDOFF_CSV or table != path:
+        return table  # it says that it is one: what it lacks is a fault
     columns = set(read_table(table, required=("path", "label")).columns)
     return table if columns >= _HANDOFF_COLUMNS else None
 
@@ -135,17 +138,19 @@ def _make_examples(rows: pd.DataFrame, table: Path, **facts: Any) -> Examples:
     weights: list[float] = []
     faults: list[Fault] = []
     seen: dict[str, int] = {}  # image id -> position
+    fingerprint = functools.cache(fingerprint_file)  # a file of a thousand tiles is read once
     for name, path, label, weight in rows[["image_id", "path", "label", "weight"]].itertuples(
         index=False, name=None
     ):
         try:
-            found = _identify(name, path)
+            found = _identify(name, path, fingerprint)
         except ImageError as error:
             faults.append((path, str(error)))
             continue
         for part in found:
             if (position := seen.setdefault(part.image_id, len(parts))) < len(parts):
                 _check_agreement(table, (parts[position].path, labels[position]), (path, label))
+                weights[position] = max(weights[position], float(weight))  # the firmer row counts
                 continue
             parts.append(part)
             labels.append(label)
@@ -165,12 +170,12 @@ def _make_examples(rows: pd.DataFrame, table: Path, **facts: Any) -> Examples:
     )
 
 
-def _identify(name: str, path: str) -> Sequence[Part]:
+def _identify(name: str, path: str, fingerprint: Callable[[Path], str]) -> Sequence[Part]:
     """Return the image that a row names; all pages of a file where it names none."""
     file = Path(path)
     if not file.is_file():
         raise ImageError("file not found")
-    file_id = fingerprint_file(file)
+    file_id = fingerprint(file)
     if name:
         if name[:16] != file_id:
             raise ImageError("is no longer the file that was labelled: its content has changed")
