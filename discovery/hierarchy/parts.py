@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from discovery.formats.pictures import split_id
-from embeddings.errors import ImageError
+from embeddings.errors import ImageError, OptionError
 from embeddings.extract import ExtractOptions
 from embeddings.extract.reader import TILE_OVERLAP, Recipe
 from embeddings.extract.select import check_boxes, make_recipe, select_files
@@ -83,26 +83,42 @@ def find_parts(source: Path, options: ExtractOptions) -> Parts:
     recipe = make_recipe(options)
     only = None if options.only is None else read_only_list(options.only)
     if source.is_dir() and store_exists(source):
-        return _read_store(source, only)
+        _check_store_options(options)
+        return _check_listed(_read_store(source, only), only, source)
     found = open_source(source, options)
     printed = fingerprint_files(found.files, _NO_FILES, workers=options.workers or 4)
     files = printed.files
     check_boxes(recipe, files["path"].tolist(), options.boxes)
     files = select_files(files, recipe, only)
     faults = [*found.quarantined, *printed.quarantined]
+    paths = _group(files["path"], files["file_id"])
     parts = []
-    for path, file_id in files.drop_duplicates("file_id")[["path", "file_id"]].itertuples(
-        index=False, name=None
-    ):
+    for file_id, copies in paths.items():
         try:
-            listed = _list_parts(path, file_id, recipe)
+            listed = _list_parts(copies, file_id, recipe)
         except ImageError as error:
-            faults.append((path, str(error)))
+            faults.append((copies[0], str(error)))
             continue
-        parts += [part for part in listed if only is None or only(path, part.image_id)]
-    return Parts(
-        parts=tuple(parts), paths=_group(files["path"], files["file_id"]), faults=tuple(faults)
-    )
+        parts += [part for part in listed if only is None or only(copies[0], part.image_id)]
+    made = Parts(parts=tuple(parts), paths=paths, faults=tuple(faults))
+    return _check_listed(made, only, source)
+
+
+def _check_store_options(options: ExtractOptions) -> None:
+    """Refuse options that a store, whose images are cut already, cannot follow."""
+    default = ExtractOptions()
+    for name in ("tile", "boxes", "exclude", "um_per_pixel"):
+        if getattr(options, name) != getattr(default, name):
+            raise OptionError(
+                f"--{name.replace('_', '-')} has no effect on a store: give the folder of images"
+            )
+
+
+def _check_listed(found: Parts, only: OnlyList | None, source: Path) -> Parts:
+    """Refuse a list that names no image of the source, such as pages that a file does not have."""
+    if only is not None and not found.parts and not found.faults:
+        raise OptionError(f"--only {only.table}: none of its images is in {source}")
+    return found
 
 
 def _read_store(folder: Path, only: OnlyList | None) -> Parts:
@@ -122,9 +138,11 @@ def _read_store(folder: Path, only: OnlyList | None) -> Parts:
     )
 
 
-def _list_parts(path: str, file_id: str, recipe: Recipe) -> list[Part]:
+def _list_parts(copies: Sequence[str], file_id: str, recipe: Recipe) -> list[Part]:
+    """List the images of one file, which may be there under several paths."""
+    path = copies[0]
     if recipe.boxes is not None:
-        names = dict.fromkeys(recipe.crop_ids(path, file_id))
+        names = dict.fromkeys(name for copy in copies for name in recipe.crop_ids(copy, file_id))
         return [name_part(name, path) for name in names]
     sizes = read_sizes(Path(path))
     parts = []
