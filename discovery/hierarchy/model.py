@@ -10,6 +10,8 @@ models do not mix.
 """
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from discovery.hierarchy.cascade import CascadeClassifier
 from discovery.hierarchy.pack import pack_cascade, unpack_cascade
 from discovery.runs import hash_bytes, hash_file, write_bytes
+from discovery.runs.files import is_temporary, sweep_temporary
 from embeddings.errors import HandoffError, ModelError, StoreError
 from embeddings.records import ExtractorSpec
 
@@ -31,6 +34,7 @@ MODEL_JSON = "model.json"
 FORMAT = "defect-discovery-classifier"
 VERSION = 1
 _SHA = 16  # digits of a hash in a file's name
+_OWN = re.compile(rf"(cascade|backbone)-[0-9a-f]{{{_SHA}}}\.safetensors")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +73,29 @@ def check_place(folder: Path) -> None:
     Raises
     ------
     ModelError
-        There is a file, or a folder that holds something and is not a model.
+        There is a file, or a folder that holds something and is not a model, or nothing can be
+        written there.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ModelError(f"--out {folder} is a file, expected a folder: choose another name")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MODEL_JSON).is_file():
+    place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not place.is_dir():
+        raise ModelError(f"--out {folder}: {place} is a file, expected a folder")
+    if not os.access(place, os.W_OK):
+        raise ModelError(f"--out {folder}: {place} cannot be written to, choose another place")
+    if place == folder and not _may_replace(folder):
         raise ModelError(f"--out {folder} is not empty and holds no model: choose a new folder")
+
+
+def _may_replace(folder: Path) -> bool:
+    if (folder / MODEL_JSON).is_file():
+        # Looked for in the bytes: a damaged model may be trained again into its place.
+        return FORMAT.encode() in (folder / MODEL_JSON).read_bytes()
+    # A first save that was interrupted leaves nothing but files of its own.
+    return all(_is_own(path.name) for path in folder.iterdir())
+
+
+def _is_own(name: str) -> bool:
+    """Tell whether a file is one that `save_model` writes, whole or interrupted."""
+    return is_temporary(name) or bool(_OWN.fullmatch(name))
 
 
 def save_model(model: Model, folder: Path) -> None:
@@ -86,7 +107,8 @@ def save_model(model: Model, folder: Path) -> None:
         See `check_place`.
     """
     check_place(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_dir():
+        sweep_temporary(folder)
     arrays, settings = pack_cascade(model.cascade)
     belongs = _describe_belonging(
         settings["taxonomy"], model.spec.to_dict(), str(model.training.get("sha256", ""))
@@ -107,11 +129,11 @@ def save_model(model: Model, folder: Path) -> None:
         "files": files,
     }
     content["sha256"] = _seal(content)
-    write_bytes(folder / MODEL_JSON, (json.dumps(content, indent=2) + "\n").encode())
+    write_bytes(folder / MODEL_JSON, _format(content))
     kept = {entry["name"] for entry in files.values()}
     for stale in folder.glob("*.safetensors"):
-        if stale.name not in kept:
-            stale.unlink()
+        if _OWN.fullmatch(stale.name) and stale.name not in kept:
+            stale.unlink()  # a user's own files stay
 
 
 def load_model(folder: Path) -> Model:
@@ -158,6 +180,10 @@ def _describe_belonging(
     }
 
 
+def _format(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
 def _seal(content: Mapping[str, Any]) -> str:
     return hash_bytes(json.dumps(content, sort_keys=True).encode())
 
@@ -167,7 +193,8 @@ def _write_tensors(
 ) -> dict[str, str]:
     from safetensors.numpy import save
 
-    whole = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    # Not ascontiguousarray, which makes single numbers arrays of one.
+    whole = {name: np.asarray(value, order="C") for name, value in arrays.items()}
     data = save(whole, metadata=dict(belongs))
     sha256 = hash_bytes(data)
     name = f"{kind}-{sha256[:_SHA]}.safetensors"
@@ -178,7 +205,8 @@ def _write_tensors(
 def _read_json(folder: Path) -> dict[str, Any]:
     path = folder / MODEL_JSON
     try:
-        content = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        content = json.loads(data)
     except FileNotFoundError as error:
         raise ModelError(
             f"{folder} is not a model (no {MODEL_JSON}): make one with discovery.classify train"
@@ -194,8 +222,8 @@ def _read_json(folder: Path) -> dict[str, Any]:
             f"{path} has version {content.get('version')}, this program reads {VERSION}: use the "
             "program that wrote it, or train the model again"
         )
-    sha256 = content.pop("sha256", None)
-    if sha256 != _seal(content):
+    is_whole = data == _format(content)  # blanks and the writing of numbers count, too
+    if content.pop("sha256", None) != _seal(content) or not is_whole:
         raise ModelError(f"{path} was altered: its sha256 does not match, train the model again")
     return content
 
