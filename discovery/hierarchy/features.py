@@ -122,10 +122,11 @@ def reopen_sight(
 
 def _open_named(named: Mapping[str, Any]) -> Store | None:
     """Open the store that a handoff names; None where there is none any more."""
-    path = Path(str(named.get("path", "")))
-    if not named or not store_exists(path):
-        if named:
-            get_logger().info("the handoff's store %s is not here: features are made anew", path)
+    if not named.get("path"):
+        return None
+    path = Path(str(named["path"]))
+    if not store_exists(path):
+        get_logger().info("the handoff's store %s is not here: features are made anew", path)
         return None
     store = open_store(path)
     if store.spec.hash != named.get("spec_hash"):

@@ -10,7 +10,7 @@ from embeddings.extract import ExtractOptions
 
 MAX_SEED = 2**32 - 1
 # Options of extraction that say which images there are: here the table says it.
-_OF_TABLES = ("tile", "boxes", "only", "exclude", "metadata", "um_per_pixel", "vector_dtype")
+OF_TABLES = ("tile", "boxes", "only", "exclude", "metadata", "um_per_pixel", "vector_dtype")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class TrainOptions:
             if value is not None and not low <= value <= high:
                 flag = "--" + name.replace("_", "-")
                 raise OptionError(f"{flag} {value}: expected {low:g} to {high:g}")
-        refuse_options(self.extract, _OF_TABLES)
+        refuse_options(self.extract)
         if self.finetune and self.extract.extractor == "texture":
             raise OptionError("--finetune needs ResNet-50; leave --extractor texture out")
 
@@ -68,6 +68,8 @@ class PredictOptions:
     """Take only the images of this CSV (column image_id or path)."""
     exclude: tuple[str, ...] = ()
     """Leave out files that match these patterns, such as: 'masks/*'."""
+    um_per_pixel: float | None = None
+    """Pixel size in micrometres, which the boxes of a KLARF need."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the network runs."""
     batch_size: int | None = None
@@ -85,7 +87,7 @@ class PredictOptions:
         return ExtractOptions(**{field.name: getattr(self, field.name) for field in fields(self)})
 
 
-def refuse_options(options: ExtractOptions, names: tuple[str, ...]) -> None:
+def refuse_options(options: ExtractOptions, names: tuple[str, ...] = OF_TABLES) -> None:
     """Refuse options that would have no effect.
 
     Raises
@@ -98,7 +100,7 @@ def refuse_options(options: ExtractOptions, names: tuple[str, ...]) -> None:
         if getattr(options, name) != getattr(default, name):
             raise OptionError(
                 f"--{name.replace('_', '-')} has no effect here: the table says which images are "
-                "learned (an image_id names a page, tile or crop)"
+                "meant (an image_id names a page, tile or crop)"
             )
 
 
