@@ -21,10 +21,11 @@ from discovery.hierarchy.counting.network import build_detector
 from discovery.hierarchy.counting.options import CountOptions, TrainOptions
 from discovery.hierarchy.counting.predict import Detector, find_boxes
 from discovery.hierarchy.counting.records import Boxes, DetectorSpec, Example, Place
-from discovery.hierarchy.counting.train import split_examples
+from discovery.hierarchy.counting.start import find_backbone
+from discovery.hierarchy.counting.train import list_crops, split_examples
 from discovery.hierarchy.counting.views import GreyWindows
 from embeddings.console import run_command
-from embeddings.errors import OptionError
+from embeddings.errors import OptionError, WeightsError
 
 CPU = torch.device("cpu")
 TINY = TrainOptions(weights="none", epochs=1, batch_size=4, size=64, holdout=0.25, device="cpu")
@@ -395,3 +396,35 @@ def test_each_side_of_the_split_has_boxes(with_boxes, without, tmp_path):
     assert sorted([*split.learnt, *split.held_out]) == list(range(len(items)))
     for side in (split.learnt, split.held_out):
         assert any(len(items[i].boxes) for i in side)
+
+
+def test_an_epoch_sees_a_large_picture_by_as_many_crops_as_tiles_fill_it():
+    views = [np.zeros((1, 64, 64), np.float32), np.zeros((1, 128, 192), np.float32)]
+    crops = list_crops(np.array([0, 1]), views, 64)
+    assert [[0, 0], *([1, number] for number in range(6))] == crops.tolist()
+
+
+@pytest.fixture
+def no_network(tmp_path, monkeypatch):
+    """Nothing downloaded before, and a proxy that refuses every connection."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+
+def test_without_a_wish_and_without_weights_it_starts_from_nothing_and_says_so(no_network, caplog):
+    assert find_backbone(None) is None
+    assert "WARNING: no ImageNet weights could be had" in caplog.text
+
+
+@pytest.mark.parametrize("source", ["imagenet", "imagenet-v1", "absent.safetensors"])
+def test_weights_that_were_asked_for_are_never_replaced(no_network, source):
+    with pytest.raises(WeightsError):
+        find_backbone(source)
+
+
+def test_none_is_a_wish_too(caplog):
+    assert find_backbone("none") is None
+    assert "" == caplog.text

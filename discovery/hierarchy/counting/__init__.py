@@ -1,9 +1,9 @@
 """Counting defects: Faster R-CNN trained from boxes, large pictures by tiles, its evaluation.
 
-    examples = read_examples(Path("boxes.csv"), Path("images"))
-    detector = ...                        # train_detector, or load_detector(folder, device)
-    for answer in count_defects(detector, places):
-        answer.boxes                      # edges in pixels, labels, scores
+    detector, faults = learn_boxes(Path("boxes.csv"), options=TrainOptions())  # learn.py
+    save_detector(detector, Path("model"))                                     # model.py
+    for answer in count_defects(detector, list_places(Path("images")).places):  # count.py
+        answer.boxes  # edges in pixels, labels, scores
 
 From the command line: python -m discovery.detect.
 """

@@ -26,7 +26,7 @@ class TrainOptions:
         none to start from nothing, which takes longer and needs more pictures. By default
         imagenet where it can be had, else none.
     epochs : int
-        Times that each picture is seen.
+        Times that all pictures are seen, of large ones as many crops as tiles fill them.
     max_minutes : float or None
         Training ends in time to stop after this many minutes; the learning rate falls in step.
     tile : int or None

@@ -123,11 +123,12 @@ def _fit(
     split: Split,
     options: TrainOptions,
 ) -> Detector:
-    pace = _Pace(detector, n=len(split.learnt), options=options)
+    crops = list_crops(split.learnt, views, detector.spec.tile)  # (n, 2)
+    pace = _Pace(detector, n=len(crops), options=options)
     best: Detector | None = None
     tensors: dict[str, torch.Tensor] = {}
     for epoch in range(options.epochs):
-        order = np.random.default_rng([options.seed, epoch]).permutation(split.learnt)
+        order = np.random.default_rng([options.seed, epoch]).permutation(crops)
         crop = _SMALL_CROP if pace.share < _SMALL_UNTIL else 1.0
         make = partial(_make, boxes, views, detector.spec, key=(options.seed, epoch), share=crop)
         samples = _prepare(order, make)
@@ -228,22 +229,34 @@ def _make(
     boxes: Sequence[Boxes],
     views: Sequence[View],
     spec: DetectorSpec,
-    index: int,
+    crop: NDArray[np.int64],
     *,
     key: tuple[int, int],
     share: float,
 ) -> Sample:
-    rng = np.random.default_rng([*key, index])
+    index, number = (int(v) for v in crop)
+    rng = np.random.default_rng([*key, index, number])
     return make_sample(views[index], boxes[index], spec, rng=rng, share=share)
 
 
-def _prepare(order: NDArray[np.int64], make: Callable[[int], Sample]) -> Iterator[Sample]:
+def list_crops(learnt: NDArray[np.int64], views: Sequence[View], tile: int) -> NDArray[np.int64]:
+    """List the (picture, number) of an epoch's crops: as many of a picture as tiles fill it."""
+    areas = [views[i].shape[1] * views[i].shape[2] for i in learnt]
+    counts = [max(1, round(area / tile**2)) for area in areas]
+    return np.array(
+        [(i, number) for i, n in zip(learnt, counts, strict=True) for number in range(n)], np.int64
+    )
+
+
+def _prepare(
+    order: NDArray[np.int64], make: Callable[[NDArray[np.int64]], Sample]
+) -> Iterator[Sample]:
     """Make the samples of an epoch in order, a few ahead of the network."""
     with ThreadPoolExecutor(_AHEAD, thread_name_prefix="samples") as pool:
-        waiting = collections.deque(pool.submit(make, int(i)) for i in order[: 4 * _AHEAD])
-        for i in order[4 * _AHEAD :]:
+        waiting = collections.deque(pool.submit(make, crop) for crop in order[: 4 * _AHEAD])
+        for crop in order[4 * _AHEAD :]:
             yield waiting.popleft().result()
-            waiting.append(pool.submit(make, int(i)))
+            waiting.append(pool.submit(make, crop))
         while waiting:
             yield waiting.popleft().result()
 
