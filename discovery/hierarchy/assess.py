@@ -71,7 +71,7 @@ def assess_classifier(
             f"none of the truth's types ({_name(truth.labels)}) is one of the model's "
             f"({', '.join(model.cascade.classes_[:5].tolist())}): labels must be written alike"
         )
-    answered = predict_images(model, truth.parts, options=options)
+    answered = predict_images(model, truth.parts, options=options, keep_rows=True)
     place = {part.image_id: i for i, part in enumerate(truth.parts)}
     order = np.array([place[part.image_id] for part in answered.parts], np.intp)
     labels = labels[order]

@@ -1,7 +1,9 @@
 """The verb `predict_images`: a model's answers to the images of a source, noise gate included."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,8 @@ from embeddings.console import get_logger, stage
 from embeddings.errors import InputError
 from embeddings.extract.windows import choose_windows
 
+_BLOCK = 1024  # images described before they are answered: 8 orientations of one take 100 kB
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
@@ -31,7 +35,7 @@ class Answered:
     parts : tuple of Part
         Aligned with the predictions.
     rows : (n, c, d) float32
-        The features, for the flat baseline and the ablation.
+        The features, for the flat baseline and the ablation; n = 0 where they were not kept.
     faults : tuple of (path, reason)
     gate : mapping of str to int
         How many images were clear, denoised, and too noisy for an answer.
@@ -48,9 +52,20 @@ class Answered:
 
 
 def predict_images(
-    model: Model, parts: Sequence[Part], *, options: PredictOptions | None = None
+    model: Model,
+    parts: Sequence[Part],
+    *,
+    options: PredictOptions | None = None,
+    keep_rows: bool = False,
 ) -> Answered:
     """Answer the images.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        As `find_parts` lists them; those of one file stand together.
+    keep_rows : bool
+        Return the features too, which need 100 kB an image.
 
     Raises
     ------
@@ -70,27 +85,87 @@ def predict_images(
         max_pixels=extract.max_pixels,
         workers=count_workers(extract),
     )
-    described = _describe(model, sight, parts, reading, batch_size=extract.batch_size)
-    if not len(described):
-        first = described.faults[0] if described.faults else ("", "no image came")
-        raise InputError(
-            f"none of {len(parts)} images can be read (the first: {': '.join(first)}); expected "
-            "JPEG, PNG, BMP or TIFF files"
-        )
-    with stage("answer") as facts:
-        predictions, gate = answer_described(model.cascade, described)
-        facts.update({name: int((predictions.verdicts == name).sum()) for name in _VERDICTS})
-    return Answered(
-        predictions=predictions,
-        parts=described.parts,
-        rows=described.rows,
-        faults=described.faults,
-        gate=gate,
-        windows=windows,
-    )
+    with stage("describe and answer") as facts:
+        blocks = [
+            _answer_block(model, sight, block, reading, extract.batch_size, keep_rows=keep_rows)
+            for block in _cut_blocks(parts)
+        ]
+        answered = _join(blocks, windows)
+        verdicts = Counter(answered.predictions.verdicts.tolist())
+        facts.update({name: verdicts[name] for name in _VERDICTS}, unreadable=len(answered.faults))
+    return answered
 
 
 _VERDICTS = ("named", "unknown", "undecided")
+_GATE = ("clear", "denoised", "too_noisy")
+
+
+def _cut_blocks(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """Divide the images into blocks of whole files, so that memory does not grow with them."""
+    block: list[Part] = []
+    for _, file in groupby(parts, key=lambda part: part.path):
+        block += file
+        if len(block) >= _BLOCK:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def _answer_block(
+    model: Model,
+    sight: Sight,
+    parts: Sequence[Part],
+    reading: Reading,
+    batch_size: int | None,
+    *,
+    keep_rows: bool,
+) -> tuple[Described, Predictions | None, Mapping[str, int]]:
+    described = describe_images(
+        read_parts(parts, reading),
+        sight.extractor,
+        options=DescribeOptions(turns=model.turns, gate=GateOptions(**model.gate)),
+        batch_size=batch_size,
+        total=len({part.path for part in parts}),
+    )
+    if not len(described):
+        return described, None, {}
+    predictions, gate = answer_described(model.cascade, described)
+    if not keep_rows:
+        described = replace(described, deep=described.deep[:0], classical=described.classical[:0])
+    return replace(described, denoised=None), predictions, gate
+
+
+def _join(
+    blocks: Sequence[tuple[Described, Predictions | None, Mapping[str, int]]],
+    windows: Mapping[str, tuple[float, float]],
+) -> Answered:
+    """Put the blocks together again.
+
+    Raises
+    ------
+    InputError
+        No image could be read.
+    """
+    faults = tuple(fault for described, _, _ in blocks for fault in described.faults)
+    said = [predictions for _, predictions, _ in blocks if predictions is not None]
+    if not said:
+        first = faults[0] if faults else ("", "no image came")
+        raise InputError(
+            f"none of {len(faults)} files can be read (the first: {': '.join(first)}); expected "
+            "JPEG, PNG, BMP or TIFF files"
+        )
+    names = Predictions.__slots__
+    return Answered(
+        predictions=Predictions(
+            **{name: np.concatenate([getattr(one, name) for one in said]) for name in names}
+        ),
+        parts=tuple(part for described, _, _ in blocks for part in described.parts),
+        rows=np.concatenate([described.rows for described, one, _ in blocks if one is not None]),
+        faults=faults,
+        gate={name: sum(gate.get(name, 0) for _, _, gate in blocks) for name in _GATE},
+        windows=windows,
+    )
 
 
 def _complete_windows(
@@ -111,26 +186,6 @@ def _complete_windows(
     return windows
 
 
-def _describe(
-    model: Model,
-    sight: Sight,
-    parts: Sequence[Part],
-    reading: Reading,
-    *,
-    batch_size: int | None,
-) -> Described:
-    with stage("describe images") as facts:
-        described = describe_images(
-            read_parts(parts, reading),
-            sight.extractor,
-            options=DescribeOptions(turns=model.turns, gate=GateOptions(**model.gate)),
-            batch_size=batch_size,
-            total=len({part.path for part in parts}),
-        )
-        facts.update(images=len(described), unreadable=len(described.faults))
-    return described
-
-
 def answer_described(
     cascade: CascadeClassifier, described: Described
 ) -> tuple[Predictions, dict[str, int]]:
@@ -142,7 +197,7 @@ def answer_described(
     """
     ids, noises = described.ids, described.noises
     came = cascade.answer(described.rows, ids, noises=noises)
-    counts = {"clear": int((~described.is_noisy).sum()), "denoised": 0, "too_noisy": 0}
+    counts = dict.fromkeys(_GATE, 0) | {"clear": int((~described.is_noisy).sum())}
     if not described.is_noisy.any():
         return came, counts
     below = np.array([label.split("/")[0] != NO_DEFECT for label in came.forced.tolist()])
