@@ -132,7 +132,7 @@ def test_edited_rows_of_a_handoff_are_refused(handoff, change):
         cells = [line.split(",") for line in lines]
         lines = [",".join(row[:2] + row[3:]) for row in cells]
     table.write_text("\n".join(lines) + "\n")
-    with pytest.raises(HandoffError, match="handoff.csv"):
+    with pytest.raises(HandoffError, match=r"handoff\.csv"):
         read_examples(table)
 
 

@@ -1,7 +1,6 @@
 """The model's folder: the same answers after reading, nothing that was altered is read."""
 
 import json
-import os
 import shutil
 from dataclasses import replace
 
@@ -105,16 +104,16 @@ def test_what_nothing_reaches_comes_back_as_infinite(model, tmp_path, rows):
 
 
 def test_the_folder_holds_safetensors_and_json_and_no_pickle(saved):
-    names = sorted(os.listdir(saved))
-    assert [".safetensors", ".safetensors", ".json"] == [os.path.splitext(n)[1] for n in names]
-    for name in names:
-        data = (saved / name).read_bytes()
-        if name == MODEL_JSON:
+    paths = sorted(saved.iterdir())
+    assert [".safetensors", ".safetensors", ".json"] == [path.suffix for path in paths]
+    for path in paths:
+        data = path.read_bytes()
+        if path.name == MODEL_JSON:
             assert isinstance(json.loads(data), dict)
             continue
         size = int.from_bytes(data[:8], "little")  # safetensors: length of a JSON header, header
         assert isinstance(json.loads(data[8 : 8 + size]), dict)
-        assert hash_bytes(data)[:16] in name
+        assert hash_bytes(data)[:16] in path.name
 
 
 def test_the_files_say_whose_they_are(model, saved):
@@ -269,10 +268,10 @@ def test_a_place_that_holds_something_else_is_refused_and_left_as_it_is(model, t
         with pytest.raises(ModelError, match="file is a file, expected a folder"):
             check_place(tmp_path / name)
     assert other == (tmp_path / "detector" / MODEL_JSON).read_bytes()
-    assert ["a.png"] == os.listdir(tmp_path / "images")
+    assert ["a.png"] == [path.name for path in (tmp_path / "images").iterdir()]
 
 
 def test_a_new_or_empty_place_will_do(tmp_path):
     for place in (tmp_path, tmp_path / "deep" / "er"):
         check_place(place)
-    assert [] == os.listdir(tmp_path)
+    assert [] == list(tmp_path.iterdir())
