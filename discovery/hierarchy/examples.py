@@ -25,6 +25,8 @@ from embeddings.tables import read_table
 
 _HANDOFF_COLUMNS = {"image_id", "path", "cluster_id", "proposal_id", "label"}
 _SHOWN = 3  # examples named in an error; the rest are counted
+# Of a member at the very edge of its cluster: a type of such members alone is still learned.
+_LEAST_WEIGHT = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,8 @@ def read_examples(path: Path) -> Examples:
             f"{table}: none of its {len(handoff.rows)} rows has a label: fill its column label, or "
             "name its proposals, first"
         )
-    weights = np.where(kept["label_source"] == "cluster", kept["membership"], 1.0)
+    doubtful = kept["membership"].clip(lower=_LEAST_WEIGHT)
+    weights = np.where(kept["label_source"] == "cluster", doubtful, 1.0)
     return _make_examples(
         kept[["image_id", "path", "label"]].assign(weight=weights.astype(np.float32)),
         table,

@@ -55,9 +55,14 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
     taxonomy = Taxonomy.from_labels(learned.labels.tolist(), definitions=learned.definitions)
     check_types(taxonomy, learned)
     with stage("train") as facts:
-        cascade = _fit(learned, described, taxonomy, options)
+        cascade = _fit(learned, described, taxonomy, options=options)
         figures = measure_held_out(cascade, learned.labels)
         facts.update(types=len(taxonomy.leaves), **_say_figures(figures))
+    if options.finetune:
+        attempt = _finetune(learned, sight, taxonomy, cascade, options=options)
+        if attempt is not None:
+            sight, described, cascade = attempt
+            figures = measure_held_out(cascade, learned.labels) | {"finetuned": 1}
     _warn(learned, described, cascade)
     gate = _make_gate(described, options)
     return Model(
@@ -87,19 +92,65 @@ def check_types(taxonomy: Taxonomy, examples: Examples) -> None:
         )
 
 
-def _describe(examples: Examples, sight: Sight, options: TrainOptions) -> Described:
-    varied = options.varied
-    if varied is None:
-        varied = _FEW_COPIES if len(examples) < _FEW_IMAGES else 0
-    reading = Reading(
+def _finetune(
+    learned: Examples,
+    sight: Sight,
+    taxonomy: Taxonomy,
+    frozen: CascadeClassifier,
+    *,
+    options: TrainOptions,
+) -> tuple[Sight, Described, CascadeClassifier] | None:
+    """Fine-tune and learn again; None where held-out images are not answered better."""
+    from discovery.hierarchy.refine import refine_sight
+
+    with stage("fine-tune"):
+        refined = refine_sight(sight, learned, _make_reading(sight, options), options=options)
+    if refined is None or frozen.held_out_ is None:
+        return None
+    with stage("describe images again") as facts:
+        described = _describe(learned, refined.sight, options)
+        facts.update(images=len(described))
+    with stage("train again") as facts:
+        # Only images that the stage was not tuned on can vouch for what is learned now.
+        folds = np.where(refined.held_out, 0, -1).astype(np.int32)
+        cascade = _fit(learned, described, taxonomy, options=options, folds=folds)
+        before, after = _compare(frozen, cascade, learned.labels)
+        facts.update(
+            {"right before": int(before.sum()), "right now": int(after.sum()), "of": len(after)}
+        )
+    return (refined.sight, described, cascade) if after.sum() > before.sum() else None
+
+
+def _compare(
+    frozen: CascadeClassifier, tuned: CascadeClassifier, labels: NDArray[np.str_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell which of the images held out of both are answered rightly by each."""
+    first, second = frozen.held_out_, tuned.held_out_
+    if first is None or second is None:
+        return np.zeros(0, bool), np.zeros(0, bool)
+    both, at_first, at_second = np.intersect1d(first.which, second.which, return_indices=True)
+    return (
+        judge_answers(first.paths.forced[at_first], labels[both]),
+        judge_answers(second.paths.forced[at_second], labels[both]),
+    )
+
+
+def _make_reading(sight: Sight, options: TrainOptions) -> Reading:
+    return Reading(
         spec=sight.spec,
         windows=sight.windows,
         max_pixels=options.extract.max_pixels,
         workers=count_workers(options.extract),
     )
+
+
+def _describe(examples: Examples, sight: Sight, options: TrainOptions) -> Described:
+    varied = options.varied
+    if varied is None:
+        varied = _FEW_COPIES if len(examples) < _FEW_IMAGES else 0
     upright = options.orientations == 1
     return describe_images(
-        read_parts(examples.parts, reading),
+        read_parts(examples.parts, _make_reading(sight, options)),
         sight.extractor,
         options=DescribeOptions(
             turns=options.orientations,
@@ -126,7 +177,12 @@ def _match(examples: Examples, described: Described) -> Examples:
 
 
 def _fit(
-    learned: Examples, described: Described, taxonomy: Taxonomy, options: TrainOptions
+    learned: Examples,
+    described: Described,
+    taxonomy: Taxonomy,
+    *,
+    options: TrainOptions,
+    folds: NDArray[np.int32] | None = None,
 ) -> CascadeClassifier:
     cascade = CascadeClassifier(
         blocks=described.blocks if len(described.blocks) > 1 else None,
@@ -140,7 +196,12 @@ def _fit(
     # Pages, tiles and crops of one file are held out together: they show the same surface.
     files = np.array([part.image_id[:16] for part in learned.parts], dtype=np.str_)
     return cascade.fit(
-        described.rows, learned.labels, learned.weights, groups=files, taxonomy=taxonomy
+        described.rows,
+        learned.labels,
+        learned.weights,
+        groups=files,
+        folds=folds,
+        taxonomy=taxonomy,
     )
 
 
