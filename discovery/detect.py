@@ -94,8 +94,12 @@ def _train(command: Train) -> None:
     from discovery.hierarchy.counting.learn import learn_boxes
     from discovery.hierarchy.counting.model import save_detector
 
-    detector, faults = learn_boxes(command.boxes, options=command.training)
-    save_detector(detector, command.out)
+    # Saved after each best epoch: a training that is stopped leaves the best one so far.
+    detector, faults = learn_boxes(
+        command.boxes,
+        options=command.training,
+        keep=lambda best: save_detector(best, command.out),
+    )
     _report_faults(faults, command.out / _QUARANTINE)
     figures = detector.facts["held_out_figures"]
     say(

@@ -155,6 +155,20 @@ def test_the_same_seed_trains_the_same_detector(tmp_path):
     assert find_boxes(one, view).edges.tolist() == find_boxes(other, view).edges.tolist()
 
 
+def test_a_training_that_is_stopped_leaves_its_best_epoch(tmp_path):
+    boxes = draw_pictures(tmp_path, n=5)
+    model = tmp_path / "model"
+
+    def keep_and_stop(best):
+        save_detector(best, model)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        learn_boxes(boxes, options=replace(TINY, epochs=3), keep=keep_and_stop)
+    kept = load_detector(model, CPU)
+    assert (1, None) == (kept.facts["epoch"], kept.facts["weights"])
+
+
 def make_detector(*, has_reference=False, labels=("dot",), tile=64):
     spec = DetectorSpec(
         labels=labels, norm="group", anchors=(8.0, 16.0, 32.0, 64.0, 128.0), ratios=(1.0,),

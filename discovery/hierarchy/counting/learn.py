@@ -3,6 +3,7 @@
 detector, faults = learn_boxes(Path("boxes.csv"), options=TrainOptions(images=Path("images")))
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from discovery.hierarchy.counting.plan import choose_spec
 from discovery.hierarchy.counting.predict import Detector
 from discovery.hierarchy.counting.records import DetectorSpec, Unreadable
 from discovery.hierarchy.counting.start import find_backbone
-from discovery.hierarchy.counting.train import train_detector
+from discovery.hierarchy.counting.train import Keep, train_detector
 from discovery.hierarchy.counting.views import GreyWindows
 from discovery.runs import hash_file, package_versions
 from embeddings.console import stage
@@ -23,8 +24,18 @@ from embeddings.resnet import Weights, choose_device
 _LEAST = 2  # pictures with boxes: one to learn from, one to judge by
 
 
-def learn_boxes(table: Path, *, options: TrainOptions) -> tuple[Detector, tuple[Unreadable, ...]]:
+def learn_boxes(
+    table: Path, *, options: TrainOptions, keep: Keep | None = None
+) -> tuple[Detector, tuple[Unreadable, ...]]:
     """Read the boxes and their pictures, and train a detector on them.
+
+    Parameters
+    ----------
+    table : Path
+        BOXES.csv.
+    options : TrainOptions
+    keep : callable, optional
+        Called with the detector whenever an epoch was the best so far.
 
     Returns
     -------
@@ -51,6 +62,7 @@ def learn_boxes(table: Path, *, options: TrainOptions) -> tuple[Detector, tuple[
         told["unreadable"] = len(examples.faults) + len(gathered.faults)
     weights = find_backbone(options.weights)
     spec = _choose(examples, gathered, weights, windows=windows, options=options)
+    described = _describe(table, weights, options)
     with stage("training") as told:
         detector = train_detector(
             gathered.items,
@@ -59,11 +71,15 @@ def learn_boxes(table: Path, *, options: TrainOptions) -> tuple[Detector, tuple[
             options=options,
             backbone=weights.tensors if weights else None,
             device=device,
+            keep=None if keep is None else lambda best: keep(_add_facts(best, described)),
         )
         told["tile"], told["size"] = spec.tile, spec.size
         told["best epoch"] = detector.facts["epoch"]
-    facts = detector.facts | _describe(table, weights, options)
-    return replace(detector, facts=facts), (*examples.faults, *gathered.faults)
+    return _add_facts(detector, described), (*examples.faults, *gathered.faults)
+
+
+def _add_facts(detector: Detector, facts: Mapping[str, object]) -> Detector:
+    return replace(detector, facts={**detector.facts, **facts})
 
 
 def _gather(examples: Examples, windows: GreyWindows, table: Path) -> Gathered:

@@ -30,6 +30,8 @@ from discovery.hierarchy.counting.views import View
 from embeddings.console import get_logger, track
 from embeddings.errors import OptionError
 
+Keep = Callable[[Detector], None]
+
 _LR = {"frozen-batch": 2e-4, "group": 4e-4}
 _DECAY = 1e-4
 _WARM_UP = 0.05  # of the training: the first gradients of a new head are wild
@@ -73,6 +75,7 @@ def train_detector(
     options: TrainOptions,
     backbone: Mapping[str, torch.Tensor] | None,
     device: torch.device,
+    keep: Keep | None = None,
 ) -> Detector:
     """Train a detector on pictures and their boxes.
 
@@ -87,6 +90,9 @@ def train_detector(
     backbone : mapping of str to tensor, optional
         Checked weights of ResNet-50; None starts from nothing.
     device : torch.device
+    keep : callable, optional
+        Called with the detector after each epoch that is the best so far, to save it: a training
+        of hours that is stopped is not lost.
 
     Returns
     -------
@@ -112,7 +118,7 @@ def train_detector(
             overlap=choose_overlap(lengths, spec.tile),
             facts={"learnt": len(split.learnt), "held_out": len(split.held_out)},
         )
-        return _fit(detector, boxes, views, split=split, options=options)
+        return _fit(detector, boxes, views, split=split, options=options, keep=keep)
 
 
 def _fit(
@@ -122,6 +128,7 @@ def _fit(
     *,
     split: Split,
     options: TrainOptions,
+    keep: Keep | None,
 ) -> Detector:
     crops = list_crops(split.learnt, views, detector.spec.tile)  # (n, 2)
     pace = _Pace(detector, n=len(crops), options=options)
@@ -139,6 +146,8 @@ def _fit(
         if best is None or _rank(judged) > _rank(best):
             best = judged
             tensors = copy.deepcopy(detector.network.state_dict())
+            if keep is not None:
+                keep(best)
         if pace.is_over or epoch + 1 - best.facts["epoch"] >= options.patience:
             break
     detector.network.load_state_dict(tensors)
