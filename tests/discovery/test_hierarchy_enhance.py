@@ -1,6 +1,5 @@
 """Noise, denoising and background: on pictures whose truth is known, for all sizes and methods."""
 
-from importlib.util import find_spec
 from typing import get_args
 
 import numpy as np
@@ -20,17 +19,9 @@ from discovery.hierarchy.enhance import (
     measure_residue,
     measure_signal,
 )
-from embeddings.errors import MissingExtraError, OptionError
+from embeddings.errors import OptionError
 
-METHODS = [
-    pytest.param(
-        method,
-        marks=pytest.mark.skipif(
-            method == "wavelet" and find_spec("pywt") is None, reason="PyWavelets is not installed"
-        ),
-    )
-    for method in get_args(DenoiseMethod)
-]
+METHODS = get_args(DenoiseMethod)
 BACKGROUNDS = get_args(BackgroundMethod)
 
 
@@ -152,12 +143,6 @@ def test_options_that_make_no_sense_are_refused_with_one_line(method, options):
     with pytest.raises(OptionError) as raised:
         denoise_picture(draw_spot(32), method, **options)
     assert len(str(raised.value).splitlines()) == 1
-
-
-def test_the_wavelet_method_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("discovery.hierarchy.enhance.denoise.find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match="pip install"):
-        denoise_picture(add_noise(draw_spot(32), 0.1), "wavelet")
 
 
 def shade(shape=(160, 200)):

@@ -6,7 +6,6 @@ The knob is relative to the noise of the picture, so that one setting serves all
 """
 
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from typing import Any, Final, Literal, get_args
 
 import scipy.ndimage
@@ -15,7 +14,7 @@ from skimage import restoration
 
 from discovery.hierarchy.enhance.noise import estimate_noise
 from discovery.hierarchy.enhance.values import Grey, check_grey, hold_grey
-from embeddings.errors import MissingExtraError, OptionError
+from embeddings.errors import OptionError
 
 DenoiseMethod = Literal["nonlocal-means", "bilateral", "median", "total-variation", "wavelet"]
 
@@ -33,7 +32,7 @@ def denoise_picture(
         ``nonlocal-means`` averages patches that look alike and suits repeated patterns;
         ``bilateral`` averages neighbours of like grey; ``median`` takes out single hot pixels;
         ``total-variation`` prefers flat areas with sharp borders; ``wavelet`` shrinks wavelet
-        coefficients (BayesShrink) and needs PyWavelets.
+        coefficients (BayesShrink).
     strength : float
         1 suits the noise at hand, more smooths more.
     sigma : float, optional
@@ -49,8 +48,6 @@ def denoise_picture(
     ------
     OptionError
         The method is not known, or strength or sigma make no sense.
-    MissingExtraError
-        The method needs PyWavelets, which is not installed.
     ValueError
         See `check_grey`.
     """
@@ -100,8 +97,6 @@ def _flatten_areas(grey: Grey, noise: float, strength: float) -> NDArray[Any]:
 
 def _shrink_wavelets(grey: Grey, noise: float, strength: float) -> NDArray[Any]:
     # Chang et al., Adaptive Wavelet Thresholding (TIP 2000): BayesShrink.
-    if find_spec("pywt") is None:
-        raise MissingExtraError("PyWavelets", "wavelet")
     filtered: NDArray[Any] = restoration.denoise_wavelet(
         grey, sigma=strength * noise, wavelet="db2", method="BayesShrink", mode="soft"
     )
