@@ -221,7 +221,7 @@ class _Work:
             return None
         images = [(self.parts[position], image) for position, image in self.cleared.items()]
         again = replace(self.options, gate=None)
-        return describe_images([ReadFile(images)], self.extractor, options=again, total=1)
+        return describe_images([ReadFile(images=images)], self.extractor, options=again, total=1)
 
 
 def describe_moments(image: Image) -> Floats:

@@ -35,7 +35,7 @@ class Reading:
     workers: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadFile:
     """The prepared parts of one file, or why there are none."""
 
