@@ -16,7 +16,6 @@ from discovery.hierarchy.model import Model
 from discovery.hierarchy.options import PredictOptions
 from discovery.hierarchy.parts import Fault, Part
 from discovery.hierarchy.reading import Reading, read_parts
-from discovery.hierarchy.taxonomy import NO_DEFECT
 from discovery.records import Predictions
 from embeddings.console import get_logger, stage
 from embeddings.errors import InputError
@@ -189,47 +188,38 @@ def _complete_windows(
 def answer_described(
     cascade: CascadeClassifier, described: Described
 ) -> tuple[Predictions, dict[str, int]]:
-    """Answer described images; noisy ones below `defect` by what is left after denoising.
+    """Answer described images; noisy ones by what is left of them after denoising.
 
-    Whether there is a defect at all is decided on the picture as it came: a plain film has
-    nothing that outlasts denoising. What kind of defect it is, is decided on the denoised one;
-    where the noise hides everything, the image is undecided.
+    Where the noise hides everything, the image is undecided, whatever it looks like: a small
+    defect in heavy noise looks like a plain film, and would escape as `no_defect`.
     """
     ids, noises = described.ids, described.noises
-    came = cascade.answer(described.rows, ids, noises=noises)
-    counts = dict.fromkeys(_GATE, 0) | {"clear": int((~described.is_noisy).sum())}
-    if not described.is_noisy.any():
-        return came, counts
-    below = np.array([label.split("/")[0] != NO_DEFECT for label in came.forced.tolist()])
     again = described.denoised
-    cleared = dict.fromkeys(again.ids.tolist() if again is not None else [])
+    cleared = set(again.ids.tolist()) if again is not None else set()
     has_cleared = np.array([name in cleared for name in ids.tolist()], bool)
-    too_noisy = described.is_noisy & below & ~has_cleared
+    too_noisy = described.is_noisy & ~has_cleared
     result = cascade.answer(described.rows, ids, noises=noises, too_noisy=too_noisy)
-    counts["too_noisy"] = int(too_noisy.sum())
     if again is not None:
-        result, counts["denoised"] = _replace_denoised(cascade, result, again, below)
-    return result, counts
+        result = _replace_denoised(cascade, result, again)
+    return result, {
+        "clear": int((~described.is_noisy).sum()),
+        "denoised": len(cleared),
+        "too_noisy": int(too_noisy.sum()),
+    }
 
 
 def _replace_denoised(
-    cascade: CascadeClassifier,
-    result: Predictions,
-    again: Described,
-    below: NDArray[np.bool_],
-) -> tuple[Predictions, int]:
-    """Put in the answers to the denoised pictures of images that show a defect."""
+    cascade: CascadeClassifier, result: Predictions, again: Described
+) -> Predictions:
+    """Put in the answers to the denoised pictures."""
     place = {name: i for i, name in enumerate(result.ids.tolist())}
     positions = np.array([place[name] for name in again.ids.tolist()], np.intp)
-    taken = np.flatnonzero(below[positions])  # of the denoised
-    if not len(taken):
-        return result, 0
-    second = cascade.answer(again.rows[taken], again.ids[taken])
+    second = cascade.answer(again.rows, again.ids)
     changed = {}
     names = ("labels", "forced", "level_probabilities", "confidences", "verdicts", "novelties")
     for name in names:
         first, new = getattr(result, name), getattr(second, name)
         merged = first.astype(np.promote_types(first.dtype, new.dtype))
-        merged[positions[taken]] = new
+        merged[positions] = new
         changed[name] = merged
-    return replace(result, **changed), len(taken)
+    return replace(result, **changed)

@@ -17,7 +17,7 @@ from embeddings.errors import HandoffError
 ROOT: Final = ""
 NO_DEFECT: Final = "no_defect"  # the normal class
 DEFAULT_DEFINITIONS: Final[Mapping[str, str]] = {
-    "no_defect": "nothing is wrong with the pattern or the film",
+    NO_DEFECT: "nothing is wrong with the pattern or the film",
     "defect": "something is wrong; its size may be all that can be told",
     "defect/large": "seen without enhancement",
     "defect/small": "near the size of the pattern or of the noise: seen after enhancement",
@@ -218,7 +218,7 @@ def make_default_taxonomy(
     """
     named = [tidy_label(label) for label in types]
     for label in named:
-        if not find_label_fault(label) and split_path(label)[0] not in ("defect", "no_defect"):
+        if not find_label_fault(label) and split_path(label)[0] not in ("defect", NO_DEFECT):
             raise HandoffError(
                 f"{label!r} is neither below defect nor no_defect: write it as "
                 f"defect/small/{split_path(label)[-1]}, or make another tree from the labels"

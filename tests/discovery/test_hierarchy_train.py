@@ -225,16 +225,25 @@ def test_pictures_of_a_kind_that_was_not_learned_get_a_window_of_their_own(model
     assert {"uint8", "uint16"} == set(answered.windows)
 
 
-def test_noisy_pictures_are_denoised_or_undecided_and_plain_films_stay(model, tmp_path):
+def test_noisy_pictures_are_denoised_or_undecided(model, tmp_path):
     fill(tmp_path, each=5, noise=40.0)
     _, answered = answer(model, tmp_path)
     said, gate = answered.predictions, answered.gate
     assert (said.noises > model.gate["threshold"]).all()
-    # Whether there is a defect at all is decided on the picture as it came.
-    plain = int((said.forced == "no_defect").sum())
     assert 0 == gate["clear"]
-    assert 15 - plain <= gate["denoised"] + gate["too_noisy"] <= 15
+    assert 15 == gate["denoised"] + gate["too_noisy"]
     assert gate["too_noisy"] <= int((said.verdicts == "undecided").sum())
+
+
+def test_nothing_in_pure_noise_escapes_as_a_plain_film(model, tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        noise = rng.normal(128, 70, (96, 96)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"{i}.png")
+    _, answered = answer(model, tmp_path)
+    assert {"clear": 0, "denoised": 0, "too_noisy": 6} == dict(answered.gate)
+    assert ["undecided"] * 6 == answered.predictions.verdicts.tolist()
+    assert [""] * 6 == answered.predictions.labels.tolist()
 
 
 def test_a_model_that_was_read_answers_the_same(model, fresh, tmp_path):
@@ -279,6 +288,8 @@ def test_types_that_were_not_learned_are_scored_apart(model, tmp_path):
     assert 3 == sum(unlearned["called"].values())
     assert unlearned["auroc"] > 0.8
     assert any("rings" in warning for warning in assessed.data.warnings)
+    (row,) = assessed.data.left_out["types"]
+    assert ("rings", unlearned["auroc"]) == (row["label"], row["auroc"])
 
 
 def test_a_truth_may_be_coarser_or_finer_than_the_tree(model, fresh):
