@@ -11,7 +11,7 @@ to discovery. evaluate also writes a page with the pictures beside metrics.json.
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -153,9 +153,10 @@ def _evaluate(command: Evaluate) -> None:
     model = load_model(command.model)
     truth = read_examples(command.truth)
     assessed = assess_classifier(model, truth, options=command.options, source=str(command.truth))
-    content = {**assessed.scores, "made_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    made_at = datetime.now(UTC).isoformat(timespec="seconds")
+    content = {**assessed.scores, "made_at": made_at}
     write_bytes(command.out, (json.dumps(content, indent=2) + "\n").encode())
-    write_bytes(page, render_evaluation(assessed.data).encode())
+    write_bytes(page, render_evaluation(replace(assessed.data, made_at=made_at)).encode())
     for line in _say_scores(assessed.scores):
         say(line)
     say(f"page: {page}")

@@ -14,6 +14,7 @@ from discovery.hierarchy.evaluation import (
     score_novelty,
     score_predictions,
     score_variant,
+    summarise_left_out,
 )
 from discovery.hierarchy.examples import Examples
 from discovery.hierarchy.model import Model
@@ -80,7 +81,8 @@ def assess_classifier(
         raise HandoffError("none of the images of a known type can be read")
     said = take_predictions(answered.predictions, known)
     scores = _score(model, answered, labels, known)
-    scores["unlearned"] = _score_unlearned(answered.predictions, truth.labels[order], labels)
+    given = truth.labels[order]
+    scores["unlearned"] = _score_unlearned(answered.predictions, given, labels)
     scores["unreadable"] = len(answered.faults) + len(truth.faults)
     data = EvaluationData(
         predictions=said,
@@ -92,6 +94,7 @@ def assess_classifier(
         shown=SHOWN,
         threshold=float(model.cascade.thresholds_[-1]),
         ablation=scores["ablation"],
+        left_out=_summarise_unlearned(answered.predictions, given, labels),
         facts=_list_facts(model),
         warnings=_list_warnings(model, scores),
         source=source,
@@ -153,6 +156,19 @@ def _score_unlearned(
     }
 
 
+def _summarise_unlearned(
+    predictions: Predictions, truth: NDArray[np.str_], labels: NDArray[np.str_]
+) -> dict[str, Any]:
+    """Score each type that was not learned by itself, for the page."""
+    known = predictions.novelties[labels != ""]
+    return summarise_left_out(
+        {
+            kind: score_novelty(known, predictions.novelties[truth == kind])
+            for kind in np.unique(truth[labels == ""]).tolist()
+        }
+    )
+
+
 def _find_second(
     model: Model, answered: Answered, known: NDArray[np.intp]
 ) -> dict[str, tuple[str, float]]:
@@ -207,7 +223,7 @@ def _list_facts(model: Model) -> dict[str, str]:
 
 def _list_warnings(model: Model, scores: Mapping[str, Any]) -> list[str]:
     found = list(model.training["warnings"])
-    if model.spec.name == "texture":
+    if model.spec.name == "texture" and not found:  # asked for, and so no warning in training
         found.append(
             "No ResNet-50 weights: the classifier sees by classical texture descriptors alone."
         )

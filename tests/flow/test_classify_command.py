@@ -221,7 +221,8 @@ def test_evaluate_writes_the_scores_and_a_page_of_its_own(call, model, pictures,
     )  # fmt: skip
     page = (tmp_path / "metrics.html").read_text()
     assert "fused (flat)" in page
-    assert "defect/checks" in page
+    assert "Types the classifier never saw" in page
+    assert scores["made_at"] in page
     assert not [word for word in ('src="http', 'href="http', "@import") if word in page]
 
 
