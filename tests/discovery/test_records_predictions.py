@@ -59,7 +59,10 @@ def test_no_image_is_an_answer_too():
         ({"verdicts": np.array(["named", "sure", "named"])}, "verdict 'sure', expected one of"),
         ({"labels": np.array(["", "defect", ""])}, "named '', expected 'defect/large/particle'"),
         ({"labels": np.array(["defect/la", "defect", ""])}, "named 'defect/la', expected"),
-        ({"forced": np.array(["defect/large/particle", "defect/small/scratch", ""])}, "forced must"),
+        (
+            {"forced": np.array(["defect/large/particle", "defect/small/scratch", ""])},
+            "forced must",
+        ),
         ({"level_probabilities": np.ones((3, 0), np.float32)}, "level_probabilities have shape"),
         ({"level_probabilities": np.ones((3, 2), np.float32)}, "label paths of 1 to 2 parts"),
         ({"level_probabilities": np.ones((3, 3), np.float32)}, "NaN below it"),
