@@ -21,8 +21,8 @@ from discovery.hierarchy.counting.network import build_detector
 from discovery.hierarchy.counting.options import CountOptions, TrainOptions
 from discovery.hierarchy.counting.predict import Detector, find_boxes
 from discovery.hierarchy.counting.records import Boxes, DetectorSpec, Example, Place
+from discovery.hierarchy.counting.split import list_crops, split_examples
 from discovery.hierarchy.counting.start import find_backbone
-from discovery.hierarchy.counting.train import list_crops, split_examples
 from discovery.hierarchy.counting.views import GreyWindows
 from embeddings.console import run_command
 from embeddings.errors import OptionError, WeightsError

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ from discovery.hierarchy.counting.predict import Detector, arithmetic, find_boxe
 from discovery.hierarchy.counting.records import Boxes, DetectorSpec, Example
 from discovery.hierarchy.counting.samples import Sample, make_sample
 from discovery.hierarchy.counting.score import Pairs, choose_threshold, score_detections
+from discovery.hierarchy.counting.split import Split, list_crops, split_examples
 from discovery.hierarchy.counting.tiles import choose_overlap, join_boxes
 from discovery.hierarchy.counting.views import View
 from embeddings.console import get_logger, track
@@ -40,31 +41,6 @@ _MOST_GRADIENT = 10.0  # norm to which gradients are clipped
 # defects look like needs no surroundings. The last part sees whole tiles, as in use.
 _SMALL_CROP, _SMALL_UNTIL = 0.6, 0.6
 _AHEAD = 2  # threads that prepare samples while the network computes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Split:
-    """Positions of the pictures learnt from, and of those held out."""
-
-    learnt: NDArray[np.int64]
-    held_out: NDArray[np.int64]
-
-
-def split_examples(items: Sequence[Example], share: float, *, seed: int) -> Split:
-    """Hold out a share of the pictures: the same share of those with boxes and of those without.
-
-    Each side gets at least one picture with boxes.
-    """
-    rng = np.random.default_rng([seed, len(items)])
-    has_boxes = np.array([len(item.boxes) > 0 for item in items])
-    held: list[NDArray[np.int64]] = []
-    for group in (np.flatnonzero(has_boxes), np.flatnonzero(~has_boxes)):
-        n = round(share * len(group))
-        if len(group) and has_boxes[group[0]]:
-            n = min(max(n, 1), len(group) - 1)
-        held.append(rng.permutation(group)[:n])
-    held_out = np.sort(np.concatenate(held))
-    return Split(learnt=np.setdiff1d(np.arange(len(items)), held_out), held_out=held_out)
 
 
 def train_detector(
@@ -246,15 +222,6 @@ def _make(
     index, number = (int(v) for v in crop)
     rng = np.random.default_rng([*key, index, number])
     return make_sample(views[index], boxes[index], spec, rng=rng, share=share)
-
-
-def list_crops(learnt: NDArray[np.int64], views: Sequence[View], tile: int) -> NDArray[np.int64]:
-    """List the (picture, number) of an epoch's crops: as many of a picture as tiles fill it."""
-    areas = [views[i].shape[1] * views[i].shape[2] for i in learnt]
-    counts = [max(1, round(area / tile**2)) for area in areas]
-    return np.array(
-        [(i, number) for i, n in zip(learnt, counts, strict=True) for number in range(n)], np.int64
-    )
 
 
 def _prepare(
