@@ -67,6 +67,8 @@ class Described:
     denoised : Described or None
         The noisy images that came through the gate after denoising.
     faults : tuple of (path, reason)
+    deferred : tuple of Part
+        Not described: their kind of picture has no grey-level window yet.
     """
 
     parts: tuple[Part, ...]
@@ -76,6 +78,7 @@ class Described:
     is_noisy: NDArray[np.bool_]
     denoised: "Described | None"
     faults: tuple[Fault, ...]
+    deferred: tuple[Part, ...] = ()
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -148,10 +151,12 @@ class _Work:
         self.cleared: dict[int, Image] = {}  # position -> the picture after denoising
         self.noisy: list[bool] = []
         self.faults: list[Fault] = []
+        self.deferred: list[Part] = []
 
     def add(self, file: ReadFile) -> None:
         if file.fault is not None:
             self.faults.append(file.fault)
+        self.deferred += file.deferred
         for part, image in file.images:
             self._add_image(part, image)
 
@@ -214,6 +219,7 @@ class _Work:
             is_noisy=np.array(self.noisy, bool),
             denoised=self._describe_cleared(),
             faults=tuple(self.faults),
+            deferred=tuple(self.deferred),
         )
 
     def _describe_cleared(self) -> Described | None:
@@ -222,6 +228,21 @@ class _Work:
         images = [(self.parts[position], image) for position, image in self.cleared.items()]
         again = replace(self.options, gate=None)
         return describe_images([ReadFile(images=images)], self.extractor, options=again, total=1)
+
+
+def join_described(first: Described, second: Described) -> Described:
+    """Put together what two calls described without a gate; what is deferred is the second's."""
+    arrays = ("deep", "classical", "noises", "is_noisy")
+    if not (len(first) and len(second)):
+        whole = first if len(first) else second
+        return replace(whole, faults=first.faults + second.faults, deferred=second.deferred)
+    return Described(
+        parts=first.parts + second.parts,
+        denoised=None,
+        faults=first.faults + second.faults,
+        deferred=second.deferred,
+        **{n: np.concatenate([getattr(first, n), getattr(second, n)]) for n in arrays},
+    )
 
 
 def describe_moments(image: Image) -> Floats:

@@ -74,19 +74,24 @@ def open_sight(
     opened = None if ignore else _open_named(store)
     choice = choose_extractor(options, opened)
     extractor = make_extractor(choice, options)
-    windows = dict(opened.windows) if opened is not None else {}
-    if choice.spec.window is None:
-        paths = sorted({part.path for part in parts})
-        windows |= choose_windows(
-            paths, windows, level=choice.spec.level, max_pixels=options.max_pixels
-        )
-    return Sight(
+    sight = Sight(
         extractor=extractor,
         tensors=_read_weights(choice.weights) if choice.spec.name == "resnet50" else {},
-        windows=windows,
+        windows=dict(opened.windows) if opened is not None else {},
         known=_load_known(opened, parts),
         warnings=choice.warnings,
     )
+    if choice.spec.window is not None:
+        return sight
+    return widen_sight(sight, parts, max_pixels=options.max_pixels)
+
+
+def widen_sight(sight: Sight, parts: Sequence[Part], *, max_pixels: int) -> Sight:
+    """Choose windows for the kinds of pictures among these images that have none yet."""
+    paths = sorted({part.path for part in parts})
+    windows = dict(sight.windows)
+    windows |= choose_windows(paths, windows, level=sight.spec.level, max_pixels=max_pixels)
+    return replace(sight, windows=windows)
 
 
 def reopen_sight(

@@ -77,18 +77,26 @@ def predict_images(
     with stage("load extractor") as facts:
         sight = reopen_sight(model.spec, model.tensors, options=extract)
         facts.update(extractor=sight.spec.name)
-    windows = _complete_windows(model, parts, max_pixels=extract.max_pixels)
+    windows = _complete_windows(model.windows, model, parts, max_pixels=extract.max_pixels)
     reading = Reading(
         spec=sight.spec,
         windows=windows,
         max_pixels=extract.max_pixels,
         workers=count_workers(extract),
     )
+    blocks: list[tuple[Described, Predictions | None, Mapping[str, int]]] = []
     with stage("describe and answer") as facts:
-        blocks = [
-            _answer_block(model, sight, block, reading, extract.batch_size, keep_rows=keep_rows)
-            for block in _cut_blocks(parts)
-        ]
+        waiting: Sequence[Part] = parts
+        while waiting:  # each further turn has the window of at least one more kind of picture
+            turn = [
+                _answer_block(model, sight, block, reading, extract.batch_size, keep_rows=keep_rows)
+                for block in _cut_blocks(waiting)
+            ]
+            blocks += turn
+            waiting = [part for described, _, _ in turn for part in described.deferred]
+            if waiting:
+                windows = _complete_windows(windows, model, waiting, max_pixels=extract.max_pixels)
+                reading = replace(reading, windows=windows)
         answered = _join(blocks, windows)
         verdicts = Counter(answered.predictions.verdicts.tolist())
         facts.update({name: verdicts[name] for name in _VERDICTS}, unreadable=len(answered.faults))
@@ -168,10 +176,14 @@ def _join(
 
 
 def _complete_windows(
-    model: Model, parts: Sequence[Part], *, max_pixels: int
+    known: Mapping[str, tuple[float, float]],
+    model: Model,
+    parts: Sequence[Part],
+    *,
+    max_pixels: int,
 ) -> dict[str, tuple[float, float]]:
-    """Return the model's windows, and ones for kinds of pictures that it has not met."""
-    windows = dict(model.windows)
+    """Return the known windows, and ones for kinds of pictures that the model has not met."""
+    windows = dict(known)
     if model.spec.window is None:
         paths = sorted({part.path for part in parts})
         new = choose_windows(paths, windows, level=model.spec.level, max_pixels=max_pixels)

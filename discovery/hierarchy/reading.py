@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from discovery.hierarchy.parts import Fault, Part
 from embeddings.errors import ImageError
-from embeddings.images import level_picture, prepare_picture, stream_pictures
+from embeddings.images import Picture, level_picture, prepare_picture, stream_pictures
 from embeddings.records import ExtractorSpec
 
 Image = NDArray[np.float32]
@@ -37,10 +37,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadFile:
-    """The prepared parts of one file, or why there are none."""
+    """The prepared parts of one file, or why there are none.
+
+    `deferred` are its parts where a page is of a kind that has no grey-level window yet: the file
+    can be read, choose a window from it and read it again.
+    """
 
     images: list[tuple[Part, Image]] = field(default_factory=list)
     fault: Fault | None = None
+    deferred: tuple[Part, ...] = ()
 
 
 def read_parts(parts: Sequence[Part], reading: Reading) -> Iterator[ReadFile]:
@@ -72,36 +77,40 @@ def _run_ahead(
 def _read_file(parts: list[Part], reading: Reading) -> ReadFile:
     path = parts[0].path
     try:
-        return ReadFile(images=list(_prepare_parts(parts, reading)))
+        images = [pair for pairs in _prepare_pages(parts, reading) for pair in pairs or ()]
     except ImageError as error:
         return ReadFile(fault=(path, str(error)))
+    # Decoded to its end first: a file that is deferred can be read, and so gets its window.
+    return ReadFile(images=images) if len(images) == len(parts) else ReadFile(deferred=tuple(parts))
 
 
-def _prepare_parts(parts: list[Part], reading: Reading) -> Iterator[tuple[Part, Image]]:
-    spec, wanted = reading.spec, {part.page for part in parts}
+def _prepare_pages(
+    parts: list[Part], reading: Reading
+) -> Iterator[list[tuple[Part, Image]] | None]:
+    """Yield the parts of each page that is wanted; None where its kind has no window yet."""
+    wanted = {part.page for part in parts}
     for page in stream_pictures(Path(parts[0].path), max_pixels=reading.max_pixels):
         if page.page not in wanted:
             continue
         wanted.discard(page.page)
-        picture = level_picture(page, spec.level)
-        window = spec.window or reading.windows.get(picture.kind)
-        if window is None:
-            raise ImageError(
-                f"a {picture.kind} picture: no picture of that kind was among those the grey-level "
-                "window was chosen from"
-            )
-        for part in parts:
-            if part.page == page.page:
-                yield (
-                    part,
-                    prepare_picture(
-                        picture,
-                        window=window,
-                        size=spec.input_size,
-                        fit=spec.fit,
-                        resize=spec.resize,
-                        region=part.region,
-                    ),
-                )
+        picture = level_picture(page, reading.spec.level)
+        window = reading.spec.window or reading.windows.get(picture.kind)
+        mine = [part for part in parts if part.page == page.page]
+        yield (
+            None
+            if window is None
+            else [(part, _prepare(picture, part, window, reading.spec)) for part in mine]
+        )
     if wanted:
         raise ImageError(f"has no page {min(wanted)} (counted from 0)")
+
+
+def _prepare(picture: Picture, part: Part, window: Window, spec: ExtractorSpec) -> Image:
+    return prepare_picture(
+        picture,
+        window=window,
+        size=spec.input_size,
+        fit=spec.fit,
+        resize=spec.resize,
+        region=part.region,
+    )

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,16 @@ from numpy.typing import NDArray
 
 from discovery.hierarchy.augment import AugmentOptions
 from discovery.hierarchy.cascade import CascadeClassifier
-from discovery.hierarchy.describe import Described, DescribeOptions, describe_images
+from discovery.hierarchy.describe import (
+    Described,
+    DescribeOptions,
+    describe_images,
+    join_described,
+)
 from discovery.hierarchy.enhance.gate import GateOptions
 from discovery.hierarchy.evaluation.answers import judge_answers
 from discovery.hierarchy.examples import Examples, describe_faults
-from discovery.hierarchy.features import Sight, count_workers, open_sight
+from discovery.hierarchy.features import Sight, count_workers, open_sight, widen_sight
 from discovery.hierarchy.model import Model
 from discovery.hierarchy.options import TrainOptions
 from discovery.hierarchy.reading import Reading, read_parts
@@ -49,7 +54,7 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
         )
         facts.update(extractor=sight.spec.name, known=f"{len(sight.known)} vectors")
     with stage("describe images") as facts:
-        described = _describe(examples, sight, options)
+        described, sight = _describe_kinds(examples, sight, options)
         facts.update(images=len(described), copies=described.deep.shape[1])
     learned = _match(examples, described)
     taxonomy = Taxonomy.from_labels(learned.labels.tolist(), definitions=learned.definitions)
@@ -144,10 +149,31 @@ def _make_reading(sight: Sight, options: TrainOptions) -> Reading:
     )
 
 
+def _describe_kinds(
+    examples: Examples, sight: Sight, options: TrainOptions
+) -> tuple[Described, Sight]:
+    """Describe all, and choose windows for kinds of pictures that the first sample missed."""
+    varied = _count_varied(examples, options)
+    described = _describe(examples, sight, options)
+    while described.deferred:
+        sight = widen_sight(sight, described.deferred, max_pixels=options.extract.max_pixels)
+        late = {part.image_id for part in described.deferred}
+        left = [i for i, part in enumerate(examples.parts) if part.image_id in late]
+        again = _describe(
+            examples.take(np.array(left, np.intp)), sight, replace(options, varied=varied)
+        )
+        described = join_described(described, again)
+    return described, sight
+
+
+def _count_varied(examples: Examples, options: TrainOptions) -> int:
+    if options.varied is not None:
+        return options.varied
+    return _FEW_COPIES if len(examples) < _FEW_IMAGES else 0
+
+
 def _describe(examples: Examples, sight: Sight, options: TrainOptions) -> Described:
-    varied = options.varied
-    if varied is None:
-        varied = _FEW_COPIES if len(examples) < _FEW_IMAGES else 0
+    varied = _count_varied(examples, options)
     upright = options.orientations == 1
     return describe_images(
         read_parts(examples.parts, _make_reading(sight, options)),

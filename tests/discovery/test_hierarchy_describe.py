@@ -10,7 +10,12 @@ from PIL import Image
 from torchvision.models import resnet50
 
 from discovery.hierarchy.augment import AugmentOptions, turn_picture
-from discovery.hierarchy.describe import DescribeOptions, describe_images, describe_moments
+from discovery.hierarchy.describe import (
+    DescribeOptions,
+    describe_images,
+    describe_moments,
+    join_described,
+)
 from discovery.hierarchy.enhance.gate import GateOptions
 from discovery.hierarchy.parts import Part, name_part
 from discovery.hierarchy.reading import ReadFile, Reading, read_parts
@@ -201,14 +206,27 @@ def test_pages_and_regions_of_one_file_are_read_together(texture, tmp_path):
     assert (str(path), "has no page 7 (counted from 0)") == lost.fault
 
 
-def test_wide_pictures_are_shown_by_their_window_or_are_a_fault(texture, tmp_path):
+def test_wide_pictures_are_shown_by_their_window_or_wait_for_one(texture, tmp_path):
     path = tmp_path / "wide.tif"
     tifffile.imwrite(path, np.full((40, 40), 1000, np.uint16), photometric="minisblack")
     parts = [name_part("w", str(path))]
     (file,) = read_parts(parts, make_reading(texture, uint16=(800, 1200)))
     assert pytest.approx(0.5) == float(file.images[0][1].mean())
-    (lost,) = read_parts(parts, make_reading(texture))
-    assert "no picture of that kind" in lost.fault[1]
+    (waiting,) = read_parts(parts, make_reading(texture))
+    assert (tuple(parts), None, []) == (waiting.deferred, waiting.fault, waiting.images)
+    said = describe_images([waiting, *hold(draw())], texture, options=DescribeOptions())
+    assert (["i0"], tuple(parts)) == (said.ids.tolist(), said.deferred)
+
+
+def test_descriptions_are_put_together(texture):
+    first, second = describe([draw(0)], texture), describe([draw(1), draw(2)], texture)
+    empty = replace(describe([], texture), faults=(("a.png", "gone"),))
+    both = join_described(first, second)
+    for joined in (both, join_described(empty, both)):
+        np.testing.assert_array_equal(joined.deep, np.concatenate([first.deep, second.deep]))
+        assert ["i0", "i0", "i1"] == joined.ids.tolist()
+        assert 3 == len(joined.noises) == len(joined.is_noisy)
+    assert (("a.png", "gone"),) == join_described(first, empty).faults
 
 
 def test_a_region_outside_of_the_picture_is_a_fault(texture, tmp_path):

@@ -21,7 +21,7 @@ from discovery.hierarchy.tabulate import tabulate_answers, tabulate_faults
 from discovery.hierarchy.taxonomy import Taxonomy
 from discovery.hierarchy.train import train_classifier
 from embeddings.errors import HandoffError, InputError, OptionError
-from embeddings.extract import ExtractOptions
+from embeddings.extract import ExtractOptions, windows
 
 pytestmark = pytest.mark.usefixtures("few_steps")
 KINDS = ("no_defect", "defect/pit", "defect/scratch")
@@ -223,6 +223,28 @@ def test_pictures_of_a_kind_that_was_not_learned_get_a_window_of_their_own(model
     assert 4 == len(answered.predictions)
     assert "without pictures of the kind uint16" in caplog.text
     assert {"uint8", "uint16"} == set(answered.windows)
+
+
+def test_kinds_of_pictures_that_the_sample_missed_are_learned_and_answered(tmp_path, monkeypatch):
+    monkeypatch.setattr(windows, "SAMPLE_FILES", 2)
+    table = fill(tmp_path, each=4)
+    lines = table.read_text().splitlines()
+    for i in range(3):  # named so that neither the first file nor the middle one is wide
+        pixels = draw("defect/pit", 30 + i).astype(np.uint16) * 4 + 800
+        tifffile.imwrite(tmp_path / f"zz{i}.tif", pixels, photometric="minisblack")
+        lines.append(f"zz{i}.tif,defect/pit")
+    Image.fromarray(draw("no_defect", 40)).convert("F").save(tmp_path / "zz9.tif")
+    table.write_text("\n".join([*lines, "zz9.tif,no_defect"]) + "\n")
+    truth = read_examples(table)
+    model = train_classifier(truth, options=OPTIONS)
+    assert (16, 0) == (model.training["images"], model.training["unusable"])
+    assert {"uint8", "uint16", "float32"} == set(model.windows)
+    narrow = replace(model, windows={"uint8": model.windows["uint8"]})
+    for asked in (model, narrow):
+        answered = predict_images(asked, truth.parts)
+        assert (16, ()) == (len(answered.predictions), answered.faults)
+        assert set(truth.parts) == set(answered.parts)
+        assert {"uint8", "uint16", "float32"} == set(answered.windows)
 
 
 def test_noisy_pictures_are_denoised_or_undecided(model, tmp_path):
