@@ -57,6 +57,7 @@ class Set:
 
     @property
     def labels(self) -> NDArray[np.str_]:
+        """True label paths, (n,)."""
         return self.examples.labels
 
     def fit(self, positions: NDArray[np.intp], labels: NDArray[np.str_] | None = None) -> Any:
@@ -65,6 +66,7 @@ class Set:
         return CascadeClassifier(blocks=self.blocks).fit(self.rows[positions], labels[positions])
 
     def answer(self, cascade: CascadeClassifier, positions: NDArray[np.intp]) -> Any:
+        """Answer these images."""
         ids = np.array([self.examples.parts[i].image_id for i in positions.tolist()])
         return cascade.answer(self.rows[positions], ids)
 
@@ -139,6 +141,8 @@ def cross_validate(images: Set, title: str) -> Iterator[str]:
 
 
 def write_fold(name: str, rows: list[dict[str, Any]]) -> str:
+    """Write one line of the table: a fold, or the mean of several."""
+
     def mean(key: str) -> float:
         return float(np.mean([row[key] for row in rows]))
 
@@ -155,10 +159,12 @@ def write_fold(name: str, rows: list[dict[str, Any]]) -> str:
 
 
 def run_tile(bench: Bench) -> Iterator[str]:
+    """Magnetic tiles: a defect or none, then which."""
     yield from cross_validate(bench.open("magnetic_tile"), "Magnetic tiles, five folds")
 
 
 def run_aside(bench: Bench) -> Iterator[str]:
+    """Wafer maps, on which no setting was chosen."""
     yield from cross_validate(bench.open("wm811k"), "WM-811K, five folds (kept aside)")
 
 
@@ -243,7 +249,7 @@ def run_loo(bench: Bench) -> Iterator[str]:
     for name in ("neu_det", "magnetic_tile"):
         images = bench.open(name)
         yield f"### {name}: one type left out\n"
-        yield "| type | AUROC | recall at 5 % false alarms | called unknown | known called unknown |"
+        yield "| type | AUROC | found at 5 % false alarms | called unknown | known called so |"
         yield "|---|---|---|---|---|"
         rows = []
         train, test = fold(len(images.labels), 0)
@@ -291,6 +297,7 @@ SECTIONS: dict[str, Callable[[Bench], Iterator[str]]] = {
 
 
 def main() -> None:
+    """Run the sections that are asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
