@@ -13,15 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.hierarchy.augment import turn_picture
-from discovery.hierarchy.describe import ORIENTATIONS
+from discovery.hierarchy.cascade import CascadeClassifier
+from discovery.hierarchy.describe import ORIENTATIONS, Described
 from discovery.hierarchy.examples import Examples
 from discovery.hierarchy.features import Sight
 from discovery.hierarchy.finetune import FineTuned, FineTuneOptions, finetune_stage
 from discovery.hierarchy.folds import assign_folds
+from discovery.hierarchy.learn import (
+    compare_held_out,
+    describe_examples,
+    fit_cascade,
+    make_reading,
+)
 from discovery.hierarchy.options import TrainOptions
 from discovery.hierarchy.reading import Reading, read_parts
 from discovery.hierarchy.taxonomy import Taxonomy
-from embeddings.console import get_logger
+from embeddings.console import get_logger, stage
 from embeddings.records import ExtractorSpec
 
 Image = NDArray[np.float32]
@@ -38,6 +45,39 @@ class Refined:
 
     sight: Sight
     held_out: NDArray[np.bool_]
+
+
+def finetune_cascade(
+    learned: Examples,
+    sight: Sight,
+    taxonomy: Taxonomy,
+    frozen: CascadeClassifier,
+    *,
+    options: TrainOptions,
+) -> tuple[Sight, Described, CascadeClassifier] | None:
+    """Fine-tune and learn again; None where held-out images are not answered better.
+
+    Parameters
+    ----------
+    frozen : CascadeClassifier
+        Fitted on the features as they came.
+    """
+    with stage("fine-tune"):
+        refined = refine_sight(sight, learned, make_reading(sight, options), options=options)
+    if refined is None or frozen.held_out_ is None:
+        return None
+    with stage("describe images again") as facts:
+        described = describe_examples(learned, refined.sight, options)
+        facts.update(images=len(described))
+    with stage("train again") as facts:
+        # Only images that the stage was not tuned on can vouch for what is learned now.
+        folds = np.where(refined.held_out, 0, -1).astype(np.int32)
+        cascade = fit_cascade(learned, described, taxonomy, options=options, folds=folds)
+        before, after = compare_held_out(frozen, cascade, learned.labels)
+        facts.update(
+            {"right before": int(before.sum()), "right now": int(after.sum()), "of": len(after)}
+        )
+    return (refined.sight, described, cascade) if after.sum() > before.sum() else None
 
 
 def refine_sight(

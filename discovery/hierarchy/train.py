@@ -2,34 +2,25 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from discovery.hierarchy.augment import AugmentOptions
 from discovery.hierarchy.cascade import CascadeClassifier
-from discovery.hierarchy.describe import (
-    Described,
-    DescribeOptions,
-    describe_images,
-    join_described,
-)
+from discovery.hierarchy.describe import Described
 from discovery.hierarchy.enhance.gate import GateOptions
-from discovery.hierarchy.evaluation.answers import judge_answers
 from discovery.hierarchy.examples import Examples, describe_faults
-from discovery.hierarchy.features import Sight, count_workers, open_sight, widen_sight
+from discovery.hierarchy.features import open_sight
+from discovery.hierarchy.learn import describe_kinds, fit_cascade, measure_held_out
 from discovery.hierarchy.model import Model
 from discovery.hierarchy.options import TrainOptions
-from discovery.hierarchy.reading import Reading, read_parts
+from discovery.hierarchy.refine import finetune_cascade
 from discovery.hierarchy.taxonomy import Taxonomy
 from discovery.runs import package_versions
 from embeddings.console import get_logger, stage
 from embeddings.errors import HandoffError
 
-_FEW_IMAGES = 300  # below, varied copies are learned too
-_FEW_COPIES = 8
 # What training images have may be exceeded by half before an image counts as noisy.
 _NOISE_MARGIN = 1.5
 _NOISE_FLOOR = 0.02  # of the grey range: below, nothing is lost in noise
@@ -54,17 +45,17 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
         )
         facts.update(extractor=sight.spec.name, known=f"{len(sight.known)} vectors")
     with stage("describe images") as facts:
-        described, sight = _describe_kinds(examples, sight, options)
+        described, sight = describe_kinds(examples, sight, options)
         facts.update(images=len(described), copies=described.deep.shape[1])
     learned = _match(examples, described)
     taxonomy = Taxonomy.from_labels(learned.labels.tolist(), definitions=learned.definitions)
     check_types(taxonomy, learned)
     with stage("train") as facts:
-        cascade = _fit(learned, described, taxonomy, options=options)
+        cascade = fit_cascade(learned, described, taxonomy, options=options)
         figures = measure_held_out(cascade, learned.labels)
         facts.update(types=len(taxonomy.leaves), **_say_figures(figures))
     if options.finetune:
-        attempt = _finetune(learned, sight, taxonomy, cascade, options=options)
+        attempt = finetune_cascade(learned, sight, taxonomy, cascade, options=options)
         if attempt is not None:
             sight, described, cascade = attempt
             figures = measure_held_out(cascade, learned.labels) | {"finetuned": 1}
@@ -97,100 +88,6 @@ def check_types(taxonomy: Taxonomy, examples: Examples) -> None:
         )
 
 
-def _finetune(
-    learned: Examples,
-    sight: Sight,
-    taxonomy: Taxonomy,
-    frozen: CascadeClassifier,
-    *,
-    options: TrainOptions,
-) -> tuple[Sight, Described, CascadeClassifier] | None:
-    """Fine-tune and learn again; None where held-out images are not answered better."""
-    from discovery.hierarchy.refine import refine_sight
-
-    with stage("fine-tune"):
-        refined = refine_sight(sight, learned, _make_reading(sight, options), options=options)
-    if refined is None or frozen.held_out_ is None:
-        return None
-    with stage("describe images again") as facts:
-        described = _describe(learned, refined.sight, options)
-        facts.update(images=len(described))
-    with stage("train again") as facts:
-        # Only images that the stage was not tuned on can vouch for what is learned now.
-        folds = np.where(refined.held_out, 0, -1).astype(np.int32)
-        cascade = _fit(learned, described, taxonomy, options=options, folds=folds)
-        before, after = _compare(frozen, cascade, learned.labels)
-        facts.update(
-            {"right before": int(before.sum()), "right now": int(after.sum()), "of": len(after)}
-        )
-    return (refined.sight, described, cascade) if after.sum() > before.sum() else None
-
-
-def _compare(
-    frozen: CascadeClassifier, tuned: CascadeClassifier, labels: NDArray[np.str_]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tell which of the images held out of both are answered rightly by each."""
-    first, second = frozen.held_out_, tuned.held_out_
-    if first is None or second is None:
-        return np.zeros(0, bool), np.zeros(0, bool)
-    both, at_first, at_second = np.intersect1d(first.which, second.which, return_indices=True)
-    return (
-        judge_answers(first.paths.forced[at_first], labels[both]),
-        judge_answers(second.paths.forced[at_second], labels[both]),
-    )
-
-
-def _make_reading(sight: Sight, options: TrainOptions) -> Reading:
-    return Reading(
-        spec=sight.spec,
-        windows=sight.windows,
-        max_pixels=options.extract.max_pixels,
-        workers=count_workers(options.extract),
-    )
-
-
-def _describe_kinds(
-    examples: Examples, sight: Sight, options: TrainOptions
-) -> tuple[Described, Sight]:
-    """Describe all, and choose windows for kinds of pictures that the first sample missed."""
-    varied = _count_varied(examples, options)
-    described = _describe(examples, sight, options)
-    while described.deferred:
-        sight = widen_sight(sight, described.deferred, max_pixels=options.extract.max_pixels)
-        late = {part.image_id for part in described.deferred}
-        left = [i for i, part in enumerate(examples.parts) if part.image_id in late]
-        again = _describe(
-            examples.take(np.array(left, np.intp)), sight, replace(options, varied=varied)
-        )
-        described = join_described(described, again)
-    return described, sight
-
-
-def _count_varied(examples: Examples, options: TrainOptions) -> int:
-    if options.varied is not None:
-        return options.varied
-    return _FEW_COPIES if len(examples) < _FEW_IMAGES else 0
-
-
-def _describe(examples: Examples, sight: Sight, options: TrainOptions) -> Described:
-    varied = _count_varied(examples, options)
-    upright = options.orientations == 1
-    return describe_images(
-        read_parts(examples.parts, _make_reading(sight, options)),
-        sight.extractor,
-        options=DescribeOptions(
-            turns=options.orientations,
-            augment=AugmentOptions(copies=varied, flips=not upright, quarter_turns=not upright)
-            if varied
-            else None,
-            seed=options.seed,
-        ),
-        known=sight.known,
-        batch_size=options.extract.batch_size,
-        total=len({part.path for part in examples.parts}),
-    )
-
-
 def _match(examples: Examples, described: Described) -> Examples:
     """Return the examples that could be described, in that order."""
     place = {part.image_id: i for i, part in enumerate(examples.parts)}
@@ -200,50 +97,6 @@ def _match(examples: Examples, described: Described) -> Examples:
             f"{describe_faults(described.faults)}"
         )
     return examples.take(np.array([place[name] for name in described.ids.tolist()], np.intp))
-
-
-def _fit(
-    learned: Examples,
-    described: Described,
-    taxonomy: Taxonomy,
-    *,
-    options: TrainOptions,
-    folds: NDArray[np.int32] | None = None,
-) -> CascadeClassifier:
-    cascade = CascadeClassifier(
-        blocks=described.blocks if len(described.blocks) > 1 else None,
-        shown=min(options.orientations, described.deep.shape[1]),
-        target_purity=options.target_purity,
-        max_rejection=options.max_rejection,
-        false_alarms=options.false_alarms,
-        epochs=options.epochs,
-        random_state=options.seed,
-    )
-    # Pages, tiles and crops of one file are held out together: they show the same surface.
-    files = np.array([part.image_id[:16] for part in learned.parts], dtype=np.str_)
-    return cascade.fit(
-        described.rows,
-        learned.labels,
-        learned.weights,
-        groups=files,
-        folds=folds,
-        taxonomy=taxonomy,
-    )
-
-
-def measure_held_out(
-    cascade: CascadeClassifier, labels: NDArray[np.str_]
-) -> dict[str, float | int | None]:
-    """Score the answers to the training images while each was held out."""
-    held = cascade.held_out_
-    if held is None:
-        return {"n": 0, "accuracy": None, "flat_accuracy": None}
-    truth = labels[held.which]
-    return {
-        "n": len(truth),
-        "accuracy": float(judge_answers(held.paths.forced, truth).mean()),
-        "flat_accuracy": float(judge_answers(held.flat, truth).mean()),
-    }
 
 
 def _say_figures(figures: Mapping[str, float | int | None]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torchvision.models import resnet50
 
-from discovery.hierarchy import train as module
+from discovery.hierarchy import learn as module
 from discovery.hierarchy.describe import describe_images
 from discovery.hierarchy.examples import Examples
 from discovery.hierarchy.features import open_sight, reopen_sight
