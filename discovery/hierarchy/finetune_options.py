@@ -15,7 +15,8 @@ class FineTuneOptions:
     epochs_head, epochs_stage : int
         Turns at most of the head alone, and of head and stage together.
     learning_rate_head, learning_rate_stage : float
-        The highest of a warm-up and a cosine (AdamW).
+        The highest of a warm-up and a cosine (AdamW). With a head that is trained too little,
+        epoch 0 looks worse than the pretrained stage is, and any training like a gain.
     batch_size : int
         Copies a step of the stage.
     pictures : int
@@ -34,7 +35,7 @@ class FineTuneOptions:
 
     epochs_head: int = 40
     epochs_stage: int = 8
-    learning_rate_head: float = 1e-4
+    learning_rate_head: float = 1e-3
     learning_rate_stage: float = 3e-5
     batch_size: int = 32
     pictures: int = 512

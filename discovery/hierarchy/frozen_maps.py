@@ -105,6 +105,7 @@ def gather_maps(
     work: _Gathering | None = None
     come = 0
     for batch in pictures:
+        # The shape is known when the first batch is here.
         work = work or _Gathering(batch.shape[1:], tensors, spec, plan=plan, device=device)
         if come + len(batch) > len(plan.wanted):
             raise ValueError(f"{come + len(batch)} images or more, expected {len(plan.wanted)}")
@@ -151,6 +152,7 @@ class _Gathering:
         """Run a batch whose first image is at `start`; False where the time is over."""
         copies = self.frozen.maps.shape[1]
         low, high = np.searchsorted(self.frozen.which, (start, start + len(batch))).tolist()
+        # Orientations are the first of the copies, varied ones behind them: the front is kept.
         chosen = batch[self.frozen.which[low:high] - start, :copies]
         rows = chosen.reshape(-1, *chosen.shape[2:])  # (images * copies, c, h, w)
         for first in range(0, len(rows), self.batch):

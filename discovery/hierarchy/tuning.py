@@ -28,12 +28,13 @@ Floats = NDArray[np.float32]
 State = Mapping[str, torch.Tensor]
 
 _SMOOTHING = 0.05  # of the labels, as the small networks'
-_WARM_UP = 0.1  # of the steps
-_CLIP = 1.0  # length of the gradient
+_WARM_UP = 0.1  # of the steps: AdamW's first ones are as long as any, and know the least
+_CLIP = 1.0  # length of the gradient: one odd picture must not undo ImageNet
 _HEAD_BATCH = 256
-_HEAD_DECAY = 1e-2
+_TOGETHER = 0.1  # the head's learning rate beside the stage, as a share: it has learned already
+_HEAD_DECAY = 1e-2  # thousands of columns for a few hundred rows: the head must stay small
 _STAGE_DECAY = 1e-4
-_ASK_BATCH = 64
+_ASK_BATCH = 64  # without gradients twice the pictures fit
 # Of the usual spread of a column: those that hardly vary must not be blown up once they do.
 _LEAST_SPREAD = 0.1
 
@@ -112,6 +113,7 @@ class StageTuner:
         self.lessons, self.options, self.device = lessons, options, device
         self.pooling = spec.pooling
         self.stage = LastStage(tensors, device=device, dtype=choose_dtype(spec, device))
+        # Rows are positions among all copies of all images: image * copies + copy.
         self.rows = lessons.list_rows(lessons.learned, lessons.copies)
         self.asked = lessons.list_rows(lessons.asked, min(options.held_out_copies, lessons.copies))
         self.head = _Head(self._see_pretrained(self.rows), lessons.classes)
@@ -142,6 +144,7 @@ class StageTuner:
         for _ in range(options.epochs_head):
             for batch in torch.split(self._shuffle(len(rows)), _HEAD_BATCH):
                 self._step(self._lose(rows[batch], self.rows[batch]), optimizer, schedule)
+            # Stopped at its best, the head leaves the stage nothing to gain by training it longer.
             loss, _ = self._judge(asked)
             waited = 0 if loss < best else waited + 1
             if loss < best:
@@ -160,7 +163,7 @@ class StageTuner:
         optimizer, schedule = self._make_optimizer(
             [
                 (self.stage, options.learning_rate_stage, _STAGE_DECAY),
-                (self.head, options.learning_rate_head, _HEAD_DECAY),
+                (self.head, _TOGETHER * options.learning_rate_head, _HEAD_DECAY),
             ],
             steps,
         )
@@ -171,6 +174,7 @@ class StageTuner:
             for batch in torch.split(rows, options.batch_size):
                 loss = self._lose(self._see(batch), batch)
                 value = loss.item()
+                # Before the step: a loss that is no number must not reach the weights.
                 if not math.isfinite(value) or time.monotonic() > deadline:
                     self._say_stop(epoch, value)
                     return
@@ -207,6 +211,7 @@ class StageTuner:
         which = torch.from_numpy(self.lessons.asked)
         targets, weights = self.lessons.targets[which], self.lessons.weights[which]
         with torch.inference_mode():
+            # As the cascade answers: the logits of all copies are averaged.
             logits = self.head(seen).cpu().view(len(which), -1, self.lessons.classes).mean(dim=1)
             self._last = nn.functional.cross_entropy(logits, targets, reduction="none")
         right = (logits.argmax(dim=1) == targets).float()
@@ -261,7 +266,8 @@ class StageTuner:
 
     def _see(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the features (b, d) of rows by the stage as it is now."""
-        maps = self.lessons.maps[rows].to(self.device).permute(0, 3, 1, 2)  # channels_last
+        # Kept with channels last, which is the layout that bf16 convolutions want: no copy.
+        maps = self.lessons.maps[rows].to(self.device).permute(0, 3, 1, 2)  # (b, 1024, h, w)
         last = pool_maps(self.stage(maps), self.pooling)
         return torch.cat([self.lessons.before[rows].to(self.device), last], dim=1)
 

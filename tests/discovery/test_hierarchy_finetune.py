@@ -22,7 +22,7 @@ HELD_OUT = np.arange(N) % 3 == 0
 TARGETS = np.arange(N) % 2
 ONES = np.ones(N, np.float32)
 QUICK = FineTuneOptions(
-    epochs_head=1, epochs_stage=2, learning_rate_head=1e-6, learning_rate_stage=1e-4,
+    epochs_head=1, epochs_stage=2, learning_rate_head=3e-5, learning_rate_stage=3e-6,
     batch_size=4, pictures=8, held_out_copies=2,
 )  # fmt: skip
 
