@@ -102,8 +102,11 @@ class KnownSpace:
         return np.stack([nearest, relative, doubts.astype(np.float64)], axis=1)
 
     def to_arrays(self) -> Arrays:
-        """Return the space as named arrays, for a file."""
-        return {name: getattr(self, name).astype(np.float32) for name in self.__slots__}
+        """Return the space as named arrays, for a file.
+
+        In float64 as they are: rounded, an image at the limit of the known would change sides.
+        """
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:

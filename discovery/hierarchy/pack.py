@@ -23,8 +23,7 @@ def pack_cascade(cascade: CascadeClassifier) -> tuple[Arrays, dict[str, Any]]:
     """Return the arrays of a fitted cascade by name, and the rest as JSON can hold it."""
     learned = cascade.learned_
     arrays = _prefix("fusion", learned.fusion.to_arrays())
-    # As they are, in float64: rounded, an image at the limit of the known would change sides.
-    arrays |= _prefix("known", {n: getattr(learned.known, n) for n in KnownSpace.__slots__})
+    arrays |= _prefix("known", learned.known.to_arrays())
     heads: dict[str, Any] = {}
     for kind, group in (("heads", learned.heads), ("flats", learned.flats)):
         heads[kind] = []
