@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from discovery.formats.handoff import Taken, read_handoff, read_known_types, write_handoff
     from discovery.hierarchy.assess import Assessment, assess_classifier
     from discovery.hierarchy.cascade import CascadeClassifier
+    from discovery.hierarchy.counting.count import count_defects
+    from discovery.hierarchy.counting.learn import learn_boxes
+    from discovery.hierarchy.counting.model import load_detector, save_detector
     from discovery.hierarchy.enhance import (
         GateOptions,
         denoise_picture,
@@ -109,6 +112,7 @@ __all__ = [
     "build_neighbours",
     "choose_colours",
     "compose_handoff",
+    "count_defects",
     "denoise_picture",
     "discover_types",
     "draw_evidence",
@@ -120,6 +124,8 @@ __all__ = [
     "export_handoff",
     "find_parts",
     "highlight_defect",
+    "learn_boxes",
+    "load_detector",
     "load_model",
     "make_default_taxonomy",
     "match_truth",
@@ -140,6 +146,7 @@ __all__ = [
     "reduce_vectors",
     "render_evaluation",
     "replay_decisions",
+    "save_detector",
     "save_model",
     "score_clustering",
     "score_predictions",
@@ -167,6 +174,12 @@ _HOMES = {
         "assess_classifier",
     ),
     "discovery.hierarchy.cascade": ("CascadeClassifier",),
+    "discovery.hierarchy.counting.count": ("count_defects",),
+    "discovery.hierarchy.counting.learn": ("learn_boxes",),
+    "discovery.hierarchy.counting.model": (
+        "load_detector",
+        "save_detector",
+    ),
     "discovery.hierarchy.enhance": (
         "GateOptions",
         "denoise_picture",
