@@ -36,7 +36,7 @@ LOT, NEW_A_LOT = 40, 4  # images a lot, and how many of them are of the new type
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """How one type fared as the new one."""
+    """How one type fared as the new one; `passed` is None where it was never proposed."""
 
     label: str
     passed: int | None
@@ -81,33 +81,26 @@ def play_type(
     rng = np.random.default_rng(0)
     train, lots = divide(examples.labels, label, rng)
     model = train_classifier(examples.take(train), options=TrainOptions(extract=extract))
-    coming = np.concatenate(lots)
-    later = examples.take(coming)
-    answered = predict_images(model, later.parts)
-    verdict = dict(
-        zip(answered.predictions.ids.tolist(), answered.predictions.verdicts.tolist(), strict=True)
-    )
-    truth = {
-        part.image_id: str(one)
-        for part, one in zip(later.parts, later.labels.tolist(), strict=True)
-    }
-    known = [name for name in truth if truth[name] != label]
-    refused = float(np.mean([verdict[name] != "named" for name in known]))
+    truth: dict[str, str] = {}
     open_ids: list[str] = []
-    passed = 0
+    passed: int | None = None
     for lot in lots:
-        ids = [part.image_id for part in examples.take(lot).parts]
-        passed += sum(truth[name] == label for name in ids)
-        open_ids += [name for name in ids if verdict[name] != "named"]
+        now = examples.take(lot)
+        said = predict_images(model, now.parts, keep_rows=False).predictions
+        ids = [part.image_id for part in now.parts]
+        truth |= dict(zip(ids, now.labels.tolist(), strict=True))
+        open_ids += said.ids[said.verdicts != "named"].tolist()
         if label in set(propose_majorities(open_ids, truth, store=store, work=work)):
+            passed = sum(one == label for one in truth.values())
             break
-    else:
-        return Played(
-            label=label, passed=None, of=passed, sent_back=len(open_ids), refused_known=refused
-        )
-    total = sum(truth[name] == label for name in truth)
+    known = [name for name, one in truth.items() if one != label]
+    back = set(open_ids)
     return Played(
-        label=label, passed=passed, of=total, sent_back=len(open_ids), refused_known=refused
+        label=label,
+        passed=passed,
+        of=int((examples.labels == label).sum()),
+        sent_back=len(back),
+        refused_known=float(np.mean([name in back for name in known])),
     )
 
 
