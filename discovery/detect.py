@@ -27,8 +27,9 @@ if TYPE_CHECKING:  # torch is loaded when there is work for it, not for --help
     from discovery.hierarchy.counting.records import Place, Unreadable
 
 _PROG = "python -m discovery.detect"
-_QUARANTINE = "quarantine.csv"
-_MOST_FAULTS = 5  # unreadable pictures named in the log; all are in quarantine.csv
+_QUARANTINE = "quarantine.csv"  # in a model's folder
+_FAULTS = ".quarantine.csv"  # beside a table: its own name goes before
+_MOST_FAULTS = 5  # unreadable pictures named in the log; the file has all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +127,7 @@ def _count(command: Count) -> None:
         defects = sum(len(answer.boxes) for answer in answers)
         told |= {"images": len(answers), "defects": defects}
     faults = [*listing.faults, *faults]
-    _report_faults(faults, command.out.with_name(_QUARANTINE))
+    _report_faults(faults, command.out.with_suffix(_FAULTS))
     if not answers:
         raise InputError(f"{command.images}: none of {len(faults)} images can be read")
     write_bytes(command.out, format_counts(answers, labels))
@@ -184,7 +185,7 @@ def _evaluate(command: Evaluate) -> None:
     with stage("evaluate") as told:
         scores, faults = evaluate_detector(detector, command.boxes, options=options)
         told |= {"images": scores["images"], "boxes": scores["boxes"]}
-    _report_faults(faults, command.out.with_name(_QUARANTINE))
+    _report_faults(faults, command.out.with_suffix(_FAULTS))
     write_bytes(command.out, (json.dumps(scores, indent=2) + "\n").encode())
     for line in _format_scores(scores):
         say(line)
@@ -192,7 +193,7 @@ def _evaluate(command: Evaluate) -> None:
 
 
 def _report_faults(faults: Sequence["Unreadable"], path: Path) -> None:
-    """Name what could not be read; the file of an earlier run is replaced all the same."""
+    """Name what could not be read, and list it in a file; none is left of an earlier run."""
     from discovery.hierarchy.counting.write import format_quarantine
     from discovery.runs import write_bytes
 
@@ -200,8 +201,9 @@ def _report_faults(faults: Sequence["Unreadable"], path: Path) -> None:
         get_logger().warning("left out: %s: %s", fault.path, fault.reason)
     if faults:
         say(f"{len(faults)} images cannot be read: {path}")
-    if faults or path.exists():
         write_bytes(path, format_quarantine(faults))
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _format_scores(scores: dict[str, Any]) -> list[str]:

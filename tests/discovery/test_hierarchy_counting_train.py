@@ -327,7 +327,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_counted(made, tmp_path):
     counts = read_csv(out)
     assert 9 == len(counts)
     assert ["#0", "#1"] == [row["image_id"][-2:] for row in counts if "stack" in row["path"]]
-    (fault,) = read_csv(tmp_path / "quarantine.csv")
+    (fault,) = read_csv(tmp_path / "counts.quarantine.csv")
     assert (str(images / "0.png"), True) == (fault["path"], "PNG" in fault["reason"])
 
 
@@ -347,7 +347,7 @@ def test_a_detector_with_references_needs_them(tmp_path, capsys):
     boxes = draw_pictures(tmp_path, n=3)
     told = fail(capsys, "count", model, tmp_path / "images", "--out", tmp_path / "counts.csv")
     assert "can be read" in told
-    assert "no golden reference" in read_csv(tmp_path / "quarantine.csv")[0]["reason"]
+    assert "no golden reference" in read_csv(tmp_path / "counts.quarantine.csv")[0]["reason"]
     table = write_csv(
         tmp_path / "list.csv", [("images/0.png", "images/1.png")], ("path", "template")
     )

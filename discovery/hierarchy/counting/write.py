@@ -1,4 +1,4 @@
-"""What counting writes: counts.csv, the boxes as CSV or COCO, quarantine.csv.
+"""What counting writes: counts.csv, the boxes as CSV or COCO, and what could not be read.
 
 All are formatted here and written by the front door. A size is the longer side of a box; in
 micrometres where the pixel size is known, empty where it is not.
@@ -100,7 +100,7 @@ def format_coco(answers: Sequence[Counted], labels: Sequence[str]) -> bytes:
 
 
 def format_quarantine(faults: Sequence[Unreadable]) -> bytes:
-    """Return quarantine.csv: `path,reason`."""
+    """Return the CSV of what could not be read: `path,reason`."""
     return format_csv([("path", "reason"), *((str(fault.path), fault.reason) for fault in faults)])
 
 
