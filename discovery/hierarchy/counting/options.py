@@ -25,8 +25,9 @@ class TrainOptions:
         imagenet (downloaded), imagenet-v1, a file (safetensors or state dict) of ResNet-50, or
         none to start from nothing, which takes longer and needs more pictures. By default
         imagenet where it can be had, else none.
-    epochs : int
-        Times that all pictures are seen, of large ones as many crops as tiles fill them.
+    epochs : int or None
+        Times that all pictures are seen, of large ones as many crops as tiles fill them. By
+        default 8 or more, until the network has taken 1,000 steps with weights, 2,500 without.
     max_minutes : float or None
         Training ends in time to stop after this many minutes; the learning rate falls in step.
     tile : int or None
@@ -52,7 +53,7 @@ class TrainOptions:
 
     images: Path | None = None
     weights: str | None = None
-    epochs: int = 20
+    epochs: int | None = None
     max_minutes: float | None = None
     tile: int | None = None
     size: int | None = None

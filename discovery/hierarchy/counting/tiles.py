@@ -17,6 +17,9 @@ OVERLAP = 0.25  # of a tile's side, or more where defects are larger (`choose_ov
 MOST_OVERLAP = 0.5  # beyond, every place is seen three times and more
 SAME_IOU = 0.5  # two boxes that overlap by more are one defect, whatever their types
 _INSIDE = 0.7  # share of a cut box that lies in a neighbour's: the same defect
+# Share of the smaller box that lies in another of its type: the same defect. A long scratch is
+# found whole and in part, and neither overlaps the other by half.
+_NESTED = 0.8
 _TOUCH = 2.0  # pixels from a tile's border within which a box was cut by it
 _JOINED = 0.5  # share of the shorter side along which the pieces of a cut defect meet
 
@@ -109,11 +112,15 @@ def _suppress(
             continue
         common = measure_overlaps(boxes.edges[i : i + 1], boxes.edges[i + 1 :])[0]  # (k - i - 1,)
         rest = areas[i + 1 :]
+        alike = boxes.labels[i + 1 :] == boxes.labels[i]
+        cut = is_cut[i + 1 :] & (tiles[i + 1 :] != tiles[i])
         same = common > iou * (areas[i] + rest - common)
-        inside = is_cut[i + 1 :] & (tiles[i + 1 :] != tiles[i]) & (common > _INSIDE * rest)
+        inside = cut & (common > _INSIDE * rest)
+        nested = alike & (common > _NESTED * np.minimum(rest, areas[i]))
         if is_cut[i]:  # neither saw the whole: `_unite_pieces` joins what each saw of it
-            inside &= boxes.labels[i + 1 :] != boxes.labels[i]
-        kept[i + 1 :] &= ~(same | inside)
+            inside &= ~alike
+            nested &= ~cut
+        kept[i + 1 :] &= ~(same | inside | nested)
     return kept
 
 
