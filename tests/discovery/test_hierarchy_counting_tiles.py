@@ -106,6 +106,13 @@ def test_one_defect_of_two_types_is_counted_once_as_the_likelier():
     assert [1] == merge_tiles([(tile, boxes)], (100, 100)).labels.tolist()
 
 
+@pytest.mark.parametrize(("labels", "expected"), [([0, 0], [0.9]), ([0, 1], [0.9, 0.5])])
+def test_a_part_of_a_defect_within_the_whole_is_counted_once(labels, expected):
+    tile = Region(x0=0, y0=0, width=100, height=100)
+    boxes = boxes_of((10, 10, 30, 90), (12, 60, 29, 89), labels=labels, scores=[0.9, 0.5])
+    assert expected == pytest.approx(merge_tiles([(tile, boxes)], (100, 100)).scores.tolist())
+
+
 def test_no_tile_found_anything():
     tile = Region(x0=0, y0=0, width=100, height=100)
     assert 0 == len(merge_tiles([(tile, Boxes.make([], []))], (100, 100)))
