@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from discovery.hierarchy.counting.network import build_detector
 from discovery.hierarchy.counting.predict import Detector
 from discovery.hierarchy.counting.records import DetectorSpec
-from discovery.runs import hash_file, replacing, write_bytes
+from discovery.runs import hash_file, write_bytes
 from embeddings.errors import ModelError
 
 FORMAT: Final = "defect-discovery-detector"
@@ -38,8 +38,8 @@ def save_detector(detector: Detector, folder: Path) -> None:
         key: value.detach().cpu().contiguous()
         for key, value in detector.network.state_dict().items()
     }
-    with replacing(folder / TENSORS) as temporary:
-        save_file(tensors, temporary)
+    # As bytes: safetensors' own writer makes a file that only its owner may read.
+    write_bytes(folder / TENSORS, save(tensors))
     values = {
         "format": FORMAT,
         "version": VERSION,
