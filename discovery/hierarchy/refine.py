@@ -50,9 +50,9 @@ class Refined:
 def finetune_cascade(
     learned: Examples,
     sight: Sight,
-    taxonomy: Taxonomy,
     frozen: CascadeClassifier,
     *,
+    taxonomy: Taxonomy,
     options: TrainOptions,
 ) -> tuple[Sight, Described, CascadeClassifier] | None:
     """Fine-tune and learn again; None where held-out images are not answered better.

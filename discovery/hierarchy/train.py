@@ -55,7 +55,7 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
         figures = measure_held_out(cascade, learned.labels)
         facts.update(types=len(taxonomy.leaves), **_say_figures(figures))
     if options.finetune:
-        attempt = finetune_cascade(learned, sight, taxonomy, cascade, options=options)
+        attempt = finetune_cascade(learned, sight, cascade, taxonomy=taxonomy, options=options)
         if attempt is not None:
             sight, described, cascade = attempt
             figures = measure_held_out(cascade, learned.labels) | {"finetuned": 1}
