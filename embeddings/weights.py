@@ -68,6 +68,6 @@ def _fetch(name: str) -> Path:
         except (OSError, RuntimeError, HTTPException) as error:
             raise WeightsError(
                 f"--weights {name}: the download of {url} failed ({error}); "
-                "pass --weights FILE"
+                "pass --weights FILE, or --extractor texture which needs none"
             ) from error
     return path
