@@ -7,6 +7,8 @@ import contextlib
 import functools
 import hashlib
 import io
+import socket
+from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
 
@@ -14,6 +16,18 @@ from embeddings.console import get_logger
 from embeddings.errors import WeightsError
 
 NAMES = {"imagenet": "IMAGENET1K_V2", "imagenet-v1": "IMAGENET1K_V1"}
+DOWNLOAD_SECONDS = 20.0  # a fab's firewall drops packets instead of refusing: do not hang
+
+
+@contextlib.contextmanager
+def bound_sockets(seconds: float) -> Iterator[None]:
+    """Bound every socket that a library opens meanwhile, so that a download cannot hang."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def locate_weights(source: str) -> Path:

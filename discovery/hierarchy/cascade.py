@@ -24,7 +24,7 @@ from discovery.hierarchy.heads import Head, find_children
 from discovery.hierarchy.learned import Learned, Variant
 from discovery.hierarchy.nearness import VIEWS, NoveltyScale
 from discovery.hierarchy.network import check_weights
-from discovery.hierarchy.taxonomy import Taxonomy
+from discovery.hierarchy.taxonomy import Taxonomy, check_types
 from discovery.records import Predictions
 from discovery.records.labels import tidy_label
 from embeddings.errors import HandoffError
@@ -146,11 +146,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"{len(rows)} images for {len(labels)} labels")
         weights = check_weights(sample_weight, len(rows))
         self.taxonomy_ = _fit_taxonomy(labels, weights, taxonomy)
-        if not self.taxonomy_.decision_nodes():
-            raise HandoffError(
-                f"the labels hold one type ({self.taxonomy_.leaves[0]}, {len(labels)} images), "
-                "expected two or more: name another cluster, or label some images no_defect"
-            )
+        check_types(self.taxonomy_, len(labels))
         self.classes_ = np.array(self.taxonomy_.leaves, dtype=np.str_)
         self.n_features_in_ = rows.shape[2]
         folds = divide_images(

@@ -1,6 +1,5 @@
 """Which extractor a classifier sees by: the handoff's store's own, else what the options say."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from embeddings.console import get_logger
 from embeddings.errors import HandoffError
 from embeddings.extract import ExtractOptions
 from embeddings.extract.batches import Extractor
-from embeddings.extract.choose import choose_extractor, make_extractor
+from embeddings.extract.choose import Choice, choose_extractor, make_extractor, open_weights
 from embeddings.extract.windows import choose_windows
 from embeddings.records import ExtractorSpec
 from embeddings.store import Store, open_store, store_exists
@@ -73,10 +72,10 @@ def open_sight(
     """
     opened = None if ignore else _open_named(store)
     choice = choose_extractor(options, opened)
-    extractor = make_extractor(choice, options)
+    extractor, tensors = _load_extractor(choice, options)
     sight = Sight(
         extractor=extractor,
-        tensors=_read_weights(choice.weights) if choice.spec.name == "resnet50" else {},
+        tensors=tensors,
         windows=dict(opened.windows) if opened is not None else {},
         known=_load_known(opened, parts),
         warnings=choice.warnings,
@@ -154,12 +153,13 @@ def _load_known(store: Store | None, parts: Sequence[Part]) -> dict[str, NDArray
     return dict(zip(vectors.ids.tolist(), vectors.values, strict=True))
 
 
-def _read_weights(source: str) -> "Mapping[str, torch.Tensor]":
-    from embeddings.resnet import load_weights
+def _load_extractor(
+    choice: Choice, options: ExtractOptions
+) -> "tuple[Extractor, Mapping[str, torch.Tensor]]":
+    """Load the extractor with the weights it was made of; the texture descriptors have none."""
+    if choice.spec.name == "texture":
+        return make_extractor(choice, options), {}
+    from embeddings.resnet import ResNet50Extractor
 
-    return load_weights(source).tensors
-
-
-def count_workers(options: ExtractOptions) -> int:
-    """Return how many threads read and decode."""
-    return options.workers or min(os.cpu_count() or 1, 16)
+    weights, device = open_weights(choice, options)
+    return ResNet50Extractor(choice.spec, weights, device), weights.tensors

@@ -15,8 +15,6 @@ from discovery.hierarchy.network import FusedNetwork
 from discovery.hierarchy.taxonomy import ROOT, Taxonomy
 
 Floats = NDArray[np.float32]
-Arrays = dict[str, NDArray[Any]]
-NodeLogits = dict[str, Floats]
 
 _NEVER = -30.0  # logit of a child that the training images of a fold had none of
 

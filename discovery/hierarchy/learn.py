@@ -15,7 +15,7 @@ from discovery.hierarchy.describe import (
 )
 from discovery.hierarchy.evaluation.answers import judge_answers
 from discovery.hierarchy.examples import Examples
-from discovery.hierarchy.features import Sight, count_workers, widen_sight
+from discovery.hierarchy.features import Sight, widen_sight
 from discovery.hierarchy.options import TrainOptions
 from discovery.hierarchy.reading import Reading, read_parts
 from discovery.hierarchy.taxonomy import Taxonomy
@@ -30,7 +30,7 @@ def make_reading(sight: Sight, options: TrainOptions) -> Reading:
         spec=sight.spec,
         windows=sight.windows,
         max_pixels=options.extract.max_pixels,
-        workers=count_workers(options.extract),
+        workers=options.extract.threads,
     )
 
 

@@ -86,7 +86,7 @@ def find_parts(source: Path, options: ExtractOptions) -> Parts:
         _check_store_options(options)
         return _check_listed(_read_store(source, only), only, source)
     found = open_source(source, options)
-    printed = fingerprint_files(found.files, _NO_FILES, workers=options.workers or 4)
+    printed = fingerprint_files(found.files, _NO_FILES, workers=options.threads)
     files = printed.files
     check_boxes(recipe, files["path"].tolist(), options.boxes)
     files = select_files(files, recipe, only)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from discovery.hierarchy.cascade import CascadeClassifier
 from discovery.hierarchy.describe import Described, DescribeOptions, describe_images
 from discovery.hierarchy.enhance.gate import GateOptions
-from discovery.hierarchy.features import Sight, count_workers, reopen_sight
+from discovery.hierarchy.features import Sight, reopen_sight
 from discovery.hierarchy.model import Model
 from discovery.hierarchy.options import PredictOptions
 from discovery.hierarchy.parts import Fault, Part
@@ -82,7 +82,7 @@ def predict_images(
         spec=sight.spec,
         windows=windows,
         max_pixels=extract.max_pixels,
-        workers=count_workers(extract),
+        workers=extract.threads,
     )
     blocks: list[tuple[Described, Predictions | None, Mapping[str, int]]] = []
     with stage("describe and answer") as facts:

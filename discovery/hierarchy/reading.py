@@ -1,8 +1,6 @@
 """Parts become prepared pictures, as the extractor of a spec sees them; threads decode ahead."""
 
-import collections
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 
 from discovery.hierarchy.parts import Fault, Part
 from embeddings.errors import ImageError
+from embeddings.extract.ahead import run_ahead
 from embeddings.images import Picture, level_picture, prepare_picture, stream_pictures
 from embeddings.records import ExtractorSpec
 
@@ -54,24 +53,13 @@ def read_parts(parts: Sequence[Part], reading: Reading) -> Iterator[ReadFile]:
     Parts of one file must stand together, as `find_parts` lists them.
     """
     files = (list(group) for _, group in groupby(parts, key=lambda part: part.path))
-    with ThreadPoolExecutor(reading.workers, thread_name_prefix="reader") as pool:
-        yield from _run_ahead(pool, files, reading)
-
-
-def _run_ahead(
-    pool: ThreadPoolExecutor, files: Iterable[list[Part]], reading: Reading
-) -> Iterator[ReadFile]:
-    waiting: collections.deque[Future[ReadFile]] = collections.deque()
-    try:
-        for parts in files:
-            waiting.append(pool.submit(_read_file, parts, reading))
-            if len(waiting) > 2 * reading.workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:  # the consumer stopped early: do not decode what nobody will take
-        for future in waiting:
-            future.cancel()
+    return run_ahead(
+        lambda file: _read_file(file, reading),
+        files,
+        workers=reading.workers,
+        ahead=2 * reading.workers + 1,
+        name="reader",
+    )
 
 
 def _read_file(parts: list[Part], reading: Reading) -> ReadFile:

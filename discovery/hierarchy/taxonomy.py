@@ -187,6 +187,21 @@ class Taxonomy:
         return lines
 
 
+def check_types(taxonomy: Taxonomy, images: int) -> None:
+    """Refuse labels of so many images that leave nothing to tell apart.
+
+    Raises
+    ------
+    HandoffError
+        There is one type.
+    """
+    if not taxonomy.decision_nodes():
+        raise HandoffError(
+            f"the labels hold one type ({taxonomy.leaves[0]}, {images} images), expected two or "
+            "more: name another cluster, or label some images no_defect"
+        )
+
+
 def make_default_taxonomy(
     types: Iterable[str] = (), *, definitions: Mapping[str, str] | None = None
 ) -> Taxonomy:

@@ -16,7 +16,7 @@ from discovery.hierarchy.learn import describe_kinds, fit_cascade, measure_held_
 from discovery.hierarchy.model import Model
 from discovery.hierarchy.options import TrainOptions
 from discovery.hierarchy.refine import finetune_cascade
-from discovery.hierarchy.taxonomy import Taxonomy
+from discovery.hierarchy.taxonomy import Taxonomy, check_types
 from discovery.runs import package_versions
 from embeddings.console import get_logger, stage
 from embeddings.errors import HandoffError
@@ -38,7 +38,7 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
     """
     options = options or TrainOptions()
     taxonomy = Taxonomy.from_labels(examples.labels.tolist(), definitions=examples.definitions)
-    check_types(taxonomy, examples)
+    check_types(taxonomy, len(examples))
     with stage("load extractor") as facts:
         sight = open_sight(
             examples.parts, examples.store, options=options.extract, ignore=options.ignore_store
@@ -49,7 +49,6 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
         facts.update(images=len(described), copies=described.deep.shape[1])
     learned = _match(examples, described)
     taxonomy = Taxonomy.from_labels(learned.labels.tolist(), definitions=learned.definitions)
-    check_types(taxonomy, learned)
     with stage("train") as facts:
         cascade = fit_cascade(learned, described, taxonomy, options=options)
         figures = measure_held_out(cascade, learned.labels)
@@ -71,21 +70,6 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
         training=_describe_training(learned, described, options, figures)
         | {"warnings": list(sight.warnings)},
     )
-
-
-def check_types(taxonomy: Taxonomy, examples: Examples) -> None:
-    """Refuse labels that leave nothing to tell apart.
-
-    Raises
-    ------
-    HandoffError
-        There is one type.
-    """
-    if not taxonomy.decision_nodes():
-        raise HandoffError(
-            f"the labels hold one type ({taxonomy.leaves[0]}, {len(examples)} images), expected "
-            "two or more: name another cluster, or label some images no_defect"
-        )
 
 
 def _match(examples: Examples, described: Described) -> Examples:

@@ -68,3 +68,23 @@ def _write_attribute(name: str, value: Attribute) -> str:
         return ""
     spelled = name.rstrip("_").replace("_", "-")
     return f" {spelled}" if value is True else f' {spelled}="{escape_text(str(value))}"'
+
+
+def make_head(title: str, style: str, *, policy: str) -> Markup:
+    """Build the head of a self-contained page: its policy, and its style inside it.
+
+    Parameters
+    ----------
+    policy : str
+        Content-Security-Policy; it must allow the style by its hash.
+    """
+    return node(
+        "head",
+        node("meta", charset="utf-8"),
+        node("meta", http_equiv="Content-Security-Policy", content=policy),
+        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        node("meta", name="color-scheme", content="light dark"),
+        node("meta", name="referrer", content="no-referrer"),
+        node("title", f"{title} \u2013 defect-discovery"),
+        raw("style", style),
+    )

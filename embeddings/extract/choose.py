@@ -1,11 +1,8 @@
 """Which extractor: what the options say, what the store already holds, what can be had here."""
 
-import contextlib
-import socket
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embeddings.console import get_logger
 from embeddings.errors import StoreSpecError, WeightsError
@@ -13,13 +10,23 @@ from embeddings.extract.batches import Extractor
 from embeddings.extract.options import ExtractOptions
 from embeddings.records import ExtractorSpec, Fit, Pooling, Resize
 from embeddings.store import Store
-from embeddings.weights import NAMES, hash_weights, locate_weights
+from embeddings.weights import (
+    DOWNLOAD_SECONDS,
+    NAMES,
+    bound_sockets,
+    hash_weights,
+    locate_weights,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+    from embeddings.resnet import Weights
 
 DEFAULT_LAYERS = ("layer3", "layer4")
 DEFAULT_POOLING: Pooling = "max"
 DEFAULT_FIT: Fit = "stretch"
 DEFAULT_RESIZE: Resize = "bilinear"
-DOWNLOAD_SECONDS = 20.0  # a fab's firewall drops packets instead of refusing: do not hang
 _NO_WEIGHTS = (
     "no ImageNet weights could be had ({reason}): the classical texture descriptors are used, "
     "which find fewer types. Pass --weights FILE for ResNet-50 features."
@@ -55,7 +62,7 @@ def choose_extractor(options: ExtractOptions, store: Store | None) -> Choice:
         return Choice(spec=_texture_spec(options))
     source = options.weights or "imagenet"
     try:
-        with _impatient(DOWNLOAD_SECONDS):
+        with bound_sockets(DOWNLOAD_SECONDS):
             return Choice(spec=_resnet_spec(options, source), weights=source)
     except WeightsError as error:
         if options.extractor == "resnet50" or options.asks_for_network:
@@ -79,7 +86,21 @@ def make_extractor(choice: Choice, options: ExtractOptions) -> Extractor:
         from embeddings.texture import TextureExtractor
 
         return TextureExtractor(choice.spec)
-    from embeddings.resnet import ResNet50Extractor, choose_device, load_weights
+    from embeddings.resnet import ResNet50Extractor
+
+    weights, device = open_weights(choice, options)
+    return ResNet50Extractor(choice.spec, weights, device)
+
+
+def open_weights(choice: Choice, options: ExtractOptions) -> "tuple[Weights, torch.device]":
+    """Load a network's weights, and say where it runs.
+
+    Raises
+    ------
+    WeightsError, StoreSpecError
+        See `make_extractor`.
+    """
+    from embeddings.resnet import choose_device, load_weights
 
     device = choose_device(options.device)
     backend = f"torch-{device.type}"
@@ -93,8 +114,7 @@ def make_extractor(choice: Choice, options: ExtractOptions) -> Extractor:
             f"the store was made with the weights file {choice.weights} (sha256 "
             f"{choice.spec.weights_sha256[:12]}), which is not here: say where with --weights FILE"
         )
-    weights = load_weights(choice.weights)
-    return ResNet50Extractor(choice.spec, weights, device)
+    return load_weights(choice.weights), device
 
 
 def _choose_of_store(options: ExtractOptions, store: Store) -> Choice:
@@ -169,14 +189,3 @@ def _texture_spec(options: ExtractOptions) -> ExtractorSpec:
         "window": options.window,
     }
     return replace(make_spec(), **{key: value for key, value in given.items() if value is not None})
-
-
-@contextlib.contextmanager
-def _impatient(seconds: float) -> Iterator[None]:
-    """Bound every socket that a library opens meanwhile."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

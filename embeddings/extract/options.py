@@ -1,6 +1,7 @@
 """What a user can say about extraction: the same object for Python, command line and provenance."""
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -81,6 +82,11 @@ class ExtractOptions:
                 "--extractor texture has no weights, layers, pooling or fit; leave these out, "
                 "or use --extractor resnet50"
             )
+
+    @property
+    def threads(self) -> int:
+        """How many threads read and decode."""
+        return self.workers or min(os.cpu_count() or 1, 16)
 
     @property
     def asks_for_network(self) -> bool:

@@ -1,9 +1,7 @@
 """Files become prepared pictures: threads decode ahead while the network computes."""
 
-import collections
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from embeddings.errors import ImageError
+from embeddings.extract.ahead import run_ahead
 from embeddings.extract.metadata import pick_page
 from embeddings.images import (
     Picture,
@@ -97,18 +96,9 @@ def read_jobs(
     jobs: Iterable[Job], reading: Reading, *, workers: int, ahead: int
 ) -> Iterator[Prepared]:
     """Yield each job's prepared pictures in order, with at most `ahead` files in memory."""
-    waiting: collections.deque[Future[Prepared]] = collections.deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="reader") as pool:
-        try:
-            for job in jobs:
-                waiting.append(pool.submit(read_job, job, reading))
-                if len(waiting) >= ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:  # the consumer stopped early: do not decode what nobody will take
-            for future in waiting:
-                future.cancel()
+    return run_ahead(
+        lambda job: read_job(job, reading), jobs, workers=workers, ahead=ahead, name="reader"
+    )
 
 
 def read_job(job: Job, reading: Reading) -> Prepared:

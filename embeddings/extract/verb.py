@@ -5,7 +5,6 @@ store meets for the first time; then read, embed and commit in rounds. Windows a
 before the first vector, so that a run that was killed goes on as if it had not been.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +116,7 @@ class _Extraction:
 
     def __init__(self, choice: Choice, options: ExtractOptions, found: Source) -> None:
         self.choice, self.options, self.found = choice, options, found
-        self.workers = options.workers or min(os.cpu_count() or 1, 16)
+        self.workers = options.threads
         self.warnings = list(choice.warnings)
         self.computed: set[str] = set()  # paths
         self.rows = 0

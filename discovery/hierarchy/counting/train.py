@@ -5,12 +5,10 @@ then the learning rate falls by the time that is gone, so that a training cut sh
 settled.
 """
 
-import collections
 import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -30,6 +28,7 @@ from discovery.hierarchy.counting.tiles import choose_overlap, join_boxes
 from discovery.hierarchy.counting.views import View
 from embeddings.console import get_logger, track
 from embeddings.errors import OptionError
+from embeddings.extract.ahead import run_ahead
 
 Keep = Callable[[Detector], None]
 
@@ -118,7 +117,7 @@ def _fit(
         order = np.random.default_rng([options.seed, epoch]).permutation(crops)
         crop = _SMALL_CROP if pace.share < _SMALL_UNTIL else 1.0
         make = partial(_make, boxes, views, detector.spec, key=(options.seed, epoch), share=crop)
-        samples = _prepare(order, make)
+        samples = run_ahead(make, order, workers=_AHEAD, ahead=4 * _AHEAD, name="samples")
         losses = _run_epoch(pace, track(samples, total=len(order), what=f"epoch {epoch + 1}"))
         judged = judge_detector(detector, [boxes[i] for i in split.held_out], _pick(views, split))
         judged = replace(judged, facts=judged.facts | {"epoch": epoch + 1, "loss": losses})
@@ -229,19 +228,6 @@ def _make(
     index, number = (int(v) for v in crop)
     rng = np.random.default_rng([*key, index, number])
     return make_sample(views[index], boxes[index], spec, rng=rng, share=share)
-
-
-def _prepare(
-    order: NDArray[np.int64], make: Callable[[NDArray[np.int64]], Sample]
-) -> Iterator[Sample]:
-    """Make the samples of an epoch in order, a few ahead of the network."""
-    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="samples") as pool:
-        waiting = collections.deque(pool.submit(make, crop) for crop in order[: 4 * _AHEAD])
-        for crop in order[4 * _AHEAD :]:
-            yield waiting.popleft().result()
-            waiting.append(pool.submit(make, crop))
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def judge_detector(detector: Detector, truth: Sequence[Boxes], views: Iterator[View]) -> Detector:

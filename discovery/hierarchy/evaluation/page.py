@@ -20,7 +20,7 @@ from discovery.hierarchy.evaluation.tables import (
     render_table,
 )
 from discovery.pages.encode import hash_source
-from discovery.pages.html import Markup, join, node, raw
+from discovery.pages.html import Markup, join, make_head, node
 
 
 def render_evaluation(data: EvaluationData) -> str:
@@ -44,16 +44,7 @@ def render_evaluation(data: EvaluationData) -> str:
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src {hash_source(style)}"
     )
-    head = node(
-        "head",
-        node("meta", charset="utf-8"),
-        node("meta", http_equiv="Content-Security-Policy", content=policy),
-        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        node("meta", name="color-scheme", content="light dark"),
-        node("meta", name="referrer", content="no-referrer"),
-        node("title", f"{data.title} \u2013 defect-discovery"),
-        raw("style", style),
-    )
+    head = make_head(data.title, style, policy=policy)
     body = node("body", render_headline(data), node("main", _render_sections(data)))
     return f"<!DOCTYPE html>\n{node('html', head, body, lang='en')}\n"
 

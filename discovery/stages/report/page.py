@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from discovery.pages.encode import encode_array, encode_json, encode_picture, hash_source
-from discovery.pages.html import Markup, join, node, raw
+from discovery.pages.html import Markup, join, make_head, node, raw
 from discovery.stages.report.atlas import find_labels, name_clusters, render_atlas
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.figures import SHAPES, assign_marks, fit_map, locate_clusters
@@ -54,16 +54,7 @@ def render_report(report: ReportData) -> str:
         "default-src 'none'; img-src data: file:; base-uri 'none'; form-action 'none'; "
         f"script-src {hash_source(script)}; style-src {hash_source(style)}"
     )
-    head = node(
-        "head",
-        node("meta", charset="utf-8"),
-        node("meta", http_equiv="Content-Security-Policy", content=policy),
-        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        node("meta", name="color-scheme", content="light dark"),
-        node("meta", name="referrer", content="no-referrer"),
-        node("title", f"{report.title} \u2013 defect-discovery"),
-        raw("style", style),
-    )
+    head = make_head(report.title, style, policy=policy)
     places = fit_map(report.xy)  # (n, 2)
     centres = locate_clusters(report.clustering, places)  # (k, 2)
     marks = [(int(colour), int(shape)) for colour, shape in assign_marks(centres)]
