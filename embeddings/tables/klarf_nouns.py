@@ -1,10 +1,13 @@
 """The nouns of KLARF: a file, a wafer of it, and the pictures a defect refers to."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from embeddings.errors import TableError
 
@@ -15,6 +18,10 @@ NUMERIC = frozenset(
      "CLASSNUMBER", "IMAGECOUNT"}
 )  # fmt: skip
 LENGTHS = frozenset({"X", "Y", "XREL", "YREL", "XSIZE", "YSIZE", "DSIZE"})
+_TIMES = (
+    (re.compile(r"(\d{1,2})[-/](\d{1,2})[-/](\d{2}|\d{4}) (\d{1,2}:\d{2}:\d{2})"), (3, 1, 2, 4)),
+    (re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})[T ](\d{1,2}:\d{2}:\d{2})"), (1, 2, 3, 4)),
+)  # month first, as the format has it, or the year; then which part is the year, month, day, time
 _MISSING = frozenset({"NA", "N/A", "NAN", ""})
 
 
@@ -43,6 +50,10 @@ class KlarfWafer:
     lot, wafer, slot, step, device, recipe, tool : str
         Empty where not given.
     die_pitch, die_origin, sample_center : tuple of float
+    diameter : float
+        Of the wafer.
+    time : str
+        When it was inspected, as ``2026-11-24T10:00:00`` where it was written in a known way.
     defects : DataFrame, n rows
         Columns as the file names them, upper case: whole numbers, numbers or text. XREL, YREL,
         XSIZE, YSIZE, DSIZE in micrometres, DEFECTAREA in square micrometres.
@@ -60,12 +71,33 @@ class KlarfWafer:
     die_pitch: tuple[float, float]
     die_origin: tuple[float, float]
     sample_center: tuple[float, float]
+    diameter: float = math.nan
+    time: str = ""
     defects: pd.DataFrame
     images: tuple[tuple[KlarfImage, ...], ...]
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.defects):
             raise ValueError(f"{len(self.images)} image lists for {len(self.defects)} defects")
+
+    @property
+    def positions(self) -> NDArray[np.float64]:
+        """Each defect's place from the wafer's centre, (n, 2) micrometres, NaN where not given.
+
+        XREL and YREL count from the origin of the defect's own die, the die's index from the
+        die (0, 0), and SampleCenterLocation is the wafer's centre as seen from that die's origin:
+        ``index * pitch + rel - centre``. DieOrigin is the origin's place in the die, and cancels.
+        """
+        sides = []
+        axes = (("XINDEX", "XREL"), ("YINDEX", "YREL"))
+        for (index, rel), pitch, centre in zip(
+            axes, self.die_pitch, self.sample_center, strict=True
+        ):
+            if index in self.defects and rel in self.defects:
+                sides.append(self.defects[index] * pitch + self.defects[rel] - centre)
+            else:
+                sides.append(pd.Series(math.nan, index=self.defects.index))
+        return np.stack([side.to_numpy(np.float64) for side in sides], axis=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -114,7 +146,8 @@ def make_wafer(
     ----------
     fields
         By lower-case name: lotid, waferid, slot or slotnumber, stepid, deviceid, setupid or
-        recipeid, inspectionstationid, diepitch, dieorigin, samplecenterlocation.
+        recipeid, inspectionstationid, diepitch, dieorigin, samplecenterlocation, samplesize,
+        resulttimestamp.
     rows
     scale : float
         Micrometres a unit of length of the file.
@@ -133,6 +166,8 @@ def make_wafer(
         die_pitch=_pair(fields.get("diepitch", ()), scale),
         die_origin=_pair(fields.get("dieorigin", ()), scale),
         sample_center=_pair(fields.get("samplecenterlocation", ()), scale),
+        diameter=_read_diameter(fields.get("samplesize", ()), scale),
+        time=_read_time(" ".join(fields.get("resulttimestamp", ()))),
         defects=_make_frame(rows, scale=scale, source=source),
         images=tuple(row.images for row in rows),
     )
@@ -196,3 +231,24 @@ def _pair(values: Sequence[str], scale: float) -> tuple[float, float]:
     if len(values) < 2 or not all(_is_number(value) for value in values[:2]):
         return UNKNOWN
     return float(values[0]) * scale, float(values[1]) * scale
+
+
+def _read_diameter(values: Sequence[str], scale: float) -> float:
+    """Return micrometres of ``1 300``: the kind of sample (1 is round) and its size.
+
+    Version 1.0 to 1.7 write millimetres. 1.8 has nanometres for every length, but files with
+    millimetres are about: no wafer is larger than 450 mm, and none smaller than 1 um.
+    """
+    _, size = _pair(values, 1.0)
+    return size * 1000 if size <= 450 else size * scale
+
+
+def _read_time(text: str) -> str:
+    """Return a time as ``2026-11-24T10:00:00``; as it is where it is written in another way."""
+    for pattern, parts in _TIMES:
+        match = pattern.match(text)
+        if match:
+            year, month, day, clock = (match[part] for part in parts)
+            full = year if len(year) == 4 else f"20{year}"
+            return f"{full}-{month:0>2}-{day:0>2}T{clock:0>8}"
+    return text

@@ -12,12 +12,12 @@ from embeddings.errors import TableError
 from embeddings.tables.delimited import base_name, read_located
 from embeddings.tables.klarf import is_klarf, read_klarf
 from embeddings.tables.klarf_images import DefectImage, list_images
-from embeddings.tables.klarf_nouns import Klarf
+from embeddings.tables.klarf_nouns import Klarf, KlarfWafer
 
 _KEYS = ("path", "file", "filename", "image")
 _RENAMED = {"XINDEX": "die_x", "YINDEX": "die_y"}
 _DROPPED = ["IMAGECOUNT", "IMAGELIST"]
-_WAFER_FIELDS = ("lot", "wafer", "slot", "step", "device", "recipe", "tool")
+_WAFER_FIELDS = ("lot", "wafer", "slot", "step", "device", "recipe", "tool", "time")
 
 
 def read_metadata(path: Path) -> pd.DataFrame:
@@ -32,10 +32,11 @@ def read_metadata(path: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame of text, index `file`: the name without folders
-        The other columns. A KLARF gives lot, wafer, slot, step, device, recipe, tool, die_x,
-        die_y, class_name, and the defect's columns in lower case. Where a file has rows for
-        several pages there is a column `page`, a whole number from 0, and (file, page) is
-        unique; else there is none, and the index is unique.
+        The other columns. A KLARF gives lot, wafer, slot, step, device, recipe, tool, time,
+        wafer_x_um and wafer_y_um (from the wafer's centre), wafer_diameter_mm, die_x, die_y,
+        class_name, and the defect's columns in lower case; what it does not say is empty.
+        Where a file has rows for several pages there is a column `page`, a whole number from 0,
+        and (file, page) is unique; else there is none, and the index is unique.
 
     Raises
     ------
@@ -90,6 +91,7 @@ def _describe(images: list[DefectImage], klarf: Klarf) -> pd.DataFrame:
         "file": [image.path.name for image in images],
         "page": [image.page for image in images],
         **{name: getattr(wafer, name) for name in _WAFER_FIELDS},
+        **_locate(wafer, [image.position for image in images]),
     }
     if "CLASSNUMBER" in defects:
         columns["class_name"] = [klarf.classes.get(key, "") for key in defects["CLASSNUMBER"]]
@@ -97,6 +99,22 @@ def _describe(images: list[DefectImage], klarf: Klarf) -> pd.DataFrame:
         cells = defects[name]
         columns[_RENAMED.get(name, name.lower())] = ["" if v != v else str(v) for v in cells]
     return pd.DataFrame(columns)
+
+
+def _locate(wafer: KlarfWafer, positions: list[int]) -> dict[str, list[str] | str]:
+    """Return where these defects lie on the wafer, and how wide it is; empty where not known."""
+    sides = wafer.positions[positions].T  # (2, m)
+    diameter = wafer.diameter / 1000
+    return {
+        "wafer_x_um": [_write_number(value) for value in sides[0]],
+        "wafer_y_um": [_write_number(value) for value in sides[1]],
+        "wafer_diameter_mm": _write_number(diameter),
+    }
+
+
+def _write_number(value: float) -> str:
+    """Write to the nanometre; what is not known is empty."""
+    return "" if value != value else str(round(float(value), 3))
 
 
 def _make_unique(frame: pd.DataFrame, *, where: list[str], source: Path) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from embeddings.tables import (
 )
 
 FLAT = """FileVersion 1 2;
-FileTimestamp 11-24-2026 10:00:00;
+FileTimestamp 11-24-2026 10:00:00; ResultTimestamp 11-24-26 9:05:00;
 InspectionStationID "MAKER" "MODEL" "EQ7";
 TiffSpec 6.0 G R;
 TiffFileName review.tif;
@@ -107,6 +107,9 @@ def test_a_flat_file_is_read_by_its_record_spec():
     assert first.die_pitch == (2500.0, 3000.0)
     assert first.die_origin == (0.0, 0.0)
     assert first.sample_center == (-20.0, 2000.0)
+    assert (first.diameter, first.time) == (300_000.0, "2026-11-24T09:05:00")
+    # XINDEX 1, XREL 100.5: 1 * 2500 + 100.5 + 20; YINDEX -2, YREL 200.25: -6000 + 200.25 - 2000
+    assert first.positions.tolist() == [[2620.5, -7799.75], [320.0, 7400.0], [30.0, -1980.0]]
     assert first.defects.to_dict("list") == {
         "DEFECTID": [1, 2, 3],
         "XREL": [100.5, 300.0, 10.0],
@@ -136,6 +139,32 @@ def test_the_defects_of_all_wafers_together():
     assert list(defects["WAFERID"]) == ["W01", "W01", "W01", "W02"]
     assert list(defects["LOTID"]) == ["LOT 1"] * 4
     assert list(defects["DEFECTID"]) == [1, 2, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [("300000000", 300_000.0), ("300", 300_000.0), ("", math.nan)]
+)
+def test_a_nested_file_may_give_the_diameter_in_either_unit(size, expected):
+    field = f"Field SampleSize 2 {{1, {size}}}\n" if size else ""
+    text = NESTED.replace("Field SlotNumber", f"{field}Field SlotNumber")
+    text = text.replace("Field SlotNumber", 'Field ResultTimestamp 2 {"2026-11-24", "09:05:00"}\n'
+                        "Field SlotNumber")  # fmt: skip
+    wafer = parse_klarf(text).wafers[0]
+    assert wafer.diameter == pytest.approx(expected, nan_ok=True)
+    assert wafer.time == "2026-11-24T09:05:00"
+
+
+def test_a_time_written_in_another_way_is_kept():
+    text = FLAT.replace("11-24-26 9:05:00", '"week 48"')
+    assert parse_klarf(text).wafers[0].time == "week 48"
+
+
+def test_metadata_without_geometry_leaves_the_place_empty(tmp_path):
+    text = "FileVersion 1 2;\nTiffFileName a.png;\n"
+    text += "DefectRecordSpec 3 DEFECTID IMAGECOUNT IMAGELIST ;\nDefectList\n 1 1 1 1 0;\n"
+    (tmp_path / "a.klarf").write_text(text)
+    row = read_metadata(tmp_path / "a.klarf").iloc[0]
+    assert [row[n] for n in ("wafer_x_um", "wafer_y_um", "wafer_diameter_mm", "time")] == [""] * 4
 
 
 def test_a_file_of_its_own_for_each_defect():
@@ -177,6 +206,10 @@ def test_a_nested_file_says_the_same_in_micrometres():
     assert (first.device, first.recipe, first.tool) == ("DEV", "recipe_a", "MAKER MODEL EQ7")
     assert first.die_pitch == pytest.approx((2500.0, 3000.0))
     assert first.sample_center == pytest.approx((-20.0, 2000.0))
+    assert np.isnan(first.diameter)
+    # There is no YINDEX: a place on the wafer is not known along y.
+    assert first.positions[:, 0].tolist() == pytest.approx([2620.5, 320.0, 30.0])
+    assert np.isnan(first.positions[:, 1]).all()
     np.testing.assert_allclose(first.defects["XREL"], [100.5, 300.0, 10.0])
     np.testing.assert_allclose(first.defects["XSIZE"], [4.0, 0.5, 1.0])
     np.testing.assert_allclose(first.defects["DEFECTAREA"], [8.0, 0.25, 1.0])
@@ -349,7 +382,9 @@ def test_metadata_of_a_multi_page_file_is_by_page(lot):
     assert list(frame["page"]) == [0, 1, 2]
     assert frame.drop(columns="page").iloc[2].to_dict() == {
         "lot": "LOT 1", "wafer": "W01", "slot": "5", "step": "ETCH", "device": "DEV",
-        "recipe": "recipe_a", "tool": "MAKER MODEL EQ7", "class_name": "Unclassified",
+        "recipe": "recipe_a", "tool": "MAKER MODEL EQ7", "time": "2026-11-24T09:05:00",
+        "wafer_x_um": "30.0", "wafer_y_um": "-1980.0", "wafer_diameter_mm": "300.0",
+        "class_name": "Unclassified",
         "defectid": "3", "xrel": "10.0", "yrel": "20.0", "die_x": "0", "die_y": "0",
         "xsize": "1.0", "ysize": "1.0", "classnumber": "0", "test": "1", "memo": "cc",
     }  # fmt: skip
