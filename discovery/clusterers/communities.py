@@ -153,10 +153,28 @@ def weigh_graph(indices: NDArray[np.int32], distances: NDArray[np.float32]) -> s
 
 
 def _smooth(distances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the (n, k) directed ties; sigma is found by bisection, all rows at once."""
+    """Return the (n, k) directed ties."""
+    rho, sigma = scale_ties(distances)
+    weights: NDArray[np.float64] = np.exp(-np.maximum(distances - rho, 0) / sigma)
+    return weights
+
+
+def scale_ties(
+    distances: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return rho and sigma of each row, both (n, 1): a tie is exp(-max(d - rho, 0) / sigma).
+
+    Sigma is found by bisection, all rows at once.
+
+    Parameters
+    ----------
+    distances : (n, k)
+        To the neighbours of each row, nearest first.
+    """
     goal = np.log2(distances.shape[1] + 1)
     rho = np.where(distances > 0, distances, np.inf).min(axis=1, initial=np.inf)
-    gaps = np.maximum(distances - np.where(np.isinf(rho), 0, rho)[:, None], 0)  # (n, k)
+    rho = np.where(np.isinf(rho), 0, rho)[:, None]  # (n, 1)
+    gaps = np.maximum(distances - rho, 0)  # (n, k)
     low, high = np.zeros(len(gaps)), np.full(len(gaps), np.inf)
     sigma = np.ones(len(gaps))
     for _ in range(_ROUNDS):
@@ -165,8 +183,7 @@ def _smooth(distances: NDArray[np.float64]) -> NDArray[np.float64]:
         # Doubled until it is too wide once; a row of equal distances never is.
         sigma = np.where(np.isinf(high), np.minimum(sigma * 2, 1e30), (low + high) / 2)
     floor = np.maximum(_SIGMA_FLOOR * distances.mean(axis=1), np.finfo(np.float64).tiny)
-    weights: NDArray[np.float64] = np.exp(-gaps / np.maximum(sigma, floor)[:, None])
-    return weights
+    return rho, np.maximum(sigma, floor)[:, None]
 
 
 def find_communities(
