@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from image_sets import ASIDE, CHOOSING, Images, find_sets, load_set
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
@@ -41,22 +42,14 @@ from discovery.records import Neighbours
 from discovery.stages.neighbours import build_neighbours
 from discovery.stages.reduce import embed_umap, reduce_pca
 from discovery.stages.score import score_clustering
-from discovery.synthetic import plan_pictures
-from discovery.synthetic.folder import write_folder
-from embeddings.extract import Extracted, ExtractOptions, extract_vectors
-from embeddings.extract.select import make_recipe
+from embeddings.extract import ExtractOptions
 from embeddings.records import unit_rows
-from embeddings.store import open_store
-from embeddings.tables import read_table
-from embeddings.tables.delimited import resolve_path
 
 Rows = NDArray[np.float32]
 Cluster = Callable[[Rows, int, int], Any]  # vectors, number of true types, seed
 
 SEEDS = (0, 1, 2)
 LEAST_COVERAGE = 0.8  # a route that names less on any set is not ranked
-CHOOSING = ("neu_det", "magnetic_tile", "wm811k", "synthetic")
-ASIDE = "deeppcb crops"
 BOTH = ("layer3", "layer4")
 # Extractions, each into stores of its own; the first is the default of `embeddings.extract`.
 VECTORS: dict[str, dict[str, Any]] = {
@@ -76,14 +69,6 @@ class Route:
     vectors: str
     cluster: Cluster
     knows_k: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Images:
-    """A set: where its images are listed, with (n,) labels by image id once it is extracted."""
-
-    source: Path
-    boxes: Path | None = None
 
 
 def find_communities(
@@ -174,52 +159,16 @@ def _make_routes() -> list[Route]:
     return routes
 
 
-def find_sets(data: Path, stores: Path) -> dict[str, Images]:
-    """Return the sets; the synthetic one is drawn where it is not there yet."""
-    drawn = stores / "synthetic-images"
-    if not (drawn / "truth.csv").exists():
-        write_folder(plan_pictures(600, seed=0), drawn, seed=0)
-    sets = {name: Images(source=data / name / "labels.csv") for name in CHOOSING[:3]}
-    sets["synthetic"] = Images(source=drawn / "truth.csv")
-    board = data / "deeppcb"
-    return sets | {ASIDE: Images(source=board / "boxes.csv", boxes=board / "boxes.csv")}
-
-
-def load_set(
-    images: Images, vectors: str, store: Path, *, weights: str
-) -> tuple[Rows, NDArray[np.str_]]:
-    """Extract what is not in the store yet; return (n, d) unit rows and their (n,) true types."""
-    options: dict[str, Any] = VECTORS[vectors] | {"boxes": images.boxes}
-    if vectors != "texture":
-        options["weights"] = weights
-    given = ExtractOptions(**options)
-    found = extract_vectors(images.source, store, options=given)
-    type_of = _name_types(images, found, given)
-    values = open_store(store).load_vectors(found.ids).values
-    return values, np.array([type_of[image_id] for image_id in found.ids], dtype=np.str_)
-
-
-def _name_types(images: Images, found: Extracted, options: ExtractOptions) -> dict[str, str]:
-    """Return the true type by image id."""
-    file_of = dict(zip(found.paths["path"], found.paths["file_id"], strict=True))
-    table = read_table(images.source, required=("path", "label"))
-    table["path"] = [str(resolve_path(path, images.source.parent)) for path in table["path"]]
-    if images.boxes is None:
-        return {file_of[p]: label for p, label in zip(table["path"], table["label"], strict=True)}
-    recipe = make_recipe(options)  # crops in the order of the table
-    types = {}
-    for path, labels in table.groupby("path")["label"]:
-        types.update(zip(recipe.crop_ids(path, file_of[path]), labels, strict=True))
-    return types
-
-
 def load_all(sets: dict[str, Images], stores: Path, weights: str) -> dict[tuple[str, str], Any]:
     """Return vectors and types by set and kind of vectors."""
     loaded = {}
     for name, images in sets.items():
         for vectors in VECTORS:
             place = name.replace(" ", "-") + ("" if vectors == "max" else f"-{vectors}")
-            values, truth = load_set(images, vectors, stores / place, weights=weights)
+            needed = {} if vectors == "texture" else {"weights": weights}
+            options = ExtractOptions(**(VECTORS[vectors] | needed))
+            found, truth = load_set(images, stores / place, options=options)
+            values = found.values
             loaded[name, vectors] = values, truth
             if vectors == "mean":  # each layer is made unit on its own: the second can be cut out
                 loaded[name, "mean4"] = unit_rows(values[:, 1024:]), truth
