@@ -16,11 +16,17 @@ from numpy.typing import NDArray
 
 from embeddings.errors import StoreError
 
-Fit = Literal["pad", "stretch", "none"]
+Fit = Literal["pad", "stretch", "aspect", "none"]
 Resize = Literal["auto", "bilinear", "nearest"]
 Level = Literal["none", "plane", "line"]
 Pooling = Literal["mean", "max", "gem", "defect"]
 Precision = Literal["float32", "bf16", "fp16"]
+
+REFERENCE = "reference"  # as normals_sha256: each picture is compared with its own golden image
+
+# Fields of a spec that earlier versions did not have, with what they did.
+_ADDED: dict[str, Any] = {"orientations": 1}
+_ANY = object()  # equal to nothing
 
 # One row of Vectors.rows; defect_px is the longest side of the defect box, in pixels.
 # Text columns are "" and number columns NaN or -1 where nothing is known.
@@ -44,8 +50,13 @@ class ExtractorSpec:
         The network's stages that are pooled and concatenated, such as ``("layer4",)``.
     pooling : {"mean", "max", "gem", "defect"}
         `tau`, `bank_sha256` and `normals_sha256` belong to `defect` (zero and empty otherwise).
+    normals_sha256 : str
+        Of the defect-free images, or `REFERENCE` where each picture has its golden image.
+    orientations : {1, 8}
+        8: the mean over the picture's four quarter turns and their mirror images.
     input_size : int
-        Side of the square the network sees, in pixels (0: the image's own size).
+        Side of the square the network sees, in pixels (0: the image's own size); with `fit`
+        "aspect" the longest side.
     fit, resize, level
         How an image is brought to that square, and whether AFM levelling comes first.
     decoder, backend, precision : str
@@ -73,6 +84,7 @@ class ExtractorSpec:
     backend: str = "torch-cpu"
     precision: Precision = "float32"
     window: tuple[float, float] | None = None
+    orientations: int = 1
     dim: int
 
     def __post_init__(self) -> None:
@@ -80,13 +92,16 @@ class ExtractorSpec:
             raise ValueError(f"dim is {self.dim}, expected 1 or more")
         if self.window is not None and not self.window[0] < self.window[1]:
             raise ValueError(f"window is {self.window}, expected low < high")
+        if self.orientations not in (1, 8):
+            raise ValueError(f"orientations is {self.orientations}, expected 1 or 8")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as JSON-ready values."""
         values = asdict(self)
         values["layers"] = list(self.layers)
         values["window"] = None if self.window is None else list(self.window)
-        return values
+        # A store that has no use for a field added later is the store it was before.
+        return {key: value for key, value in values.items() if _ADDED.get(key, _ANY) != value}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -98,6 +113,7 @@ class ExtractorSpec:
             A field is missing or unknown (a store of another version).
         """
         names = {field.name for field in fields(cls)}
+        values = _ADDED | dict(values)
         if set(values) != names:
             odd = ", ".join(sorted(set(values) ^ names))
             raise StoreError(
@@ -122,7 +138,7 @@ class ExtractorSpec:
 
     def differences(self, other: "ExtractorSpec") -> list[str]:
         """Name each field that differs, as ``field: ours != theirs``."""
-        ours, theirs = self.to_dict(), other.to_dict()
+        ours, theirs = _ADDED | self.to_dict(), _ADDED | other.to_dict()
         return [
             f"{name}: {ours[name]} != {theirs[name]}"
             for name in ours

@@ -21,6 +21,7 @@ from torchvision.models import resnet50
 
 from embeddings.backbone import STAGES, Backbone
 from embeddings.errors import OptionError, WeightsError
+from embeddings.orientations import embed_turned
 from embeddings.records import ExtractorSpec, Precision, unit_rows
 from embeddings.weights import NAMES, hash_weights, locate_weights
 
@@ -244,6 +245,11 @@ class ResNet50Extractor:
                 f"--weights {weights.name} has sha256 {weights.sha256[:12]}, the extractor was "
                 f"made with {spec.weights} ({spec.weights_sha256[:12]}): pass that file"
             )
+        if spec.pooling not in _POOLINGS:
+            raise OptionError(
+                f"--pooling {spec.pooling} needs the patch bank that only a store has: make one "
+                "with `python -m embeddings.extract`, or use --pooling max here"
+            )
         self.spec = spec
         self.device = device
         self._dtype = _DTYPES[spec.precision]
@@ -261,8 +267,12 @@ class ResNet50Extractor:
         Returns
         -------
         (b, dim) float32, unit rows
-            Each layer pooled over the picture, made unit, side by side, made unit again.
+            Each layer pooled over the picture, made unit, side by side, made unit again; the
+            mean over the spec's orientations.
         """
+        return embed_turned(self._embed, batch, self.spec.orientations)
+
+    def _embed(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
             maps = self.feature_maps(batch)
             parts = [_POOLINGS[self.spec.pooling](maps[layer]) for layer in self.spec.layers]

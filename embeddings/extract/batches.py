@@ -11,6 +11,8 @@ from embeddings.records import ExtractorSpec
 
 Image = NDArray[np.float32]  # (c, h, w) in [0, 1]
 
+_USUAL_SIZE = 224  # pixels: of a square for which the default batches were measured
+
 
 class Extractor(Protocol):
     """Prepared pictures in, unit rows out.
@@ -28,7 +30,11 @@ class Extractor(Protocol):
 
 def default_batch_size(spec: ExtractorSpec) -> int:
     """Return the pictures a step of the network takes where the user does not say."""
-    return 128 if "cuda" in spec.backend else 16
+    most = 128 if "cuda" in spec.backend else 16
+    if spec.pooling != "defect" and spec.fit != "aspect":
+        return most
+    # Patches of middle layers, and shapes of a few pictures each: as many pixels, fewer pictures.
+    return max(1, min(most, most * _USUAL_SIZE**2 // spec.input_size**2))
 
 
 class Batches:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embeddings.console import get_logger
-from embeddings.errors import StoreSpecError, WeightsError
+from embeddings.errors import StoreError, StoreSpecError, WeightsError
 from embeddings.extract.batches import Extractor
+from embeddings.extract.normals import hash_normals
 from embeddings.extract.options import ExtractOptions
 from embeddings.records import ExtractorSpec, Fit, Pooling, Resize
 from embeddings.store import Store
@@ -21,9 +22,11 @@ from embeddings.weights import (
 if TYPE_CHECKING:
     import torch
 
+    from embeddings.pooling import Bank
     from embeddings.resnet import Weights
 
 DEFAULT_LAYERS = ("layer3", "layer4")
+DEFECT_LAYERS = ("layer2", "layer3")  # middle ones, as PatchCore: deeper ones know objects
 DEFAULT_POOLING: Pooling = "max"
 DEFAULT_FIT: Fit = "stretch"
 DEFAULT_RESIZE: Resize = "bilinear"
@@ -37,13 +40,21 @@ _NO_WEIGHTS = (
 class Choice:
     """The spec of a store, where its weights are, and what a user must be told.
 
-    `is_remembered`: the weights are a file's bare name, as the store knows it.
+    `is_remembered`: the weights are a file's bare name, as the store knows it. `store` keeps the
+    patch bank of defect-weighted pooling; `bank` is one that no store keeps yet.
     """
 
     spec: ExtractorSpec
     weights: str = ""
     is_remembered: bool = False
     warnings: tuple[str, ...] = ()
+    store: Store | None = None
+    bank: "Bank | None" = None
+
+    @property
+    def lacks_bank(self) -> bool:
+        """Whether the first pass is still to come: the spec is complete after it."""
+        return self.spec.pooling == "defect" and not self.spec.bank_sha256
 
 
 def choose_extractor(options: ExtractOptions, store: Store | None) -> Choice:
@@ -81,6 +92,8 @@ def make_extractor(choice: Choice, options: ExtractOptions) -> Extractor:
         The weights are not those the store was made with, or cannot be read.
     StoreSpecError
         The store was made on a GPU and there is none here, or the reverse.
+    StoreError
+        The patch bank is not the one the spec names.
     """
     if choice.spec.name == "texture":
         from embeddings.texture import TextureExtractor
@@ -89,7 +102,32 @@ def make_extractor(choice: Choice, options: ExtractOptions) -> Extractor:
     from embeddings.resnet import ResNet50Extractor
 
     weights, device = open_weights(choice, options)
+    if choice.spec.pooling == "defect":
+        from embeddings.extract.defect import DefectExtractor
+
+        return DefectExtractor(choice.spec, open_bank(choice), weights=(weights, device))
     return ResNet50Extractor(choice.spec, weights, device)
+
+
+def open_bank(choice: Choice) -> "Bank":
+    """Return the patch bank of a choice, or read it from its store.
+
+    Raises
+    ------
+    StoreError
+        The store has none, or another one than its spec says.
+    """
+    from embeddings.pooling import Bank
+
+    if choice.bank is not None:
+        return choice.bank
+    arrays = None if choice.store is None else choice.store.load_bank()
+    if arrays is None:
+        raise StoreError("--pooling defect: there is no patch bank; make a new store")
+    bank = Bank.from_arrays(arrays)
+    if bank.sha256 != choice.spec.bank_sha256:
+        raise StoreError("the store's patch bank is not the one its spec names: make a new store")
+    return bank
 
 
 def open_weights(choice: Choice, options: ExtractOptions) -> "tuple[Weights, torch.device]":
@@ -129,6 +167,7 @@ def _choose_of_store(options: ExtractOptions, store: Store) -> Choice:
         spec=spec,
         weights=options.weights or spec.weights,
         is_remembered=options.weights is None and spec.weights not in NAMES,
+        store=store,
     )
 
 
@@ -136,6 +175,9 @@ def _given(options: ExtractOptions, spec: ExtractorSpec) -> dict[str, Any]:
     """Return the spec fields that the options state, to be held against the store's."""
     values: dict[str, Any] = {
         "pooling": options.pooling,
+        "tau": options.tau,
+        "normals_sha256": None if options.normal is None else hash_normals(options),
+        "orientations": options.turns,
         "input_size": options.size,
         "fit": options.fit,
         "resize": options.resize,
@@ -166,15 +208,17 @@ def _resnet_spec(options: ExtractOptions, source: str) -> ExtractorSpec:
     sha256 = hash_weights(path)
     from embeddings.resnet import choose_device, choose_precision, make_spec
 
+    is_defect = options.pooling == "defect" or options.asks_for_bank
     device = choose_device(options.device)
     spec = make_spec(
         source if source in NAMES else path.name,
         sha256,
-        layers=options.layers or DEFAULT_LAYERS,
+        layers=options.layers or (DEFECT_LAYERS if is_defect else DEFAULT_LAYERS),
         precision=choose_precision(options.precision, device),
         device=device,
     )
-    spec = replace(spec, pooling=DEFAULT_POOLING, fit=DEFAULT_FIT, resize=DEFAULT_RESIZE)
+    pooling: Pooling = "defect" if is_defect else DEFAULT_POOLING
+    spec = replace(spec, pooling=pooling, fit=DEFAULT_FIT, resize=DEFAULT_RESIZE)
     given = _given(options, spec)
     return replace(spec, **{key: given[key] for key in given if key not in ("name", "layers")})
 

@@ -20,14 +20,27 @@ class ExtractOptions:
     weights: str | None = None
     """imagenet (IMAGENET1K_V2), imagenet-v1, or a file: safetensors or a state dict."""
     layers: tuple[str, ...] | None = None
-    """Stages of ResNet-50 that are pooled and joined; a new store takes layer3 layer4."""
-    pooling: Literal["mean", "max", "gem"] | None = None
-    """Over the picture: mean, max (a small defect counts as a large one does), or gem, which lies
-    between; a new store takes max."""
+    """Stages of ResNet-50 that are pooled and joined; a new store takes layer3 layer4 (layer2
+    layer3 with defect)."""
+    pooling: Literal["mean", "max", "gem", "defect"] | None = None
+    """Over the picture: mean, max (a small defect counts as a large one does), gem, which lies
+    between, or defect, where places count by how unlike the other images they are: unlike the
+    normals with --normal, unlike the golden image where a CSV has a column reference. A new store
+    takes max."""
+    normal: Path | None = None
+    """Folder of defect-free images, for --pooling defect."""
+    tau: float | None = None
+    """How much more unlike places count, for --pooling defect: large is the mean, small the
+    strangest place alone; a new store takes 1 (0.3 with --normal or a reference)."""
+    turns: Literal[1, 8] | None = None
+    """8: the same vector whichever way up a picture lies, turned or mirrored (eight times the
+    work); a new store takes 1."""
     size: int | None = None
-    """Side in pixels of the square the network sees; a new store takes 224 (texture: 256)."""
-    fit: Literal["pad", "stretch"] | None = None
-    """pad keeps the aspect ratio, stretch does not; a new store takes stretch."""
+    """Side in pixels of the square the network sees, the longest side with --fit aspect; a new
+    store takes 224 (texture: 256)."""
+    fit: Literal["pad", "stretch", "aspect"] | None = None
+    """pad fills up a square, stretch makes one, aspect keeps the picture's own shape; a new store
+    takes stretch."""
     resize: Resize | None = None
     """auto takes nearest for pictures of eight grey levels or fewer (wafer maps); a new store takes
     bilinear."""
@@ -79,9 +92,12 @@ class ExtractOptions:
             raise OptionError("--tile and --boxes: expected one of them, each cuts the pictures")
         if self.extractor == "texture" and self.asks_for_network:
             raise OptionError(
-                "--extractor texture has no weights, layers, pooling or fit; leave these out, "
-                "or use --extractor resnet50"
+                "--extractor texture has no weights, layers, pooling, turns or fit; leave these "
+                "out, or use --extractor resnet50"
             )
+        if self.pooling not in (None, "defect") and self.asks_for_bank:
+            flag = "--tau" if self.normal is None else "--normal"
+            raise OptionError(f"{flag} is for --pooling defect, not {self.pooling}")
 
     @property
     def threads(self) -> int:
@@ -91,7 +107,13 @@ class ExtractOptions:
     @property
     def asks_for_network(self) -> bool:
         """Whether an option is given that only ResNet-50 has: then nothing else will do."""
-        return any(x is not None for x in (self.weights, self.layers, self.pooling, self.fit))
+        network = (self.weights, self.layers, self.pooling, self.fit, self.turns)
+        return self.asks_for_bank or any(x is not None for x in network)
+
+    @property
+    def asks_for_bank(self) -> bool:
+        """Whether an option is given that only defect-weighted pooling has."""
+        return self.normal is not None or self.tau is not None
 
 
 def _check_window(low: float, high: float) -> None:
@@ -101,6 +123,7 @@ def _check_window(low: float, high: float) -> None:
 
 _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("size", 32, 2048),
+    ("tau", 0.01, 100),
     ("tile", 16, 8192),
     ("um_per_pixel", 1e-6, 1e6),
     ("batch_size", 1, 4096),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from embeddings.errors import ImageError
 from embeddings.extract.ahead import run_ahead
 from embeddings.extract.metadata import pick_page
+from embeddings.extract.references import join_channels, open_reference
 from embeddings.images import (
     Picture,
     Region,
@@ -59,13 +60,17 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """All that reading needs to know beside the file."""
+    """All that reading needs to know beside the file.
+
+    `references`: the golden image of a path; its channels are put behind the picture's own.
+    """
 
     spec: ExtractorSpec
     recipe: Recipe
     windows: Mapping[str, Window]
     um_per_pixel: float | None
     max_pixels: int
+    references: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +118,15 @@ def _read(job: Job, reading: Reading) -> Prepared:
     prepared = Prepared(job=job)
     is_deferred = False
     n_pages = len(read_sizes(Path(job.path)))
+    golden = open_reference(reading.references.get(job.path), max_pixels=reading.max_pixels)
     # Page by page: a stack of a thousand pages is never held whole.
     for page in stream_pictures(Path(job.path), max_pixels=reading.max_pixels):
         picture = level_picture(page, reading.spec.level)
         if reading.spec.window is None and picture.kind not in reading.windows:
             is_deferred = True
         if not is_deferred:
-            _prepare_page(picture, n_pages, reading, prepared)
+            reference = None if golden is None else golden.match(picture, reading.spec.level)
+            _prepare_page((picture, reference), n_pages, reading, prepared=prepared)
     # Decoded to its end first: a file that is deferred can be read, and so gets its window.
     if is_deferred:
         return Prepared(job=job, is_deferred=True)
@@ -129,24 +136,33 @@ def _read(job: Job, reading: Reading) -> Prepared:
     return prepared
 
 
-def _prepare_page(picture: Picture, n_pages: int, reading: Reading, prepared: Prepared) -> None:
-    spec, job = reading.spec, prepared.job
+def _prepare_page(
+    pair: tuple[Picture, Picture | None], n_pages: int, reading: Reading, *, prepared: Prepared
+) -> None:
+    picture, reference = pair
+    job = prepared.job
     whole = image_id(job.file_id, page=picture.page, n_pages=n_pages)
     for name, region, defect_px in _parts(picture, job, reading.recipe, whole):
         prepared.ids.append(name)
-        prepared.images.append(
-            prepare_picture(
-                picture,
-                window=spec.window or reading.windows[picture.kind],
-                size=spec.input_size,
-                fit=spec.fit,
-                resize=spec.resize,
-                region=region,
-            )
-        )
+        image = _prepare(picture, reading, region)
+        if reference is not None:
+            image = join_channels(image, _prepare(reference, reading, region))
+        prepared.images.append(image)
         row = _make_row(picture, job, reading, region)
         parent = whole if region else ""
         prepared.rows.append(row | {"parent_id": parent, "defect_px": defect_px})
+
+
+def _prepare(picture: Picture, reading: Reading, region: Region | None) -> NDArray[np.float32]:
+    spec = reading.spec
+    return prepare_picture(
+        picture,
+        window=spec.window or reading.windows[picture.kind],
+        size=spec.input_size,
+        fit=spec.fit,
+        resize=spec.resize,
+        region=region,
+    )
 
 
 def _parts(

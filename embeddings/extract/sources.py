@@ -17,7 +17,7 @@ from embeddings.tables.delimited import resolve_path
 
 # Verdicts of `assign` and `predict` that send an image back to discovery.
 OPEN_VERDICTS = ("unknown", "undecided")
-_LIST_SUFFIXES = (".csv", ".tsv", ".txt")
+LIST_SUFFIXES = (".csv", ".tsv", ".txt")
 
 Quarantined = tuple[tuple[str, str], ...]
 
@@ -68,7 +68,7 @@ def open_source(source: Path, options: ExtractOptions) -> Source:
         files, ignored, root = found.files, found.ignored, _absolute(source)
     elif options.exclude:
         raise OptionError(f"--exclude is for a folder; {source} is a file: leave rows out of it")
-    elif source.suffix.lower() in _LIST_SUFFIXES and stat.S_ISREG(status.st_mode):
+    elif source.suffix.lower() in LIST_SUFFIXES and stat.S_ISREG(status.st_mode):
         files, quarantined = _list_files(source)
     else:
         files = (_absolute(source),)

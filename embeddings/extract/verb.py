@@ -5,7 +5,7 @@ store meets for the first time; then read, embed and commit in rounds. Windows a
 before the first vector, so that a run that was killed goes on as if it had not been.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from embeddings.extract.batches import Batches, Extractor, Round, default_batch_
 from embeddings.extract.choose import Choice, choose_extractor, make_extractor
 from embeddings.extract.metadata import Joined, count_outdated, join_metadata
 from embeddings.extract.options import ExtractOptions
-from embeddings.extract.reader import Job, Reading, Recipe, make_frame, read_jobs
+from embeddings.extract.reader import Job, Reading, Recipe, Window, make_frame, read_jobs
+from embeddings.extract.references import add_references, find_references
 from embeddings.extract.select import (
     check_boxes,
     is_under,
@@ -103,19 +104,40 @@ def extract_vectors(
     only = None if options.only is None else read_only_list(options.only)
     store = open_store(store_path) if store_exists(store_path) else None
     choice = choose_extractor(options, store)
-    extraction = _Extraction(choice, options, found)
+    references = find_references(source, paths, choice.spec, options=options)
+    windows: dict[str, Window] = {}
+    if choice.lacks_bank:
+        from embeddings.extract.first_pass import Lot, run_first_pass
+
+        lot = Lot(paths=paths, recipe=recipe, only=only, references=references)
+        choice, windows = run_first_pass(choice, lot, options=options)
+    extraction = _Extraction(choice, options, found, references=references)
     if store is None:
         extraction.load()  # weights that do not fit must not leave a store behind either
-        dtype = options.vector_dtype or "float32"
-        store = create_store(store_path, choice.spec, vector_dtype=dtype)
+        store = create_store(
+            store_path,
+            choice.spec,
+            vector_dtype=options.vector_dtype or "float32",
+            windows=windows,
+            bank=None if choice.bank is None else choice.bank.to_arrays(),
+        )
+    metadata = add_references(metadata, references)
     return extraction.run(store, recipe=recipe, metadata=metadata, only=only)
 
 
 class _Extraction:
     """One call's state: what is wanted, what is there, what came of it."""
 
-    def __init__(self, choice: Choice, options: ExtractOptions, found: Source) -> None:
+    def __init__(
+        self,
+        choice: Choice,
+        options: ExtractOptions,
+        found: Source,
+        *,
+        references: Mapping[str, str],
+    ) -> None:
         self.choice, self.options, self.found = choice, options, found
+        self.references = references
         self.workers = options.threads
         self.warnings = list(choice.warnings)
         self.computed: set[str] = set()  # paths
@@ -171,8 +193,10 @@ class _Extraction:
     def _warn_outdated(self, rows: pd.DataFrame) -> None:
         n = count_outdated(self.metadata, self.files, rows) if self.metadata else 0
         if n:
+            table = self.options.metadata
+            told = "the column reference" if table is None else f"--metadata {table}"
             text = (
-                f"--metadata {self.options.metadata} says something new of {n} images that the "
+                f"{told} says something new of {n} images that the "
                 "store holds already: it keeps what it has; make a new store to change it"
             )
             get_logger().warning("WARNING: %s", text)
@@ -198,6 +222,7 @@ class _Extraction:
             windows=dict(writer.windows),
             um_per_pixel=self.options.um_per_pixel,
             max_pixels=self.options.max_pixels,
+            references=self.references,
         )
         batch_size = self.options.batch_size or default_batch_size(spec)
         ahead = 2 * self.workers if self.recipe.name else 2 * self.workers + 2 * batch_size

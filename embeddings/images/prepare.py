@@ -18,6 +18,7 @@ from embeddings.images.regions import Region
 from embeddings.records import Fit, Resize
 
 Fill = Literal["edge", "mean", "black"]
+_CELL = 32  # pixels of a place in ResNet-50's last stage: all stages then divide evenly
 _QUALITY = 85  # JPEG: about 2 kB for a grey thumbnail of 96 pixels
 
 
@@ -28,10 +29,12 @@ class Frame:
     Attributes
     ----------
     size : int
-        Side of the square in pixels; with `fit` "none" the most the longest side may have.
-    fit : {"pad", "stretch", "none"}
+        Side of the square in pixels; with `fit` "aspect" the longest side, with "none" the most
+        it may have.
+    fit : {"pad", "stretch", "aspect", "none"}
         "pad" keeps the aspect ratio and fills up the square, "stretch" does not keep it,
-        "none" keeps it, never enlarges and does not fill.
+        "aspect" keeps it to the next multiple of 32 pixels and does not fill, "none" keeps it,
+        never enlarges and does not fill.
     resize : {"auto", "bilinear", "nearest"}
         "bilinear" is antialiased when shrinking; "auto" is "nearest" for pictures of at most
         8 grey levels (wafer maps: no level between two categories means anything).
@@ -73,7 +76,7 @@ def prepare_picture(
 
     Returns
     -------
-    (C, size, size) float32 in [0, 1]; (C, h, w) with `fit` "none". C is 1 or 3.
+    (C, size, size) float32 in [0, 1]; (C, h, w) with `fit` "aspect" or "none". C is 1 or 3.
 
     Raises
     ------
@@ -135,7 +138,14 @@ def _target_size(region: Region, frame: Frame) -> tuple[int, int]:
     scale = frame.size / max(region.width, region.height)
     if frame.fit == "none":
         scale = min(scale, 1.0)
+    if frame.fit == "aspect":
+        return _whole_cells(region.width * scale), _whole_cells(region.height * scale)
     return max(1, round(region.width * scale)), max(1, round(region.height * scale))
+
+
+def _whole_cells(length: float) -> int:
+    # A few shapes instead of one a picture: those of one shape are computed together.
+    return max(1, round(length / _CELL)) * _CELL
 
 
 def _place(start: int, stop: int, *, scale: tuple[int, int]) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from embeddings.store.layout import (
     number_of,
 )
 from embeddings.store.lock import hold_lock
-from embeddings.store.manifest import Manifest, VectorDtype, save_manifest
+from embeddings.store.manifest import Manifest, VectorDtype, Window, save_manifest
 from embeddings.store.reader import Store, open_store
 from embeddings.store.sidecars import encode_bank, encode_quarantine, settle_sidecars, stage_sidecar
 
@@ -37,6 +38,7 @@ def create_store(
     spec: ExtractorSpec,
     *,
     vector_dtype: VectorDtype = "float32",
+    windows: Mapping[str, Window] | None = None,
     bank: Mapping[str, NDArray[np.generic]] | None = None,
 ) -> Store:
     """Make an empty store, or open the one that is there.
@@ -48,6 +50,8 @@ def create_store(
     spec : ExtractorSpec
     vector_dtype : {"float32", "fp16"}
         fp16 halves the store and moves a vector by about 2e-4 of its length.
+    windows : mapping of str to (low, high), optional
+        The grey-level windows that the bank was made with.
     bank : mapping of str to array, optional
         The patch bank the spec names: the store then never exists without it.
 
@@ -62,7 +66,9 @@ def create_store(
     if store_exists(folder):
         return _open_same(folder, spec, vector_dtype)
     _refuse_foreign(folder)
-    manifest = Manifest(spec=spec, vector_dtype=vector_dtype)
+    manifest = Manifest(
+        spec=spec, vector_dtype=vector_dtype, windows=MappingProxyType(dict(windows or {}))
+    )
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         sync_folder(folder.parent)  # the store's own name survives a power cut too

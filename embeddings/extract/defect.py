@@ -1,0 +1,158 @@
+"""Defect-weighted pooling as a feature extractor: pictures in, unit rows out, or heat maps.
+
+ResNet-50's middle layers become patches, the bank says how unlike the rest each of them is, and
+the vector is their mean weighted by it.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from embeddings.errors import InputError
+from embeddings.orientations import embed_turned
+from embeddings.pooling import (
+    Bank,
+    PatchMemory,
+    PatchWeights,
+    describe_extent,
+    make_patches,
+    measure_against_reference,
+    pool_patches,
+    print_picture,
+    weigh_patches,
+)
+from embeddings.pooling.settings import EXTENT_WEIGHT
+from embeddings.records import ExtractorSpec, unit_rows
+from embeddings.resnet import LAYERS, ResNet50Extractor, Weights
+
+Batch = NDArray[np.float32]
+
+
+class PatchNetwork:
+    """Prepared pictures -> patch features; what the first pass and the extractor share.
+
+    Parameters
+    ----------
+    spec : ExtractorSpec
+    weights, device
+        As for `ResNet50Extractor`.
+    """
+
+    def __init__(self, spec: ExtractorSpec, weights: Weights, device: torch.device) -> None:
+        self.layers = spec.layers
+        self.device = device
+        self._network = ResNet50Extractor(replace(spec, pooling="mean"), weights, device)
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        """Return (b, h, w, d) float32 patches of (b, c, h, w) pictures in [0, 1]."""
+        with torch.inference_mode():
+            maps = self._network.feature_maps(np.ascontiguousarray(batch))
+            return make_patches(maps, self.layers)
+
+    def look(self, batch: Batch) -> NDArray[np.float32]:
+        """Return the same as an array."""
+        return self(batch).cpu().numpy()
+
+
+class DistanceMeter:
+    """Pictures -> patches and how unlike the bank each of them is.
+
+    Parameters
+    ----------
+    network : PatchNetwork
+    bank : Bank
+        Its centre and spread are not used.
+    """
+
+    def __init__(self, network: PatchNetwork, bank: Bank) -> None:
+        self._network = network
+        self._has_references = bank.memory == "reference"
+        self._memory = None if self._has_references else PatchMemory(bank, network.device)
+
+    def __call__(self, batch: Batch) -> tuple[torch.Tensor, NDArray[np.float64]]:
+        """Return (b, h, w, d) patches and their (b, h, w) distances.
+
+        Parameters
+        ----------
+        batch : (b, c, h, w) float32 in [0, 1]
+            With golden references, the second half of the channels are the reference's.
+
+        Raises
+        ------
+        InputError
+            Pictures came without their references.
+        """
+        if self._memory is not None:
+            patches = self._network(batch)
+            return patches, self._memory.measure(patches, [print_picture(one) for one in batch])
+        if batch.shape[1] % 2:
+            raise InputError(
+                "the store compares each image with its golden reference: pass a CSV with the "
+                "columns path and reference"
+            )
+        own, golden = np.split(batch, 2, axis=1)
+        patches = self._network(own)
+        return patches, measure_against_reference(patches, self._network(golden))
+
+    def measure(self, batch: Batch) -> NDArray[np.float64]:
+        """Return the distances alone."""
+        return self(batch)[1]
+
+
+class DefectExtractor:
+    """Prepared pictures in, unit rows out, patches weighted by how unlike the bank they are.
+
+    Parameters
+    ----------
+    spec : ExtractorSpec
+    bank : Bank
+    weights : (Weights, torch.device)
+        Their sha256 must be the spec's.
+    """
+
+    fills_batches = True
+
+    def __init__(
+        self, spec: ExtractorSpec, bank: Bank, *, weights: tuple[Weights, torch.device]
+    ) -> None:
+        self.spec = spec
+        self.bank = bank
+        self._meter = DistanceMeter(PatchNetwork(spec, *weights), bank)
+        self._widths = [LAYERS[layer] for layer in spec.layers]
+
+    def __call__(self, batch: Batch) -> NDArray[np.float32]:
+        """Embed (b, c, h, w) float32 in [0, 1] to (b, dim) float32 unit rows."""
+        return embed_turned(self._embed, batch, self.spec.orientations)
+
+    def _embed(self, batch: Batch) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            patches, found = self._look(batch)
+            rows = [
+                pool_patches(one, torch.from_numpy(way.weights).to(one.device), widths=self._widths)
+                for one, way in zip(patches, found, strict=True)
+            ]
+            values = unit_rows(torch.stack(rows).cpu().numpy())  # (b, patch numbers)
+        if not EXTENT_WEIGHT:
+            return values
+        extents = np.stack([describe_extent(way.standard) for way in found])
+        return unit_rows(np.hstack([values, EXTENT_WEIGHT * extents / np.sqrt(extents.shape[1])]))
+
+    def weigh(self, batch: Batch) -> list[PatchWeights]:
+        """Return how unlike the rest each patch of each picture is, and how much it counts."""
+        with torch.inference_mode():
+            return self._look(batch)[1]
+
+    def _look(self, batch: Batch) -> tuple[torch.Tensor, list[PatchWeights]]:
+        patches, distances = self._meter(batch)
+        return patches, [self._weigh(one) for one in distances]
+
+    def _weigh(self, distances: NDArray[np.float64]) -> PatchWeights:
+        bank = self.bank
+        spread = bank.spread or 1.0  # all patches alike: none stands out
+        return PatchWeights(
+            distances=distances,
+            weights=weigh_patches(distances, spread=bank.spread, tau=self.spec.tau),
+            standard=(distances - bank.centre) / spread,
+        )

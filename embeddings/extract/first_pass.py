@@ -1,0 +1,254 @@
+"""The first pass of defect-weighted pooling: the patch bank, and the constants measured on it.
+
+A sample of the images is looked at before any vector is made: what is usual for them, or how far
+they are from the normals or from their golden references. Memory is bounded by the bank, however
+many images there are. The sample depends on the source and the options alone, so that a run that
+was killed and starts again makes the same bank.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embeddings.console import stage, track
+from embeddings.errors import ImageError, InputError
+from embeddings.extract.batches import default_batch_size
+from embeddings.extract.choose import Choice, open_weights
+from embeddings.extract.defect import DistanceMeter, PatchNetwork
+from embeddings.extract.normals import find_normals
+from embeddings.extract.options import ExtractOptions
+from embeddings.extract.reader import Box, Job, Reading, Recipe, Window, read_jobs
+from embeddings.extract.sources import OnlyList
+from embeddings.extract.windows import choose_windows
+from embeddings.images import fingerprint_file, read_sizes
+from embeddings.orientations import turn_pictures
+from embeddings.pooling import Bank, Memory, print_picture
+from embeddings.pooling.settings import (
+    BANK_IMAGES,
+    BANK_PATCHES,
+    EXTENT_POINTS,
+    EXTENT_WEIGHT,
+    NORMAL_IMAGES,
+    NORMAL_PATCHES,
+    SEED,
+    TAU,
+)
+from embeddings.records import REFERENCE
+
+Image = NDArray[np.float32]  # (c, h, w) in [0, 1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lot:
+    """The images that a new store is made for.
+
+    Attributes
+    ----------
+    paths : sequence of str
+    recipe : Recipe
+    only : OnlyList or None
+    references : mapping of path to path
+        Each image's golden one; empty where it is compared with a bank.
+    """
+
+    paths: Sequence[str]
+    recipe: Recipe
+    only: OnlyList | None
+    references: Mapping[str, str]
+
+
+def run_first_pass(
+    choice: Choice, lot: Lot, *, options: ExtractOptions
+) -> tuple[Choice, dict[str, Window]]:
+    """Make the patch bank; return the choice with it, and the grey-level windows it was made with.
+
+    Raises
+    ------
+    InputError
+        Too few images can be read, or no normal.
+    WeightsError
+        The weights cannot be had.
+    """
+    windows = _choose_windows(lot, choice, options)
+    reading = Reading(
+        spec=choice.spec,
+        recipe=lot.recipe,
+        windows=windows,
+        um_per_pixel=options.um_per_pixel,
+        max_pixels=options.max_pixels,
+        references=lot.references,
+    )
+    network = PatchNetwork(choice.spec, *open_weights(choice, options))
+    work = _FirstPass(network, reading, options)
+    with stage("patch bank") as facts:
+        bank = work.run(lot)
+        facts.update(
+            images=len(bank.prints), patches=len(bank.patches), distance=f"{bank.centre:.3f}",
+            spread=f"{bank.spread:.3f}",
+        )  # fmt: skip
+    spec = replace(
+        choice.spec,
+        tau=choice.spec.tau or TAU[bank.memory],
+        bank_sha256=bank.sha256,
+        normals_sha256=choice.spec.normals_sha256 or (REFERENCE if lot.references else ""),
+        dim=choice.spec.dim + (EXTENT_POINTS if EXTENT_WEIGHT else 0),
+    )
+    return replace(choice, spec=spec, bank=bank), windows
+
+
+def _choose_windows(lot: Lot, choice: Choice, options: ExtractOptions) -> dict[str, Window]:
+    """Choose the windows that the store will have: what is compared must look alike."""
+    spec = choice.spec
+    if spec.window is not None:
+        return {}
+    paths = [path for path in lot.paths if _is_listed(path, lot)]
+    most = options.max_pixels
+    windows = choose_windows(paths, {}, level=spec.level, max_pixels=most)
+    if options.normal is not None:
+        normals = [str(path) for path in find_normals(options)]
+        windows |= choose_windows(normals, windows, level=spec.level, max_pixels=most)
+    return windows
+
+
+def _is_listed(path: str, lot: Lot) -> bool:
+    """Tell whether a file may be one of the lot's, before it is hashed."""
+    has_boxes = lot.recipe.boxes is None or path in lot.recipe.boxes
+    return has_boxes and (lot.only is None or not lot.only.paths or path in lot.only.paths)
+
+
+class _FirstPass:
+    """One call's state: the network, and how pictures are read."""
+
+    def __init__(self, network: PatchNetwork, reading: Reading, options: ExtractOptions) -> None:
+        self.network, self.reading, self.options = network, reading, options
+        self.rng = np.random.default_rng(SEED)
+
+    def run(self, lot: Lot) -> Bank:
+        order = self.rng.permutation(len(lot.paths))
+        jobs = _make_jobs([lot.paths[place] for place in order], lot)
+        pictures = list(self._read(jobs, self.reading, len(lot.paths), most=BANK_IMAGES))
+        if not pictures:
+            raise InputError("--pooling defect: none of the images can be read")
+        if self.options.normal is not None:
+            bank = self._remember_normals(lot.recipe)
+        elif lot.references:
+            empty = np.zeros((0, self.reading.spec.dim), np.float16)
+            bank = Bank(
+                memory="reference",
+                patches=empty,
+                owners=np.zeros(0, np.int32),
+                prints=np.zeros((0, 1), np.str_),
+            )
+        else:
+            bank = self._remember_images(pictures)
+        return self._calibrate(bank, pictures)
+
+    def _read(
+        self, jobs: Iterable[Job], reading: Reading, files: int, *, most: int
+    ) -> Iterator[Image]:
+        """Yield up to `most` different pictures, about the same number of each file."""
+        share = -(-most // max(files, 1))
+        seen: set[str] = set()
+        workers = self.options.threads
+        for file in read_jobs(jobs, reading, workers=workers, ahead=2 * workers):
+            for place in np.sort(self.rng.permutation(len(file.images))[:share]):
+                name = print_picture(file.images[place])
+                if name not in seen:
+                    seen.add(name)
+                    yield file.images[place]
+                if len(seen) == most:
+                    return
+
+    def _remember_images(self, pictures: Sequence[Image]) -> Bank:
+        if len(pictures) < 2:
+            raise InputError(
+                "--pooling defect compares images with one another, and there is one: expected "
+                "more, or defect-free ones with --normal FOLDER"
+            )
+        shown = track(pictures, total=len(pictures), what="patch bank")
+        return self._remember(shown, BANK_PATCHES, memory="images")
+
+    def _remember_normals(self, recipe: Recipe) -> Bank:
+        normals = [str(path) for path in find_normals(self.options)]
+        drawn = [normals[place] for place in self.rng.permutation(len(normals))[:NORMAL_IMAGES]]
+        as_images = self._place_boxes(drawn, recipe) if recipe.boxes is not None else recipe
+        lot = Lot(paths=drawn, recipe=as_images, only=None, references={})
+        # Their own references they would be: they are compared with nothing.
+        reading = replace(self.reading, recipe=as_images, references={})
+        most = max(NORMAL_IMAGES, len(drawn)) if recipe.name else len(drawn)
+        pictures = self._read(_make_jobs(drawn, lot), reading, len(drawn), most=most)
+        shown = track(pictures, total=most, what="normals")
+        bank = self._remember(shown, max(1, NORMAL_PATCHES // most), memory="normals")
+        if not len(bank.prints):
+            raise InputError(f"--normal {self.options.normal}: none of its images can be read")
+        return bank
+
+    def _place_boxes(self, normals: Sequence[str], recipe: Recipe) -> Recipe:
+        """Cut normals as the images are cut: a box of the size of one of theirs, anywhere."""
+        boxes = [box for own in (recipe.boxes or {}).values() for box in own]
+        placed: dict[str, list[Box]] = {}
+        for path in normals:
+            try:
+                width, height = read_sizes(Path(path))[0]
+            except ImageError:
+                continue
+            for _ in range(-(-NORMAL_IMAGES // len(normals))):
+                box = boxes[self.rng.integers(len(boxes))]
+                w, h = min(box[2] - box[0], width), min(box[3] - box[1], height)
+                x, y = np.floor(self.rng.random(2) * (width - w, height - h)).tolist()
+                placed.setdefault(path, []).append((x, y, x + w, y + h, 0))
+        return Recipe(boxes=placed)
+
+    def _remember(self, pictures: Iterable[Image], quota: int, *, memory: Memory) -> Bank:
+        """Keep up to `quota` patches of each picture, over all orientations that are embedded."""
+        patches, prints = [], []
+        for picture in pictures:
+            turned = list(turn_pictures(picture[None], self.reading.spec.orientations))
+            prints.append([print_picture(one[0]) for one in turned])
+            seen = np.concatenate([self.network.look(one).reshape(-1, self.reading.spec.dim)
+                                   for one in turned])  # fmt: skip
+            kept = np.sort(self.rng.permutation(len(seen))[:quota])
+            patches.append(seen[kept].astype(np.float16))
+        sizes = [len(one) for one in patches]
+        empty = np.zeros((0, self.reading.spec.dim), np.float16)
+        return Bank(
+            memory=memory,
+            patches=np.concatenate([empty, *patches]),
+            owners=np.repeat(np.arange(len(sizes), dtype=np.int32), sizes),
+            prints=np.array(prints, dtype=np.str_).reshape(len(prints), -1),
+        )
+
+    def _calibrate(self, bank: Bank, pictures: Sequence[Image]) -> Bank:
+        """Measure how far the lot's own patches are: the unit in which weights are given."""
+        meter = DistanceMeter(self.network, bank)
+        size = default_batch_size(self.reading.spec)
+        batches = [np.stack(group) for group in _group_shapes(pictures, size)]
+        shown = track(batches, total=len(batches), what="measure")
+        distances = np.concatenate([meter.measure(batch).ravel() for batch in shown])
+        return replace(bank, centre=float(distances.mean()), spread=float(distances.std()))
+
+
+def _group_shapes(pictures: Sequence[Image], size: int) -> Iterator[list[Image]]:
+    """Yield up to `size` pictures of one shape together."""
+    waiting: dict[tuple[int, ...], list[Image]] = {}
+    for picture in pictures:
+        waiting.setdefault(picture.shape, []).append(picture)
+    for group in waiting.values():
+        for start in range(0, len(group), size):
+            yield group[start : start + size]
+
+
+def _make_jobs(paths: Iterable[str], lot: Lot) -> Iterator[Job]:
+    """Yield a job a file: hashed only when its turn comes."""
+    for path in paths:
+        if not _is_listed(path, lot):
+            continue
+        try:
+            file_id = fingerprint_file(Path(path))
+        except ImageError:
+            continue  # it goes to quarantine when its turn comes
+        if lot.only is None or lot.only.has_file(path, file_id):
+            yield Job(path=path, file_id=file_id)

@@ -1,0 +1,29 @@
+"""Defect-weighted pooling: patches count by how unlike the rest they are.
+
+The way of a picture: maps of middle layers -> `make_patches` -> distances (`PatchMemory.measure`
+or `measure_against_reference`) -> `weigh_patches` -> `pool_patches`. What is compared with, and
+the constants measured on it, is a `Bank`.
+
+Sources: Sohn, Yoon, Li, Lee and Pfister, Anomaly Clustering, WACV 2023; Roth, Pemula, Zepeda,
+Schoelkopf, Brox and Gehler, Towards Total Recall in Industrial Anomaly Detection (PatchCore),
+CVPR 2022.
+"""
+
+from embeddings.pooling.bank import Bank, print_picture
+from embeddings.pooling.memory import PatchMemory, measure_against_reference
+from embeddings.pooling.patches import make_patches, pool_patches
+from embeddings.pooling.settings import Memory
+from embeddings.pooling.weights import PatchWeights, describe_extent, weigh_patches
+
+__all__ = [
+    "Bank",
+    "Memory",
+    "PatchMemory",
+    "PatchWeights",
+    "describe_extent",
+    "make_patches",
+    "measure_against_reference",
+    "pool_patches",
+    "print_picture",
+    "weigh_patches",
+]

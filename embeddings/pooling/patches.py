@@ -1,0 +1,61 @@
+"""Maps of middle layers -> one unit-scaled feature a patch, and patches -> one vector.
+
+`make_patches` follows PatchCore (Roth et al., CVPR 2022, section 3.1): each place sees its 3 x 3
+neighbours, and layers of different resolution meet on one grid. `pool_patches` is the weighted
+mean of Anomaly Clustering (Sohn et al., WACV 2023, eq. 3).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, normalize
+
+_NEIGHBOURHOOD = 3  # cells a side, as published
+
+
+def make_patches(maps: Mapping[str, torch.Tensor], layers: Sequence[str]) -> torch.Tensor:
+    """Join layers to patch features on the coarsest layer's grid.
+
+    Parameters
+    ----------
+    maps : mapping of str to (b, channels, h, w) tensor
+        Each layer's own h and w.
+    layers : sequence of str
+        Which, and in which order.
+
+    Returns
+    -------
+    (b, h, w, d) float32 tensor
+        Each layer's part has length 1, so that each has the same say.
+    """
+    sides = [maps[layer].shape[2:] for layer in layers]
+    grid = min(int(side[0]) for side in sides), min(int(side[1]) for side in sides)
+    parts = []
+    for layer in layers:
+        # At the border only what is inside counts: zeros would make every edge a defect.
+        smooth = avg_pool2d(
+            maps[layer].float(), _NEIGHBOURHOOD, stride=1, padding=1, count_include_pad=False
+        )
+        parts.append(normalize(adaptive_avg_pool2d(smooth, grid), dim=1))
+    return torch.cat(parts, dim=1).permute(0, 2, 3, 1).contiguous()  # (b, h, w, d)
+
+
+def pool_patches(
+    patches: torch.Tensor, weights: torch.Tensor, *, widths: Sequence[int]
+) -> torch.Tensor:
+    """Return the weighted mean of an image's patches, each layer's part made unit again.
+
+    Parameters
+    ----------
+    patches : (h, w, d) tensor
+    weights : (h, w) tensor
+        Sum to 1.
+    widths : sequence of int
+        Channels of each layer; their sum is d.
+
+    Returns
+    -------
+    (d,) float32 tensor
+    """
+    mean = weights.flatten().float() @ patches.flatten(0, 1)  # (d,)
+    return torch.cat([normalize(part, dim=0) for part in torch.split(mean, list(widths))])

@@ -1,0 +1,19 @@
+"""The constants of defect-weighted pooling, in one place, each with its bound or source."""
+
+from typing import Literal
+
+Memory = Literal["images", "normals", "reference"]
+
+# A temperature per spread of the distances: 1 as published (Sohn et al. 2023, eq. 5), where most
+# images have a defect; lower where what is normal is known, and a distance can be trusted.
+TAU: dict[Memory, float] = {"images": 1.0, "normals": 0.3, "reference": 0.3}
+
+BANK_IMAGES = 64  # images of the first pass: the mean over 64 has settled, over 32 it has not
+BANK_PATCHES = 256  # patches kept of each of them: all of a 14 x 14 grid
+NORMAL_IMAGES = 1024  # defect-free images that are looked at
+NORMAL_PATCHES = 50_000  # patches kept of all of them together: 150 MB on the disk
+SEARCH_DIM = 128  # principal axes that are searched: the order by distance stays, see axes.py
+REFERENCE_REACH = 1  # cells of the grid a golden reference may be off, in each direction
+EXTENT_POINTS = 16  # quantiles that tell how much of a picture is unlike the rest
+EXTENT_WEIGHT = 0.0  # length of their block beside the unit vector of the patches; 0 leaves it out
+SEED = 0  # draws the images and patches of the bank
