@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import tyro
 
-from discovery.runs import open_run, write_bytes
-from discovery.stages.score import score_clustering
-from discovery.stages.truth import TruthRow, match_truth, read_truth
+from discovery.runs import Run, open_run, write_bytes
+from discovery.stages.duplicates import COPIES, group_files
+from discovery.stages.score import score_clustering, score_once
+from discovery.stages.truth import Matched, TruthRow, match_truth, read_truth
 from embeddings.console import run_command, say, track
 from embeddings.errors import ImageError, InputError
 from embeddings.images import fingerprint_file
@@ -44,7 +46,8 @@ class EvaluateOptions:
 
 def main(options: EvaluateOptions) -> None:
     """Score, write the scores and say them; the last line says where they are."""
-    images = open_run(options.run).load_images()
+    run = open_run(options.run)
+    images = run.load_images()
     truth = read_truth(options.truth)
     matched = match_truth(images, truth, _fingerprint_files(truth))
     if not len(matched.labels):
@@ -54,10 +57,29 @@ def main(options: EvaluateOptions) -> None:
         )
     scores: dict[str, Any] = dict(score_clustering(matched.labels, matched.truth))
     scores |= {"left_out": matched.left_out, "missing": matched.missing}
+    scores |= _score_once(run, images, matched)
     write_bytes(options.out, (json.dumps(scores, indent=2) + "\n").encode())
     for line in _format_scores(scores):
         say(line)
     say(str(options.out))
+
+
+def _score_once(run: Run, images: pd.DataFrame, matched: Matched) -> dict[str, Any]:
+    """Score each picture once, however many copies of it the truth names."""
+    data = run.check(COPIES).read_bytes() if (run.path / COPIES).exists() else None
+    groups = group_files(images["image_id"].tolist(), data)[matched.rows]
+    once = score_once(matched.labels, matched.truth, groups)
+    copies, disagreeing = once.pop("copies"), once.pop("disagreeing")
+    exact = len(groups) - images["image_id"].iloc[matched.rows].nunique()
+    return {
+        "duplicates": {
+            "exact": exact,
+            # Not looked for is not none.
+            "near": None if data is None else copies - exact,
+            "disagreeing": disagreeing,
+        },
+        "counted_once": once,
+    }
 
 
 def _fingerprint_files(truth: Sequence[TruthRow]) -> dict[str, str]:
@@ -73,6 +95,8 @@ def _fingerprint_files(truth: Sequence[TruthRow]) -> dict[str, str]:
 
 
 def _format_scores(scores: dict[str, Any]) -> list[str]:
+    copies, once = scores["duplicates"], scores["counted_once"]
+    near = "near not looked for" if copies["near"] is None else f"{copies['near']} near"
     shares = ("acc", "nmi", "ami", "ari", "purity")
     return [
         f"images          {scores['n']} ({scores['left_out']} of the run without truth left out, "
@@ -84,6 +108,8 @@ def _format_scores(scores: dict[str, Any]) -> list[str]:
         f"labels {scores['coverage']:.1%} of the images,",
         f"                {scores['label_accuracy']:.1%} of them rightly; "
         f"{scores['types_found']:.0%} of the types are found",
+        f"copies          {copies['exact']} exact, {near}; each picture counted once: "
+        f"ari {once['ari']:.3f}, label accuracy {once['label_accuracy']:.1%}",
     ]
 
 

@@ -1,6 +1,7 @@
 """The nouns of `discovery`: what each stage hands to the next. Frozen, aligned, checked once.
 
-`clusters` holds what the machine found, `decisions` what a person said of it, `labels` the
+`clusters` holds what the machine found, `decisions` what a person said of it, `duplicates` which
+images are copies, `labels` the
 grammar of a defect type's name, `predictions` what the classifier says.
 """
 
@@ -23,6 +24,7 @@ from discovery.records.decisions import (
     Scope,
     Verdict,
 )
+from discovery.records.duplicates import Duplicates
 from discovery.records.labels import find_label_fault, is_same_to_spreadsheet, tidy_label
 from discovery.records.predictions import Outcome, Predictions
 
@@ -33,6 +35,7 @@ __all__ = [
     "Decided",
     "Decision",
     "DefectType",
+    "Duplicates",
     "Handoff",
     "ImageLabel",
     "LabelSource",

@@ -58,6 +58,9 @@ class Clustering:
         The clusterer and its parameters, as JSON-ready values.
     made_by : str
         Name of the clusterer.
+    assigned : (n,) bool or None
+        Noise that was given the nearest cluster on request: it bears that cluster's label, has
+        membership 0 and does not count in the order by size. None where nothing was assigned.
     """
 
     ids: NDArray[np.str_]
@@ -66,6 +69,7 @@ class Clustering:
     outlier_scores: NDArray[np.float32]
     spec: dict[str, Any]
     made_by: str
+    assigned: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -78,14 +82,32 @@ class Clustering:
                 raise ValueError(f"{name} must lie in [0, 1]")
         if len(np.unique(self.ids)) != n:
             raise ValueError("ids are not unique")
-        sizes = np.bincount(self.labels[self.labels >= 0]) if n else np.empty(0, np.int64)
+        if self.assigned is not None:
+            self._check_assigned(self.assigned)
+        own = self.core_labels
+        sizes = np.bincount(own[own >= 0]) if n else np.empty(0, np.int64)
         if n and self.labels.min() < NOISE:
             raise ValueError(f"label {self.labels.min()}, expected -1 (noise) or more")
         if (sizes == 0).any() or (np.diff(sizes) > 0).any():
             raise ValueError(f"clusters must be numbered by size without gaps, sizes are {sizes}")
 
+    def _check_assigned(self, assigned: NDArray[np.bool_]) -> None:
+        if assigned.shape != (len(self.ids),) or assigned.dtype != np.bool_:
+            raise ValueError(f"assigned has shape {assigned.shape}, expected ({len(self.ids)},)")
+        if (self.labels[assigned] < 0).any() or self.memberships[assigned].any():
+            raise ValueError("assigned images must bear a cluster's label, and membership 0")
+        if self.labels.max(initial=NOISE) > self.core_labels.max(initial=NOISE):
+            raise ValueError("a cluster has assigned images only")
+
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def core_labels(self) -> NDArray[np.int32]:
+        """The (n,) labels as they were found: noise that was assigned is -1 again."""
+        if self.assigned is None:
+            return self.labels
+        return np.where(self.assigned, np.int32(NOISE), self.labels)
 
     @property
     def k(self) -> int:
@@ -173,6 +195,9 @@ class Proposal:
     size_um : tuple of float or None
         5th and 95th percentile of the members' longest side in micrometres, where the pixel
         size is known.
+    distinct : int or None
+        Members with copies of one picture counted once, which is what the rank goes by; None
+        where copies were not looked for.
     """
 
     proposal_id: str
@@ -188,9 +213,12 @@ class Proposal:
     exemplars: dict[str, tuple[str, ...]]
     associations: dict[str, Any] = field(default_factory=dict)
     size_um: tuple[float, float] | None = None
+    distinct: int | None = None
 
     def __post_init__(self) -> None:
         if self.size < 1 or self.rank < 1:
             raise ValueError(f"size {self.size} and rank {self.rank} must be 1 or more")
+        if self.distinct is not None and not 1 <= self.distinct <= self.size:
+            raise ValueError(f"{self.distinct} distinct images of {self.size}")
         if set(self.exemplars) != {"central", "edge", "diverse"}:
             raise ValueError(f"exemplars are {sorted(self.exemplars)}")

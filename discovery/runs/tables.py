@@ -26,6 +26,7 @@ from embeddings.errors import RunError
 PROPOSAL_COLUMNS = (
     "proposal_id", "cluster_id", "rank", "size", "cohesion", "separation", "stability", "novelty",
     "nearest_known", "medoid", "exemplars", "associations", "size_um_low", "size_um_high",
+    "distinct",
 )  # fmt: skip
 _FLOATS = ("cohesion", "separation", "stability", "novelty")
 _INTEGERS = ("cluster_id", "rank", "size")
@@ -72,6 +73,8 @@ def hash_ids(ids: NDArray[np.str_]) -> str:
 def tabulate_images(clustering: Clustering, layout: Layout) -> pd.DataFrame:
     """Return the rows of clustering.parquet: one a path, images in their order.
 
+    Where noise was assigned to clusters, a further column ``assigned`` says which images.
+
     Raises
     ------
     ValueError
@@ -80,7 +83,7 @@ def tabulate_images(clustering: Clustering, layout: Layout) -> pd.DataFrame:
     if not np.array_equal(clustering.ids, layout.ids):
         raise ValueError("the layout's ids are not the clustering's")
     counts = [len(paths) for paths in layout.paths]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "image_id": pd.Series(np.repeat(clustering.ids, counts), dtype="str"),
             "path": pd.Series([path for paths in layout.paths for path in paths], dtype="str"),
@@ -91,6 +94,9 @@ def tabulate_images(clustering: Clustering, layout: Layout) -> pd.DataFrame:
             "y": np.repeat(layout.xy[:, 1], counts),
         }
     )
+    if clustering.assigned is not None:
+        table["assigned"] = np.repeat(clustering.assigned, counts)
+    return table
 
 
 def write_clustering(path: Path, clustering: Clustering, layout: Layout) -> None:
@@ -133,6 +139,7 @@ def gather_images(rows: pd.DataFrame, noun: dict[str, Any]) -> tuple[Clustering,
         outlier_scores=first["outlier_score"].to_numpy(np.float32),
         spec=noun["spec"],
         made_by=noun["made_by"],
+        assigned=first["assigned"].to_numpy(np.bool_) if "assigned" in first else None,
     )
     layout = Layout(
         ids=image_ids,
@@ -156,7 +163,8 @@ def _proposal_cells(proposal: Proposal) -> list[str]:
     low, high = (repr(float(side)) for side in proposal.size_um) if proposal.size_um else ("", "")
     exemplars = json.dumps(proposal.exemplars, ensure_ascii=False)
     associations = json.dumps(proposal.associations, ensure_ascii=False)
-    return [*map(str, values.values()), exemplars, associations, low, high]
+    distinct = "" if proposal.distinct is None else str(proposal.distinct)
+    return [*map(str, values.values()), exemplars, associations, low, high, distinct]
 
 
 def read_proposals(path: Path) -> tuple[Proposal, ...]:
@@ -181,13 +189,18 @@ def _read_proposal(path: Path, number: int, row: Sequence[str]) -> Proposal:
     try:
         cells = dict(zip(PROPOSAL_COLUMNS, row, strict=True))
         low, high = cells.pop("size_um_low"), cells.pop("size_um_high")
+        distinct = cells.pop("distinct")
         values: dict[str, Any] = dict(cells)
         values |= {name: int(cells[name]) for name in _INTEGERS}
         values |= {name: float(cells[name] or "nan") for name in _FLOATS}
         exemplars = json.loads(cells["exemplars"])
         values["exemplars"] = {kind: tuple(ids) for kind, ids in exemplars.items()}
         values["associations"] = json.loads(cells["associations"])
-        return Proposal(**values, size_um=(float(low), float(high)) if low else None)
+        return Proposal(
+            **values,
+            size_um=(float(low), float(high)) if low else None,
+            distinct=int(distinct) if distinct else None,
+        )
     except (ValueError, TypeError, AttributeError) as error:
         raise RunError(
             f"{path}, row {number} cannot be read ({error}): run discovery.cluster again"

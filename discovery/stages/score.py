@@ -4,6 +4,8 @@ Used by `discovery.evaluate`. Noise counts as wrong in `acc`, and as one cluster
 `nmi`, `ami`, `ari` and `purity`; a decision is one cluster named by its majority type.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
@@ -58,6 +60,39 @@ def score_clustering(labels: NDArray[np.int32], truth: NDArray[np.str_]) -> dict
         "label_accuracy": right / covered if covered else 0.0,
         "types_found": len(np.unique(majority)) / table.shape[1],
     }
+
+
+def score_once(
+    labels: NDArray[np.int32], truth: NDArray[np.str_], groups: NDArray[np.int32]
+) -> dict[str, Any]:
+    """Score with copies of one picture counted once, and say how many there are.
+
+    Parameters
+    ----------
+    labels : (n,) int32
+    truth : (n,) array of str
+    groups : (n,) int32
+        The group of copies of each.
+
+    Returns
+    -------
+    dict
+        The keys of `score_clustering` over the first of each group; ``copies`` : images left
+        out so; ``disagreeing`` : groups whose copies have different true types.
+    """
+    first = np.sort(np.unique(groups, return_index=True)[1])
+    return {
+        **score_clustering(labels[first], truth[first]),
+        "copies": len(groups) - len(first),
+        "disagreeing": _count_disagreeing(groups, truth),
+    }
+
+
+def _count_disagreeing(groups: NDArray[np.int32], truth: NDArray[np.str_]) -> int:
+    types: dict[int, set[str]] = {}
+    for group, name in zip(groups.tolist(), truth.tolist(), strict=True):
+        types.setdefault(group, set()).add(name)
+    return sum(len(names) > 1 for names in types.values())
 
 
 def _cross_tabulate(labels: NDArray[np.int32], truth: NDArray[np.str_]) -> NDArray[np.int64]:

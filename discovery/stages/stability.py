@@ -29,6 +29,7 @@ def measure_stability(
     fit: Fit,
     seed: int = 0,
     draws: int = DRAWS,
+    groups: NDArray[np.int32] | None = None,
 ) -> NDArray[np.float64]:
     """Measure the stability of each cluster.
 
@@ -42,6 +43,9 @@ def measure_stability(
     draws : int
         Bootstrap samples; an image that is drawn twice counts once, since coincident rows are
         infinitely dense to a density clusterer.
+    groups : (n,) int32, optional
+        The group of copies each image is of, from 0 without gaps: groups are drawn, so that
+        copies come and go together. None: each image is its own.
 
     Returns
     -------
@@ -53,14 +57,16 @@ def measure_stability(
     Data Analysis 52, 258-271, section 2.
     """
     rng = np.random.default_rng(seed)
-    n = len(clustering)
+    labels = clustering.core_labels  # what was assigned afterwards is not found again
+    groups = np.arange(len(labels), dtype=np.int32) if groups is None else groups
+    n = int(groups.max(initial=-1)) + 1
     totals = np.zeros(clustering.k)
     seen = np.zeros(clustering.k)
     for _ in range(draws if clustering.k else 0):
-        drawn = np.unique(rng.integers(0, n, size=min(n, MAX_IMAGES)))  # about 63 % of them
-        similarity, present = best_jaccard(
-            clustering.labels[drawn], fit(reduced[drawn]), clustering.k
-        )
+        is_drawn = np.zeros(n, bool)
+        is_drawn[rng.integers(0, n, size=min(n, MAX_IMAGES))] = True  # about 63 % of them
+        drawn = np.flatnonzero(is_drawn[groups])
+        similarity, present = best_jaccard(labels[drawn], fit(reduced[drawn]), clustering.k)
         totals += similarity
         seen += present
     return np.divide(totals, seen, out=np.zeros(clustering.k), where=seen > 0)

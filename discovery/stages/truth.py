@@ -37,6 +37,8 @@ class Matched:
     labels : (m,) int32
         Cluster of each, -1 for noise.
     truth : (m,) array of str
+    rows : (m,) intp
+        Where they are in the run.
     left_out : int
         Rows of the run without a row in the truth.
     missing : int
@@ -45,6 +47,7 @@ class Matched:
 
     labels: NDArray[np.int32]
     truth: NDArray[np.str_]
+    rows: NDArray[np.intp]
     left_out: int
     missing: int
 
@@ -109,6 +112,7 @@ def match_truth(
     return Matched(
         labels=images["cluster_id"].to_numpy(np.int32)[has_truth],
         truth=np.array([label for label in found if label], dtype=np.str_),
+        rows=np.flatnonzero(has_truth),
         left_out=int((~has_truth).sum()),
         missing=len(truth) - len(used),
     )

@@ -6,14 +6,16 @@ import pytest
 from PIL import Image
 
 from discovery.evaluate import EvaluateOptions, main
-from discovery.records import Clustering, Layout
+from discovery.records import Clustering, Duplicates, Layout
 from discovery.runs import Provenance, create_run
+from discovery.stages.duplicates import COPIES, tabulate_duplicates
 from embeddings.console import run_command
 from embeddings.images import fingerprint_file
 
 KEYS = {
     "n", "k_true", "k_found", "noise", "acc", "nmi", "ami", "ari", "purity", "decisions",
-    "coverage", "label_accuracy", "types_found", "left_out", "missing",
+    "coverage", "label_accuracy", "types_found", "left_out", "missing", "duplicates",
+    "counted_once",
 }  # fmt: skip
 LABELS = [0, 0, 0, 1, 1, -1]
 TYPES = "aaabbb"
@@ -184,3 +186,23 @@ def test_other_mistakes_too(run, truth, tmp_path, words, told, capsys):
     error = capsys.readouterr().err.splitlines()
     assert len(error) == 1
     assert told in error[0]
+
+
+def test_copies_are_counted_and_scored_once(run, truth, images):
+    ids = [fingerprint_file(path) for path in images]
+    first = np.array([0, 1, 2]) == 0
+    duplicates = Duplicates(
+        ids=np.array(ids, dtype=np.str_),
+        groups=np.array([0, 0, 0, 1, 2, 3], np.int32),
+        kept=np.concatenate([first, [True] * 3]),
+        similarities=np.full(6, 0.9, np.float32),
+        files=np.ones(6, np.int32),
+    )
+    made_by = Provenance(command="c", spec={}, seed=0, inputs={})
+    data = tabulate_duplicates(duplicates, [(str(path),) for path in images])
+    create_run(run).save_bytes(COPIES, data, made_by)
+    scores = score(run, truth)
+    assert {"exact": 0, "near": 2, "disagreeing": 0} == scores["duplicates"]
+    assert 6 == scores["n"]
+    once = scores["counted_once"]
+    assert (4, 1 / 4, 3 / 4) == (once["n"], once["noise"], once["coverage"])

@@ -12,6 +12,7 @@ from discovery.records import Clustering, Proposal
 from discovery.stages.propose import KnownTypes, name_proposal, propose_types, rank_proposals
 from discovery.stages.propose.evidence import (
     find_centroids,
+    find_members,
     measure_cohesion,
     measure_separation,
 )
@@ -82,11 +83,17 @@ def two_groups():
 # --- evidence ---
 
 
+def separate(rows, clustering):
+    members = find_members(clustering)
+    centroids = find_centroids(rows, members)
+    return measure_separation(rows, clustering, members=members, centroids=centroids)
+
+
 def test_cohesion_by_hand():
     # Two rows at a right angle: their mean direction is 45 degrees from each.
     clustering = make_clustering([0, 0, 1])
     rows = np.array([[1, 0], [0, 1], [1, 0]], np.float32)
-    cohesion = measure_cohesion(find_centroids(rows, clustering))
+    cohesion = measure_cohesion(find_centroids(rows, find_members(clustering)))
     assert [np.cos(np.pi / 4), 1] == pytest.approx(cohesion.tolist())
 
 
@@ -96,7 +103,7 @@ def test_cohesion_is_the_mean_cosine_to_the_mean_direction(m, d, seed):
     rows = unit_rows(np.random.default_rng(seed).normal(size=(m, d)))
     mean = rows.mean(axis=0, dtype=np.float64)
     expected = (rows @ (mean / np.linalg.norm(mean))).mean() if np.linalg.norm(mean) > 1e-6 else 0
-    found = measure_cohesion(find_centroids(rows, make_clustering([0] * m)))
+    found = measure_cohesion(find_centroids(rows, [np.arange(m)]))
     assert found[0] == pytest.approx(expected, abs=1e-5)
 
 
@@ -105,14 +112,14 @@ def test_separation_by_hand():
     # from the other: margins (3 - 1) / 3 and (5 - 1) / 5. The second lies on its centroid: 1.
     rows = np.array([[2, 0], [0, 0], [5, 0]], np.float32)
     clustering = make_clustering([0, 0, 1])
-    found = measure_separation(rows, clustering, find_centroids(rows, clustering))
+    found = separate(rows, clustering)
     assert [(2 / 3 + 4 / 5) / 2, 1] == pytest.approx(found.tolist())
 
 
 def test_a_member_nearer_to_another_cluster_counts_against_its_own():
     rows = np.array([[0, 0], [0, 0], [9, 0], [8, 0]], np.float32)
     clustering = make_clustering([0, 0, 0, 1])
-    found = measure_separation(rows, clustering, find_centroids(rows, clustering))
+    found = separate(rows, clustering)
     # Centroids 3 and 8: margins 5/8 twice, and (1 - 6) / 6.
     assert found[0] == pytest.approx((5 / 8 + 5 / 8 - 5 / 6) / 3)
 
@@ -120,14 +127,14 @@ def test_a_member_nearer_to_another_cluster_counts_against_its_own():
 def test_a_lone_cluster_is_held_against_the_noise():
     rows = np.array([[0, 0], [2, 0], [7, 0]], np.float32)
     clustering = make_clustering([0, 0, -1])
-    found = measure_separation(rows, clustering, find_centroids(rows, clustering))
+    found = separate(rows, clustering)
     assert found[0] == pytest.approx((6 / 7 + 4 / 5) / 2)
 
 
 def test_a_cluster_with_nothing_outside_it_has_no_separation():
     rows = np.array([[0, 0], [2, 0]], np.float32)
     clustering = make_clustering([0, 0])
-    found = measure_separation(rows, clustering, find_centroids(rows, clustering))
+    found = separate(rows, clustering)
     assert [0] == found.tolist()
 
 

@@ -9,7 +9,7 @@ from sklearn.metrics import (
 )
 from sklearn.metrics.cluster import contingency_matrix
 
-from discovery.stages.score import score_clustering
+from discovery.stages.score import score_clustering, score_once
 
 KEYS = [
     "n", "k_true", "k_found", "noise", "acc", "nmi", "ami", "ari", "purity", "decisions",
@@ -102,3 +102,13 @@ def test_scores_do_not_depend_on_numbers_names_or_order(pairs, numbers, random):
     assert {k: pytest.approx(v) for k, v in before.items() if k not in tied} == {
         k: v for k, v in after.items() if k not in tied
     }
+
+
+def test_copies_count_once():
+    labels = np.array([0, 0, 0, 1, 1, -1], np.int32)
+    truth = np.array(list("aaabbb"))
+    groups = np.array([0, 0, 0, 1, 2, 2], np.int32)
+    once = score_once(labels, truth, groups)
+    assert (3, 0) == (once.pop("copies"), once.pop("disagreeing"))
+    assert score_clustering(labels[[0, 3, 4]], truth[[0, 3, 4]]) == once
+    assert 1 == score_once(labels, np.array(list("abaaaa")), groups)["disagreeing"]

@@ -1,18 +1,36 @@
 """How alike a cluster's members are, and how unlike everything else."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.records import Clustering
+from discovery.records import Clustering, Duplicates
 
 
-def find_centroids(centred: NDArray[np.float32], clustering: Clustering) -> NDArray[np.float64]:
+def find_members(
+    clustering: Clustering, duplicates: Duplicates | None = None
+) -> list[NDArray[np.intp]]:
+    """Return the positions of each cluster's members that count as evidence, k arrays.
+
+    Of several copies one counts: the kept one, or where it is in another cluster the first; what
+    was assigned to a cluster afterwards is no evidence for it.
+    """
+    labels = clustering.core_labels
+    order = np.arange(len(labels))
+    if duplicates is not None:
+        ranked = np.lexsort((order, ~duplicates.kept))
+        pairs = np.stack([labels[ranked], duplicates.groups[ranked]], axis=1)
+        order = np.sort(ranked[np.unique(pairs, axis=0, return_index=True)[1]])
+    return [order[labels[order] == cluster_id] for cluster_id in range(clustering.k)]
+
+
+def find_centroids(
+    centred: NDArray[np.float32], members: Sequence[NDArray[np.intp]]
+) -> NDArray[np.float64]:
     """Return the mean of each cluster's rows, (k, d)."""
-    centroids = [
-        centred[clustering.members(cluster_id)].mean(axis=0, dtype=np.float64)
-        for cluster_id in range(clustering.k)
-    ]
-    return np.array(centroids).reshape(clustering.k, centred.shape[1])
+    centroids = [centred[rows].mean(axis=0, dtype=np.float64) for rows in members]
+    return np.array(centroids).reshape(len(members), centred.shape[1])
 
 
 def measure_cohesion(centroids: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -26,24 +44,25 @@ def measure_cohesion(centroids: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def measure_separation(
-    centred: NDArray[np.float32], clustering: Clustering, centroids: NDArray[np.float64]
+    centred: NDArray[np.float32],
+    clustering: Clustering,
+    *,
+    members: Sequence[NDArray[np.intp]],
+    centroids: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Mean simplified silhouette of each cluster's members (Hruschka 2004), (k,) in [-1, 1].
 
     The distance to the own centroid is held against that to the nearest other one; a lone
     cluster against the mean of the images outside it, and it has 0 where there are none.
     """
-    outside = clustering.labels < 0
+    outside = clustering.core_labels < 0
     rivals = centroids
     if len(centroids) == 1 and outside.any():
         rivals = np.vstack([centroids, centred[outside].mean(axis=0)])
     if len(rivals) < 2:
-        return np.zeros(clustering.k)
+        return np.zeros(len(members))
     return np.array(
-        [
-            _margin(centred[clustering.members(cluster_id)], rivals, cluster_id)
-            for cluster_id in range(clustering.k)
-        ]
+        [_margin(centred[rows], rivals, cluster_id) for cluster_id, rows in enumerate(members)]
     )
 
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.records import Clustering, Proposal
+from discovery.records import Clustering, Duplicates, Proposal
 from discovery.stages.propose.evidence import (
     find_centroids,
+    find_members,
     measure_cohesion,
     measure_separation,
 )
@@ -28,6 +29,7 @@ def propose_types(
     stability: NDArray[np.float64],
     *,
     known: KnownTypes | None = None,
+    duplicates: Duplicates | None = None,
 ) -> tuple[Proposal, ...]:
     """Make one proposal a cluster, in rank order.
 
@@ -38,6 +40,9 @@ def propose_types(
     stability : (k,) float64
     known : KnownTypes, optional
         Images whose type is known: novelty and the nearest known type are measured.
+    duplicates : Duplicates, optional
+        Copies of one picture count once, in the evidence and the rank, and one of them is shown.
+        The size stays that of all images.
 
     Raises
     ------
@@ -47,13 +52,16 @@ def propose_types(
     if not np.array_equal(vectors.ids, clustering.ids):
         raise ValueError("vectors and clustering are of different images")
     centred = unit_rows(vectors.values - vectors.values.mean(axis=0))  # (n, d)
-    centroids = find_centroids(centred, clustering)  # (k, d)
+    members = find_members(clustering, duplicates)
+    centroids = find_centroids(centred, members)  # (k, d)
     cohesion = measure_cohesion(centroids)
-    separation = measure_separation(centred, clustering, centroids)
+    separation = measure_separation(centred, clustering, members=members, centroids=centroids)
     drafts = [
-        _draft(vectors, clustering, centred, cluster_id, known)
+        _draft(vectors, clustering, centred, cluster_id, members[cluster_id], known)
         for cluster_id in range(clustering.k)
     ]
+    if duplicates is not None:
+        drafts = [replace(draft, distinct=len(members[draft.cluster_id])) for draft in drafts]
     return rank_proposals(
         [
             replace(
@@ -76,13 +84,15 @@ def rank_proposals(proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
     """Order proposals by what a person's time is best spent on first, and number them.
 
     The score is (0.05 + stability) x (1 + separation) x log2(1 + size), weighted by novelty
-    where known types were given: firm, distinct and large groups first, known ones last.
+    where known types were given: firm, distinct and large groups first, known ones last. Where
+    copies were looked for, the size is that of distinct images.
     """
 
     def score(proposal: Proposal) -> float:
         new = 1.0 if np.isnan(proposal.novelty) else 0.1 + 0.9 * proposal.novelty
         firm = (0.05 + proposal.stability) * max(1 + proposal.separation, 0.1)
-        return float(new * firm * np.log2(1 + proposal.size))
+        size = proposal.size if proposal.distinct is None else proposal.distinct
+        return float(new * firm * np.log2(1 + size))
 
     ordered = sorted(proposals, key=lambda p: (-score(p), p.cluster_id))
     return tuple(replace(proposal, rank=rank) for rank, proposal in enumerate(ordered, start=1))
@@ -93,17 +103,18 @@ def _draft(
     clustering: Clustering,
     centred: NDArray[np.float32],
     cluster_id: int,
+    members: NDArray[np.intp],
     known: KnownTypes | None,
 ) -> Proposal:
     """Return a proposal whose evidence over all clusters is still to be filled in."""
-    members = clustering.members(cluster_id)
+    everyone = clustering.members(cluster_id)
     medoid = str(vectors.ids[members[find_medoid(centred[members])]])
     novelty, nearest_known = measure_novelty(vectors.values[members], known)
     return Proposal(
         proposal_id=name_proposal(medoid),
         cluster_id=cluster_id,
         rank=1,
-        size=sum(len(paths) for paths in vectors.rows["paths"].iloc[members]),
+        size=sum(len(paths) for paths in vectors.rows["paths"].iloc[everyone]),
         cohesion=0.0,
         separation=0.0,
         stability=0.0,

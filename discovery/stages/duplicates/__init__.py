@@ -1,0 +1,34 @@
+"""Copies of one picture are found, and count once.
+
+The neighbour graph proposes pairs, a sketch of 32 x 32 pixels throws most of them out, and the
+pixels decide: only a copy has the same noise. Tiles and crops of one picture that overlap are
+kin, not copies.
+"""
+
+from discovery.stages.duplicates.candidates import propose_pairs
+from discovery.stages.duplicates.counting import count_distinct, thin_clusters
+from discovery.stages.duplicates.likeness import Likeness, compare_pictures
+from discovery.stages.duplicates.reading import Grey, make_reader, shrink_grey
+from discovery.stages.duplicates.table import (
+    COPIES,
+    group_files,
+    read_duplicates,
+    tabulate_duplicates,
+)
+from discovery.stages.duplicates.verb import find_duplicates
+
+__all__ = [
+    "COPIES",
+    "Grey",
+    "Likeness",
+    "compare_pictures",
+    "count_distinct",
+    "find_duplicates",
+    "group_files",
+    "make_reader",
+    "propose_pairs",
+    "read_duplicates",
+    "shrink_grey",
+    "tabulate_duplicates",
+    "thin_clusters",
+]
