@@ -27,6 +27,7 @@ from discovery.records.decisions import (
 from discovery.records.duplicates import Duplicates
 from discovery.records.labels import find_label_fault, is_same_to_spreadsheet, tidy_label
 from discovery.records.predictions import Outcome, Predictions
+from discovery.records.rarity import Rarity
 
 __all__ = [
     "HANDOFF_COLUMNS",
@@ -44,6 +45,7 @@ __all__ = [
     "Outcome",
     "Predictions",
     "Proposal",
+    "Rarity",
     "Scope",
     "Verdict",
     "find_label_fault",

@@ -2,6 +2,7 @@
 
 Memberships are taken from `probabilities_` or `membership_strengths_`, outlier scores from
 `outlier_scores_`, where the estimator has them; duck-typed on attributes, never on class names.
+Without outlier scores of its own an image is as strange as its neighbours are far for its cluster.
 What is not a number is 0: hdbscan gives NaN to vectors that coincide, which nothing is odd about.
 """
 
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.clusterers.reach import score_by_reach
 from discovery.records import Clustering, Neighbours, number_by_size
 
 
@@ -22,6 +24,7 @@ def partition_rows(
     made_by: str,
     spec: Mapping[str, Any],
     neighbours: Neighbours | None = None,
+    graph: Neighbours | None = None,
 ) -> Clustering:
     """Cluster rows.
 
@@ -35,6 +38,9 @@ def partition_rows(
         Kept in the clustering: the clusterer's name and its parameters.
     neighbours : Neighbours, optional
         The graph of these very rows, for a clusterer whose `fit` takes it.
+    graph : Neighbours, optional
+        A graph of the same images, for the outlier scores of a clusterer that has none. Without
+        either, they are 1 - the membership.
     """
     if neighbours is None:
         clusterer.fit(reduced)
@@ -43,6 +49,8 @@ def partition_rows(
     labels = number_by_size(np.asarray(clusterer.labels_))
     memberships = _find_memberships(clusterer, labels)
     scores = 1 - memberships
+    if (known := neighbours if graph is None else graph) is not None:
+        scores = score_by_reach(known, labels)
     if hasattr(clusterer, "outlier_scores_"):
         scores = _to_unit_interval(clusterer.outlier_scores_)
     return Clustering(
