@@ -2,7 +2,8 @@
 
 `clusters` holds what the machine found, `decisions` what a person said of it, `duplicates` which
 images are copies, `labels` the
-grammar of a defect type's name, `predictions` what the classifier says.
+grammar of a defect type's name, `lineage` what becomes of proposals from run to run,
+`predictions` what the classifier says.
 """
 
 from discovery.records.clusters import (
@@ -26,6 +27,15 @@ from discovery.records.decisions import (
 )
 from discovery.records.duplicates import Duplicates
 from discovery.records.labels import find_label_fault, is_same_to_spreadsheet, tidy_label
+from discovery.records.lineage import (
+    EventKind,
+    Fate,
+    Generation,
+    Lineage,
+    LineageEntry,
+    LineageEvent,
+    MatchedBy,
+)
 from discovery.records.predictions import Outcome, Predictions
 from discovery.records.rarity import Rarity
 
@@ -37,10 +47,17 @@ __all__ = [
     "Decision",
     "DefectType",
     "Duplicates",
+    "EventKind",
+    "Fate",
+    "Generation",
     "Handoff",
     "ImageLabel",
     "LabelSource",
     "Layout",
+    "Lineage",
+    "LineageEntry",
+    "LineageEvent",
+    "MatchedBy",
     "Neighbours",
     "Outcome",
     "Predictions",

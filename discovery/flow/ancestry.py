@@ -1,0 +1,273 @@
+"""Ids that survive: a round's proposals take over those of the round before, and it is told.
+
+A round calls `settle_lineage` first (what an earlier version or a crash left untold is told while
+its clusters are still there), `keep_ids` before proposals are saved, and `settle_lineage` after.
+The memory lineage.npz is written last: until it fits the proposals, the next call tells again what
+became of them, and what the history has told already is not told twice.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.ledger import read_decisions, replay_decisions
+from discovery.records import Clustering, Generation, Lineage, LineageEntry, Proposal
+from discovery.runs import CLUSTERING, LEDGER, PROPOSALS, Provenance, Run, hash_file, open_run
+from discovery.runs.lineage import (
+    LINEAGE,
+    LINEAGE_MEMORY,
+    append_lineage,
+    load_memory,
+    read_lineage,
+    save_memory,
+)
+from discovery.stages.lineage import (
+    gather_generation,
+    remember_generation,
+    renew_name,
+    trace_lineage,
+)
+from embeddings.console import get_logger
+from embeddings.errors import RunError
+from embeddings.records import Vectors
+
+COMMAND = "discovery.cluster"
+
+
+def keep_ids(
+    run: Run,
+    clustering: Clustering,
+    proposals: Sequence[Proposal],
+    *,
+    vectors: Vectors,
+    since: Path | None = None,
+) -> tuple[Proposal, ...]:
+    """Give proposals the ids that the same groups had before; nothing is written.
+
+    Parameters
+    ----------
+    run : Run
+        With its ledger and the lineage of the rounds before.
+    clustering : Clustering
+        The new clusters.
+    proposals : sequence of Proposal
+        Made of them, each under the id it would have if it were new.
+    vectors : Vectors
+        Of the clustering's images.
+    since : Path, optional
+        An earlier run: a run that has no lineage of its own yet goes on with its ids.
+
+    Raises
+    ------
+    RunError
+        A lineage, or the ledger, is damaged; `since` is no run, or has no proposals.
+    """
+    fresh = _separate(proposals)
+    before = _load_before(run, since)
+    if before is None:
+        return fresh
+    decisions = [
+        one for ledger in _list_files(run, since, LEDGER) for one in read_decisions(ledger)
+    ]
+    lineage = trace_lineage(
+        before,
+        _gather(clustering, fresh, vectors),
+        values=vectors.values,
+        decided=set(replay_decisions(decisions).proposals),
+        taken=_list_borne(run, since) | {decision.proposal_id for decision in decisions},
+    )
+    return tuple(replace(one, proposal_id=lineage.names[one.proposal_id]) for one in fresh)
+
+
+def settle_lineage(
+    run: Run,
+    *,
+    at: str,
+    load_vectors: Callable[[], Vectors] | None = None,
+    since: Path | None = None,
+) -> LineageEntry | None:
+    """Write down what became of the proposals since the last time; once, however often called.
+
+    Parameters
+    ----------
+    at : str
+        Now, ISO 8601 with the offset from UTC.
+    load_vectors : callable, optional
+        Gives the vectors of the run's images; called only when there is something to do. Without
+        it new centroids stay unknown until the next call that has it.
+    since : Path, optional
+        As for `keep_ids`.
+
+    Returns
+    -------
+    LineageEntry or None
+        What was added to lineage.jsonl; None where the groups are those it knows, or where
+        clusters or proposals cannot be read, which is logged.
+
+    Raises
+    ------
+    RunError
+        A lineage is damaged; `since` is no run, or has no proposals.
+    """
+    if not _fit_together(run):
+        return None  # no proposals yet, or of clusters that were replaced since
+    made_by, rough = (_describe(run, measured=measured) for measured in (True, False))
+    unmeasured_will_do = load_vectors is None and run.is_current(LINEAGE_MEMORY, rough)
+    if run.is_current(LINEAGE_MEMORY, made_by) or unmeasured_will_do:
+        return None
+    vectors = load_vectors() if load_vectors is not None else None
+    try:
+        after = _gather_run(run, vectors)
+    except RunError as error:
+        # Of an earlier version, say: they are about to be made anew, which must not be stopped.
+        get_logger().warning("lineage: what the last round came to cannot be told: %s", error)
+        return None
+    before = _load_before(run, since) or gather_generation(after.ids[:0], after.ids[:0])
+    lineage = trace_lineage(before, after, values=_values_of(vectors), keep=False)
+    entry = _write_entry(run, after, lineage, at=at, since=since)
+    if vectors is not None or before.digest != after.digest:
+        # Of the same groups the measured centroids that are there are better than none.
+        memory = remember_generation(before, after, lineage.names)
+        save_memory(run, memory, rough if vectors is None else made_by)
+    return entry
+
+
+def compare_runs(run: Run, since: Path, *, vectors: Vectors | None = None) -> Lineage:
+    """Tell what became of an earlier run's proposals in this one, whatever ids either gave.
+
+    Parameters
+    ----------
+    since : Path
+        The folder of the earlier run.
+    vectors : Vectors, optional
+        Of this run's images: where the runs share few images, centroids are compared.
+
+    Raises
+    ------
+    RunError
+        One of the two is no run, or has no proposals; a lineage is damaged.
+    """
+    after = _gather_run(run, vectors)
+    before = _load_other(since)
+    return trace_lineage(before, after, values=_values_of(vectors), keep=False)
+
+
+def compare_types(
+    run: Run, known: Vectors, labels: NDArray[np.str_], *, vectors: Vectors
+) -> Lineage:
+    """Tell which proposals go on with known types: ids of before are the types' labels.
+
+    Parameters
+    ----------
+    known : Vectors of m images
+        Set aside from the run's own.
+    labels : (m,) array of str
+    vectors : Vectors
+        Of the run's images, made by the same extractor.
+    """
+    before = gather_generation(known.ids, labels, values=known.values, space=known.spec.hash)
+    after = _gather_run(run, vectors)
+    return trace_lineage(before, after, values=vectors.values, keep=False)
+
+
+def _write_entry(
+    run: Run, after: Generation, lineage: Lineage, *, at: str, since: Path | None
+) -> LineageEntry | None:
+    """Append to the history, unless its last line tells of these very groups."""
+    history = read_lineage(run.path / LINEAGE)
+    if history and history[-1].generation == after.digest:
+        return None
+    made_by = run.entry(CLUSTERING) or {}
+    entry = LineageEntry(
+        at=at,
+        command=str(made_by.get("command", COMMAND)),
+        spec=made_by.get("spec", {}),
+        seed=int(made_by.get("seed", 0)),
+        generation=after.digest,
+        images=len(after.ids),
+        proposals=dict(zip(after.names, after.sizes.tolist(), strict=True)),
+        events=lineage.events,
+        since=str(since) if since is not None and not history else "",
+    )
+    append_lineage(run, entry, _describe(run, measured=True))
+    return entry
+
+
+def _describe(run: Run, *, measured: bool) -> Provenance:
+    return Provenance(
+        command=COMMAND,
+        spec={"lineage": 1, "centroids": measured},
+        seed=0,
+        inputs={name: hash_file(run.path / name) for name in (CLUSTERING, PROPOSALS)},
+    )
+
+
+def _fit_together(run: Run) -> bool:
+    """Tell whether clusters and proposals are there, undamaged, and the one made of the other."""
+    clusters, proposals = run.entry(CLUSTERING), run.entry(PROPOSALS)
+    if clusters is None or proposals is None:
+        return False
+    return bool(proposals["inputs"].get(CLUSTERING) == clusters["sha256"])
+
+
+def _load_before(run: Run, since: Path | None) -> Generation | None:
+    """Load what the run remembers; a run that does not remember anything begins with `since`."""
+    own = load_memory(run)
+    return own if own is not None or since is None else _load_other(since)
+
+
+def _load_other(since: Path) -> Generation:
+    other = open_run(since)
+    memory = load_memory(other)
+    if memory is None and not _fit_together(other):
+        raise RunError(
+            f"{since} has no proposals to go on with: run discovery.cluster into it first"
+        )
+    return memory if memory is not None else _gather_run(other, None)
+
+
+def _list_files(run: Run, since: Path | None, name: str) -> list[Path]:
+    return [run.path / name, *([] if since is None else [since / name])]
+
+
+def _list_borne(run: Run, since: Path | None) -> set[str]:
+    """Return every id that any group of the run ever bore."""
+    entries = [one for path in _list_files(run, since, LINEAGE) for one in read_lineage(path)]
+    return {name for entry in entries for name in entry.proposals}
+
+
+def _separate(proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
+    """Make ids unique: 32 bits of a hash can be the same for two medoids."""
+    used: set[str] = set()
+    separate = []
+    for proposal in proposals:
+        name = renew_name(proposal.proposal_id, used)
+        used.add(name)
+        separate.append(replace(proposal, proposal_id=name))
+    return tuple(separate)
+
+
+def _gather_run(run: Run, vectors: Vectors | None) -> Generation:
+    return _gather(run.load_clustering(), run.load_proposals(), vectors)
+
+
+def _gather(
+    clustering: Clustering, proposals: Sequence[Proposal], vectors: Vectors | None
+) -> Generation:
+    if vectors is not None and not np.array_equal(vectors.ids, clustering.ids):
+        raise ValueError("vectors and clustering are of different images")
+    names = {proposal.cluster_id: proposal.proposal_id for proposal in proposals}
+    of_image = np.array([names.get(label, "") for label in clustering.labels.tolist()], np.str_)
+    return gather_generation(
+        clustering.ids,
+        of_image,
+        values=_values_of(vectors),
+        space="" if vectors is None else vectors.spec.hash,
+    )
+
+
+def _values_of(vectors: Vectors | None) -> NDArray[np.float32] | None:
+    return None if vectors is None else vectors.values

@@ -1,0 +1,128 @@
+"""What the lineage leaves in a run: lineage.jsonl, its history, and lineage.npz, its memory.
+
+lineage.jsonl grows by one line whenever a run comes to other groups, and what stands in it is
+never changed; it is replaced as a whole, so that no crash leaves half a line. lineage.npz is the
+last generation with the ids that ended: all that the next run has to know to keep them apart.
+"""
+
+import io
+import json
+from dataclasses import asdict, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.records import Generation, LineageEntry, LineageEvent
+from discovery.runs.folder import Run
+from discovery.runs.provenance import Provenance
+from embeddings.errors import RunError
+
+LINEAGE = "lineage.jsonl"
+LINEAGE_MEMORY = "lineage.npz"
+
+_FIELDS = frozenset(field.name for field in fields(LineageEntry))
+
+
+def read_lineage(path: Path) -> list[LineageEntry]:
+    """Read lineage.jsonl, oldest first; one that does not exist is empty.
+
+    Raises
+    ------
+    RunError
+        A line cannot be read; names it.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n") if path.exists() else []
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}") from error
+    entries = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                entries.append(_parse_entry(line))
+            except (ValueError, TypeError, KeyError) as error:
+                raise RunError(
+                    f"{path}, line {number} cannot be read ({error}): restore it from a copy, or "
+                    "remove the file: only the history is lost, no id and no label"
+                ) from error
+    return entries
+
+
+def append_lineage(run: Run, entry: LineageEntry, provenance: Provenance) -> None:
+    """Add one line to the run's lineage.jsonl; what stands there is kept to the letter."""
+    path = run.path / LINEAGE
+    there = path.read_bytes() if path.exists() else b""
+    if there and not there.endswith(b"\n"):
+        there += b"\n"  # lost in an editor
+    line = json.dumps(asdict(entry), ensure_ascii=False)
+    run.save_bytes(LINEAGE, there + line.encode() + b"\n", provenance)
+
+
+def save_memory(run: Run, generation: Generation, provenance: Provenance) -> None:
+    """Save lineage.npz."""
+    starts = np.cumsum([0, *generation.sizes])  # (k + 1,)
+    members = np.concatenate([*generation.members, np.empty(0, np.int64)])
+    file = io.BytesIO()
+    np.savez_compressed(
+        file,
+        ids=generation.ids,
+        names=np.array(generation.names, dtype=np.str_),
+        members=members.astype(np.int64),
+        starts=starts,
+        alive=generation.alive,
+        centroids=generation.centroids,
+        scatters=generation.scatters,
+        space=np.array(generation.space),
+    )
+    run.save_bytes(LINEAGE_MEMORY, file.getvalue(), provenance)
+
+
+def load_memory(run: Run) -> Generation | None:
+    """Load lineage.npz; None where the run has none.
+
+    Raises
+    ------
+    RunError
+        It is damaged, or of another version.
+    """
+    path = run.path / LINEAGE_MEMORY
+    if not path.exists():
+        return None
+    advice = "restore it from a copy, or remove it and run discovery.cluster again"
+    if run.entry(LINEAGE_MEMORY) is None:
+        raise RunError(f"{path} is not the file that was written (damaged): {advice}")
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            return _make_generation({name: arrays[name] for name in arrays.files})
+    except (ValueError, KeyError) as error:
+        raise RunError(f"{path} is of another version ({error}): {advice}") from error
+
+
+def _make_generation(stored: dict[str, NDArray[Any]]) -> Generation:
+    return Generation(
+        ids=stored["ids"],
+        names=tuple(stored["names"].tolist()),
+        members=tuple(
+            stored["members"][start:end] for start, end in pairwise(stored["starts"].tolist())
+        ),
+        alive=stored["alive"],
+        centroids=stored["centroids"],
+        scatters=stored["scatters"],
+        space=str(stored["space"]),
+    )
+
+
+def _parse_entry(line: bytes) -> LineageEntry:
+    values: Any = json.loads(line)
+    if not isinstance(values, dict) or values.keys() - _FIELDS:
+        raise ValueError("not an entry of a lineage")
+    events = values.get("events", ())
+    return LineageEntry(**{**values, "events": tuple(_parse_event(event) for event in events)})
+
+
+def _parse_event(values: dict[str, Any]) -> LineageEvent:
+    lists = ("before", "after", "before_sizes", "after_sizes")
+    return LineageEvent(**{**values, **{name: tuple(values[name]) for name in lists}})
