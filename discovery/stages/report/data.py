@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.records import Clustering, Proposal
+from discovery.records import Clustering, Proposal, Rarity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +88,8 @@ class ReportData:
         JPEG, PNG or WebP; `choose_thumbnails` says for which images they are worth making.
     labels : mapping of proposal id to str
         What was decided so far.
+    rarity : Rarity or None
+        The order of the rare images; None where only outlier scores are known.
     facts : ReportFacts
     title : str
     """
@@ -98,6 +100,7 @@ class ReportData:
     proposals: Sequence[Proposal]
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    rarity: Rarity | None = None
     facts: ReportFacts = field(default_factory=ReportFacts)
     title: str = "Proposed defect types"
 
@@ -108,6 +111,8 @@ class ReportData:
         if len(self.paths) != n or not all(self.paths):
             raise ValueError(f"{len(self.paths)} path lists for {n} images, or an empty one")
         _check_proposals(self.proposals, self.clustering)
+        if self.rarity is not None and self.rarity.positions.max(initial=-1) >= n:
+            raise ValueError(f"a rare image lies outside of the {n} images")
         unknown = set(self.thumbnails) - set(self.clustering.ids.tolist())
         if unknown:
             raise ValueError(f"{len(unknown)} thumbnails of unknown images, such as {min(unknown)}")

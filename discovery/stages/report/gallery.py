@@ -1,4 +1,4 @@
-"""The gallery: one card a proposal with its pictures and its evidence, and the strip of the rare.
+"""The gallery: one card a proposal with its pictures and its evidence.
 
 Pictures carry the image's position only (`data-i`); the scripts fill them in when they come into
 view, so that a page of three hundred cards opens at once.
@@ -11,9 +11,9 @@ import numpy as np
 from discovery.pages.html import Markup, join, node
 from discovery.records import Proposal
 from discovery.stages.report.data import ReportData
-from discovery.stages.report.figures import count_memberships, count_paths, summarise
+from discovery.stages.report.figures import count_memberships, count_paths
 from discovery.stages.report.marks import render_bar, render_columns, render_mark
-from discovery.stages.report.thumbnails import find_rare
+from discovery.stages.report.shots import render_shot
 from discovery.stages.report.words import (
     Evidence,
     weigh_evidence,
@@ -43,33 +43,6 @@ class _Page:
 
     def positions(self, ids: Iterable[str]) -> list[int]:
         return [self._where[image_id] for image_id in ids]
-
-
-def render_rare(data: ReportData) -> Markup:
-    """Render the noise with the highest outlier scores, strangest first."""
-    rare = find_rare(data.clustering).tolist()
-    scores = data.clustering.outlier_scores
-    shots = join(
-        _render_shot(data, i, f"Rare image, outlier score {scores[i]:.2f}", f"{scores[i]:.2f}")
-        for i in rare
-    )
-    noise = summarise(data).noise
-    told = (
-        f"The strangest {len(rare)} of {write_count(noise, 'image')} in no cluster, "
-        "by outlier score."
-        if rare
-        else "Every image is in a cluster."
-    )
-    return node(
-        "section",
-        node("h2", "Rare: look at these first" if rare else "Nothing rare"),
-        node("p", told, class_="quiet"),
-        node("div", shots, class_="strip", tabindex=0, role="group", aria_label="Rare images")
-        if rare
-        else None,
-        id="rare",
-        class_="panel rare",
-    )
 
 
 def render_gallery(data: ReportData, marks: Sequence[tuple[int, int]]) -> Markup:
@@ -121,7 +94,7 @@ def _render_card(page: _Page, proposal: Proposal) -> Markup:
         _render_head(page, proposal),
         node(
             "div",
-            _render_shot(page.data, medoid, f"{name}, medoid", class_="medoid"),
+            render_shot(page.data, medoid, f"{name}, medoid", class_="medoid"),
             node("div", _render_evidence(page, proposal), class_="facts"),
             class_="body",
         ),
@@ -204,25 +177,10 @@ def _render_fact(name: str, value: str, note: str) -> Markup:
 
 
 def _render_exemplars(page: _Page, name: str, kind: str, positions: list[int]) -> Markup:
-    shots = join(_render_shot(page.data, i, f"{name}, {_KINDS[kind]}") for i in positions)
+    shots = join(render_shot(page.data, i, f"{name}, {_KINDS[kind]}") for i in positions)
     return node(
         "div",
         node("p", node("b", kind), node("span", _KINDS[kind])),
         node("div", shots, class_="row"),
         class_="exemplar-row",
-    )
-
-
-def _render_shot(
-    data: ReportData, i: int, what: str, caption: str | None = None, *, class_: str = ""
-) -> Markup:
-    path = data.paths[i][0]
-    return node(
-        "button",
-        node("img", alt=f"{what}: {path}", data_i=i, decoding="async"),
-        node("span", caption, class_="caption") if caption else None,
-        type="button",
-        class_=f"shot {class_}".strip(),
-        data_i=i,
-        title=path,
     )

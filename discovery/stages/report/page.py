@@ -11,9 +11,10 @@ from discovery.pages.html import Markup, join, make_head, node, raw
 from discovery.stages.report.atlas import find_labels, name_clusters, render_atlas
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.figures import SHAPES, assign_marks, fit_map, locate_clusters
-from discovery.stages.report.gallery import render_gallery, render_rare
+from discovery.stages.report.gallery import render_gallery
 from discovery.stages.report.making import render_making
 from discovery.stages.report.overview import render_overview
+from discovery.stages.report.rare import render_rare
 
 # In the order in which they use each other; together they are one script.
 _SCRIPTS = (

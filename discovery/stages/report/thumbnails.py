@@ -10,13 +10,17 @@ from itertools import chain, zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.records import NOISE, Clustering, Proposal
+from discovery.records import NOISE, Clustering, Proposal, Rarity
 
 RARE_SHOWN = 24  # images of the strip "look at these first"
 
 
 def choose_thumbnails(
-    clustering: Clustering, proposals: Sequence[Proposal], *, limit: int = 3000
+    clustering: Clustering,
+    proposals: Sequence[Proposal],
+    *,
+    limit: int = 3000,
+    rarity: Rarity | None = None,
 ) -> list[str]:
     """Choose the images whose thumbnails the report embeds.
 
@@ -28,6 +32,8 @@ def choose_thumbnails(
     ----------
     limit : int
         At most that many.
+    rarity : Rarity, optional
+        The order of the rare images; else outlier scores alone say which are.
 
     Returns
     -------
@@ -42,7 +48,8 @@ def choose_thumbnails(
     if limit < 0:
         raise ValueError(f"limit is {limit}, expected 0 or more")
     ranked = sorted(proposals, key=lambda proposal: proposal.rank)
-    rare = clustering.ids[find_rare(clustering)].tolist()
+    first = find_rare(clustering) if rarity is None else rarity.positions[:RARE_SHOWN]
+    rare = clustering.ids[first].tolist()
     medoids = [proposal.medoid for proposal in ranked]
     wanted = dict.fromkeys(chain(medoids, rare, _interleave(map(_list_pictures, ranked))))
     chosen = list(wanted)[:limit]
@@ -51,7 +58,7 @@ def choose_thumbnails(
 
 def find_rare(clustering: Clustering, count: int = RARE_SHOWN) -> NDArray[np.intp]:
     """Positions of the noise with the highest outlier scores, strangest first."""
-    noise = clustering.members(NOISE)
+    noise = np.flatnonzero(clustering.core_labels == NOISE)
     order = np.argsort(-clustering.outlier_scores[noise], kind="stable")
     return noise[order[:count]]
 
