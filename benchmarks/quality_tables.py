@@ -82,7 +82,7 @@ def write_targets(scores: pd.DataFrame) -> list[str]:
         if of_set.empty:
             continue
         value = of_set[target.figure].mean()
-        shown = f"{value:.1f}" if target.figure == "decisions" else f"{value:.3f}"
+        shown = f"{value:.1f}" if target.figure == "decisions" else f"{value:.4f}"
         if target.figure == "types_found":
             shown = _show_types(of_set)
         lines.append(f"| {target.set} | {target} | {shown} | {_judge(target.is_met_by(value))} |")
