@@ -156,6 +156,8 @@ def _evaluate(command: Evaluate) -> None:
     made_at = datetime.now(UTC).isoformat(timespec="seconds")
     content = {**assessed.scores, "made_at": made_at}
     write_bytes(command.out, (json.dumps(content, indent=2) + "\n").encode())
+    for warning in assessed.leaks:
+        get_logger().warning("WARNING: %s", warning)
     write_bytes(page, render_evaluation(replace(assessed.data, made_at=made_at)).encode())
     for line in _say_scores(assessed.scores):
         say(line)

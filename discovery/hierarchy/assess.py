@@ -17,6 +17,7 @@ from discovery.hierarchy.evaluation import (
     summarise_left_out,
 )
 from discovery.hierarchy.examples import Examples
+from discovery.hierarchy.leaks import find_leaks
 from discovery.hierarchy.model import Model
 from discovery.hierarchy.options import PredictOptions
 from discovery.hierarchy.parts import Part
@@ -45,10 +46,13 @@ class Assessment:
         For metrics.json.
     data : EvaluationData
         For the page.
+    leaks : tuple of str
+        Warnings of images that the model has learned, or copies of such.
     """
 
     scores: dict[str, Any]
     data: EvaluationData
+    leaks: tuple[str, ...] = ()
 
 
 def assess_classifier(
@@ -83,6 +87,9 @@ def assess_classifier(
     scores = _score(model, answered, labels, known)
     given = truth.labels[order]
     scores["unlearned"] = _score_unlearned(answered.predictions, given, labels)
+    leaks = find_leaks(model, answered.predictions.ids, answered.rows)
+    scores["leaks"] = leaks.to_dict()
+    leaking = tuple(leaks.describe([part.path for part in answered.parts]))
     scores["unreadable"] = len(answered.faults) + len(truth.faults)
     data = EvaluationData(
         predictions=said,
@@ -96,10 +103,10 @@ def assess_classifier(
         ablation=scores["ablation"],
         left_out=_summarise_unlearned(answered.predictions, given, labels),
         facts=_list_facts(model),
-        warnings=_list_warnings(model, scores),
+        warnings=[*leaking, *_list_warnings(model, scores)],
         source=source,
     )
-    return Assessment(scores=scores, data=data)
+    return Assessment(scores=scores, data=data, leaks=leaking)
 
 
 def fit_labels(labels: NDArray[np.str_], taxonomy: Taxonomy) -> NDArray[np.str_]:

@@ -308,6 +308,13 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
             noises=np.full(len(ids), np.nan, np.float32) if noises is None else noises,
         )
 
+    def measure_nearest(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the (n,) distances of images (n, c, d) to the nearest learned one."""
+        check_is_fitted(self)
+        fused = self.learned_.fuse(_as_copies(X))
+        views = self.learned_.known.measure(fused.mean(axis=1), np.zeros(len(fused)))
+        return views[:, VIEWS.index("nearest")]
+
     def _judge(self, X: NDArray[np.floating]) -> tuple[Paths, Floats]:
         check_is_fitted(self)
         rows = _as_copies(X)

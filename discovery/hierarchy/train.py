@@ -12,6 +12,7 @@ from discovery.hierarchy.describe import Described
 from discovery.hierarchy.enhance.gate import GateOptions
 from discovery.hierarchy.examples import Examples, describe_faults
 from discovery.hierarchy.features import open_sight
+from discovery.hierarchy.leaks import list_ids
 from discovery.hierarchy.learn import describe_kinds, fit_cascade, measure_held_out
 from discovery.hierarchy.model import Model
 from discovery.hierarchy.options import TrainOptions
@@ -136,6 +137,7 @@ def _describe_training(
         "source": learned.source,
         "sha256": learned.sha256,
         "digest": learned.digest,
+        "image_ids": list_ids([part.image_id for part in learned.parts]),
         "images": len(learned),
         "types": dict(sorted(Counter(learned.labels.tolist()).items())),
         "left_out": learned.left_out,

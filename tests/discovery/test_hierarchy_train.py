@@ -301,6 +301,17 @@ def test_the_scores_have_the_keys_of_the_contract(model, fresh):
     assert (0, []) == (scores["unreadable"], scores["unlearned"]["types"])
 
 
+def test_images_that_were_learned_are_told(model, learned, fresh, tmp_path):
+    table = fill(tmp_path / "again", each=2)  # the pictures that were learned, as other files
+    assessed = assess_classifier(model, read_examples(table))
+    assert 6 == assessed.scores["leaks"]["exact"]
+    assert "6 of 6 images of the truth were learned" in assessed.leaks[0]
+    assert assessed.leaks[0] in assessed.data.warnings
+    assert 0 == assess_classifier(model, read_examples(fresh)).scores["leaks"]["exact"]
+    ids = model.training["image_ids"].split()
+    assert sorted(part.image_id for part in learned.parts) == ids
+
+
 def test_types_that_were_not_learned_are_scored_apart(model, tmp_path):
     table = fill(tmp_path, (*KINDS, "rings"), first=70, each=3)
     assessed = assess_classifier(model, read_examples(table))
