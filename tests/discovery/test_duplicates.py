@@ -1,6 +1,7 @@
 """Copies of a picture are found by their noise; look-alikes and overlapping tiles are none."""
 
 import io
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -97,6 +98,19 @@ def test_a_copy_is_found(draw, make):
 @pytest.mark.parametrize("draw", [draw_film, draw_lines, draw_map])
 def test_the_same_scene_with_other_noise_is_no_copy(draw):
     assert not is_copy(draw(1), draw(2))
+
+
+@pytest.mark.parametrize("step", [0, 7])
+def test_the_same_particle_on_another_film_is_no_copy(step):
+    y, x = np.mgrid[:96, :96]
+    films = [
+        100 + 80 * (np.hypot(y - 48, x - 40 - step * seed) < 9)
+        + np.random.default_rng(seed).normal(0, 12, (96, 96))
+        for seed in range(4)
+    ]  # fmt: skip
+    for one, other in itertools.pairwise(films):
+        assert not is_copy(one.astype(np.uint8), other.astype(np.uint8))
+    assert is_copy(films[0].astype(np.uint8), save_jpeg(films[0].astype(np.uint8), 80))
 
 
 def test_a_wafer_map_is_a_copy_only_of_the_same_dies():

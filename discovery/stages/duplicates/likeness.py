@@ -5,7 +5,8 @@ against that of the other: in a copy the phases agree from the coarse shapes dow
 two photographs of uniform film, or of the same line pattern, agree in the pattern's few
 frequencies and nowhere else. Strong frequencies are weighed down (a power of the amplitude
 between correlation and phase correlation, Kuglin and Hines 1975), so that the pattern does not
-outweigh the noise.
+outweigh the noise. A compact defect with sharp edges has all frequencies, and the same particle on
+another film would agree: so the faint detail away from it must agree too, pixel by pixel.
 
 Pictures without grain (wafer maps, binarised boards) have nothing but their shapes to compare:
 there nearly all must agree, everywhere in the picture.
@@ -23,6 +24,8 @@ from discovery.stages.duplicates.reading import Grey, resize_values
 # Of copies (JPEG, PNG, 0.5x to 2x) 95 in 100 lie above .79; of pairs of different gratings, films
 # and steel the highest was .59 (docs/log.md).
 COPY = 0.7
+# Of faint detail: copies .8 and more (.5 where half the grey levels were clipped), other films 0.
+SAME_NOISE = 0.5
 COPY_WITHOUT_GRAIN, LEAST_BLOCK = 0.95, 0.7
 # Half a grey level of 8 bits: above .004 in nearly all photographs, 0 in maps and boards.
 _LEAST_GRAIN = 0.002
@@ -32,6 +35,7 @@ _SHARP, _BROAD = 0.7, 3.0  # pixels
 _SHIFT = 0.12  # of a side: how far copies may be shifted
 _SAME_SHAPE, _SAME_SCALE = 0.1, 0.25  # differences in aspect ratio, and in area, of copies
 _LEAST = 8  # pixels a side
+_FAINT = 2.5  # standard deviations of the detail (by its median): stronger is structure
 _BLOCKS = 4  # a side
 
 Floats = NDArray[np.float32]
@@ -45,12 +49,15 @@ class Likeness:
     ----------
     similarity : float
         Agreement of their frequencies, in [0, 1].
+    noise : float
+        Correlation of the faint detail, in [-1, 1].
     worst : float
         Agreement of the block of the picture that agrees least, in [0, 1].
     has_grain : bool
     """
 
     similarity: float
+    noise: float
     worst: float
     has_grain: bool
 
@@ -58,11 +65,11 @@ class Likeness:
     def is_copy(self) -> bool:
         """Whether one is a copy of the other."""
         if self.has_grain:
-            return self.similarity >= COPY
+            return self.similarity >= COPY and self.noise >= SAME_NOISE
         return self.similarity >= COPY_WITHOUT_GRAIN and self.worst >= LEAST_BLOCK
 
 
-_NOTHING_ALIKE = Likeness(similarity=0.0, worst=0.0, has_grain=True)
+_NOTHING_ALIKE = Likeness(similarity=0.0, noise=0.0, worst=0.0, has_grain=True)
 
 
 def compare_pictures(first: Grey, second: Grey) -> Likeness:
@@ -97,10 +104,11 @@ def _compare(first: Floats, second: Floats, *, has_grain: bool) -> Likeness:
     inside = _overlap(first.shape, second.shape, shift)
     if inside is None:
         return _NOTHING_ALIKE
-    a, b = first[inside[0]], second[inside[1]]
+    a, b = details[0][inside[0]], details[1][inside[1]]
     return Likeness(
-        similarity=max(0.0, min(_agree(a, b), 1.0)),
-        worst=max(0.0, _find_worst_block(details[0][inside[0]], details[1][inside[1]])),
+        similarity=max(0.0, min(_agree(first[inside[0]], second[inside[1]]), 1.0)),
+        noise=_correlate_faint(a, b),
+        worst=max(0.0, _find_worst_block(a, b)),
         has_grain=has_grain,
     )
 
@@ -156,6 +164,19 @@ def _agree(first: Floats, second: Floats) -> float:
     weights = (strength + floor) ** (_WEIGHT - 1)
     whole = float((strength * weights).sum())
     return float((cross.real * weights).sum()) / whole if whole > 0 else 0.0
+
+
+def _correlate_faint(first: Floats, second: Floats) -> float:
+    """Return the correlation of two details where both are faint, 0 where too little is."""
+    faint = np.ones(first.shape, bool)
+    for detail in (first, second):
+        size = np.abs(detail)
+        faint &= size < _FAINT * 1.4826 * np.median(size)
+    if faint.sum() < _LEAST**2:
+        return 0.0
+    a, b = (detail[faint] - detail[faint].mean() for detail in (first, second))
+    power = float((a**2).sum() * (b**2).sum())
+    return float((a * b).sum()) / power**0.5 if power > 0 else 0.0
 
 
 def _find_worst_block(first: Floats, second: Floats) -> float:
