@@ -1,0 +1,110 @@
+"""What is behind an association: how many wafers and lots, and which stronger one explains it.
+
+Images of one wafer are not independent: eighteen that share a tool may be one scratched wafer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.stages.enrich.associate import Candidate
+from discovery.stages.enrich.chance import weigh_excess, weigh_within
+from discovery.stages.enrich.records import Association
+
+_LEAST_WAFERS = 2  # with the value: one wafer has nothing to be compared with
+
+
+def count_units(
+    candidate: Candidate,
+    members: NDArray[np.bool_],
+    *,
+    wafers: NDArray[np.int64] | None,
+    lots: NDArray[np.int64] | None,
+) -> Candidate:
+    """Count the wafers and lots behind the members that have the value, and ask the wafers.
+
+    Parameters
+    ----------
+    candidate : Candidate of n images
+    members : (n,) bool
+    wafers, lots : (n,) int64 or None
+        Numbered, -1 for unknown.
+    """
+    having = candidate.mask & members
+    counted = replace(
+        candidate.association,
+        wafers=_count(wafers, having),
+        lots=_count(lots, having),
+        wafer_p=None if wafers is None else _ask_wafers(candidate.mask, members, wafers),
+    )
+    return replace(candidate, association=counted)
+
+
+def _count(units: NDArray[np.int64] | None, having: NDArray[np.bool_]) -> int | None:
+    if units is None:
+        return None
+    return len(np.unique(units[having & (units >= 0)])) or None
+
+
+def _ask_wafers(
+    mask: NDArray[np.bool_], members: NDArray[np.bool_], wafers: NDArray[np.int64]
+) -> float | None:
+    """Return Fisher's p over wafers, each counted once; None where they cannot answer.
+
+    A wafer has the value or has it not: where the images of one disagree (a die, a class), the
+    question has no answer. Nor has it where one wafer alone has the value.
+    """
+    known = wafers >= 0
+    n = int(wafers.max(initial=-1)) + 1
+    images = np.bincount(wafers[known], minlength=n)
+    with_value = np.bincount(wafers[known & mask], minlength=n)
+    touched = np.bincount(wafers[known & members], minlength=n) > 0
+    if ((with_value > 0) & (with_value < images)).any():
+        return None
+    has = with_value > 0
+    if not _LEAST_WAFERS <= has.sum() < n:
+        return None
+    counts = int((has & touched).sum()), int(touched.sum()), int(has.sum())
+    return float(weigh_excess(*counts, total=n)[0])
+
+
+def explain_weaker(
+    candidates: Sequence[Candidate], members: NDArray[np.bool_], *, alpha: float
+) -> tuple[Association, ...]:
+    """Tell which associations of one cluster are but another view of a stronger one.
+
+    A lot that stands for its one bad wafer, a tool that the same wafers went through: asked
+    within and without the stronger one (`weigh_within`), they are no longer over-represented.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        Of one cluster, strongest first.
+    members : (n,) bool
+    alpha : float
+        From this p on, nothing is left to explain.
+
+    Returns
+    -------
+    tuple of Association
+        In the same order; `explained_by` names the strongest that does.
+    """
+    firm: list[Candidate] = []
+    told: list[Association] = []
+    for candidate in candidates:
+        by = next(
+            (
+                other.association
+                for other in firm
+                if weigh_within(candidate.mask, members, other.mask) > alpha
+            ),
+            None,
+        )
+        if by is None:
+            firm.append(candidate)
+            told.append(candidate.association)
+        else:
+            told.append(replace(candidate.association, explained_by=f"{by.column}: {by.value}"))
+    return tuple(told)
