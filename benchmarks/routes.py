@@ -31,7 +31,6 @@ from discovery.flow.settings import (
     GRAPH_WHITEN,
     MIN_COMMUNITY,
     PCA_DIMENSIONS,
-    RESOLUTION,
     UMAP_DIMENSIONS,
     UMAP_NEIGHBOURS,
     describe_graph,
@@ -49,6 +48,7 @@ Rows = NDArray[np.float32]
 Cluster = Callable[[Rows, int, int], Any]  # vectors, number of true types, seed
 
 SEEDS = (0, 1, 2)
+RESOLUTION = 0.75  # of one cut; "auto" takes the groups that last over many
 LEAST_COVERAGE = 0.8  # a route that names less on any set is not ranked
 BOTH = ("layer3", "layer4")
 # Extractions, each into stores of its own; the first is the default of `embeddings.extract`.
@@ -72,9 +72,14 @@ class Route:
 
 
 def find_communities(
-    values: Rows, _: int, seed: int, *, whiten: float = GRAPH_WHITEN, resolution: float = RESOLUTION
+    values: Rows,
+    _: int,
+    seed: int,
+    *,
+    whiten: float = GRAPH_WHITEN,
+    resolution: float | str = "auto",
 ) -> Any:
-    """Cluster as the default route does."""
+    """Cluster as the default route does, or at one resolution."""
     rows, graph = _reduce(values, whiten, seed)
     communities = GraphCommunities(
         resolution,
@@ -130,7 +135,7 @@ def _make_routes() -> list[Route]:
             vectors="max",
             cluster=partial(find_communities, resolution=resolution),
         )
-        for resolution in (0.5, 1.0)
+        for resolution in (0.5, RESOLUTION, 1.0)
     ]
     routes += [
         Route(name=f"{name}, communities", vectors=vectors, cluster=find_communities)
@@ -266,7 +271,7 @@ def print_head(data: Path, weights: Path) -> None:
     print(
         "how layer3 and layer4 of ResNet-50 are pooled; texture: GLCM, LBP, Zernike. Where nothing"
     )
-    print(f"else is said, the default's whitening {GRAPH_WHITEN} and resolution {RESOLUTION}.")
+    print(f"else is said, the default's whitening {GRAPH_WHITEN} and groups that last.")
     print("Baseline: BERTopic's recipe. A decision is one cluster to name; noise is one cluster in")
     print("ARI and NMI, and wrong in acc.")
 

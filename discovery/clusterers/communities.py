@@ -1,11 +1,12 @@
 """Communities of the neighbour graph: groups whose images are tied to each other more than chance.
 
 The graph is weighted as UMAP weighs it, without drawing it in a few dimensions: a group that is
-dense for its surroundings holds together, at whatever density. Leiden finds the communities; an
-image with fewer than half of its ties inside its own belongs to none.
+dense for its surroundings holds together, at whatever density. Leiden finds fine communities,
+those groups of them that last over many resolutions are the clusters, and an image with fewer
+than half of its ties inside its own belongs to none.
 """
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +17,9 @@ from sklearn.utils.validation import validate_data
 
 from discovery.clusterers.knn import find_neighbours
 from discovery.clusterers.leiden import measure_modularity, partition_graph
-from discovery.clusterers.options import check_amount, check_count
+from discovery.clusterers.merging import merge_communities
+from discovery.clusterers.options import check_amount, check_choice, check_count
+from discovery.clusterers.persistence import FINEST, Persistence, select_persistent
 from discovery.records import NOISE, Neighbours
 from embeddings.errors import OptionError
 
@@ -24,6 +27,13 @@ _ROUNDS = 64  # bisections: the last halves a float64's rounding
 _SIGMA_FLOOR = 1e-3  # of the mean distance, as umap-learn has it: duplicates keep a finite weight
 _OWN_TIES = 0.5  # below this share an image is tied more to others than to its own
 _RUNS, _RUNS_LARGE, _LARGE = 10, 3, 5_000
+_ALL_TIED = 0.75  # the resolution for a handful of images
+_ROUNDING = 1e-12  # of sums of ties
+_SETTLING = 5  # sweeps at most; after two or three hardly an image moves
+# How much longer its parts must last, in all, for a group to be given up for them.
+PREFERENCES = {"coarse": 1.5, "auto": 1.0, "fine": 0.5}
+
+Granularity = Literal["coarse", "auto", "fine"]
 
 
 class GraphCommunities(ClusterMixin, BaseEstimator):
@@ -31,8 +41,12 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
 
     Parameters
     ----------
-    resolution : float
-        Larger finds more and smaller groups. 0.75 is what several data sets agreed on.
+    resolution : float or "auto"
+        "auto": the groups that last over many resolutions (`persistence`). A number: the
+        communities at that one; larger finds more and smaller groups.
+    granularity : {"coarse", "auto", "fine"}
+        With resolution "auto": whether fewer and larger, or more and smaller groups are preferred
+        where both last about as long.
     n_neighbors : int
         Ties a row, the image itself counted, as in UMAP.
     min_community_size : int
@@ -52,6 +66,10 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         The larger of: share of ties that leave the community; how much farther the neighbours
         are than the community's median.
     modularity_ : float
+        Of the communities before any was joined or called noise.
+    persistence_ : Persistence or None
+        The tree of groups over the resolutions and which were chosen; None with a
+        number, or where all images are tied to all.
 
     References
     ----------
@@ -62,14 +80,16 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
 
     def __init__(
         self,
-        resolution: float = 0.75,
+        resolution: float | Literal["auto"] = "auto",
         *,
+        granularity: Granularity = "auto",
         n_neighbors: int = 15,
         min_community_size: int = 5,
         n_runs: int | None = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.resolution = resolution
+        self.granularity = granularity
         self.n_neighbors = n_neighbors
         self.min_community_size = min_community_size
         self.n_runs = n_runs
@@ -90,8 +110,7 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         OptionError
             A parameter is out of range, or the graph does not fit.
         """
-        if not check_amount("resolution", self.resolution) > 0:
-            raise OptionError(f"resolution is {self.resolution}, expected more than 0")
+        resolution = self._check_resolution()
         ties = check_count("n_neighbors", self.n_neighbors, least=2) - 1
         smallest = check_count("min_community_size", self.min_community_size)
         values = validate_data(self, X, dtype=np.float32)
@@ -100,6 +119,10 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         if self.n_runs is not None:
             runs = check_count("n_runs", self.n_runs)
         ties = min(ties, n - 1)
+        # Where all are tied to all, as a dozen images are, no group lasts longer than another.
+        is_joined = self.resolution == "auto" and ties < n - 1
+        if self.resolution == "auto" and not is_joined:
+            resolution = _ALL_TIED
         seed = int(check_random_state(self.random_state).randint(1 << 30))
         if ties == 0:
             return self._set_lone(n)
@@ -112,9 +135,10 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
             )
         indices, distances = neighbours.indices[:, :ties], neighbours.distances[:, :ties]
         graph = weigh_graph(indices, distances)
-        labels, self.modularity_ = find_communities(
-            graph, float(self.resolution), seed=seed, runs=runs
-        )
+        labels, self.modularity_ = find_communities(graph, resolution, seed=seed, runs=runs)
+        self.persistence_: Persistence | None = None
+        if is_joined:
+            labels = self._join(graph, labels)
         shares = _own_shares(graph, labels)
         sparsity = _find_sparsity(distances.mean(axis=1), labels)
         kept = shares >= _OWN_TIES
@@ -125,11 +149,27 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         self.outlier_scores_ = np.maximum(1 - shares, sparsity)
         return self
 
+    def _check_resolution(self) -> float:
+        """Return the resolution at which communities are looked for."""
+        check_choice("granularity", self.granularity, tuple(PREFERENCES))
+        if self.resolution == "auto":
+            return FINEST
+        if not check_amount("resolution", self.resolution) > 0:
+            raise OptionError(f"resolution is {self.resolution}, expected more than 0")
+        return float(self.resolution)
+
+    def _join(self, graph: sparse.csr_matrix, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Join fine communities to the groups that last."""
+        tree = merge_communities(graph, labels)
+        self.persistence_ = select_persistent(tree, preference=PREFERENCES[self.granularity])
+        return _settle(graph, self.persistence_.label_leaves()[labels])
+
     def _set_lone(self, n: int) -> Self:
         self.labels_ = np.full(n, NOISE, np.int32)
         self.membership_strengths_ = np.zeros(n)
         self.outlier_scores_ = np.zeros(n)
         self.modularity_ = 0.0
+        self.persistence_ = None
         return self
 
 
@@ -194,6 +234,24 @@ def find_communities(
     scores = [measure_modularity(graph, labels, resolution) for labels in found]
     best = int(np.argmax(scores))
     return found[best], scores[best]
+
+
+def _settle(graph: sparse.csr_matrix, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Move images to the group that most of their ties lead to, until (nearly) all are there.
+
+    An image at the rim of a fine community went where that community went.
+    """
+    n, k = len(labels), int(labels.max()) + 1
+    for _ in range(_SETTLING):
+        member = sparse.csr_matrix((np.ones(n), (np.arange(n), labels)), shape=(n, k))
+        ties = (graph @ member).tocsr()  # (n, k)
+        most = np.asarray(ties.argmax(axis=1)).ravel()
+        own = np.asarray(ties[np.arange(n), labels]).ravel()
+        drawn = np.asarray(ties.max(axis=1).todense()).ravel() > own + _ROUNDING
+        if not drawn.any():
+            break
+        labels = np.where(drawn, most, labels)
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
 def _own_shares(graph: sparse.csr_matrix, labels: NDArray[np.int64]) -> NDArray[np.float64]:

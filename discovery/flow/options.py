@@ -14,7 +14,10 @@ MAX_SEED = 2**31 - 2  # FAISS keeps seed + 1 in 32 bits with a sign
 
 @dataclass(frozen=True, kw_only=True)
 class AutoOptions:
-    """The default, nothing to choose: communities of the neighbour graph, and honest noise."""
+    """The default, nothing to choose: groups of the neighbour graph that last, honest noise."""
+
+    granularity: Literal["coarse", "auto", "fine"] = "auto"
+    """coarse: fewer and larger types; fine: more and smaller ones; auto: what lasts longest."""
 
     @property
     def name(self) -> str:

@@ -20,7 +20,6 @@ from discovery.flow.settings import (
     GRAPH_WHITEN,
     MIN_COMMUNITY,
     PCA_DIMENSIONS,
-    RESOLUTION,
     UMAP_DIMENSIONS,
     UMAP_NEIGHBOURS,
     describe_choice,
@@ -108,7 +107,6 @@ def make_clusterer(
         from discovery.clusterers.communities import GraphCommunities
 
         return GraphCommunities(
-            RESOLUTION,
             n_neighbors=find_ties(max(2, round(n * share))),
             min_community_size=max(2, round(MIN_COMMUNITY * share)),
             # A draw of the bootstrap is one look; the result itself is the best of several.

@@ -20,7 +20,6 @@ from discovery.flow.options import (
 GRAPH_DIMENSIONS, GRAPH_WHITEN = 100, 0.75
 NEIGHBOURS_K = 30  # of the cached graph, at least: UMAP takes its first 14
 UMAP_NEIGHBOURS = 15  # the image itself counted, as in UMAP
-RESOLUTION = 0.75  # of the communities
 UMAP_DIMENSIONS = 5
 PCA_DIMENSIONS = 50  # of KMeans and agglomerative, not whitened
 MIN_COMMUNITY = 5  # images; smaller groups are noise
@@ -35,7 +34,7 @@ def describe_choice(choice: ClusterChoice, n: int) -> dict[str, Any]:
         return spec | {"reducer": "pca", "dimensions": PCA_DIMENSIONS}
     spec |= describe_graph(n)
     if isinstance(choice, AutoOptions):
-        return spec | {"communities": "leiden", "resolution": RESOLUTION, "ties": find_ties(n)}
+        return spec | {"communities": "leiden, those that last", "ties": find_ties(n)}
     spec |= {"reducer": "umap", "dimensions": UMAP_DIMENSIONS, "n_neighbors": UMAP_NEIGHBOURS}
     return spec | {"min_cluster_size": find_min_cluster_size(choice, n)}
 
