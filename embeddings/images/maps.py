@@ -1,0 +1,92 @@
+"""Wafer maps and other pictures of few grey levels, drawn as what they are: places that are bad.
+
+A map says of each place (a die) whether it is outside of the wafer, good or bad. Drawn in grey and
+shrunk or blown up, a network sees textures that mean nothing; `draw_map` gives it two other looks:
+the map without lone bad dies, which are random, and how dense bad dies lie in polar coordinates,
+where a ring is a line and an arc the same picture wherever on the wafer it is.
+"""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+MapView = Literal["map", "polar"]
+
+_OUTSIDE, _GOOD, _BAD = 0.0, 0.5, 1.0
+_COMPANY = 2  # bad neighbours of eight that a bad die has if it is part of something
+_SMOOTHING = 0.04  # of the wafer's side: a few dice
+# More than a turn, so that what lies across the seam is whole somewhere.
+_TURNS = 1.25
+
+Floats = NDArray[np.float64]
+
+
+def draw_map(shown: NDArray[np.floating], view: MapView, *, size: int) -> NDArray[np.float32]:
+    """Draw a map for the network.
+
+    Parameters
+    ----------
+    shown : (h, w) floating in [0, 1]
+        Grey levels: the lowest is outside of the wafer, the next is good, all others are bad; of
+        two levels the lower is good and nothing is outside. This is how wafer maps are coded
+        (WM-811K: 0 no die, 1 good, 2 bad).
+    view : {"map", "polar"}
+        "map": without bad dies that have fewer than two bad neighbours. "polar": density of bad
+        dies by radius (rows, centre first) and angle (columns, a turn and a quarter).
+    size : int
+        Side in pixels of the picture.
+
+    Returns
+    -------
+    (1, size, size) float32 in [0, 1], or (1, size / 2, 1.25 size) for "polar"
+    """
+    inside, bad = _read_map(np.asarray(shown, dtype=np.float64))
+    if view == "polar":
+        return _draw_polar(inside, bad, size)
+    levels = np.where(inside, np.where(_keep_company(bad), _BAD, _GOOD), _OUTSIDE)
+    # Nearest where it is blown up would draw stairs; between levels there is no meaning to keep.
+    scaled = Image.fromarray(levels.astype(np.float32)).resize(
+        (size, size), Image.Resampling.BILINEAR
+    )
+    return np.asarray(scaled, dtype=np.float32)[None]
+
+
+def _read_map(shown: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which places are inside of the wafer and which are bad, cut to the wafer's box."""
+    levels = np.unique(shown)
+    between = levels[(levels > 0) & (levels < 1)]
+    if not len(between):  # black and white: good and bad
+        return np.ones(shown.shape, bool), shown > 0
+    inside, bad = shown > 0, shown > between[0]
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    return inside[box], bad[box]
+
+
+def _keep_company(bad: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Leave out bad dies that are nearly alone."""
+    counts = ndimage.convolve(bad.astype(np.int64), np.ones((3, 3), np.int64), mode="constant")
+    kept: NDArray[np.bool_] = bad & (counts > _COMPANY)  # the die itself counted
+    return kept
+
+
+def _draw_polar(
+    inside: NDArray[np.bool_], bad: NDArray[np.bool_], size: int
+) -> NDArray[np.float32]:
+    """Return the density of bad dies among the dies around, (1, size / 2, 1.25 size)."""
+    sigma = _SMOOTHING * float(np.sqrt(inside.sum()))
+    dies = ndimage.gaussian_filter(inside.astype(np.float64), sigma)
+    density = ndimage.gaussian_filter(bad.astype(np.float64), sigma) / np.maximum(dies, 1e-3)
+    density *= inside
+    height, width = density.shape
+    rings, steps = size // 2, round(_TURNS * size)
+    radius = (np.arange(rings)[:, None] + 0.5) / rings  # (rings, 1), of the wafer's own
+    angle = (np.arange(steps) + 0.5) / size * 2 * np.pi
+    y = (height - 1) / 2 + radius * np.sin(angle) * height / 2
+    x = (width - 1) / 2 + radius * np.cos(angle) * width / 2
+    drawn = ndimage.map_coordinates(density, [y, x], order=1, mode="nearest")
+    clipped: NDArray[np.float32] = np.clip(drawn, 0, 1).astype(np.float32)[None]
+    return clipped

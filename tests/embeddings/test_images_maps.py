@@ -1,0 +1,47 @@
+"""Wafer maps drawn for the network: lone bad dies left out, and polar density."""
+
+import numpy as np
+import pytest
+
+from embeddings.images.maps import draw_map
+
+
+def make_wafer(side=40):
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    radius = np.hypot(y, x) / (side / 2)
+    return np.where(radius < 1, 0.5, 0.0), radius, np.arctan2(y, x)
+
+
+def test_a_lone_bad_die_is_left_out_and_a_line_stays():
+    shown, _, _ = make_wafer()
+    shown[20, 10] = 1.0
+    assert 0.5 == pytest.approx(draw_map(shown, "map", size=160).max())
+    shown[25, 12:28] = 1.0
+    assert draw_map(shown, "map", size=160).max() > 0.9
+
+
+def test_a_ring_is_a_band_of_rows_and_the_centre_is_on_top():
+    shown, radius, _ = make_wafer()
+    ring = draw_map(np.where((radius > 0.85) & (shown > 0), 1.0, shown), "polar", size=64)
+    assert (1, 32, 80) == ring.shape
+    assert ring[0, 28].min() > 0.5 > ring[0, :20].max()
+    centre = draw_map(np.where(radius < 0.25, 1.0, shown), "polar", size=64)
+    assert centre[0, :3].min() > 0.8
+    assert centre[0, 20:].max() < 0.1
+
+
+def test_a_turn_of_the_wafer_is_a_shift():
+    shown, radius, angle = make_wafer()
+    spot = (radius > 0.7) & (shown > 0) & (np.abs(angle) < 0.4)
+    shown[spot] = 1.0
+    drawn = draw_map(shown, "polar", size=64)[0, :, :64]  # one turn
+    turned = draw_map(np.rot90(shown, -1), "polar", size=64)[0, :, :64]
+    np.testing.assert_allclose(np.roll(drawn, 16, axis=1), turned, atol=0.1)
+
+
+def test_of_two_levels_nothing_is_outside():
+    shown = np.zeros((30, 20))
+    shown[10:20, 5:15] = 1.0
+    drawn = draw_map(shown, "map", size=60)
+    assert {0.5, 1.0} <= set(np.unique(drawn).tolist())
+    assert drawn.min() >= 0.5
