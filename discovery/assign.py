@@ -1,0 +1,132 @@
+"""The front door to placing: new images among a run's clusters, and an alarm for a new type.
+
+    python -m discovery.assign RUN SOURCE --out assigned.csv
+
+assigned.csv is what `discovery.cluster --only` takes: its unknown and undecided rows go back to
+discovery.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from discovery.flow.lot import AssignOptions
+from discovery.runs import format_csv, open_run, write_bytes
+from embeddings.console import get_logger, run_command, say
+from embeddings.errors import OptionError
+
+if TYPE_CHECKING:
+    from discovery.flow.placing import Assigned
+
+_PROG = "python -m discovery.assign"
+_COLUMNS = ("image_id", "path", "label", "cluster_id", "confidence", "novelty", "verdict")
+_MOST_FAULTS = 20  # unreadable files named in the log; the rest are counted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Say where new images belong among the clusters of a run; the run is left as it is.
+
+    The table has the columns image_id, path, label, cluster_id, confidence, novelty, verdict, one
+    row a path. The verdict is named (it belongs to cluster_id), unknown (far from every cluster)
+    or undecided (between clusters, or in the noise between them): then cluster_id is -1. label is
+    the one decided for the cluster; it stays empty where none is, whatever the verdict. novelty
+    is 0.5 at the limit of the unknown. Images of the run itself bear the run's own answer.
+
+    Where images without a cluster look alike, a line ALARM says so, and they are listed in a
+    second table beside the first, with the ending .groups.csv: group, image_id, path, size,
+    stability.
+    """
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder that discovery.cluster made."""
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
+    """Folder of images (searched recursively), CSV with a column path, one image, or a store that
+    was made with the run's extractor."""
+    out: Annotated[Path, tyro.conf.arg(metavar="CSV")]
+    """File to write the answers into."""
+    assign: AssignOptions = field(default_factory=AssignOptions)
+
+
+def main(command: Command) -> None:
+    """Place, write and say what came of it; the last line says where it is."""
+    from discovery.flow.placing import assign_images
+
+    groups_path = command.out.with_suffix(".groups.csv")
+    for path in (command.out, groups_path):
+        _check_file(path, command.source)
+    run = open_run(command.run)
+    assigned = assign_images(run, command.source, options=command.assign)
+    write_bytes(command.out, format_csv([_COLUMNS, *_list_rows(assigned)]))
+    if assigned.groups:
+        write_bytes(groups_path, format_csv(_list_groups(assigned)))
+    else:
+        groups_path.unlink(missing_ok=True)  # of an earlier call
+    _log_faults(assigned)
+    for line in _sum_up(assigned):
+        say(line)
+    for group in assigned.groups:
+        first = assigned.paths[group.positions[0]][0]
+        say(f"ALARM: {len(group.positions)} unknown images look alike: a new type? first: {first}")
+    say(str(command.out))
+
+
+def _list_rows(assigned: "Assigned") -> Iterator[list[str]]:
+    placed = assigned.placement
+    for i, image_id in enumerate(assigned.ids.tolist()):
+        for path in assigned.paths[i]:
+            yield [
+                image_id, path, assigned.labels[i], str(int(placed.cluster_ids[i])),
+                f"{placed.confidences[i]:.6g}", f"{placed.novelties[i]:.6g}",
+                str(placed.verdicts[i]),
+            ]  # fmt: skip
+
+
+def _list_groups(assigned: "Assigned") -> Iterator[list[str]]:
+    yield ["group", "image_id", "path", "size", "stability"]
+    for number, group in enumerate(assigned.groups, start=1):
+        size, stability = str(len(group.positions)), f"{group.stability:.6g}"
+        for i in group.positions.tolist():
+            for path in assigned.paths[i]:
+                yield [str(number), str(assigned.ids[i]), path, size, stability]
+
+
+def _sum_up(assigned: "Assigned") -> Iterable[str]:
+    verdicts, limits = assigned.placement.verdicts.tolist(), assigned.limits
+    counts = ", ".join(f"{verdicts.count(one)} {one}" for one in ("named", "unknown", "undecided"))
+    yield (
+        f"{len(verdicts)} images: {counts}; {assigned.reused} of them are in the run itself, "
+        f"{len(assigned.quarantined)} files not readable"
+    )
+    if limits.purity == limits.purity:
+        yield (
+            f"on the run's own images, each placed as if it were new: {limits.purity:.1%} of the "
+            f"named are right, {limits.rejection:.1%} of those in clusters are refused"
+        )
+
+
+def _log_faults(assigned: "Assigned") -> None:
+    for path, reason in assigned.quarantined[:_MOST_FAULTS]:
+        get_logger().warning("not readable: %s: %s", path, reason)
+    more = len(assigned.quarantined) - _MOST_FAULTS
+    if more > 0:
+        get_logger().warning("not readable: %d more", more)
+
+
+def _check_file(path: Path, source: Path) -> None:
+    """Refuse, before the work, a place where the table cannot or must not be written."""
+    if path.is_dir():
+        raise OptionError(f"--out {path} is a folder, expected a file")
+    if path.exists() and source.exists() and path.samefile(source):
+        raise OptionError(f"--out {path} is what is read: it would be lost, choose another name")
+    for place in path.absolute().parents:
+        if place.exists() and not place.is_dir():
+            raise OptionError(f"--out {path}: {place} is a file, expected a folder")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main, Command, prog=_PROG))

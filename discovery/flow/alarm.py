@@ -1,0 +1,85 @@
+"""Whether images that no cluster takes look alike: the first sign of a new type.
+
+They are grouped as a round would group them. A group counts where it comes back when images are
+drawn anew, most of it is unknown, and its images lie as near to each other as the images of the
+clusters that are there: what is merely odd, each in its own way, is no type.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.flow.options import AutoOptions
+from discovery.flow.route import partition_vectors
+from discovery.flow.settings import DRAWS, MIN_IMAGES, describe_graph
+from discovery.flow.space import fit_space, join_views
+from discovery.stages.neighbours import build_neighbours
+from discovery.stages.stability import measure_stability
+from embeddings.records import Vectors
+
+STABLE = 0.5  # below, a cluster is dissolved when images are drawn anew (Hennig 2007)
+_MOSTLY = 0.5  # share of a group that must be unknown: between two clusters lies no new type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookAlikeGroup:
+    """Images that belong to no cluster and look alike.
+
+    Attributes
+    ----------
+    positions : (s,) intp
+        Among the images that were asked about, the most typical first.
+    stability : float
+        Mean Jaccard similarity over bootstrap samples, in [0, 1].
+    """
+
+    positions: NDArray[np.intp]
+    stability: float
+
+
+def find_look_alike_groups(
+    vectors: Vectors, is_unknown: NDArray[np.bool_], *, reach: float, seed: int
+) -> list[LookAlikeGroup]:
+    """Group images that have no cluster, the biggest group first.
+
+    Parameters
+    ----------
+    vectors : Vectors of m images
+    is_unknown : (m,) bool
+        The others are undecided.
+    reach : float
+        L2 distance within which an image of a cluster has its nearest sibling.
+    """
+    if len(vectors) < MIN_IMAGES:
+        return []
+    rows = fit_space([vectors], seed=seed).rows
+    k = describe_graph(len(vectors))["k"]
+    parts = partition_vectors(
+        vectors, rows, build_neighbours(rows, k, seed=seed), choice=AutoOptions(), seed=seed
+    )
+    stability = measure_stability(
+        parts.reduced, parts.clustering, fit=parts.fit, seed=seed, draws=DRAWS
+    )
+    wide = join_views([vectors])
+    groups = []
+    for cluster in range(parts.clustering.k):
+        members = _keep_near(parts.clustering.members(cluster), wide, reach)
+        if len(members) < MIN_IMAGES or is_unknown[members].mean() < _MOSTLY:
+            continue
+        if stability[cluster] >= STABLE:
+            groups.append(LookAlikeGroup(positions=members, stability=float(stability[cluster])))
+    return sorted(groups, key=lambda group: -len(group.positions))
+
+
+def _keep_near(
+    members: NDArray[np.intp], wide: NDArray[np.float32], reach: float
+) -> NDArray[np.intp]:
+    """Leave out members without a sibling within reach; the nearest to the mean comes first."""
+    cosines = wide[members] @ wide[members].T
+    np.fill_diagonal(cosines, -1)
+    nearest = np.sqrt(np.maximum(2 - 2 * cosines.max(axis=1, initial=-1), 0))
+    kept: NDArray[np.intp] = members[nearest <= reach]
+    centre = wide[kept].sum(axis=0)
+    order = np.argsort(-(wide[kept] @ centre), kind="stable")
+    return np.take(kept, order)

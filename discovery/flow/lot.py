@@ -1,0 +1,156 @@
+"""A new lot of images, seen exactly as the images of a run were seen.
+
+Vectors can only be compared where extractor, grey-level windows and cutting are the same: they
+are taken from the run's own store. What is computed goes into a store of the lot's own.
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from discovery.flow.sources import RoundSource, open_round
+from discovery.runs import Run
+from embeddings.console import get_logger
+from embeddings.errors import OptionError, StoreError, StoreSpecError
+from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.store import Store, create_store, open_store, store_exists
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssignOptions:
+    """How new images are seen, and how sure an answer must be."""
+
+    store: Path | None = None
+    """Folder of a store that keeps the new vectors, so that the next call computes only what is
+    new (default: none is kept); never the run's own."""
+    target_purity: float = 0.95
+    """Share of the named images that bear the right name, measured on the run's own images."""
+    max_rejection: float = 0.05
+    """Share of the images of known clusters that may be refused for it, unknown and undecided
+    together; it goes before the purity."""
+    boxes: Path | None = None
+    """Boxes of the new images, where the run's are crops around boxes: CSV or KLARF."""
+    exclude: tuple[str, ...] = ()
+    """Leave out files that match these patterns, such as: 'masks/*'."""
+    weights: str | None = None
+    """Where the weights of the run's extractor are now; others are refused."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the network runs."""
+
+
+def open_fitted_store(run: Run) -> Store:
+    """Open the store a run was made from, where it was or in the run's own folder.
+
+    Raises
+    ------
+    StoreError
+        It is gone, or holds other vectors now.
+    """
+    identity = run.store
+    said = Path(identity.get("path", run.path / "store"))
+    places = [place for place in (said, run.path / "store") if store_exists(place)]
+    if not places:
+        raise StoreError(
+            f"{run.path} was made from the store {said}, which is not there: put it back, or run "
+            "discovery.cluster again"
+        )
+    store = open_store(places[0])
+    if store.spec.hash != identity.get("spec_hash", store.spec.hash):
+        raise StoreSpecError(
+            f"{places[0]} holds vectors of another extractor than {run.path} was made from: put "
+            "that store back, or run discovery.cluster again"
+        )
+    return store
+
+
+@contextlib.contextmanager
+def open_lot(
+    source: Path, fitted: Store, *, region: str, options: AssignOptions
+) -> Iterator[RoundSource]:
+    """Give the images of a store, a folder, a CSV or a file, with vectors like the fitted ones.
+
+    Parameters
+    ----------
+    region : str
+        How the run's pictures were cut, as the store calls it; empty for whole ones.
+
+    Raises
+    ------
+    DefectDiscoveryError
+        The source, its store or an option cannot be used.
+    """
+    extract = _make_options(options, region)
+    if source.is_dir() and store_exists(source):
+        lot = open_round(source, source, options=ExtractOptions(), known=None)
+        _check_alike(lot.store, fitted)
+        yield lot
+    elif options.store is not None:
+        if options.store.exists() and options.store.samefile(fitted.path):
+            raise OptionError(
+                f"--store {options.store} is the run's own: new images are never written into it, "
+                "give another folder"
+            )
+        yield _extract(source, options.store, fitted, options=extract)
+    else:
+        with tempfile.TemporaryDirectory(prefix="assign-") as folder:
+            yield _extract(source, Path(folder) / "store", fitted, options=extract)
+
+
+def _make_options(options: AssignOptions, region: str) -> ExtractOptions:
+    kind, _, size = region.partition(":")
+    if kind == "box" and options.boxes is None:
+        raise OptionError("the run's images are crops around boxes: give the new ones by --boxes")
+    if kind != "box" and options.boxes is not None:
+        raise OptionError(
+            f"--boxes {options.boxes}: the run's images are {'tiles' if kind else 'whole'}, "
+            "crops are not like them; leave it out"
+        )
+    return ExtractOptions(
+        boxes=options.boxes,
+        tile=int(size.partition(":")[0]) if kind == "tile" else None,
+        exclude=options.exclude,
+        weights=options.weights,
+        device=options.device,
+    )
+
+
+def _extract(source: Path, folder: Path, fitted: Store, *, options: ExtractOptions) -> RoundSource:
+    """Extract a source into a store that sees as the fitted one does."""
+    store = create_store(
+        folder, fitted.spec, vector_dtype=fitted.vector_dtype, bank=fitted.load_bank()
+    )
+    with store.write() as writer:
+        for kind, window in fitted.windows.items():
+            writer.set_window(kind, window)
+    extracted = extract_vectors(source, folder, options=options)
+    store = open_store(folder)
+    _check_alike(store, fitted)
+    return RoundSource(
+        store=store,
+        ids=extracted.ids,
+        paths=extracted.paths,
+        counts=extracted.summary,
+        quarantined=extracted.quarantined,
+        ignored=extracted.ignored,
+        warnings=extracted.warnings,
+    )
+
+
+def _check_alike(lot: Store, fitted: Store) -> None:
+    """Refuse vectors that cannot be compared, and tell of pictures the run has never seen."""
+    fitted.check_spec(lot.spec)
+    for kind in sorted(lot.windows.keys() & fitted.windows.keys()):
+        if lot.windows[kind] != fitted.windows[kind]:
+            raise StoreError(
+                f"{lot.path} shows {kind} pictures with the grey levels {lot.windows[kind]}, the "
+                f"run with {fitted.windows[kind]}: give the images themselves instead"
+            )
+    new = sorted(lot.windows.keys() - fitted.windows.keys())
+    if new:
+        get_logger().warning(
+            "WARNING: the run has never seen pictures of kind %s: their grey levels are scaled by "
+            "this lot alone, and what is said of them is doubtful", ", ".join(new),
+        )  # fmt: skip

@@ -1,0 +1,217 @@
+"""New images among a run's clusters: what `discovery.assign` does, as one verb.
+
+The images of the run are seen again in the space its clusterer saw them in; the new ones come
+into the same space and are placed by the run's own labels. Nothing of the run is written.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.flow.alarm import LookAlikeGroup, find_look_alike_groups
+from discovery.flow.lot import AssignOptions, open_fitted_store, open_lot
+from discovery.flow.settings import find_ties
+from discovery.flow.sources import RoundSource
+from discovery.flow.space import Space, fit_space, join_views
+from discovery.ledger import read_decisions, replay_decisions
+from discovery.records import Clustering, Decided
+from discovery.runs import CLUSTERING, LEDGER, Run
+from discovery.stages.place import (
+    NAMED,
+    UNDECIDED,
+    UNKNOWN,
+    Fitted,
+    Limits,
+    Placement,
+    PlaceOptions,
+    TieVotes,
+    answer_rows,
+    calibrate_limits,
+)
+from embeddings.console import stage
+from embeddings.errors import InputError
+from embeddings.records import Vectors
+from embeddings.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """A new lot, placed.
+
+    Attributes
+    ----------
+    ids : (m,) array of str
+    paths : m tuples of str
+        Every path of each image.
+    placement : Placement of m images
+    labels : tuple of str
+        The decided label of each image's cluster, or empty.
+    groups : tuple of LookAlikeGroup
+        Images without a cluster that look alike; positions among the m images.
+    limits : Limits
+    quarantined : tuple of (path, reason)
+    reused : int
+        Images that are in the run itself and bear the fit's own answer.
+    """
+
+    ids: NDArray[np.str_]
+    paths: tuple[tuple[str, ...], ...]
+    placement: Placement
+    labels: tuple[str, ...]
+    groups: tuple[LookAlikeGroup, ...]
+    limits: Limits
+    quarantined: tuple[tuple[str, str], ...]
+    reused: int
+
+
+def assign_images(run: Run, source: Path, *, options: AssignOptions | None = None) -> Assigned:
+    """Place the images of a source among the clusters of a run.
+
+    Parameters
+    ----------
+    source : Path
+        A store of the run's extractor, a folder of images, a CSV with a column ``path``, or one
+        image.
+
+    Raises
+    ------
+    DefectDiscoveryError
+        The run, its store, the source or an option cannot be used.
+    """
+    options = options or AssignOptions()
+    wanted = PlaceOptions(target_purity=options.target_purity, max_rejection=options.max_rejection)
+    clustering = run.load_clustering()
+    decided = replay_decisions(read_decisions(run.path / LEDGER))
+    names = {one.cluster_id: one.proposal_id for one in run.load_proposals()}
+    store = open_fitted_store(run)
+    region = _find_region(store, clustering)
+    with open_lot(source, store, region=region, options=options) as lot:
+        new = _load_lot(lot, source)
+    seed = int((run.entry(CLUSTERING) or {}).get("seed", 0))
+    with stage("fit") as facts:
+        fitted, space = _fit(store, clustering, seed)
+        votes = TieVotes(fitted, ties=find_ties(len(fitted)) - 1)
+        limits = calibrate_limits(fitted, votes, options=wanted)
+        facts.update(images=len(fitted), clusters=fitted.k, by=limits.rule)
+    with stage("place") as facts:
+        placed = answer_rows(space.place([new]), join_views([new]), votes=votes, limits=limits)
+        placed, reused = _keep_fit(placed, new.ids, clustering)
+        facts.update(images=len(placed), named=int((placed.verdicts == NAMED).sum()))
+    return Assigned(
+        ids=new.ids,
+        paths=tuple(tuple(paths) for paths in new.rows["paths"]),
+        placement=placed,
+        labels=_find_labels(placed, new.ids, clustering, names=names, decided=decided),
+        groups=_find_groups(new, placed, limits, seed=seed),
+        limits=limits,
+        quarantined=lot.quarantined,
+        reused=reused,
+    )
+
+
+def _find_region(store: Store, clustering: Clustering) -> str:
+    """Return how the run's pictures were cut; where in several ways, the one of most."""
+    rows = store.rows()
+    wanted = set(clustering.ids.tolist())
+    pairs = zip(rows["image_id"].tolist(), rows["region"].tolist(), strict=True)
+    counts = Counter(region for image_id, region in pairs if image_id in wanted)
+    return counts.most_common(1)[0][0] if counts else ""
+
+
+def _load_lot(lot: RoundSource, source: Path) -> Vectors:
+    if not len(lot.ids):
+        first = f" (the first: {': '.join(lot.quarantined[0])})" if lot.quarantined else ""
+        raise InputError(f"{source} holds no image that can be read{first}")
+    return lot.load_vectors()
+
+
+def _fit(store: Store, clustering: Clustering, seed: int) -> tuple[Fitted, Space]:
+    """See the run's images again in the space its clusterer saw them in."""
+    vectors = store.load_vectors(clustering.ids)
+    made = clustering.spec
+    if made.get("reducer") == "pca":
+        space = fit_space([vectors], seed=seed, dimensions=made["dimensions"], whiten=0.0)
+    else:  # UMAP places no new image: its neighbours are those of the graph's own rows
+        space = fit_space(
+            [vectors],
+            seed=seed,
+            dimensions=made["graph_dimensions"],
+            whiten=made["graph_whiten"],
+        )
+    return Fitted.of(clustering, space.rows, wide=join_views([vectors])), space
+
+
+def _keep_fit(
+    placed: Placement, ids: NDArray[np.str_], clustering: Clustering
+) -> tuple[Placement, int]:
+    """Give images that are in the run itself the answer of the fit, to the letter."""
+    place_of = {name: position for position, name in enumerate(clustering.ids.tolist())}
+    at = np.array([place_of.get(name, -1) for name in ids.tolist()], dtype=np.intp)
+    own = at >= 0
+    clusters = np.where(own, clustering.labels[at], placed.cluster_ids).astype(np.int32)
+    # Of the run's noise it is only told whether it lies far out or in between.
+    refused = np.where(placed.novelties > 0.5, UNKNOWN, UNDECIDED)
+    verdicts = np.where(own, np.where(clusters >= 0, NAMED, refused), placed.verdicts)
+    confidences = np.where(own & (clusters >= 0), clustering.memberships[at], placed.confidences)
+    kept = Placement(
+        cluster_ids=clusters,
+        confidences=confidences.astype(np.float32),
+        novelties=placed.novelties,
+        verdicts=verdicts.astype(np.str_),
+        nearest=np.where(clusters >= 0, clusters, placed.nearest).astype(np.int32),
+    )
+    return kept, int(own.sum())
+
+
+def _find_labels(
+    placed: Placement,
+    ids: NDArray[np.str_],
+    clustering: Clustering,
+    *,
+    names: dict[int, str],
+    decided: Decided,
+) -> tuple[str, ...]:
+    """Return each image's label: its own where the run has it, else that of its cluster."""
+    of_cluster = {
+        cluster: _name_cluster(cluster, names.get(cluster, ""), clustering, decided)
+        for cluster in range(clustering.k)
+    }
+    fitted = set(clustering.ids.tolist())
+    labels = []
+    for image_id, cluster in zip(ids.tolist(), placed.cluster_ids.tolist(), strict=True):
+        if image_id in fitted:
+            own = decided.images.get(image_id)
+            labels.append(own.label if own else "")
+        else:
+            labels.append(of_cluster.get(cluster, ""))
+    return tuple(labels)
+
+
+def _name_cluster(cluster: int, proposal: str, clustering: Clustering, decided: Decided) -> str:
+    """Return the label decided for a proposal, or carried over by most of its images alike."""
+    decision = decided.proposals.get(proposal)
+    if decision is not None:
+        return decision.label
+    members = clustering.ids[clustering.members(cluster)].tolist()
+    carried = [decided.images[name].label for name in members if name in decided.images]
+    alike = len(set(carried)) == 1 and 2 * len(carried) > len(members)
+    return carried[0] if alike else ""
+
+
+def _find_groups(
+    new: Vectors, placed: Placement, limits: Limits, *, seed: int
+) -> tuple[LookAlikeGroup, ...]:
+    left = np.flatnonzero(placed.verdicts != NAMED)
+    reach = float(limits.reaches.mean()) if len(limits.reaches) else np.inf
+    with stage("look for a new type") as facts:
+        found = find_look_alike_groups(
+            new.take(left), placed.verdicts[left] == UNKNOWN, reach=reach, seed=seed
+        )
+        facts.update(images=len(left), groups=len(found))
+    return tuple(
+        LookAlikeGroup(positions=left[group.positions], stability=group.stability)
+        for group in found
+    )

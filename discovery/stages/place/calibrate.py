@@ -1,0 +1,184 @@
+"""How sure is sure enough: limits from the fitted images, each placed as if it were new.
+
+Leave-one-out tells three things: whether ties or centres place these clusters better; how far
+from its siblings an image of a cluster lies; and above which confidence the target purity holds.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.stages.place.records import Fitted, PlaceOptions
+from discovery.stages.place.votes import (
+    Floats,
+    Positions,
+    TieVotes,
+    ask_centres,
+    measure_distances,
+)
+
+Rule = Literal["ties", "centres"]
+
+_MOST_WITHHELD = 5_000  # fitted images placed as if new: more change no limit by a hundredth
+# A cluster reaches as far as 95 % of its images are from their nearest sibling.
+_REACH_QUANTILE = 0.95
+# Equal float32 rows lie up to so far apart: sqrt(2 - 2x), x rounded at 1e-6.
+_ROUNDING = 2e-3
+# Of the limit: where all images are alike, rounding is not many spreads.
+_LEAST_SPREAD = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an image must show to be named.
+
+    Attributes
+    ----------
+    rule : {"ties", "centres"}
+        Which of the two is right more often on the fitted images.
+    confidence : float
+        Below it, undecided.
+    scales : (k,) float64
+        Unit of distance of each cluster: the root of its reach. Half way between one reach for
+        all and a reach a cluster's own, which a handful of images cannot tell.
+    distance, spread : float
+        In these units: beyond the distance an image is unknown; the spread is the way to it from
+        the median of the fitted images.
+    purity, rejection : float
+        What the fitted images come to under these limits; purity is NaN where none is named.
+    """
+
+    rule: Rule
+    confidence: float
+    scales: Floats
+    distance: float
+    spread: float
+    purity: float
+    rejection: float
+
+    @property
+    def reaches(self) -> Floats:
+        """How far from its nearest image each cluster reaches, (k,) L2."""
+        return self.distance * self.scales
+
+
+def calibrate_limits(
+    fitted: Fitted, votes: TieVotes, *, options: PlaceOptions | None = None
+) -> Limits:
+    """Place fitted images as if they were new, and set the limits by what comes of it."""
+    options = options or PlaceOptions()
+    withheld = _choose_withheld(len(fitted))
+    truth = fitted.labels[withheld]  # (s,)
+    if not fitted.k:
+        empty = np.empty(0)
+        return Limits(
+            rule="ties", confidence=0, scales=empty, distance=0, spread=1,
+            purity=np.nan, rejection=0,
+        )  # fmt: skip
+    rows = fitted.rows[withheld]
+    voted = votes.count(rows, withheld)
+    by_centre, clearness = ask_centres(rows, fitted, withheld=withheld)
+    rule: Rule = "centres" if (by_centre == truth).sum() > (voted.labels == truth).sum() else "ties"
+    labels, confidences = (
+        (by_centre, clearness) if rule == "centres" else (voted.labels, voted.confidences)
+    )
+    apart = measure_apart(fitted.wide[withheld], fitted, withheld=withheld)  # (s, k)
+    scales, distance, spread = _find_reach(apart, truth, share=options.max_rejection / 2)
+    near = (apart / scales).min(axis=1) <= distance
+    chosen = _choose_confidence(confidences, near & (labels >= 0), labels == truth, truth >= 0,
+                                options=options)  # fmt: skip
+    named = near & (labels >= 0) & (confidences >= chosen)
+    return Limits(
+        rule=rule,
+        confidence=chosen,
+        scales=scales,
+        distance=distance,
+        spread=spread,
+        purity=float((labels == truth)[named].mean()) if named.any() else float("nan"),
+        rejection=float(1 - named[truth >= 0].mean()) if (truth >= 0).any() else 0.0,
+    )
+
+
+def measure_apart(
+    wide: NDArray[np.float32], fitted: Fitted, *, withheld: Positions | None = None
+) -> Floats:
+    """Return the (m, k) distance of each row to the nearest image of each cluster."""
+    inside = np.flatnonzero(fitted.labels >= 0)
+    inside = inside[np.argsort(fitted.labels[inside], kind="stable")]  # cluster by cluster
+    starts = np.searchsorted(fitted.labels[inside], np.arange(fitted.k))
+    apart = np.empty((len(wide), fitted.k))
+    own = None
+    if withheld is not None:
+        place = np.full(len(fitted), -1)
+        place[inside] = np.arange(len(inside))
+        own = place[withheld]
+    others = fitted.wide[inside]
+    for block, distances in measure_distances(wide, others):
+        if own is not None:
+            mine = own[block]
+            rows = np.flatnonzero(mine >= 0)
+            distances[rows, mine[rows]] = np.inf
+        apart[block] = np.minimum.reduceat(distances, starts, axis=1)
+    return apart
+
+
+def _choose_withheld(n: int) -> Positions:
+    step = max(1.0, n / _MOST_WITHHELD)
+    return np.unique((np.arange(min(n, _MOST_WITHHELD)) * step).astype(np.intp))
+
+
+def _find_reach(
+    apart: Floats, truth: NDArray[np.int32], *, share: float
+) -> tuple[Floats, float, float]:
+    """Return the clusters' units, the distance most lie within, a spread."""
+    k = apart.shape[1]
+    reaches = np.full(k, np.nan)
+    for c in range(k):
+        own = apart[truth == c, c]
+        own = own[np.isfinite(own)]  # a type of one image has no sibling
+        if len(own):
+            reaches[c] = np.quantile(own, _REACH_QUANTILE)
+    usual = np.nanmean(reaches) if np.isfinite(reaches).any() else 0.0
+    scales = np.sqrt(np.maximum(np.where(np.isnan(reaches), usual, reaches), _ROUNDING))
+    # An image without a sibling says nothing of how far siblings lie apart.
+    inside = truth >= 0
+    has_sibling = np.isfinite(apart[np.flatnonzero(inside), truth[inside]])
+    nearest = (apart[inside][has_sibling] / scales).min(axis=1)
+    least = float(np.sqrt(_ROUNDING))
+    if not len(nearest):
+        return scales, least, least
+    limit = max(float(np.quantile(nearest, 1 - share, method="higher")), least)
+    return scales, limit, max(limit - float(np.median(nearest)), _LEAST_SPREAD * limit)
+
+
+def _choose_confidence(
+    confidences: Floats,
+    open_: NDArray[np.bool_],
+    right: NDArray[np.bool_],
+    belongs: NDArray[np.bool_],
+    *,
+    options: PlaceOptions,
+) -> float:
+    """Return the lowest confidence that gives the target purity, or the most rejection allows.
+
+    Parameters
+    ----------
+    open_ : (s,) bool
+        Images that only their confidence may still refuse.
+    right, belongs : (s,) bool
+        The answer is the fit's own; the image is in a cluster.
+    """
+    if not open_.any():
+        return 0.0
+    order = np.argsort(-confidences[open_], kind="stable")
+    falling = confidences[open_][order]
+    purity = np.cumsum(right[open_][order]) / np.arange(1, len(order) + 1)
+    pure = np.flatnonzero(purity >= options.target_purity)
+    wanted = float(falling[pure[-1]]) if len(pure) else float(falling[0])
+    # Images of clusters, surest first: so many must stay, whatever the purity.
+    kept = np.sort(confidences[open_ & belongs])[::-1]
+    needed = int(np.ceil((1 - options.max_rejection) * belongs.sum()))
+    most = float(kept[min(needed, len(kept)) - 1]) if len(kept) else 0.0
+    return min(wanted, most)

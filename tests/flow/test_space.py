@@ -1,0 +1,55 @@
+"""The spaces of a round: the rows it always had, the same axes for new images, views joined."""
+
+import numpy as np
+import pytest
+
+from discovery.flow.route import reduce_vectors
+from discovery.flow.space import fit_space, join_views
+from discovery.stages.reduce import reduce_pca
+from embeddings.records import Vectors
+from embeddings.store import open_store
+
+
+@pytest.fixture(scope="module")
+def vectors(finished):
+    return open_store(finished / "store").load_vectors()
+
+
+def test_its_rows_are_those_the_graph_is_made_of(vectors):
+    space = fit_space([vectors], seed=0)
+    assert np.array_equal(reduce_vectors(vectors, seed=0), space.rows)
+    assert np.allclose(space.rows, space.place([vectors]), atol=1e-6)
+
+
+def test_its_rows_are_those_that_k_means_sees(vectors):
+    space = fit_space([vectors], seed=0, dimensions=50, whiten=0.0)
+    assert np.array_equal(reduce_pca(vectors.values, 50, seed=0), space.rows)
+
+
+def test_new_images_come_one_by_one_as_they_come_together(vectors):
+    fitted, new = vectors.take(np.arange(0, 40)), vectors.take(np.arange(40, 60))
+    space = fit_space([fitted], seed=0)
+    together = space.place([new])
+    alone = np.concatenate([space.place([new.take(np.array([i]))]) for i in range(20)])
+    assert (20, space.rows.shape[1]) == together.shape
+    assert np.allclose(together, alone, atol=1e-5)
+
+
+def test_two_views_weigh_the_same(vectors):
+    turned = Vectors(
+        ids=vectors.ids, values=vectors.values[:, ::-1].copy(), rows=vectors.rows, spec=vectors.spec
+    )
+    joined = join_views([vectors, turned])
+    assert np.allclose(1, np.linalg.norm(joined, axis=1), atol=2e-3)
+    half = joined.shape[1] // 2
+    for block in (joined[:, :half], joined[:, half:]):
+        assert np.allclose(np.sqrt(0.5), np.linalg.norm(block, axis=1), atol=2e-3)
+    space = fit_space([vectors, turned], seed=0)
+    assert np.allclose(space.rows, space.place([vectors, turned]), atol=1e-6)
+
+
+def test_views_of_other_images_are_refused(vectors):
+    with pytest.raises(ValueError, match="different images"):
+        join_views([vectors, vectors.take(np.arange(59, -1, -1))])
+    with pytest.raises(ValueError, match="one view or more"):
+        join_views([])
