@@ -235,8 +235,7 @@ def test_proposals_come_back_unchanged(run):
     header = (run.path / PROPOSALS).read_text().splitlines()[0]
     assert header.startswith("proposal_id,cluster_id,rank,size,cohesion,separation,stability,")
     assert header.endswith(
-        "novelty,nearest_known,medoid,exemplars,associations,size_um_low,size_um_high,"
-        "distinct"
+        "novelty,nearest_known,medoid,exemplars,associations,size_um_low,size_um_high,distinct"
     )
 
 
