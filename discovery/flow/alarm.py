@@ -2,7 +2,8 @@
 
 They are grouped as a round would group them. A group counts where it comes back when images are
 drawn anew, most of it is unknown, and its images lie as near to each other as the images of the
-clusters that are there: what is merely odd, each in its own way, is no type.
+clusters that are there, or much nearer than to any of these: what is merely odd, each in its own
+way, is no type.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from discovery.stages.stability import measure_stability
 from embeddings.records import Vectors
 
 STABLE = 0.5  # below, a cluster is dissolved when images are drawn anew (Hennig 2007)
+_MUCH_NEARER = 0.8  # the ratio by which an image is told from a stranger (Lowe 2004, section 7.1)
 _MOSTLY = 0.5  # share of a group that must be unknown: between two clusters lies no new type
 
 
@@ -39,7 +41,12 @@ class LookAlikeGroup:
 
 
 def find_look_alike_groups(
-    vectors: Vectors, is_unknown: NDArray[np.bool_], *, reach: float, seed: int
+    vectors: Vectors,
+    is_unknown: NDArray[np.bool_],
+    *,
+    apart: NDArray[np.float64],
+    reach: float,
+    seed: int,
 ) -> list[LookAlikeGroup]:
     """Group images that have no cluster, the biggest group first.
 
@@ -48,6 +55,8 @@ def find_look_alike_groups(
     vectors : Vectors of m images
     is_unknown : (m,) bool
         The others are undecided.
+    apart : (m,)
+        L2 distance to the nearest image of any cluster.
     reach : float
         L2 distance within which an image of a cluster has its nearest sibling.
     """
@@ -62,9 +71,10 @@ def find_look_alike_groups(
         parts.reduced, parts.clustering, fit=parts.fit, seed=seed, draws=DRAWS
     )
     wide = join_views([vectors])
+    near = np.maximum(reach, _MUCH_NEARER * apart)  # (m,)
     groups = []
     for cluster in range(parts.clustering.k):
-        members = _keep_near(parts.clustering.members(cluster), wide, reach)
+        members = _keep_near(parts.clustering.members(cluster), wide, near)
         if len(members) < MIN_IMAGES or is_unknown[members].mean() < _MOSTLY:
             continue
         if stability[cluster] >= STABLE:
@@ -73,13 +83,13 @@ def find_look_alike_groups(
 
 
 def _keep_near(
-    members: NDArray[np.intp], wide: NDArray[np.float32], reach: float
+    members: NDArray[np.intp], wide: NDArray[np.float32], near: NDArray[np.float64]
 ) -> NDArray[np.intp]:
-    """Leave out members without a sibling within reach; the nearest to the mean comes first."""
+    """Leave out members without a sibling that is near; the nearest to the mean comes first."""
     cosines = wide[members] @ wide[members].T
     np.fill_diagonal(cosines, -1)
     nearest = np.sqrt(np.maximum(2 - 2 * cosines.max(axis=1, initial=-1), 0))
-    kept: NDArray[np.intp] = members[nearest <= reach]
+    kept: NDArray[np.intp] = members[nearest <= near[members]]
     centre = wide[kept].sum(axis=0)
     order = np.argsort(-(wide[kept] @ centre), kind="stable")
     return np.take(kept, order)

@@ -30,6 +30,7 @@ from discovery.stages.place import (
     TieVotes,
     answer_rows,
     calibrate_limits,
+    measure_apart,
 )
 from embeddings.console import stage
 from embeddings.errors import InputError
@@ -105,7 +106,7 @@ def assign_images(run: Run, source: Path, *, options: AssignOptions | None = Non
         paths=tuple(tuple(paths) for paths in new.rows["paths"]),
         placement=placed,
         labels=_find_labels(placed, new.ids, clustering, names=names, decided=decided),
-        groups=_find_groups(new, placed, limits, seed=seed),
+        groups=_find_groups(new, placed, fitted, limits=limits, seed=seed),
         limits=limits,
         quarantined=lot.quarantined,
         reused=reused,
@@ -202,13 +203,19 @@ def _name_cluster(cluster: int, proposal: str, clustering: Clustering, decided: 
 
 
 def _find_groups(
-    new: Vectors, placed: Placement, limits: Limits, *, seed: int
+    new: Vectors, placed: Placement, fitted: Fitted, *, limits: Limits, seed: int
 ) -> tuple[LookAlikeGroup, ...]:
     left = np.flatnonzero(placed.verdicts != NAMED)
-    reach = float(limits.reaches.mean()) if len(limits.reaches) else np.inf
+    if not fitted.k:
+        return ()  # nothing says how near is near
     with stage("look for a new type") as facts:
+        lot = new.take(left)
         found = find_look_alike_groups(
-            new.take(left), placed.verdicts[left] == UNKNOWN, reach=reach, seed=seed
+            lot,
+            placed.verdicts[left] == UNKNOWN,
+            apart=measure_apart(join_views([lot]), fitted).min(axis=1),
+            reach=float(limits.reaches.mean()),
+            seed=seed,
         )
         facts.update(images=len(left), groups=len(found))
     return tuple(

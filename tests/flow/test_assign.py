@@ -48,10 +48,13 @@ def runs(finished, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def copies(pictures, tmp_path_factory):
-    """The pictures saved anew: other bytes, other ids."""
+    """The pictures saved anew: other bytes, other ids; one in five loses a little."""
     folder = tmp_path_factory.mktemp("copies")
-    for path in sorted((pictures / "images").iterdir()):
-        Image.open(path).save(folder / f"{path.stem}.jpg", quality=95)
+    for place, path in enumerate(sorted((pictures / "images").iterdir())):
+        if place % 5:
+            Image.open(path).save(folder / f"{path.stem}.tif", compression="tiff_lzw")
+        else:
+            Image.open(path).save(folder / f"{path.stem}.jpg", quality=99)
     return folder
 
 
@@ -63,7 +66,7 @@ def test_copies_agree_with_the_fit(name, runs, copies, tmp_path):
     of_file = dict(zip(images["path"].str.extract(r"(\w+)\.png")[0], images["cluster_id"],
                        strict=True))  # fmt: skip
     said = table["cluster_id"].tolist()
-    true = [of_file[stem] for stem in table["path"].str.extract(r"(\w+)\.jpg")[0]]
+    true = [of_file[stem] for stem in table["path"].str.extract(r"(\w+)\.(?:jpg|tif)")[0]]
     assert set(table["image_id"]).isdisjoint(images["image_id"])
     assert sum(a == b for a, b in zip(said, true, strict=True)) >= 0.99 * len(true)
     assert ((table["verdict"] == "named") == (table["cluster_id"] >= 0)).all()
@@ -113,15 +116,13 @@ def test_an_alarm_where_unknown_images_look_alike(four, draw_more, tmp_path, cap
     assert (table["verdict"] == "unknown").mean() > 0.8
     said = capsys.readouterr().out.splitlines()
     alarms = [line for line in said if line.startswith("ALARM: ")]
-    assert 1 == len(alarms)
     groups = pd.read_csv(tmp_path / "assigned.groups.csv")
     assert ["group", "image_id", "path", "size", "stability"] == list(groups.columns)
-    size = len(groups)
-    assert (
-        f"ALARM: {size} unknown images look alike: a new type? first: {groups['path'][0]}"
-        == (alarms[0])
-    )
-    assert size >= 8
+    assert [
+        f"ALARM: {len(rows)} unknown images look alike: a new type? first: {rows['path'].iloc[0]}"
+        for _, rows in groups.groupby("group")
+    ] == alarms
+    assert len(groups) >= 10
     assert set(groups["path"]) <= {str(path) for path in paths}
     assert str(out) == said[-1]
     # The next lot has nothing new: the list of the one before is gone.

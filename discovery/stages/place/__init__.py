@@ -7,7 +7,7 @@
 types aside in the same way; `learn_metric` lets known types say which differences matter less.
 """
 
-from discovery.stages.place.calibrate import Limits, calibrate_limits
+from discovery.stages.place.calibrate import Limits, calibrate_limits, measure_apart
 from discovery.stages.place.known import Matched, match_known
 from discovery.stages.place.metric import adapt_rows, learn_metric
 from discovery.stages.place.records import (
@@ -36,5 +36,6 @@ __all__ = [
     "calibrate_limits",
     "learn_metric",
     "match_known",
+    "measure_apart",
     "place_rows",
 ]
