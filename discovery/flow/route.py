@@ -107,6 +107,7 @@ def make_clusterer(
         from discovery.clusterers.communities import GraphCommunities
 
         return GraphCommunities(
+            granularity=choice.granularity,
             n_neighbors=find_ties(max(2, round(n * share))),
             min_community_size=max(2, round(MIN_COMMUNITY * share)),
             # A draw of the bootstrap is one look; the result itself is the best of several.
