@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from discovery.flow.lot import AssignOptions
-from discovery.runs import format_csv, open_run, write_bytes
+from discovery.runs import check_place, format_csv, open_run, write_bytes
 from embeddings.console import get_logger, run_command, say
-from embeddings.errors import OptionError
 
 if TYPE_CHECKING:
     from discovery.flow.placing import Assigned
@@ -58,7 +57,7 @@ def main(command: Command) -> None:
 
     groups_path = command.out.with_suffix(".groups.csv")
     for path in (command.out, groups_path):
-        _check_file(path, command.source)
+        check_place(path, command.source)
     run = open_run(command.run)
     assigned = assign_images(run, command.source, options=command.assign)
     write_bytes(command.out, format_csv([_COLUMNS, *_list_rows(assigned)]))
@@ -115,17 +114,6 @@ def _log_faults(assigned: "Assigned") -> None:
     more = len(assigned.quarantined) - _MOST_FAULTS
     if more > 0:
         get_logger().warning("not readable: %d more", more)
-
-
-def _check_file(path: Path, source: Path) -> None:
-    """Refuse, before the work, a place where the table cannot or must not be written."""
-    if path.is_dir():
-        raise OptionError(f"--out {path} is a folder, expected a file")
-    if path.exists() and source.exists() and path.samefile(source):
-        raise OptionError(f"--out {path} is what is read: it would be lost, choose another name")
-    for place in path.absolute().parents:
-        if place.exists() and not place.is_dir():
-            raise OptionError(f"--out {path}: {place} is a file, expected a folder")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import Annotated
 import tyro
 
 from discovery.hierarchy.options import PredictOptions, TrainOptions, refuse_options
-from discovery.runs import write_bytes
+from discovery.runs import check_place, write_bytes
 from embeddings.console import get_logger, run_command, say
 from embeddings.errors import InputError, OptionError
 
@@ -122,7 +122,7 @@ def _predict(command: Predict) -> None:
     from discovery.hierarchy.predict import predict_images
     from discovery.hierarchy.tabulate import count_words, tabulate_answers, tabulate_faults
 
-    _check_file(command.out, command.source)
+    check_place(command.out, command.source)
     model = load_model(command.model)
     found = find_parts(command.source, command.options.to_extract())
     if not found.parts:
@@ -144,11 +144,11 @@ def _evaluate(command: Evaluate) -> None:
     from discovery.hierarchy.examples import read_examples
     from discovery.hierarchy.model import load_model
 
-    _check_file(command.out, command.truth)
+    check_place(command.out, command.truth)
     page = command.out.with_suffix(".html")
     if page == command.out:
         raise OptionError(f"--out {command.out}: expected a name that ends in .json")
-    _check_file(page, command.truth)
+    check_place(page, command.truth)
     refuse_options(command.options.to_extract())
     model = load_model(command.model)
     truth = read_examples(command.truth)
@@ -190,17 +190,6 @@ def _say_scores(scores: dict[str, object]) -> Iterable[str]:
             yield f"{name:<16} {write(level['accuracy'])} of {level['n']}"
     yield f"named            {write(scores['coverage'])}, rightly {write(scores['accuracy_named'])}"
     yield f"calibration      ECE {write(scores['ece'])}, AURC {write(scores['aurc'])}"
-
-
-def _check_file(path: Path, source: Path) -> None:
-    """Refuse, before the work, a place where the result cannot or must not be written."""
-    if path.is_dir():
-        raise OptionError(f"--out {path} is a folder, expected a file")
-    if path.exists() and source.exists() and path.samefile(source):
-        raise OptionError(f"--out {path} is what is read: it would be lost, choose another name")
-    for place in path.absolute().parents:
-        if place.exists() and not place.is_dir():
-            raise OptionError(f"--out {path}: {place} is a file, expected a folder")
 
 
 def _write_quarantine(out: Path, table: bytes, *, count: int) -> None:

@@ -8,7 +8,15 @@ A run is readable after a kill at any instant: artefacts are replaced atomically
 knows of a replacement before it happens.
 """
 
-from discovery.runs.files import format_csv, hash_bytes, hash_file, locked, replacing, write_bytes
+from discovery.runs.files import (
+    check_place,
+    format_csv,
+    hash_bytes,
+    hash_file,
+    locked,
+    replacing,
+    write_bytes,
+)
 from discovery.runs.folder import (
     CLUSTERING,
     HANDOFF_CSV,
@@ -33,6 +41,7 @@ __all__ = [
     "REPORT",
     "Provenance",
     "Run",
+    "check_place",
     "create_run",
     "format_csv",
     "hash_bytes",

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from embeddings.errors import InputError
+from embeddings.errors import InputError, OptionError
 
 _TEMPORARY = re.compile(r"^\..+\.(\d+)\.tmp$")
 _BLOCK = 1 << 20  # bytes read at once while hashing
@@ -54,6 +54,30 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # gone after the rename
             temporary.unlink(missing_ok=True)
+
+
+def check_place(path: Path, source: Path) -> None:
+    """Refuse, before the work, a place where --out cannot or must not be written.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+    source : Path
+        What is read; it may be absent.
+
+    Raises
+    ------
+    OptionError
+        `path` is a folder, lies below a file, or is the source itself.
+    """
+    if path.is_dir():
+        raise OptionError(f"--out {path} is a folder, expected a file")
+    if path.exists() and source.exists() and path.samefile(source):
+        raise OptionError(f"--out {path} is what is read: it would be lost, choose another name")
+    for place in path.absolute().parents:
+        if place.exists() and not place.is_dir():
+            raise OptionError(f"--out {path}: {place} is a file, expected a folder")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
