@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from discovery.flow.sources import RoundSource, open_round
+from discovery.flow.sources import RoundSource, extract_source, open_round
 from discovery.runs import Run
 from embeddings.console import get_logger
 from embeddings.errors import OptionError, StoreError, StoreSpecError
-from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.extract import ExtractOptions
 from embeddings.store import Store, create_store, open_store, store_exists
 
 
@@ -125,18 +125,9 @@ def _extract(source: Path, folder: Path, fitted: Store, *, options: ExtractOptio
     with store.write() as writer:
         for kind, window in fitted.windows.items():
             writer.set_window(kind, window)
-    extracted = extract_vectors(source, folder, options=options)
-    store = open_store(folder)
-    _check_alike(store, fitted)
-    return RoundSource(
-        store=store,
-        ids=extracted.ids,
-        paths=extracted.paths,
-        counts=extracted.summary,
-        quarantined=extracted.quarantined,
-        ignored=extracted.ignored,
-        warnings=extracted.warnings,
-    )
+    lot = extract_source(source, folder, options=options)
+    _check_alike(lot.store, fitted)
+    return lot
 
 
 def _check_alike(lot: Store, fitted: Store) -> None:

@@ -17,16 +17,15 @@ from discovery.flow.options import (
     KMeansOptions,
 )
 from discovery.flow.settings import (
-    GRAPH_WHITEN,
     MIN_COMMUNITY,
     PCA_DIMENSIONS,
     UMAP_DIMENSIONS,
     UMAP_NEIGHBOURS,
     describe_choice,
-    find_dimensions,
     find_min_cluster_size,
     find_ties,
 )
+from discovery.flow.space import fit_space
 from discovery.records import Clustering, Neighbours, number_by_size
 from discovery.stages.partition import partition_rows
 from discovery.stages.reduce import embed_umap, reduce_pca
@@ -48,7 +47,7 @@ class Partitioned:
 
 def reduce_vectors(vectors: Vectors, *, seed: int) -> NDArray[np.float32]:
     """Reduce the vectors to the rows whose neighbour graph every stage shares, (n, p)."""
-    return reduce_pca(vectors.values, find_dimensions(len(vectors)), whiten=GRAPH_WHITEN, seed=seed)
+    return fit_space([vectors], seed=seed).rows
 
 
 def partition_vectors(

@@ -88,9 +88,20 @@ def open_round(
     if known is not None:
         # First, so that the source has the last word on what is quarantined.
         _extract_known(known, run, options)
-    extracted = extract_vectors(source, run / "store", options=options)
+    return extract_source(source, run / "store", options=options)
+
+
+def extract_source(source: Path, folder: Path, *, options: ExtractOptions) -> RoundSource:
+    """Bring the store in `folder` up to date with a source, and give the source's images in it.
+
+    Raises
+    ------
+    DefectDiscoveryError
+        As `extract_vectors`.
+    """
+    extracted = extract_vectors(source, folder, options=options)
     return RoundSource(
-        store=open_store(run / "store"),
+        store=open_store(folder),
         ids=extracted.ids,
         paths=extracted.paths,
         counts=extracted.summary,
