@@ -20,6 +20,7 @@ from discovery.clusterers.leiden import measure_modularity, partition_graph
 from discovery.clusterers.merging import merge_communities
 from discovery.clusterers.options import check_amount, check_choice, check_count
 from discovery.clusterers.persistence import FINEST, Persistence, select_persistent
+from discovery.clusterers.reach import measure_excess
 from discovery.records import NOISE, Neighbours
 from embeddings.errors import OptionError
 
@@ -110,7 +111,7 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         OptionError
             A parameter is out of range, or the graph does not fit.
         """
-        resolution = self._check_resolution()
+        self._check_resolution()
         ties = check_count("n_neighbors", self.n_neighbors, least=2) - 1
         smallest = check_count("min_community_size", self.min_community_size)
         values = validate_data(self, X, dtype=np.float32)
@@ -121,8 +122,8 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         ties = min(ties, n - 1)
         # Where all are tied to all, as a dozen images are, no group lasts longer than another.
         is_joined = self.resolution == "auto" and ties < n - 1
-        if self.resolution == "auto" and not is_joined:
-            resolution = _ALL_TIED
+        usual = FINEST if is_joined else _ALL_TIED
+        resolution = usual if self.resolution == "auto" else float(self.resolution)
         seed = int(check_random_state(self.random_state).randint(1 << 30))
         if ties == 0:
             return self._set_lone(n)
@@ -140,7 +141,8 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         if is_joined:
             labels = self._join(graph, labels)
         shares = _own_shares(graph, labels)
-        sparsity = _find_sparsity(distances.mean(axis=1), labels)
+        reach = distances.mean(axis=1, dtype=np.float64)
+        sparsity = measure_excess(reach, labels.astype(np.int32))
         kept = shares >= _OWN_TIES
         # Counted after the loose ones are left out: what remains is what a person would name.
         noise = ~kept | (np.bincount(labels, weights=kept)[labels] < smallest)
@@ -149,14 +151,10 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         self.outlier_scores_ = np.maximum(1 - shares, sparsity)
         return self
 
-    def _check_resolution(self) -> float:
-        """Return the resolution at which communities are looked for."""
+    def _check_resolution(self) -> None:
         check_choice("granularity", self.granularity, tuple(PREFERENCES))
-        if self.resolution == "auto":
-            return FINEST
-        if not check_amount("resolution", self.resolution) > 0:
+        if self.resolution != "auto" and not check_amount("resolution", self.resolution) > 0:
             raise OptionError(f"resolution is {self.resolution}, expected more than 0")
-        return float(self.resolution)
 
     def _join(self, graph: sparse.csr_matrix, labels: NDArray[np.int64]) -> NDArray[np.int64]:
         """Join fine communities to the groups that last."""
@@ -263,12 +261,3 @@ def _own_shares(graph: sparse.csr_matrix, labels: NDArray[np.int64]) -> NDArray[
     whole = np.bincount(rows, weights=graph.data, minlength=n)
     shares: NDArray[np.float64] = inside / whole
     return shares
-
-
-def _find_sparsity(reach: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """How much farther an image's neighbours are than its community's median, (n,) in [0, 1)."""
-    order = np.argsort(labels, kind="stable")
-    groups = np.split(reach[order], np.cumsum(np.bincount(labels))[:-1])
-    usual = np.array([np.median(group) for group in groups])[labels]
-    far = reach > usual
-    return np.where(far, 1 - usual / np.where(far, reach, 1.0), 0.0)

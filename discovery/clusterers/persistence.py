@@ -10,6 +10,7 @@ the logarithm of the resolution in place of density. No number of groups is give
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from discovery.clusterers.merging import Floats, Ints, MergeTree
 
@@ -93,7 +94,7 @@ def select_persistent(
     return Persistence(tree=tree, born=born, died=died, chosen=_choose(tree, whole))
 
 
-def _choose(tree: MergeTree, whole: np.ndarray) -> Ints:
+def _choose(tree: MergeTree, whole: NDArray[np.bool_]) -> Ints:
     """Return the topmost nodes that are better whole, (k,)."""
     chosen, open_nodes = [], [2 * tree.leaves - 2]
     while open_nodes:

@@ -30,13 +30,17 @@ def find_usual(values: Floats, labels: NDArray[np.int32], of: NDArray[np.int32])
     return np.array(medians or [0.0])[of]
 
 
-def score_by_reach(neighbours: Neighbours, labels: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Return how much farther an image's neighbours are than is usual in its cluster.
+def measure_excess(reach: Floats, labels: NDArray[np.int32]) -> Floats:
+    """Return how much farther an image reaches than is usual in its cluster, (n,) in [0, 1).
 
-    (n,) in [0, 1): 0 where they are nearer, 0.5 at twice the distance; noise is held against all
-    images.
+    0 where it is nearer, 0.5 at twice the distance; noise is held against all images.
     """
-    reach = measure_reach(neighbours)
     usual = find_usual(reach, labels, labels)
     far = reach > usual
-    return np.where(far, 1 - usual / np.where(far, reach, 1.0), 0.0).astype(np.float32)
+    excess: Floats = np.where(far, 1 - usual / np.where(far, reach, 1.0), 0.0)
+    return excess
+
+
+def score_by_reach(neighbours: Neighbours, labels: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Return `measure_excess` of the mean distance to an image's neighbours, (n,)."""
+    return measure_excess(measure_reach(neighbours), labels).astype(np.float32)

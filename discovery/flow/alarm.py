@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.clusterers.distances import measure_nearest
 from discovery.flow.options import AutoOptions
 from discovery.flow.route import partition_vectors
 from discovery.flow.settings import DRAWS, MIN_IMAGES, describe_graph
@@ -86,9 +87,8 @@ def _keep_near(
     members: NDArray[np.intp], wide: NDArray[np.float32], near: NDArray[np.float64]
 ) -> NDArray[np.intp]:
     """Leave out members without a sibling that is near; the nearest to the mean comes first."""
-    cosines = wide[members] @ wide[members].T
-    np.fill_diagonal(cosines, -1)
-    nearest = np.sqrt(np.maximum(2 - 2 * cosines.max(axis=1, initial=-1), 0))
+    rows = wide[members]
+    nearest = measure_nearest(rows, rows, withheld=np.arange(len(rows)))
     kept: NDArray[np.intp] = members[nearest <= near[members]]
     centre = wide[kept].sum(axis=0)
     order = np.argsort(-(wide[kept] @ centre), kind="stable")

@@ -10,13 +10,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.clusterers.distances import measure_distances
 from discovery.stages.place.records import Fitted, PlaceOptions
 from discovery.stages.place.votes import (
     Floats,
     Positions,
     TieVotes,
     ask_centres,
-    measure_distances,
 )
 
 Rule = Literal["ties", "centres"]

@@ -5,13 +5,13 @@ The nearest centre is what k-means itself goes by. Each can be asked with the im
 withheld, which tells how often it is right.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from discovery.clusterers.communities import scale_ties
+from discovery.clusterers.distances import measure_distances
 from discovery.clusterers.knn import find_neighbours
 from discovery.records import NOISE
 from discovery.stages.place.records import Fitted
@@ -19,7 +19,6 @@ from discovery.stages.place.records import Fitted
 Floats = NDArray[np.float64]
 Positions = NDArray[np.intp]
 
-_BLOCK_VALUES = 1 << 22  # distances in memory at a time: 32 MB of float64
 # An image this much nearer to its nearest fitted one than to the next is a copy of it: the ratio
 # test of Lowe (2004), Distinctive image features, section 7.1. All of 900 NEU-DET images saved anew
 # as JPEG lie below it; of distinct images 1 to 5 %, most of those near duplicates.
@@ -45,29 +44,6 @@ class Votes:
     likeliest: NDArray[np.int32]
     confidences: Floats
     copied: Positions
-
-
-def measure_distances(
-    rows: NDArray[np.float32],
-    others: NDArray[np.float32],
-    *,
-    withheld: Positions | None = None,
-) -> Iterator[tuple[slice, Floats]]:
-    """Yield (b, n) L2 distances of unit rows (m, p) to others (n, p), block by block.
-
-    Parameters
-    ----------
-    withheld : (m,) intp, optional
-        The other that each row is itself: infinitely far.
-    """
-    step = max(1, _BLOCK_VALUES // max(len(others), 1))
-    for first in range(0, len(rows), step):
-        block = slice(first, min(first + step, len(rows)))
-        squared = 2 - 2 * (rows[block] @ others.T).astype(np.float64)
-        distances = np.sqrt(np.maximum(squared, 0))
-        if withheld is not None:
-            distances[np.arange(len(distances)), withheld[block]] = np.inf
-        yield block, distances
 
 
 class TieVotes:

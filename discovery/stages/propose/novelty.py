@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.clusterers.distances import measure_nearest
+
 # A type's reach: this share of its own images have their nearest sibling within it.
 REACH_QUANTILE = 0.95
 # Two float32 rows that are equal lie up to so far apart: sqrt(2 - 2x), x rounded at 1e-6. Without
 # it a type of one image would not even reach that image.
 ROUNDING = 2e-3
-_BLOCK = 1_024  # rows compared at once: bounds memory whatever the number of known images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ def measure_novelty(members: NDArray[np.float32], known: KnownTypes | None) -> t
         return float("nan"), ""
     names = np.unique(known.labels)
     distances = np.stack(
-        [_nearest(members, known.values[known.labels == name]) for name in names]
+        [measure_nearest(members, known.values[known.labels == name]) for name in names]
     )  # (types, m)
     reaches = _find_reaches(known, names)
     inside = (distances <= reaches[:, None]).any(axis=0)  # (m,)
@@ -65,20 +66,8 @@ def _find_reaches(known: KnownTypes, names: NDArray[np.str_]) -> NDArray[np.floa
     for i, name in enumerate(names):
         rows = known.values[known.labels == name]
         if len(rows) > 1:
-            reaches[i] = np.quantile(_nearest(rows, rows, itself=True), REACH_QUANTILE)
+            reaches[i] = np.quantile(
+                measure_nearest(rows, rows, withheld=np.arange(len(rows))), REACH_QUANTILE
+            )
     usual = np.nanmean(reaches) if np.isfinite(reaches).any() else 0.0
     return np.maximum(np.where(np.isnan(reaches), usual, reaches), ROUNDING)
-
-
-def _nearest(
-    rows: NDArray[np.float32], others: NDArray[np.float32], *, itself: bool = False
-) -> NDArray[np.float64]:
-    """Distance of each row to its nearest other one, (m,)."""
-    found = np.empty(len(rows))
-    for start in range(0, len(rows), _BLOCK):
-        similarity = rows[start : start + _BLOCK] @ others.T  # (block, others)
-        if itself:
-            diagonal = np.arange(len(similarity))
-            similarity[diagonal, start + diagonal] = -np.inf
-        found[start : start + _BLOCK] = np.sqrt(np.maximum(2 - 2 * similarity.max(axis=1), 0))
-    return found
