@@ -13,8 +13,6 @@ pictures: a picture without anything unusual stays grey.
 import json
 from collections.abc import Iterator, Sequence
 from io import BytesIO
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,10 +22,11 @@ from PIL import Image
 from embeddings.errors import ImageError, StoreError
 from embeddings.extract import ExtractOptions
 from embeddings.extract.choose import choose_extractor, make_extractor
-from embeddings.extract.references import COLUMN, join_channels, open_reference
-from embeddings.images import Picture, Region, level_picture, prepare_picture, read_pictures
+from embeddings.extract.references import COLUMN, Golden, join_channels, open_reference
+from embeddings.images import Picture, Region, prepare_picture
 from embeddings.pooling import PatchWeights
 from embeddings.records import REFERENCE, Vectors
+from embeddings.reopen import Reopened, find_window, reopen_rows
 from embeddings.store import Store
 
 # Spreads above the centre: below the first nothing is drawn, from the second on all is red.
@@ -103,32 +102,30 @@ def _read_file(rows: pd.DataFrame, store: Store) -> list[tuple[str, NDArray[np.f
 
 
 def _prepare_rows(rows: pd.DataFrame, store: Store) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    level = store.spec.level
-    pages = {page.page: page for page in read_pictures(Path(rows["path"].iloc[0]))}
-    for row in rows.to_dict("records"):
-        if row["page"] not in pages:
-            raise ImageError(f"page {row['page']} is no longer there")
-        page = pages[row["page"]]
-        image = _prepare(level_picture(page, level), row, store)
+    for part in reopen_rows(rows, level=store.spec.level):
+        image = _prepare(part.picture, part.region, store)
         if store.spec.normals_sha256 == REFERENCE:
-            path = json.loads(row["metadata"] or "{}").get(COLUMN)
-            golden = open_reference(path, max_pixels=ExtractOptions().max_pixels)
-            if golden is None:
-                raise ImageError("its reference is not known")
-            image = join_channels(image, _prepare(golden.match(page, level), row, store))
-        yield row["image_id"], image
+            golden = _open_golden(part).match(part.page, store.spec.level)
+            image = join_channels(image, _prepare(golden, part.region, store))
+        yield part.row["image_id"], image
 
 
-def _prepare(picture: Picture, row: dict[Any, Any], store: Store) -> NDArray[np.float32]:
+def _open_golden(part: Reopened) -> Golden:
+    path = json.loads(part.row["metadata"] or "{}").get(COLUMN)
+    golden = open_reference(path, max_pixels=ExtractOptions().max_pixels)
+    if golden is None:
+        raise ImageError("its reference is not known")
+    return golden
+
+
+def _prepare(picture: Picture, region: Region | None, store: Store) -> NDArray[np.float32]:
     """Bring a picture to what the network saw of it."""
     spec = store.spec
-    window = spec.window or store.windows.get(picture.kind)
-    if window is None:
-        raise ImageError(f"{picture.kind} is another kind of picture than was embedded")
-    region = None
-    if row["parent_id"]:
-        region = Region(x0=row["x0"], y0=row["y0"], width=row["width"], height=row["height"])
     return prepare_picture(
-        picture, window=window, size=spec.input_size, fit=spec.fit, resize=spec.resize,
+        picture,
+        window=find_window(picture, store),
+        size=spec.input_size,
+        fit=spec.fit,
+        resize=spec.resize,
         region=region,
-    )  # fmt: skip
+    )

@@ -8,14 +8,14 @@ grey-level window, so that 16-bit pictures and AFM heights look as they did to t
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from pathlib import Path
 
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from embeddings.errors import ImageError, OptionError
-from embeddings.images import Region, level_picture, make_thumbnail, read_pictures
+from embeddings.images import make_thumbnail
 from embeddings.records import Vectors
+from embeddings.reopen import find_window, reopen_rows
 from embeddings.store import Store
 
 SIDE = 112  # pixels: a defect shows, and a JPEG takes about 4 kB
@@ -110,18 +110,10 @@ def _read_file(rows: pd.DataFrame, store: Store, side: int) -> list[tuple[str, b
 
 
 def _draw(rows: pd.DataFrame, store: Store, side: int) -> Iterator[tuple[str, bytes]]:
-    pages = {page.page: page for page in read_pictures(Path(rows["path"].iloc[0]))}
-    for row in rows.to_dict("records"):
-        if row["page"] not in pages:
-            raise ImageError(f"page {row['page']} is no longer there")
-        picture = level_picture(pages[row["page"]], store.spec.level)
-        region = None
-        if row["parent_id"]:
-            region = Region(x0=row["x0"], y0=row["y0"], width=row["width"], height=row["height"])
-        window = store.spec.window or store.windows.get(picture.kind)
-        if window is None:
-            raise ImageError(f"{picture.kind} is another kind of picture than was embedded")
-        yield row["image_id"], make_thumbnail(picture, window=window, side=side, region=region)
+    for part in reopen_rows(rows, level=store.spec.level):
+        window = find_window(part.picture, store)
+        drawn = make_thumbnail(part.picture, window=window, side=side, region=part.region)
+        yield part.row["image_id"], drawn
 
 
 def _place_picture(

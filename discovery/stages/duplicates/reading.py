@@ -1,10 +1,8 @@
 """Small grey pictures of images that have vectors, for comparing them pixel by pixel."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from embeddings.errors import ImageError
-from embeddings.images import Picture, level_picture, read_pictures
 from embeddings.records import Vectors
+from embeddings.reopen import Reopened, reopen_rows
 
 SIDE = 160  # pixels of the longest side: grain of the size of a pixel or two survives in most
 _GRAIN_SIDE = 256  # pixels of the middle that the grain is measured in
@@ -100,21 +98,22 @@ def _measure_grain(grey: NDArray[np.float32]) -> float:
 
 def _read_file(rows: pd.DataFrame, vectors: Vectors, side: int) -> list[tuple[int, Grey]]:
     try:
-        pages = {page.page: page for page in read_pictures(Path(rows["path"].iloc[0]))}
-        found = []
-        for row in rows.to_dict("records"):
-            picture = level_picture(pages[row["page"]], vectors.spec.level)
-            pixels = _cut(picture, row) if row["parent_id"] else picture.pixels
-            found.append((int(row["position"]), shrink_grey(pixels, side)))
-    except (ImageError, KeyError):  # moved or changed since it was embedded
+        return [
+            (int(part.row["position"]), shrink_grey(_cut(part), side))
+            for part in reopen_rows(rows, level=vectors.spec.level)
+        ]
+    except ImageError:  # moved or changed since it was embedded
         return []
-    return found
 
 
-def _cut(picture: Picture, row: Mapping[Hashable, Any]) -> NDArray[np.generic]:
-    """Return the part of a picture that a tile or crop covers, without what sticks out."""
-    left, top = max(row["x0"], 0), max(row["y0"], 0)
-    part = picture.pixels[top : row["y0"] + row["height"], left : row["x0"] + row["width"]]
-    if not part.size:
+def _cut(part: Reopened) -> NDArray[np.generic]:
+    """Return what a tile or crop covers of its page, without what sticks out."""
+    region, pixels = part.region, part.picture.pixels
+    if region is None:
+        return pixels
+    inside = pixels[
+        max(region.y0, 0) : region.y0 + region.height, max(region.x0, 0) : region.x0 + region.width
+    ]
+    if not inside.size:
         raise ImageError("the region lies outside of the picture")
-    return part
+    return inside
