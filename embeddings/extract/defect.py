@@ -16,14 +16,12 @@ from embeddings.pooling import (
     Bank,
     PatchMemory,
     PatchWeights,
-    describe_extent,
     make_patches,
     measure_against_reference,
     pool_patches,
     print_picture,
     weigh_patches,
 )
-from embeddings.pooling.settings import EXTENT_WEIGHT
 from embeddings.records import ExtractorSpec, unit_rows
 from embeddings.resnet import LAYERS, ResNet50Extractor, Weights
 
@@ -133,11 +131,7 @@ class DefectExtractor:
                 pool_patches(one, torch.from_numpy(way.weights).to(one.device), widths=self._widths)
                 for one, way in zip(patches, found, strict=True)
             ]
-            values = unit_rows(torch.stack(rows).cpu().numpy())  # (b, patch numbers)
-        if not EXTENT_WEIGHT:
-            return values
-        extents = np.stack([describe_extent(way.standard) for way in found])
-        return unit_rows(np.hstack([values, EXTENT_WEIGHT * extents / np.sqrt(extents.shape[1])]))
+            return unit_rows(torch.stack(rows).cpu().numpy())
 
     def weigh(self, batch: Batch) -> list[PatchWeights]:
         """Return how unlike the rest each patch of each picture is, and how much it counts."""

@@ -29,8 +29,6 @@ from embeddings.pooling import Bank, Memory, print_picture
 from embeddings.pooling.settings import (
     BANK_IMAGES,
     BANK_PATCHES,
-    EXTENT_POINTS,
-    EXTENT_WEIGHT,
     NORMAL_IMAGES,
     NORMAL_PATCHES,
     SEED,
@@ -94,7 +92,6 @@ def run_first_pass(
         tau=choice.spec.tau or TAU[bank.memory],
         bank_sha256=bank.sha256,
         normals_sha256=choice.spec.normals_sha256 or (REFERENCE if lot.references else ""),
-        dim=choice.spec.dim + (EXTENT_POINTS if EXTENT_WEIGHT else 0),
     )
     return replace(choice, spec=spec, bank=bank), windows
 

@@ -13,14 +13,13 @@ from embeddings.pooling.bank import Bank, print_picture
 from embeddings.pooling.memory import PatchMemory, measure_against_reference
 from embeddings.pooling.patches import make_patches, pool_patches
 from embeddings.pooling.settings import Memory
-from embeddings.pooling.weights import PatchWeights, describe_extent, weigh_patches
+from embeddings.pooling.weights import PatchWeights, weigh_patches
 
 __all__ = [
     "Bank",
     "Memory",
     "PatchMemory",
     "PatchWeights",
-    "describe_extent",
     "make_patches",
     "measure_against_reference",
     "pool_patches",

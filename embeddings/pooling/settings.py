@@ -14,6 +14,4 @@ NORMAL_IMAGES = 1024  # defect-free images that are looked at
 NORMAL_PATCHES = 50_000  # patches kept of all of them together: 150 MB on the disk
 SEARCH_DIM = 128  # principal axes that are searched: the order by distance stays, see axes.py
 REFERENCE_REACH = 1  # cells of the grid a golden reference may be off, in each direction
-EXTENT_POINTS = 16  # quantiles that tell how much of a picture is unlike the rest
-EXTENT_WEIGHT = 0.0  # length of their block beside the unit vector of the patches; 0 leaves it out
 SEED = 0  # draws the images and patches of the bank

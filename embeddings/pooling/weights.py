@@ -1,11 +1,9 @@
-"""Distances of patches -> their weights, and what the distances say of the picture as a whole."""
+"""Distances of patches -> how much each patch counts."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from embeddings.pooling.settings import EXTENT_POINTS
 
 Floats = NDArray[np.float64]
 
@@ -51,23 +49,3 @@ def weigh_patches(distances: Floats, *, spread: float, tau: float) -> Floats:
     raised = np.exp(scaled - scaled.max())  # the largest is 1: nothing overflows
     weights: Floats = raised / raised.sum()
     return weights
-
-
-def describe_extent(standard: Floats) -> Floats:
-    """Describe how much of a picture is unlike the rest, and how unlike: quantiles of its patches.
-
-    A scratch and a stain may be made of the same patches: their share of the picture differs.
-
-    Parameters
-    ----------
-    standard : (h, w)
-        Distances in spreads above the bank's centre.
-
-    Returns
-    -------
-    (EXTENT_POINTS,) float64, ascending
-        Denser towards the top, where the defects are: at 1 - (1 - t)**2.
-    """
-    steps = np.linspace(0, 1, EXTENT_POINTS)
-    points: Floats = np.quantile(standard, 1 - (1 - steps) ** 2)
-    return points
