@@ -99,7 +99,8 @@ class ExtractorSpec:
         """Return the spec as JSON-ready values."""
         values = asdict(self)
         values["layers"] = list(self.layers)
-        values["window"] = None if self.window is None else list(self.window)
+        # As floats, as they are read back: 0 and 0.0 are one window and must be one hash.
+        values["window"] = None if self.window is None else [float(one) for one in self.window]
         # A store that has no use for a field added later is the store it was before.
         return {key: value for key, value in values.items() if _ADDED.get(key, _ANY) != value}
 

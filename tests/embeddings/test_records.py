@@ -145,3 +145,9 @@ def test_zero_rows_become_the_constant_row():
 
 def test_unit_rows_of_float32_do_not_overflow():
     assert np.allclose(unit_rows(np.full((1, 4), 1e30, np.float32)), 0.5)
+
+
+def test_a_window_in_whole_numbers_is_the_same_window():
+    whole = ExtractorSpec(name="texture", dim=3, window=(0, 255))
+    assert whole.hash == ExtractorSpec(name="texture", dim=3, window=(0.0, 255.0)).hash
+    assert whole.hash == ExtractorSpec.from_dict(whole.to_dict()).hash
