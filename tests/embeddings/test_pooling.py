@@ -1,0 +1,128 @@
+"""Patches, how unlike the rest they are, and what they weigh."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+torch = pytest.importorskip("torch")
+
+from embeddings.errors import StoreError  # noqa: E402
+from embeddings.orientations import embed_turned, turn_pictures  # noqa: E402
+from embeddings.pooling import (  # noqa: E402
+    Bank,
+    PatchMemory,
+    make_patches,
+    measure_against_reference,
+    pool_patches,
+    print_picture,
+    weigh_patches,
+)
+from embeddings.records import unit_rows  # noqa: E402
+
+CPU = torch.device("cpu")
+DISTANCES = arrays(np.float64, (3, 4), elements=st.floats(0, 100))
+
+
+@settings(max_examples=50, deadline=None)
+@given(DISTANCES, st.floats(0.01, 10), st.floats(0.01, 10))
+def test_weights_sum_to_one_and_rise_with_the_distance(distances, spread, tau):
+    weights = weigh_patches(distances, spread=spread, tau=tau)
+    assert 1 == pytest.approx(weights.sum())
+    order = np.argsort(distances, axis=None)
+    assert (np.diff(weights.ravel()[order]) >= 0).all()
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_patches_alike_count_the_same(spread):
+    weights = weigh_patches(np.full((3, 4), 0.7), spread=spread, tau=0.3)
+    np.testing.assert_allclose(weights, 1 / 12)
+
+
+def test_patches_are_unit_by_layer_and_meet_on_the_coarser_grid():
+    maps = {"layer2": torch.rand(2, 6, 8, 12), "layer3": torch.rand(2, 10, 4, 6)}
+    patches = make_patches(maps, ("layer2", "layer3"))
+    assert (2, 4, 6, 16) == tuple(patches.shape)
+    for part in (patches[..., :6], patches[..., 6:]):
+        torch.testing.assert_close(part.norm(dim=-1), torch.ones(2, 4, 6))
+
+
+def test_a_picture_of_one_patch_is_that_patch():
+    patches = torch.nn.functional.normalize(torch.rand(1, 1, 5), dim=-1).expand(3, 4, 5)
+    pooled = pool_patches(patches, torch.full((3, 4), 1 / 12), widths=[5])
+    torch.testing.assert_close(pooled, patches[0, 0])
+
+
+def make_bank(memory, images=4, patches=5, d=8, seed=0):
+    rng = np.random.default_rng(seed)
+    return Bank(
+        memory=memory,
+        patches=unit_rows(rng.normal(size=(images * patches, d))).astype(np.float16),
+        owners=np.repeat(np.arange(images, dtype=np.int32), patches),
+        prints=np.array([[f"print{i}"] for i in range(images)]),
+        centre=0.5,
+        spread=0.1,
+    )
+
+
+@pytest.mark.parametrize("memory", ["normals", "images"])
+@pytest.mark.parametrize("own", [None, 2])
+def test_distances_are_those_of_a_plain_search_without_the_own_image(memory, own):
+    bank = make_bank(memory)
+    patches = torch.nn.functional.normalize(torch.randn(1, 2, 3, 8), dim=-1)
+    found = PatchMemory(bank, CPU).measure(patches, ["stranger" if own is None else f"print{own}"])
+    known = torch.from_numpy(bank.patches.astype(np.float32))
+    all_ = torch.cdist(patches.reshape(6, 8), known).numpy().reshape(6, 4, 5)  # by image
+    kept = [i for i in range(4) if i != own]
+    nearest = all_[:, kept].min(axis=2)  # (6, images)
+    plain = nearest.min(axis=1) if memory == "normals" else nearest.mean(axis=1)
+    # The axes are as many as the dimensions here: nothing is left out.
+    np.testing.assert_allclose(found.ravel(), plain, atol=1e-3)
+
+
+def test_against_its_reference_only_what_changed_is_far():
+    golden = torch.nn.functional.normalize(torch.rand(1, 6, 6, 9), dim=-1)
+    changed = golden.clone()
+    changed[0, 2, 3] = -changed[0, 2, 3]
+    distances = measure_against_reference(changed, golden)[0]
+    assert (2, 3) == np.unravel_index(distances.argmax(), distances.shape)
+    assert distances.max() > 1
+    assert np.delete(distances.ravel(), 2 * 6 + 3).max() < 1e-3
+
+
+def test_a_reference_may_be_off_by_a_cell():
+    golden = torch.rand(1, 6, 6, 9)
+    moved = torch.roll(golden, 1, dims=2)
+    assert measure_against_reference(moved, golden)[0][:, 1:].max() < 1e-3
+    assert measure_against_reference(torch.roll(golden, 3, dims=2), golden)[0][:, 3:].min() > 0.01
+
+
+def test_a_bank_comes_back_and_is_known_by_all_of_it():
+    bank = make_bank("images")
+    again = Bank.from_arrays(bank.to_arrays())
+    assert bank.sha256 == again.sha256
+    assert make_bank("normals").sha256 != bank.sha256 != make_bank("images", seed=1).sha256
+    with pytest.raises(StoreError, match="other contents"):
+        Bank.from_arrays({"patches": bank.patches})
+
+
+def test_the_eight_ways_up_are_eight():
+    picture = np.random.default_rng(0).random((1, 1, 5, 7), dtype=np.float32)
+    prints = {print_picture(one[0]) for one in turn_pictures(picture, 8)}
+    assert 8 == len(prints)
+    assert [print_picture(picture[0])] == [print_picture(p[0]) for p in turn_pictures(picture, 1)]
+
+
+def test_a_vector_over_all_ways_up_does_not_change_with_the_way_up():
+    rng = np.random.default_rng(0)
+    axes = rng.normal(size=(36, 5))
+    batch = rng.random((3, 1, 6, 6), dtype=np.float32)
+
+    def embed(some):
+        return unit_rows(some.reshape(len(some), -1) @ axes)
+
+    vectors = [embed_turned(embed, turned, 8) for turned in turn_pictures(batch, 8)]
+    for other in vectors[1:]:
+        np.testing.assert_allclose(vectors[0], other, atol=1e-6)
+    assert not np.allclose(embed(batch), embed(batch[..., ::-1]), atol=1e-2)
