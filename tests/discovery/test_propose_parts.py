@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from discovery.stages.propose import KnownTypes, exemplars, novelty
+from discovery.clusterers import distances
+from discovery.stages.propose import KnownTypes, exemplars
 from discovery.stages.propose.exemplars import SHOWN, choose_exemplars, find_medoid
 from discovery.stages.propose.novelty import measure_novelty
 from embeddings.records import unit_rows
@@ -154,7 +155,7 @@ def test_novelty_is_a_share_and_known_images_have_none(m, n_known, seed, block):
         values=directions(n_known, 3, seed), labels=rng.choice(["a", "b", "c"], n_known)
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(novelty, "_BLOCK", block)
+        patch.setattr(distances, "_BLOCK_VALUES", block)
         value, nearest = measure_novelty(directions(m, 3, seed + 1), types)
         assert 0 <= value <= 1
         assert nearest in set(types.labels)
