@@ -22,8 +22,8 @@ from PIL import Image
 from embeddings.errors import ImageError, StoreError
 from embeddings.extract import ExtractOptions
 from embeddings.extract.choose import choose_extractor, make_extractor
-from embeddings.extract.references import COLUMN, Golden, join_channels, open_reference
-from embeddings.images import Picture, Region, prepare_picture
+from embeddings.extract.references import COLUMN, Golden, open_reference
+from embeddings.images import show_picture
 from embeddings.pooling import PatchWeights
 from embeddings.records import REFERENCE, Vectors
 from embeddings.reopen import Reopened, find_window, reopen_rows
@@ -54,7 +54,7 @@ def weigh_images(
     Raises
     ------
     StoreError
-        The store's vectors are not defect-weighted.
+        The store's vectors are not defect-weighted, or it looks at wafer maps by radius and angle.
     WeightsError
         The store's weights are not here.
     """
@@ -62,6 +62,11 @@ def weigh_images(
         raise StoreError(
             f"{store.path} has no heat maps: its vectors are the {store.spec.pooling} over the "
             "picture; expected a store made with --pooling defect"
+        )
+    if store.spec.view == "polar":
+        raise StoreError(
+            f"{store.path} has no heat maps: wafer maps were looked at by radius and angle, which "
+            "cannot be laid over a picture; expected a store made with another --view"
         )
     from embeddings.extract.defect import DefectExtractor
 
@@ -103,10 +108,12 @@ def _read_file(rows: pd.DataFrame, store: Store) -> list[tuple[str, NDArray[np.f
 
 def _prepare_rows(rows: pd.DataFrame, store: Store) -> Iterator[tuple[str, NDArray[np.float32]]]:
     for part in reopen_rows(rows, level=store.spec.level):
-        image = _prepare(part.picture, part.region, store)
+        window, golden = find_window(part.picture, store), None
         if store.spec.normals_sha256 == REFERENCE:
             golden = _open_golden(part).match(part.page, store.spec.level)
-            image = join_channels(image, _prepare(golden, part.region, store))
+        image = show_picture(
+            part.picture, store.spec, window=window, region=part.region, golden=golden
+        )
         yield part.row["image_id"], image
 
 
@@ -116,16 +123,3 @@ def _open_golden(part: Reopened) -> Golden:
     if golden is None:
         raise ImageError("its reference is not known")
     return golden
-
-
-def _prepare(picture: Picture, region: Region | None, store: Store) -> NDArray[np.float32]:
-    """Bring a picture to what the network saw of it."""
-    spec = store.spec
-    return prepare_picture(
-        picture,
-        window=find_window(picture, store),
-        size=spec.input_size,
-        fit=spec.fit,
-        resize=spec.resize,
-        region=region,
-    )

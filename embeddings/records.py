@@ -19,13 +19,14 @@ from embeddings.errors import StoreError
 Fit = Literal["pad", "stretch", "aspect", "none"]
 Resize = Literal["auto", "bilinear", "nearest"]
 Level = Literal["none", "plane", "line"]
+View = Literal["picture", "map", "polar"]
 Pooling = Literal["mean", "max", "gem", "defect"]
 Precision = Literal["float32", "bf16", "fp16"]
 
 REFERENCE = "reference"  # as normals_sha256: each picture is compared with its own golden image
 
 # Fields of a spec that earlier versions did not have, with what they did.
-_ADDED: dict[str, Any] = {"orientations": 1}
+_ADDED: dict[str, Any] = {"orientations": 1, "view": "picture"}
 _ANY = object()  # equal to nothing
 
 # One row of Vectors.rows; defect_px is the longest side of the defect box, in pixels.
@@ -59,6 +60,9 @@ class ExtractorSpec:
         "aspect" the longest side.
     fit, resize, level
         How an image is brought to that square, and whether AFM levelling comes first.
+    view : {"picture", "map", "polar"}
+        How pictures of few grey levels (wafer maps) are shown to the network, see
+        `embeddings.images.show`; all others are shown as they are.
     decoder, backend, precision : str
         Who decoded, who computed, and with which arithmetic: each moves neighbours.
     window : tuple of float or None
@@ -85,6 +89,7 @@ class ExtractorSpec:
     precision: Precision = "float32"
     window: tuple[float, float] | None = None
     orientations: int = 1
+    view: View = "picture"
     dim: int
 
     def __post_init__(self) -> None:

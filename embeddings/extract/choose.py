@@ -181,6 +181,7 @@ def _given(options: ExtractOptions, spec: ExtractorSpec) -> dict[str, Any]:
         "input_size": options.size,
         "fit": options.fit,
         "resize": options.resize,
+        "view": options.view,
         "level": options.level,
         "window": options.window,
         "layers": options.layers,

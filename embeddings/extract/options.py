@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from embeddings.errors import OptionError
-from embeddings.records import Level, Resize
+from embeddings.records import Level, Resize, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,10 @@ class ExtractOptions:
     resize: Resize | None = None
     """auto takes nearest for pictures of eight grey levels or fewer (wafer maps); a new store takes
     bilinear."""
+    view: View | None = None
+    """How pictures of eight grey levels or fewer are shown to the network: picture as they are, map
+    as a wafer map without lone bad dies, polar how dense bad dies lie by radius and angle. Level 0
+    is outside of the wafer, the next one a good die; a new store takes picture."""
     level: Level | None = None
     """AFM levelling: subtract a plane, or each scan line's median."""
     window: tuple[float, float] | None = None
@@ -92,8 +96,13 @@ class ExtractOptions:
             raise OptionError("--tile and --boxes: expected one of them, each cuts the pictures")
         if self.extractor == "texture" and self.asks_for_network:
             raise OptionError(
-                "--extractor texture has no weights, layers, pooling, turns or fit; leave these "
-                "out, or use --extractor resnet50"
+                "--extractor texture has no weights, layers, pooling, turns, view or fit; leave "
+                "these out, or use --extractor resnet50"
+            )
+        if self.view == "polar" and self.turns == 8:
+            raise OptionError(
+                "--turns 8 and --view polar: by angle a turned wafer is a shifted picture, not a "
+                "turned one; leave --turns out, or use --view map"
             )
         if self.pooling not in (None, "defect") and self.asks_for_bank:
             flag = "--tau" if self.normal is None else "--normal"
@@ -107,7 +116,7 @@ class ExtractOptions:
     @property
     def asks_for_network(self) -> bool:
         """Whether an option is given that only ResNet-50 has: then nothing else will do."""
-        network = (self.weights, self.layers, self.pooling, self.fit, self.turns)
+        network = (self.weights, self.layers, self.pooling, self.fit, self.turns, self.view)
         return self.asks_for_bank or any(x is not None for x in network)
 
     @property

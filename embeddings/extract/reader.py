@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from embeddings.errors import ImageError
 from embeddings.extract.ahead import run_ahead
 from embeddings.extract.metadata import pick_page
-from embeddings.extract.references import join_channels, open_reference
+from embeddings.extract.references import open_reference
 from embeddings.images import (
     Picture,
     Region,
     crop_box,
     image_id,
     level_picture,
-    prepare_picture,
     read_sizes,
+    show_picture,
     stream_pictures,
     tile_picture,
 )
@@ -144,25 +144,12 @@ def _prepare_page(
     whole = image_id(job.file_id, page=picture.page, n_pages=n_pages)
     for name, region, defect_px in _parts(picture, job, reading.recipe, whole):
         prepared.ids.append(name)
-        image = _prepare(picture, reading, region)
-        if reference is not None:
-            image = join_channels(image, _prepare(reference, reading, region))
+        window = reading.spec.window or reading.windows[picture.kind]
+        image = show_picture(picture, reading.spec, window=window, region=region, golden=reference)
         prepared.images.append(image)
         row = _make_row(picture, job, reading, region)
         parent = whole if region else ""
         prepared.rows.append(row | {"parent_id": parent, "defect_px": defect_px})
-
-
-def _prepare(picture: Picture, reading: Reading, region: Region | None) -> NDArray[np.float32]:
-    spec = reading.spec
-    return prepare_picture(
-        picture,
-        window=spec.window or reading.windows[picture.kind],
-        size=spec.input_size,
-        fit=spec.fit,
-        resize=spec.resize,
-        region=region,
-    )
 
 
 def _parts(

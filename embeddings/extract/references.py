@@ -9,9 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from embeddings.errors import ImageError, InputError, OptionError, TableError
 from embeddings.extract.metadata import ALL_PAGES
 from embeddings.extract.options import ExtractOptions
@@ -121,13 +118,6 @@ def open_reference(path: str | None, *, max_pixels: int) -> Golden | None:
         return Golden(path=path, pages=tuple(read_pictures(Path(path), max_pixels=max_pixels)))
     except ImageError as error:
         raise ImageError(f"its reference {path} cannot be used: {error}") from error
-
-
-def join_channels(image: NDArray[np.float32], golden: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Put the (c, h, w) of a reference behind a picture's; a grey one is spread to colour."""
-    channels = max(len(image), len(golden))
-    shape = (channels, *image.shape[1:])
-    return np.concatenate([np.broadcast_to(image, shape), np.broadcast_to(golden, shape)])
 
 
 def _read_column(source: Path) -> dict[str, str] | None:

@@ -1,7 +1,7 @@
 """Find, fingerprint and decode images, and bring them to the square a network sees.
 
 The way of one file: `find_images` -> `fingerprint_file` -> `stream_pictures` -> `level_picture`
--> `fix_window` (once a kind of picture) -> `prepare_picture`. What cannot be used raises
+-> `fix_window` (once a kind of picture) -> `show_picture`. What cannot be used raises
 `ImageError` with the reason; nothing unreadable is ever replaced or filled in.
 """
 
@@ -10,7 +10,8 @@ from embeddings.images.find import IMAGE_SUFFIXES, Found, find_images, fingerpri
 from embeddings.images.level import level_picture
 from embeddings.images.picture import Picture
 from embeddings.images.prepare import Fill, Frame, make_thumbnail, prepare_picture
-from embeddings.images.regions import Region, crop_box, image_id, tile_picture
+from embeddings.images.regions import Region, clip_region, crop_box, image_id, tile_picture
+from embeddings.images.show import show_picture
 from embeddings.images.windows import fix_window
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Frame",
     "Picture",
     "Region",
+    "clip_region",
     "crop_box",
     "find_images",
     "fingerprint_file",
@@ -30,6 +32,7 @@ __all__ = [
     "prepare_picture",
     "read_pictures",
     "read_sizes",
+    "show_picture",
     "stream_pictures",
     "tile_picture",
 ]

@@ -30,9 +30,9 @@ def draw_map(shown: NDArray[np.floating], view: MapView, *, size: int) -> NDArra
     Parameters
     ----------
     shown : (h, w) floating in [0, 1]
-        Grey levels: the lowest is outside of the wafer, the next is good, all others are bad; of
-        two levels the lower is good and nothing is outside. This is how wafer maps are coded
-        (WM-811K: 0 no die, 1 good, 2 bad).
+        Grey levels: 0 is outside of the wafer, the lowest between 0 and 1 is good, all others are
+        bad; of 0 and 1 alone, 0 is good and nothing is outside. This is how wafer maps are coded
+        (WM-811K: 0 no die, 1 good, 2 bad). Of one level nothing stands out: all is good.
     view : {"map", "polar"}
         "map": without bad dies that have fewer than two bad neighbours. "polar": density of bad
         dies by radius (rows, centre first) and angle (columns, a turn and a quarter).
@@ -51,12 +51,14 @@ def draw_map(shown: NDArray[np.floating], view: MapView, *, size: int) -> NDArra
     scaled = Image.fromarray(levels.astype(np.float32)).resize(
         (size, size), Image.Resampling.BILINEAR
     )
-    return np.asarray(scaled, dtype=np.float32)[None]
+    return np.array(scaled, dtype=np.float32)[None]  # a copy: Pillow's own memory is read-only
 
 
 def _read_map(shown: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which places are inside of the wafer and which are bad, cut to the wafer's box."""
     levels = np.unique(shown)
+    if len(levels) == 1:  # blank: nothing is known to be bad
+        return np.ones(shown.shape, bool), np.zeros(shown.shape, bool)
     between = levels[(levels > 0) & (levels < 1)]
     if not len(between):  # black and white: good and bad
         return np.ones(shown.shape, bool), shown > 0

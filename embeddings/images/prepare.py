@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from embeddings.errors import ImageError
 from embeddings.images.picture import Picture, has_few_levels
-from embeddings.images.regions import Region
+from embeddings.images.regions import Region, clip_region
 from embeddings.records import Fit, Resize
 
 Fill = Literal["edge", "mean", "black"]
@@ -113,13 +112,9 @@ def make_thumbnail(
 def _resize_region(picture: Picture, region: Region, *, frame: Frame) -> NDArray[np.generic]:
     """Resize a region to its place in the frame; returns (h, w, C) in native grey levels."""
     width, height = _target_size(region, frame)
-    left, right = max(region.x0, 0), min(region.x0 + region.width, picture.width)
-    top, bottom = max(region.y0, 0), min(region.y0 + region.height, picture.height)
-    if left >= right or top >= bottom:
-        raise ImageError(
-            f"the region {region.x0},{region.y0},{region.width},{region.height} lies outside "
-            f"of the {picture.width}x{picture.height} picture"
-        )
+    part = clip_region(region, picture.width, picture.height)
+    left, right = part.x0, part.x0 + part.width
+    top, bottom = part.y0, part.y0 + part.height
     x_from, x_to = _place(left - region.x0, right - region.x0, scale=(width, region.width))
     y_from, y_to = _place(top - region.y0, bottom - region.y0, scale=(height, region.height))
     inside = picture.pixels[top:bottom, left:right]

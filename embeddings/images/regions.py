@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from embeddings.errors import OptionError
+from embeddings.errors import ImageError, OptionError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,30 @@ def crop_box(
     x0 = math.floor((xmin + xmax - side) / 2)
     y0 = math.floor((ymin + ymax - side) / 2)
     return Region(x0=x0, y0=y0, width=side, height=side)
+
+
+def clip_region(region: Region, width: int, height: int) -> Region:
+    """Return the part of a region that lies inside a picture.
+
+    Parameters
+    ----------
+    region : Region
+    width, height : int
+        Of the picture, in pixels.
+
+    Raises
+    ------
+    ImageError
+        They have no pixel in common.
+    """
+    left, right = max(region.x0, 0), min(region.x0 + region.width, width)
+    top, bottom = max(region.y0, 0), min(region.y0 + region.height, height)
+    if left >= right or top >= bottom:
+        raise ImageError(
+            f"the region {region.x0},{region.y0},{region.width},{region.height} lies outside "
+            f"of the {width}x{height} picture"
+        )
+    return Region(x0=left, y0=top, width=right - left, height=bottom - top)
 
 
 def image_id(file_id: str, *, page: int = 0, n_pages: int = 1, region: Region | None = None) -> str:

@@ -71,6 +71,7 @@ def test_a_network_is_used_end_to_end_and_its_store_keeps_to_it(
         (("--size", "128"), "input_size: 256 != 128"),
         (("--pooling", "gem"), "pooling: mean != gem"),
         (("--fit", "pad"), "fit: none != pad"),
+        (("--view", "polar"), "view: picture != polar"),
         (("--resize", "nearest"), "resize: auto != nearest"),
         (("--level", "plane"), "level: none != plane"),
         (("--window", "0", "10"), "window: None != [0.0, 10.0]"),
@@ -119,6 +120,7 @@ def test_auto_without_weights_falls_back_to_texture_loudly(extract, make_images,
         ("--layers", "layer4"),
         ("--pooling", "mean"),
         ("--fit", "pad"),
+        ("--view", "map"),
     ],
 )
 def test_what_only_the_network_has_never_falls_back(extract, make_images, tmp_path, offline, words):

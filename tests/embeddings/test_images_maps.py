@@ -45,3 +45,10 @@ def test_of_two_levels_nothing_is_outside():
     drawn = draw_map(shown, "map", size=60)
     assert {0.5, 1.0} <= set(np.unique(drawn).tolist())
     assert drawn.min() >= 0.5
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+def test_of_one_level_all_is_good(level):
+    blank = np.full((20, 30), level)
+    assert {0.5} == set(np.unique(draw_map(blank, "map", size=40)).tolist())
+    assert not draw_map(blank, "polar", size=40).any()
