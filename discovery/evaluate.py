@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 import tyro
 
-from discovery.runs import Run, open_run, write_bytes
-from discovery.stages.duplicates import COPIES, group_files
+from discovery.runs import COPIES, Run, open_run, write_bytes
+from discovery.stages.duplicates import group_files
 from discovery.stages.score import score_clustering, score_once
 from discovery.stages.truth import Matched, TruthRow, match_truth, read_truth
 from embeddings.console import run_command, say, track

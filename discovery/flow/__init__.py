@@ -1,8 +1,8 @@
 """The only place that knows the order of the stages.
 
-``discover_types`` is one round: source -> vectors -> neighbours -> reduced rows -> clusters ->
-stability -> proposals -> handoff -> report. Each artefact is kept in the run with what it was
-made from, and made anew only when that has changed.
+``discover_types`` is one round: source -> vectors -> reduced rows -> neighbours -> copies ->
+clusters -> rare images -> proposals -> lineage -> handoff -> report. Each artefact is kept in the
+run with what it was made from, and made anew only when that has changed.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -5,9 +5,8 @@ import time
 import numpy as np
 
 from discovery.records import Duplicates, Neighbours
-from discovery.runs import Provenance, Run
+from discovery.runs import COPIES, Provenance, Run
 from discovery.stages.duplicates import (
-    COPIES,
     find_duplicates,
     make_reader,
     read_duplicates,

@@ -97,6 +97,10 @@ class RoundOptions:
     known: Path | None = None
     """Handoff with types already known (handoff.csv, handoff.json, their folder, or any CSV with
     path and label): its images are set aside, proposals are measured against its types."""
+    since: Path | None = None
+    """An earlier run: a new run goes on with its proposal ids, and tells what became of them."""
+    assign_noise: bool = False
+    """Give each image that is in no group to the one it has most ties to; it stays marked."""
     thumbnails: int = 3000
     """Small pictures kept in the report at most."""
     clusterer: ClusterChoice = field(default_factory=AutoOptions)

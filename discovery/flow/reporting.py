@@ -1,56 +1,80 @@
 """From a run to its report: thumbnails are read, facts gathered, the page drawn."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 
-from discovery.flow.options import RoundOptions
-from discovery.flow.sources import RoundSource
+from discovery.flow.material import Material
 from discovery.ledger import read_decisions, replay_decisions
+from discovery.records import LineageEntry
 from discovery.runs import CLUSTERING, LEDGER, NEIGHBOURS, PROPOSALS, Run, package_versions
+from discovery.runs.lineage import LINEAGE, read_lineage
 from discovery.stages.report import ReportData, ReportFacts, choose_thumbnails, render_report
-from embeddings.records import Vectors
+from embeddings.console import get_logger
+from embeddings.errors import WeightsError
 from embeddings.thumbnails import read_thumbnails
 
 LISTED = 200  # quarantined files named in the report; the rest are counted, all are in the CSV
 
 
-def compose_report(
-    run: Run, source: RoundSource, vectors: Vectors, *, given: Path, options: RoundOptions
-) -> bytes:
-    """Draw the report of a run as it stands.
-
-    Parameters
-    ----------
-    vectors : Vectors
-        Of the run's images; their rows say where each image's pixels are.
-    given : Path
-        The source as the user typed it.
-    """
+def compose_report(material: Material) -> bytes:
+    """Draw the report of a run as it stands."""
+    run, given = material.run, material.given
     clustering, layout = run.load_clustering(), run.load_layout()
     proposals = run.load_proposals()
-    shown = choose_thumbnails(clustering, proposals, limit=options.thumbnails)
+    rarity = material.rank_rare()
+    shown = choose_thumbnails(
+        clustering, proposals, limit=material.options.thumbnails, rarity=rarity
+    )
     decided = replay_decisions(read_decisions(run.path / LEDGER))
+    pictures = read_thumbnails(material.vectors, shown, material.source.store)
     data = ReportData(
         clustering=clustering,
         xy=layout.xy,
         paths=layout.paths,
         proposals=proposals,
-        thumbnails=read_thumbnails(vectors, shown, source.store),
+        thumbnails=pictures,
         labels={
             name: decision.label for name, decision in decided.proposals.items() if decision.label
         },
-        facts=_gather_facts(run, source, given, options),
+        rarity=rarity,
+        heats=_draw_heats(material, [one.medoid for one in proposals], pictures),
+        history=_find_history(run),
+        facts=_gather_facts(material),
         title=f"Defect types proposed for {given.name or given}",
     )
     return render_report(data).encode()
 
 
-def _gather_facts(run: Run, source: RoundSource, given: Path, options: RoundOptions) -> ReportFacts:
+def _find_history(run: Run) -> LineageEntry | None:
+    """Return what the last round changed; of a first round there is nothing to tell."""
+    entries = read_lineage(run.path / LINEAGE)
+    return entries[-1] if len(entries) > 1 or (entries and entries[0].since) else None
+
+
+def _draw_heats(
+    material: Material, medoids: list[str], pictures: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """Colour the medoids where they are unlike the rest, where the vectors were made so."""
+    store = material.source.store
+    if not store.spec.bank_sha256:
+        return {}
+    from embeddings.heat import draw_heat, weigh_images
+
+    try:
+        heats = weigh_images(material.vectors, medoids, store, options=material.options.extract)
+    except WeightsError as error:
+        get_logger().warning("WARNING: the report has no heat maps: %s", error)
+        return {}
+    return {name: draw_heat(pictures[name], heats[name]) for name in heats if name in pictures}
+
+
+def _gather_facts(material: Material) -> ReportFacts:
+    run, source, options = material.run, material.source, material.options
     spec = source.store.spec
     entries = {name: run.entry(name) or {} for name in (NEIGHBOURS, CLUSTERING, PROPOSALS)}
     layers = "+".join(spec.layers)
     return ReportFacts(
-        source=str(given),
+        source=str(material.given),
         run=str(run.path),
         extractor=f"{spec.name} ({spec.weights}), {layers} {spec.pooling}"
         if spec.weights
@@ -69,6 +93,7 @@ def _gather_facts(run: Run, source: RoundSource, given: Path, options: RoundOpti
         quarantined=source.quarantined[:LISTED],
         quarantined_count=len(source.quarantined),
         ignored=source.ignored,
+        copies=material.copies.describe(),
         warnings=source.warnings,
         made_at=datetime.now().astimezone().isoformat(sep=" ", timespec="minutes"),
     )

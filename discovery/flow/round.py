@@ -3,47 +3,40 @@
 Read `discover_types` for the order. Each method of `_Round` is one stage: how its artefact would
 be made now, whether the one in the run was made just so, and if not, making it. What a stage
 needs is imported there, so that a round with nothing to do loads neither torch nor UMAP.
+What they share is in `Material`.
 """
 
 import getpass
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from discovery.flow.ancestry import keep_ids, settle_lineage
+from discovery.flow.material import Material
 from discovery.flow.options import RoundOptions
 from discovery.flow.settings import DRAWS, MIN_IMAGES, describe_choice, describe_graph
-from discovery.flow.sources import RoundSource, open_round, split_known
+from discovery.flow.sources import open_round, split_known
 from discovery.ledger import read_decisions
-from discovery.records import Layout, Neighbours
+from discovery.records import Layout
 from discovery.runs import (
+    ASSOCIATIONS,
     CLUSTERING,
+    COPIES,
     LEDGER,
     NEIGHBOURS,
     PROPOSALS,
+    RARE,
     REPORT,
-    Provenance,
     Run,
     create_run,
     hash_bytes,
-    hash_file,
 )
+from discovery.runs.lineage import LINEAGE
 from discovery.stages.handback import absorb_handoff, publish_handoff
 from embeddings.console import stage
 from embeddings.errors import InputError, OptionError
-from embeddings.records import Vectors
-
-if TYPE_CHECKING:
-    from discovery.flow.route import Partitioned
-
-COMMAND = "discovery.cluster"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,38 +78,41 @@ def discover_types(source: Path, out: Path, *, options: RoundOptions | None = No
     _check_places(source, out, options.known)
     run = create_run(out)
     # What a person typed into handoff.csv goes into the ledger before anything is made anew.
-    absorb_handoff(run, by=_find_user(), at=datetime.now(UTC).isoformat(timespec="seconds"))
+    absorb_handoff(run, by=_find_user(), at=_find_now())
     read_decisions(run.path / LEDGER)  # a damaged ledger is told before the work, not after it
-    opened = open_round(source, out, options=options.extract, known=options.known)
-    round_ = _Round(source, run, opened, options)
+    # What a crash left untold is told while its clusters are still there.
+    settle_lineage(run, at=_find_now(), since=options.since)
+    round_ = _Round(_open(source, run, options))
     round_.check_images()
     round_.build_neighbours()
+    round_.find_copies()
     round_.cluster()
+    round_.rank_rare()
     round_.propose()
+    round_.tell_lineage()
     publish_handoff(run)
     round_.report()
     return round_.summary()
 
 
+def _open(source: Path, run: Run, options: RoundOptions) -> Material:
+    """Bring the source's images into a store, and set those of known types aside."""
+    opened = open_round(source, run.path, options=options.extract, known=options.known)
+    known = None
+    if options.known is not None:
+        opened, vectors, labels = split_known(opened, options.known)
+        known = (vectors, labels)
+    run.set_store(opened.identity)
+    return Material(source, run, opened, known=known, options=options)
+
+
 class _Round:
-    """One call's state: the stages in order, each skipped while its artefact is current."""
+    """One call's stages in order, each skipped while its artefact is current."""
 
-    def __init__(self, source: Path, run: Run, opened: RoundSource, options: RoundOptions) -> None:
-        self.given, self.run, self.options = source, run, options
-        self.source = opened
-        self.known: tuple[Vectors, NDArray[np.str_]] | None = None
-        if options.known is not None:
-            self.source, vectors, labels = split_known(opened, options.known)
-            self.known = (vectors, labels)
-        run.set_store(self.source.identity)
-
-    @cached_property
-    def vectors(self) -> Vectors:
-        """The vectors, read when a stage first needs them."""
-        with stage("read vectors") as facts:
-            vectors = self.source.load_vectors()
-            facts.update(images=len(vectors), dimensions=vectors.spec.dim)
-        return vectors
+    def __init__(self, material: Material) -> None:
+        self.material = material
+        self.run, self.options = material.run, material.options
+        self.source = material.source
 
     def check_images(self) -> None:
         """Refuse to group fewer images than make a group, or than the clusters asked for."""
@@ -134,72 +130,102 @@ class _Round:
     def build_neighbours(self) -> None:
         """Find the k-nearest-neighbour graph that the map and the clusters share."""
         spec = describe_graph(len(self.source.ids))
-        made_by = self._provenance(spec, {"vectors": self.source.digest})
+        made_by = self.material.provenance(spec, self.material.vectors_input())
         if self.run.is_current(NEIGHBOURS, made_by):
             return
         from discovery.stages.neighbours import build_neighbours
 
         start = time.monotonic()
         with stage("neighbours") as facts:
-            graph = build_neighbours(self._graph_rows, spec["k"], seed=self.options.seed)
+            graph = build_neighbours(self.material.graph_rows, spec["k"], seed=self.options.seed)
             facts.update(images=len(graph), k=spec["k"], exact=graph.exact)
         seconds = time.monotonic() - start
-        self.run.save_neighbours(graph, self.vectors.ids, made_by, seconds=seconds)
+        self.run.save_neighbours(graph, self.material.vectors.ids, made_by, seconds=seconds)
+
+    def find_copies(self) -> None:
+        """Look for copies among the nearest neighbours: they count once as evidence."""
+        if not self.run.is_current(COPIES, self.material.copies_made_by()):
+            _ = self.material.copies  # found, and written
 
     def cluster(self) -> None:
         """Group the images and lay out the 2-D map."""
-        made_by = self._provenance(
-            describe_choice(self.options.clusterer, len(self.source.ids)),
-            {"vectors": self.source.digest} | self._file_inputs(NEIGHBOURS),
+        material = self.material
+        spec = describe_choice(self.options.clusterer, len(self.source.ids))
+        made_by = material.provenance(
+            spec | {"assign_noise": self.options.assign_noise},
+            material.vectors_input() | material.file_inputs(NEIGHBOURS, COPIES),
         )
         if self.run.is_current(CLUSTERING, made_by):
             return
         from discovery.flow.route import map_rows
+        from discovery.stages.duplicates import thin_clusters
+        from discovery.stages.rarity import assign_noise
 
         start = time.monotonic()
         with stage("cluster") as facts:
-            found = self._partitioned.clustering
+            # Copies of a single picture are no type.
+            found = thin_clusters(material.partitioned.clustering, material.copies, 2)
             noise = int((found.labels < 0).sum())
             facts.update(by=found.made_by, clusters=found.k, noise=f"{noise} images")
+            if self.options.assign_noise:
+                found = assign_noise(found, material.graph)
         with stage("map"):
-            xy = map_rows(self._graph_rows, self._graph(), seed=self.options.seed)
-        layout = Layout(
-            ids=found.ids, paths=tuple(tuple(p) for p in self.vectors.rows["paths"]), xy=xy
-        )
+            xy = map_rows(material.graph_rows, material.graph, seed=self.options.seed)
+        paths = tuple(tuple(p) for p in material.vectors.rows["paths"])
+        layout = Layout(ids=found.ids, paths=paths, xy=xy)
         seconds = time.monotonic() - start
         self.run.save_clustering(found, layout, made_by, seconds=seconds)
 
+    def rank_rare(self) -> None:
+        """Order the images that are in no cluster, or far out in theirs, rarest first."""
+        made_by = self.material.provenance({}, self.material.file_inputs(NEIGHBOURS, CLUSTERING))
+        if self.run.is_current(RARE, made_by):
+            return
+        from discovery.stages.rarity import tabulate_rare
+
+        start = time.monotonic()
+        clustering, layout = self.run.load_clustering(), self.run.load_layout()
+        data = tabulate_rare(self.material.rank_rare(), clustering, layout.paths)
+        self.run.save_bytes(RARE, data, made_by, seconds=time.monotonic() - start)
+
     def propose(self) -> None:
         """Measure each cluster's evidence and make proposals of them."""
-        made_by = self._provenance(
-            {"draws": DRAWS}, self._file_inputs(CLUSTERING) | self._known_input()
+        material = self.material
+        made_by = material.provenance(
+            {"draws": DRAWS, "associations": 1},
+            material.file_inputs(CLUSTERING, COPIES)
+            | {"metadata": self.source.metadata_digest}
+            | material.known_input(),
         )
-        if self.run.is_current(PROPOSALS, made_by):
+        if all(self.run.is_current(name, made_by) for name in (ASSOCIATIONS, PROPOSALS)):
             return
-        from discovery.stages.propose import KnownTypes, propose_types
-        from discovery.stages.stability import measure_stability
+        from discovery.flow.proposing import draft_proposals
+        from discovery.stages.enrich import format_associations
 
         start = time.monotonic()
         clustering = self.run.load_clustering()
-        with stage("stability") as facts:
-            parts = self._partitioned
-            stability = measure_stability(
-                parts.reduced, clustering, fit=parts.fit, seed=self.options.seed, draws=DRAWS
-            )
-            facts.update(clusters=clustering.k)
-        with stage("propose") as facts:
-            known = None
-            if self.known is not None:
-                known = KnownTypes(values=self.known[0].values, labels=self.known[1])
-            proposals = propose_types(self.vectors, clustering, stability, known=known)
-            facts.update(proposals=len(proposals))
+        drafts, enrichment = draft_proposals(material, clustering)
+        proposals = keep_ids(
+            self.run, clustering, drafts, vectors=material.vectors, since=self.options.since
+        )
+        table = format_associations(proposals, enrichment)
+        self.run.save_bytes(ASSOCIATIONS, table, made_by)
         self.run.save_proposals(proposals, made_by, seconds=time.monotonic() - start)
+
+    def tell_lineage(self) -> None:
+        """Write down what became of the proposals of the round before."""
+        settle_lineage(
+            self.run,
+            at=_find_now(),
+            load_vectors=lambda: self.material.vectors,
+            since=self.options.since,
+        )
 
     def report(self) -> None:
         """Draw the page that a person looks at."""
-        made_by = self._provenance(
+        made_by = self.material.provenance(
             {"thumbnails": self.options.thumbnails},
-            self._file_inputs(CLUSTERING, PROPOSALS, LEDGER)
+            self.material.file_inputs(CLUSTERING, RARE, PROPOSALS, LEDGER, LINEAGE)
             | {"quarantine": hash_bytes(repr(self.source.quarantined).encode())},
         )
         if self.run.is_current(REPORT, made_by):
@@ -208,9 +234,7 @@ class _Round:
 
         start = time.monotonic()
         with stage("report") as facts:
-            page = compose_report(
-                self.run, self.source, self.vectors, given=self.given, options=self.options
-            )
+            page = compose_report(self.material)
             facts.update(size=f"{len(page) / 1e6:.1f} MB")
         self.run.save_bytes(REPORT, page, made_by, seconds=time.monotonic() - start)
 
@@ -223,47 +247,6 @@ class _Round:
             images=len(images),
             proposals=len(self.run.load_proposals()),
             noise=int((images["cluster_id"] < 0).sum()),
-        )
-
-    def _graph(self) -> Neighbours:
-        return self.run.load_neighbours(self.vectors.ids)
-
-    @cached_property
-    def _graph_rows(self) -> NDArray[np.float32]:
-        """The reduced rows, (n, p), that the neighbour graph is made of."""
-        from discovery.flow.route import reduce_vectors
-
-        with stage("reduce") as facts:
-            rows = reduce_vectors(self.vectors, seed=self.options.seed)
-            facts.update(images=len(rows), dimensions=rows.shape[1])
-        return rows
-
-    @cached_property
-    def _partitioned(self) -> "Partitioned":
-        """The clusters; the stability draws from the same reduced rows by the same method."""
-        from discovery.flow.route import partition_vectors
-
-        return partition_vectors(
-            self.vectors,
-            self._graph_rows,
-            self._graph(),
-            choice=self.options.clusterer,
-            seed=self.options.seed,
-        )
-
-    def _known_input(self) -> dict[str, str]:
-        if self.known is None:
-            return {}
-        pairs = sorted(zip(self.known[0].ids.tolist(), self.known[1].tolist(), strict=True))
-        return {"known": hash_bytes(repr(pairs).encode())}
-
-    def _file_inputs(self, *names: str) -> dict[str, str]:
-        there = [name for name in names if (self.run.path / name).exists()]
-        return {name: hash_file(self.run.path / name) for name in there}
-
-    def _provenance(self, spec: Mapping[str, Any], inputs: Mapping[str, str]) -> Provenance:
-        return Provenance(
-            command=COMMAND, spec=dict(spec), seed=self.options.seed, inputs=dict(inputs)
         )
 
 
@@ -288,3 +271,7 @@ def _find_user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"user {os.getuid()}"
+
+
+def _find_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -80,6 +80,7 @@ def partition_vectors(
         made_by=choice.name,
         spec=describe_choice(choice, n),
         neighbours=neighbours if isinstance(choice, AutoOptions) else None,
+        graph=neighbours,
     )
 
     def fit(part: NDArray[np.float32]) -> NDArray[np.int32]:

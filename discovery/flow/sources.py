@@ -55,6 +55,14 @@ class RoundSource:
         return hash_bytes(json.dumps(parts, sort_keys=True).encode())
 
     @property
+    def metadata_digest(self) -> str:
+        """sha256 over what is known of the images beside their look."""
+        rows = self.store.rows()
+        wanted = rows[rows["image_id"].isin(self.ids)]
+        pairs = sorted(zip(wanted["image_id"].tolist(), wanted["metadata"].tolist(), strict=True))
+        return hash_bytes(json.dumps(pairs).encode())
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What the handoff says of the store."""
         return {

@@ -18,12 +18,15 @@ from discovery.runs.files import (
     write_bytes,
 )
 from discovery.runs.folder import (
+    ASSOCIATIONS,
     CLUSTERING,
+    COPIES,
     HANDOFF_CSV,
     HANDOFF_JSON,
     LEDGER,
     NEIGHBOURS,
     PROPOSALS,
+    RARE,
     REPORT,
     Run,
     create_run,
@@ -32,12 +35,15 @@ from discovery.runs.folder import (
 from discovery.runs.provenance import Provenance, package_versions
 
 __all__ = [
+    "ASSOCIATIONS",
     "CLUSTERING",
+    "COPIES",
     "HANDOFF_CSV",
     "HANDOFF_JSON",
     "LEDGER",
     "NEIGHBOURS",
     "PROPOSALS",
+    "RARE",
     "REPORT",
     "Provenance",
     "Run",

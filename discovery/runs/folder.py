@@ -29,6 +29,9 @@ LEDGER = "decisions.jsonl"
 HANDOFF_CSV = "handoff.csv"
 HANDOFF_JSON = "handoff.json"
 REPORT = "report.html"
+COPIES = "duplicates.csv"
+RARE = "rare.csv"
+ASSOCIATIONS = "associations.csv"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from discovery.clusterers.reach import find_usual, measure_reach
 from discovery.records import NOISE, Clustering, Neighbours, Rarity
 from discovery.runs.files import format_csv
 
-RARE = "rare.csv"  # its name in the run
 COLUMNS = (
     "rank", "image_id", "path", "outlier_score", "nearest_cluster", "distance_ratio", "group",
 )  # fmt: skip

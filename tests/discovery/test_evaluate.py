@@ -7,8 +7,8 @@ from PIL import Image
 
 from discovery.evaluate import EvaluateOptions, main
 from discovery.records import Clustering, Duplicates, Layout
-from discovery.runs import Provenance, create_run
-from discovery.stages.duplicates import COPIES, tabulate_duplicates
+from discovery.runs import COPIES, Provenance, create_run
+from discovery.stages.duplicates import tabulate_duplicates
 from embeddings.console import run_command
 from embeddings.images import fingerprint_file
 

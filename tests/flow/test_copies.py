@@ -6,8 +6,7 @@ from PIL import Image
 
 from discovery.flow import copies
 from discovery.flow.copies import find_copies
-from discovery.runs import Provenance, create_run
-from discovery.stages.duplicates import COPIES
+from discovery.runs import COPIES, Provenance, create_run
 from discovery.stages.neighbours import build_neighbours
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.store import open_store

@@ -10,7 +10,6 @@ from discovery.stages.duplicates.counting import count_distinct, thin_clusters
 from discovery.stages.duplicates.likeness import Likeness, compare_pictures
 from discovery.stages.duplicates.reading import Grey, make_reader, shrink_grey
 from discovery.stages.duplicates.table import (
-    COPIES,
     group_files,
     read_duplicates,
     tabulate_duplicates,
@@ -18,7 +17,6 @@ from discovery.stages.duplicates.table import (
 from discovery.stages.duplicates.verb import find_duplicates
 
 __all__ = [
-    "COPIES",
     "Grey",
     "Likeness",
     "compare_pictures",

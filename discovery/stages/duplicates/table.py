@@ -11,7 +11,6 @@ from discovery.records.duplicates import Duplicates
 from discovery.runs.files import format_csv
 from embeddings.errors import RunError
 
-COPIES = "duplicates.csv"  # its name in the run
 COLUMNS = ("group", "image_id", "path", "kind", "similarity", "kept")
 
 

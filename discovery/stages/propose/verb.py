@@ -76,7 +76,7 @@ def propose_types(
 
 
 def name_proposal(medoid: str) -> str:
-    """Name a proposal after its medoid: the same group keeps its name when it is found again."""
+    """Name a proposal that is new after its medoid; an older group keeps the id it had."""
     return "P" + hashlib.sha256(medoid.encode()).hexdigest()[:8]
 
 

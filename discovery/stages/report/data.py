@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.records import Clustering, Proposal, Rarity
+from discovery.records import Clustering, LineageEntry, Proposal, Rarity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class ReportFacts:
         How many there were in all, where the list was cut.
     ignored : int
         Files that are not images.
+    copies : str
+        What was found of copies, in one line.
     warnings : sequence of str
         What a reader must know before trusting the page.
     made_at : str
@@ -53,6 +55,7 @@ class ReportFacts:
     quarantined: Sequence[tuple[str, str]] = ()
     quarantined_count: int | None = None
     ignored: int = 0
+    copies: str = ""
     warnings: Sequence[str] = ()
     made_at: str = ""
 
@@ -90,6 +93,10 @@ class ReportData:
         What was decided so far.
     rarity : Rarity or None
         The order of the rare images; None where only outlier scores are known.
+    heats : mapping of image id to bytes
+        JPEG of a picture coloured where it is unlike the rest, for some of the medoids.
+    history : LineageEntry or None
+        What became of the proposals of the round before; None where there was none.
     facts : ReportFacts
     title : str
     """
@@ -101,6 +108,8 @@ class ReportData:
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     rarity: Rarity | None = None
+    heats: Mapping[str, bytes] = field(default_factory=dict)
+    history: LineageEntry | None = None
     facts: ReportFacts = field(default_factory=ReportFacts)
     title: str = "Proposed defect types"
 

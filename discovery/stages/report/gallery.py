@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from discovery.pages.encode import encode_picture
 from discovery.pages.html import Markup, join, node
 from discovery.records import Proposal
+from discovery.stages.report.associated import render_associations
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.figures import count_memberships, count_paths
 from discovery.stages.report.marks import render_bar, render_columns, render_mark
@@ -20,7 +22,6 @@ from discovery.stages.report.words import (
     write_count,
     write_share,
     write_sizes,
-    write_value,
 )
 
 _KINDS = {
@@ -28,7 +29,6 @@ _KINDS = {
     "edge": "least typical",
     "diverse": "unlike each other",
 }
-_ASSOCIATIONS_SHOWN = 6
 
 
 class _Page:
@@ -94,11 +94,16 @@ def _render_card(page: _Page, proposal: Proposal) -> Markup:
         _render_head(page, proposal),
         node(
             "div",
-            render_shot(page.data, medoid, f"{name}, medoid", class_="medoid"),
+            node(
+                "div",
+                render_shot(page.data, medoid, f"{name}, medoid", class_="medoid"),
+                _render_heat(page.data.heats.get(proposal.medoid)),
+            ),
             node("div", _render_evidence(page, proposal), class_="facts"),
             class_="body",
         ),
         node("div", rows, class_="exemplars"),
+        render_associations(proposal.associations),
         id=f"type-{proposal.rank}",
         class_="panel card",
         data_cluster=proposal.cluster_id,
@@ -139,11 +144,24 @@ def _render_evidence(page: _Page, proposal: Proposal) -> Markup:
     rows = [_render_measure(measure) for measure in weigh_evidence(proposal, page.ranked)]
     rows.append(_render_memberships(page, proposal))
     sizes = write_sizes(proposal.size_um)
+    if proposal.distinct is not None and proposal.distinct < proposal.size:
+        count = write_count(proposal.distinct)
+        rows.append(_render_fact("Distinct", count, "copies counted once"))
     if sizes:
         rows.append(_render_fact("Size", sizes, "longest side, 5th to 95th percentile"))
-    for name, value in list(proposal.associations.items())[:_ASSOCIATIONS_SHOWN]:
-        rows.append(_render_fact(str(name), write_value(value), "in common"))
     return node("dl", join(rows), class_="evidence")
+
+
+def _render_heat(heat: bytes | None) -> Markup | None:
+    if heat is None:
+        return None
+    said = "where it is unlike the rest"
+    return node(
+        "figure",
+        node("img", alt=f"Medoid, red {said}", src=encode_picture(heat)),
+        node("figcaption", said, class_="quiet"),
+        class_="heat",
+    )
 
 
 def _render_measure(measure: Evidence) -> Markup:

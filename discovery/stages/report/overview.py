@@ -14,7 +14,7 @@ def render_overview(data: ReportData) -> Markup:
     return node(
         "header",
         _render_title(data),
-        _render_figures(summary),
+        _render_figures(summary, data.facts.copies),
         _render_warnings(data),
         _render_steps(data, summary),
         class_="overview",
@@ -45,8 +45,10 @@ def _render_title(data: ReportData) -> Markup:
     )
 
 
-def _render_figures(summary: Summary) -> Markup:
-    duplicates = summary.duplicates and f"{write_count(summary.duplicates, 'exact duplicate')}"
+def _render_figures(summary: Summary, copies: str) -> Markup:
+    duplicates = copies or (
+        f"{write_count(summary.duplicates, 'exact duplicate')}" if summary.duplicates else ""
+    )
     named = f"{write_count(summary.named)} named so far" if summary.named else "none named yet"
     figures = [
         (write_count(summary.images), "images", duplicates or "no exact duplicates"),

@@ -12,10 +12,12 @@ from discovery.stages.report.atlas import find_labels, name_clusters, render_atl
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.figures import SHAPES, assign_marks, fit_map, locate_clusters
 from discovery.stages.report.gallery import render_gallery
+from discovery.stages.report.history import render_history
 from discovery.stages.report.making import render_making
 from discovery.stages.report.overview import render_overview
 from discovery.stages.report.rare import render_rare
 
+_STYLES = ("report.css", "associated.css")
 # In the order in which they use each other; together they are one script.
 _SCRIPTS = (
     "data.js",
@@ -49,7 +51,7 @@ def render_report(report: ReportData) -> str:
     ValueError
         A thumbnail is no JPEG, PNG or WebP.
     """
-    style = _read_asset("report.css")
+    style = "".join(_read_asset(name) for name in _STYLES)
     script = _join_scripts()
     policy = (
         "default-src 'none'; img-src data: file:; base-uri 'none'; form-action 'none'; "
@@ -70,7 +72,14 @@ def render_report(report: ReportData) -> str:
 
 
 def _render_sections(report: ReportData, marks: list[tuple[int, int]]) -> Markup:
-    found = node("div", render_rare(report), render_gallery(report, marks), class_="found")
+    ranks = {proposal.proposal_id: proposal.rank for proposal in report.proposals}
+    found = node(
+        "div",
+        render_history(report.history, ranks),
+        render_rare(report),
+        render_gallery(report, marks),
+        class_="found",
+    )
     unscripted = node(
         "noscript", node("p", "Pictures and map need JavaScript, which is off.", class_="warnings")
     )

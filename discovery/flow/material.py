@@ -1,0 +1,137 @@
+"""What the stages of one round share: the source, its vectors, the graph rows, and the provenance.
+
+Everything is made when a stage first asks for it, so that a round with nothing to do loads neither
+torch nor UMAP.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.flow.options import RoundOptions
+from discovery.flow.sources import RoundSource
+from discovery.records import Duplicates, Neighbours, Rarity
+from discovery.runs import NEIGHBOURS, Provenance, Run, hash_bytes, hash_file
+from embeddings.console import stage
+from embeddings.records import Vectors
+
+if TYPE_CHECKING:
+    from discovery.flow.route import Partitioned
+
+COMMAND = "discovery.cluster"
+
+
+class Material:
+    """What one call works on.
+
+    Parameters
+    ----------
+    given : Path
+        The source as the user typed it.
+    run : Run
+    source : RoundSource
+        The images to discover.
+    known : (Vectors, (m,) array of str) or None
+        Images of known types that were set aside, and their labels.
+    options : RoundOptions
+    """
+
+    def __init__(
+        self,
+        given: Path,
+        run: Run,
+        source: RoundSource,
+        *,
+        known: tuple[Vectors, NDArray[np.str_]] | None,
+        options: RoundOptions,
+    ) -> None:
+        self.given, self.run, self.source = given, run, source
+        self.known, self.options = known, options
+
+    @property
+    def seed(self) -> int:
+        """Of everything random."""
+        return self.options.seed
+
+    @cached_property
+    def vectors(self) -> Vectors:
+        """The vectors of the images to discover."""
+        with stage("read vectors") as facts:
+            vectors = self.source.load_vectors()
+            facts.update(images=len(vectors), dimensions=vectors.spec.dim)
+        return vectors
+
+    @cached_property
+    def graph_rows(self) -> NDArray[np.float32]:
+        """The reduced rows, (n, p), that the neighbour graph is made of."""
+        from discovery.flow.route import reduce_vectors
+
+        with stage("reduce") as facts:
+            rows = reduce_vectors(self.vectors, seed=self.seed)
+            facts.update(images=len(rows), dimensions=rows.shape[1])
+        return rows
+
+    @property
+    def graph(self) -> Neighbours:
+        """The neighbour graph that is in the run."""
+        return self.run.load_neighbours(self.vectors.ids)
+
+    @cached_property
+    def partitioned(self) -> "Partitioned":
+        """The clusters; the stability draws from the same reduced rows by the same method."""
+        from discovery.flow.route import partition_vectors
+
+        return partition_vectors(
+            self.vectors,
+            self.graph_rows,
+            self.graph,
+            choice=self.options.clusterer,
+            seed=self.seed,
+        )
+
+    def copies_made_by(self) -> Provenance:
+        """Return how duplicates.csv is made now."""
+        return self.provenance({"copies": 1}, self.vectors_input() | self.file_inputs(NEIGHBOURS))
+
+    @cached_property
+    def copies(self) -> Duplicates:
+        """The copies among the images; written into the run when they are not there."""
+        from discovery.flow.copies import find_copies
+
+        return find_copies(self.run, self.vectors, self.graph, made_by=self.copies_made_by())
+
+    def rank_rare(self) -> Rarity:
+        """Order the run's rare images, by its clusters and its graph."""
+        from discovery.stages.rarity import rank_rare
+
+        return rank_rare(self.run.load_clustering(), self.graph)
+
+    @property
+    def metadata(self) -> list[str]:
+        """What is known of each image beside its look: a JSON object each, or nothing."""
+        found: list[str] = self.vectors.rows["metadata"].tolist()
+        return found
+
+    def known_input(self) -> dict[str, str]:
+        """Return what an artefact that is measured against known types depends on."""
+        if self.known is None:
+            return {}
+        pairs = sorted(zip(self.known[0].ids.tolist(), self.known[1].tolist(), strict=True))
+        return {"known": hash_bytes(repr(pairs).encode())}
+
+    def vectors_input(self) -> dict[str, str]:
+        """Return what an artefact that is made of the vectors depends on."""
+        return {"vectors": self.source.digest}
+
+    def file_inputs(self, *names: str) -> dict[str, str]:
+        """Return the sha256 of those files of the run that are there."""
+        there = [name for name in names if (self.run.path / name).exists()]
+        return {name: hash_file(self.run.path / name) for name in there}
+
+    def provenance(self, spec: Mapping[str, Any], inputs: Mapping[str, str]) -> Provenance:
+        """Return how an artefact is made now."""
+        return Provenance(command=COMMAND, spec=dict(spec), seed=self.seed, inputs=dict(inputs))
