@@ -54,14 +54,14 @@ def weigh_images(
     Raises
     ------
     StoreError
-        The store's vectors are not defect-weighted, or it looks at wafer maps by radius and angle.
+        The store's vectors are not weighted by place, or its view of wafer maps is polar.
     WeightsError
         The store's weights are not here.
     """
-    if store.spec.pooling != "defect":
+    if not store.spec.compares:
         raise StoreError(
             f"{store.path} has no heat maps: its vectors are the {store.spec.pooling} over the "
-            "picture; expected a store made with --pooling defect"
+            "picture; expected a store made with --pooling defect or residual"
         )
     if store.spec.view == "polar":
         raise StoreError(

@@ -20,9 +20,11 @@ Fit = Literal["pad", "stretch", "aspect", "none"]
 Resize = Literal["auto", "bilinear", "nearest"]
 Level = Literal["none", "plane", "line"]
 View = Literal["picture", "map", "polar"]
-Pooling = Literal["mean", "max", "gem", "defect"]
+Pooling = Literal["mean", "max", "gem", "defect", "residual"]
 Precision = Literal["float32", "bf16", "fp16"]
 
+# Places count by how unlike what is known they are: patches are compared, with a bank at hand.
+COMPARING: tuple[Pooling, ...] = ("defect", "residual")
 REFERENCE = "reference"  # as normals_sha256: each picture is compared with its own golden image
 
 # Fields of a spec that earlier versions did not have, with what they did.
@@ -49,8 +51,9 @@ class ExtractorSpec:
         the same weights under another file name are the same extractor.
     layers : tuple of str
         The network's stages that are pooled and concatenated, such as ``("layer4",)``.
-    pooling : {"mean", "max", "gem", "defect"}
-        `tau`, `bank_sha256` and `normals_sha256` belong to `defect` (zero and empty otherwise).
+    pooling : {"mean", "max", "gem", "defect", "residual"}
+        `tau`, `bank_sha256` and `normals_sha256` belong to the last two, which compare patches
+        (zero and empty otherwise).
     normals_sha256 : str
         Of the defect-free images, or `REFERENCE` where each picture has its golden image.
     orientations : {1, 8}
@@ -133,6 +136,11 @@ class ExtractorSpec:
                 "window": None if window is None else (float(window[0]), float(window[1])),
             }
         )
+
+    @property
+    def compares(self) -> bool:
+        """Whether patches are compared with a bank, or with each picture's golden reference."""
+        return self.pooling in COMPARING
 
     @property
     def hash(self) -> str:

@@ -31,7 +31,7 @@ class Extractor(Protocol):
 def default_batch_size(spec: ExtractorSpec) -> int:
     """Return the pictures a step of the network takes where the user does not say."""
     most = 128 if "cuda" in spec.backend else 16
-    if spec.pooling != "defect" and spec.fit != "aspect":
+    if not spec.compares and spec.fit != "aspect":
         return most
     # Patches of middle layers, and shapes of a few pictures each: as many pixels, fewer pictures.
     return max(1, min(most, most * _USUAL_SIZE**2 // spec.input_size**2))

@@ -9,7 +9,7 @@ from embeddings.errors import StoreError, StoreSpecError, WeightsError
 from embeddings.extract.batches import Extractor
 from embeddings.extract.normals import hash_normals
 from embeddings.extract.options import ExtractOptions
-from embeddings.records import ExtractorSpec, Fit, Pooling, Resize
+from embeddings.records import COMPARING, ExtractorSpec, Fit, Pooling, Resize
 from embeddings.store import Store
 from embeddings.weights import (
     DOWNLOAD_SECONDS,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from embeddings.resnet import Weights
 
 DEFAULT_LAYERS = ("layer3", "layer4")
-DEFECT_LAYERS = ("layer2", "layer3")  # middle ones, as PatchCore: deeper ones know objects
+COMPARED_LAYERS = ("layer2", "layer3")  # middle ones, as PatchCore: deeper ones know objects
 DEFAULT_POOLING: Pooling = "max"
 DEFAULT_FIT: Fit = "stretch"
 DEFAULT_RESIZE: Resize = "bilinear"
@@ -54,7 +54,7 @@ class Choice:
     @property
     def lacks_bank(self) -> bool:
         """Whether the first pass is still to come: the spec is complete after it."""
-        return self.spec.pooling == "defect" and not self.spec.bank_sha256
+        return self.spec.compares and not self.spec.bank_sha256
 
 
 def choose_extractor(options: ExtractOptions, store: Store | None) -> Choice:
@@ -102,7 +102,7 @@ def make_extractor(choice: Choice, options: ExtractOptions) -> Extractor:
     from embeddings.resnet import ResNet50Extractor
 
     weights, device = open_weights(choice, options)
-    if choice.spec.pooling == "defect":
+    if choice.spec.compares:
         from embeddings.extract.defect import DefectExtractor
 
         return DefectExtractor(choice.spec, open_bank(choice), weights=(weights, device))
@@ -123,7 +123,9 @@ def open_bank(choice: Choice) -> "Bank":
         return choice.bank
     arrays = None if choice.store is None else choice.store.load_bank()
     if arrays is None:
-        raise StoreError("--pooling defect: there is no patch bank; make a new store")
+        raise StoreError(
+            f"--pooling {choice.spec.pooling}: there is no patch bank; make a new store"
+        )
     bank = Bank.from_arrays(arrays)
     if bank.sha256 != choice.spec.bank_sha256:
         raise StoreError("the store's patch bank is not the one its spec names: make a new store")
@@ -209,16 +211,15 @@ def _resnet_spec(options: ExtractOptions, source: str) -> ExtractorSpec:
     sha256 = hash_weights(path)
     from embeddings.resnet import choose_device, choose_precision, make_spec
 
-    is_defect = options.pooling == "defect" or options.asks_for_bank
+    pooling: Pooling = options.pooling or ("defect" if options.asks_for_bank else DEFAULT_POOLING)
     device = choose_device(options.device)
     spec = make_spec(
         source if source in NAMES else path.name,
         sha256,
-        layers=options.layers or (DEFECT_LAYERS if is_defect else DEFAULT_LAYERS),
+        layers=options.layers or (COMPARED_LAYERS if pooling in COMPARING else DEFAULT_LAYERS),
         precision=choose_precision(options.precision, device),
         device=device,
     )
-    pooling: Pooling = "defect" if is_defect else DEFAULT_POOLING
     spec = replace(spec, pooling=pooling, fit=DEFAULT_FIT, resize=DEFAULT_RESIZE)
     given = _given(options, spec)
     return replace(spec, **{key: given[key] for key in given if key not in ("name", "layers")})

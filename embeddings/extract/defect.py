@@ -1,7 +1,8 @@
 """Defect-weighted pooling as a feature extractor: pictures in, unit rows out, or heat maps.
 
 ResNet-50's middle layers become patches, the bank says how unlike the rest each of them is, and
-the vector is their mean weighted by it.
+the vector is their mean weighted by it. With --pooling residual it is the mean of what each patch
+has that the normal one most like it has not: of the defect without what it lies on.
 """
 
 from dataclasses import replace
@@ -16,9 +17,11 @@ from embeddings.pooling import (
     Bank,
     PatchMemory,
     PatchWeights,
+    find_in_reference,
     make_patches,
     measure_against_reference,
     pool_patches,
+    pool_residuals,
     print_picture,
     weigh_patches,
 )
@@ -85,14 +88,39 @@ class DistanceMeter:
         if self._memory is not None:
             patches = self._network(batch)
             return patches, self._memory.measure(patches, [print_picture(one) for one in batch])
+        patches, golden = self._look_at_pairs(batch)
+        return patches, measure_against_reference(patches, golden)
+
+    def subtract(self, batch: Batch) -> tuple[torch.Tensor, NDArray[np.float64]]:
+        """Return (b, h, w, d) patches less their nearest normal ones, and their distances.
+
+        Parameters
+        ----------
+        batch : (b, c, h, w) float32 in [0, 1]
+            As above.
+
+        Raises
+        ------
+        InputError
+            Pictures came without their references.
+        """
+        if self._memory is not None:
+            patches = self._network(batch)
+            prints = [print_picture(one) for one in batch]
+            distances, nearest = self._memory.find_nearest(patches, prints)
+        else:
+            patches, golden = self._look_at_pairs(batch)
+            distances, nearest = find_in_reference(patches, golden)
+        return patches - nearest, distances
+
+    def _look_at_pairs(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         if batch.shape[1] % 2:
             raise InputError(
                 "the store compares each image with its golden reference: pass a CSV with the "
                 "columns path and reference"
             )
         own, golden = np.split(batch, 2, axis=1)
-        patches = self._network(own)
-        return patches, measure_against_reference(patches, self._network(golden))
+        return self._network(own), self._network(golden)
 
     def measure(self, batch: Batch) -> NDArray[np.float64]:
         """Return the distances alone."""
@@ -126,21 +154,19 @@ class DefectExtractor:
 
     def _embed(self, batch: Batch) -> NDArray[np.float32]:
         with torch.inference_mode():
-            patches, found = self._look(batch)
+            is_residual = self.spec.pooling == "residual"
+            pool = pool_residuals if is_residual else pool_patches
+            features, distances = (self._meter.subtract if is_residual else self._meter)(batch)
             rows = [
-                pool_patches(one, torch.from_numpy(way.weights).to(one.device), widths=self._widths)
-                for one, way in zip(patches, found, strict=True)
+                pool(one, torch.from_numpy(way.weights).to(one.device), widths=self._widths)
+                for one, way in zip(features, map(self._weigh, distances), strict=True)
             ]
             return unit_rows(torch.stack(rows).cpu().numpy())
 
     def weigh(self, batch: Batch) -> list[PatchWeights]:
         """Return how unlike the rest each patch of each picture is, and how much it counts."""
         with torch.inference_mode():
-            return self._look(batch)[1]
-
-    def _look(self, batch: Batch) -> tuple[torch.Tensor, list[PatchWeights]]:
-        patches, distances = self._meter(batch)
-        return patches, [self._weigh(one) for one in distances]
+            return [self._weigh(one) for one in self._meter.measure(batch)]
 
     def _weigh(self, distances: NDArray[np.float64]) -> PatchWeights:
         bank = self.bank

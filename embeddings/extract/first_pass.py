@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.console import stage, track
-from embeddings.errors import ImageError, InputError
+from embeddings.errors import ImageError, InputError, OptionError
 from embeddings.extract.batches import default_batch_size
 from embeddings.extract.choose import Choice, open_weights
 from embeddings.extract.defect import DistanceMeter, PatchNetwork
@@ -31,6 +31,7 @@ from embeddings.pooling.settings import (
     BANK_PATCHES,
     NORMAL_IMAGES,
     NORMAL_PATCHES,
+    RESIDUAL_TAU,
     SEED,
     TAU,
 )
@@ -67,9 +68,17 @@ def run_first_pass(
     ------
     InputError
         Too few images can be read, or no normal.
+    OptionError
+        Residuals are asked for, and nothing says what is normal.
     WeightsError
         The weights cannot be had.
     """
+    is_residual = choice.spec.pooling == "residual"
+    if is_residual and options.normal is None and not lot.references:
+        raise OptionError(
+            "--pooling residual leaves out what is normal, and nothing says what that is: expected "
+            "--normal FOLDER of defect-free images, or a CSV with the columns path and reference"
+        )
     windows = _choose_windows(lot, choice, options)
     reading = Reading(
         spec=choice.spec,
@@ -89,7 +98,7 @@ def run_first_pass(
         )  # fmt: skip
     spec = replace(
         choice.spec,
-        tau=choice.spec.tau or TAU[bank.memory],
+        tau=choice.spec.tau or (RESIDUAL_TAU if is_residual else TAU[bank.memory]),
         bank_sha256=bank.sha256,
         normals_sha256=choice.spec.normals_sha256 or (REFERENCE if lot.references else ""),
     )
@@ -128,7 +137,8 @@ class _FirstPass:
         jobs = _make_jobs([lot.paths[place] for place in order], lot)
         pictures = list(self._read(jobs, self.reading, len(lot.paths), most=BANK_IMAGES))
         if not pictures:
-            raise InputError("--pooling defect: none of the images can be read")
+            pooling = self.reading.spec.pooling
+            raise InputError(f"--pooling {pooling}: none of the images can be read")
         if self.options.normal is not None:
             bank = self._remember_normals(lot.recipe)
         elif lot.references:

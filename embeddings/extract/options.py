@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from embeddings.errors import OptionError
-from embeddings.records import Level, Resize, View
+from embeddings.records import COMPARING, Level, Pooling, Resize, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,17 +21,18 @@ class ExtractOptions:
     """imagenet (IMAGENET1K_V2), imagenet-v1, or a file: safetensors or a state dict."""
     layers: tuple[str, ...] | None = None
     """Stages of ResNet-50 that are pooled and joined; a new store takes layer3 layer4 (layer2
-    layer3 with defect)."""
-    pooling: Literal["mean", "max", "gem", "defect"] | None = None
+    layer3 with defect or residual)."""
+    pooling: Pooling | None = None
     """Over the picture: mean, max (a small defect counts as a large one does), gem, which lies
-    between, or defect, where places count by how unlike the other images they are: unlike the
-    normals with --normal, unlike the golden image where a CSV has a column reference. A new store
-    takes max."""
+    between, defect, where places count by how unlike the other images they are: unlike the
+    normals with --normal, unlike the golden image where a CSV has a column reference, or residual,
+    which needs one of these: the same, over how a place differs from the normal one most like it. A
+    new store takes max."""
     normal: Path | None = None
-    """Folder of defect-free images, for --pooling defect."""
+    """Folder of defect-free images, for --pooling defect or residual."""
     tau: float | None = None
-    """How much more unlike places count, for --pooling defect: large is the mean, small the
-    strangest place alone; a new store takes 1 (0.3 with --normal or a reference)."""
+    """How much more unlike places count, for --pooling defect or residual: large is the mean, small
+    the strangest place alone; a new store takes 1 (defect with --normal or a reference: 0.3)."""
     turns: Literal[1, 8] | None = None
     """8: the same vector whichever way up a picture lies, turned or mirrored (eight times the
     work); a new store takes 1."""
@@ -104,9 +105,9 @@ class ExtractOptions:
                 "--turns 8 and --view polar: by angle a turned wafer is a shifted picture, not a "
                 "turned one; leave --turns out, or use --view map"
             )
-        if self.pooling not in (None, "defect") and self.asks_for_bank:
+        if self.pooling not in (None, *COMPARING) and self.asks_for_bank:
             flag = "--tau" if self.normal is None else "--normal"
-            raise OptionError(f"{flag} is for --pooling defect, not {self.pooling}")
+            raise OptionError(f"{flag} is for --pooling defect or residual, not {self.pooling}")
 
     @property
     def threads(self) -> int:
@@ -121,7 +122,7 @@ class ExtractOptions:
 
     @property
     def asks_for_bank(self) -> bool:
-        """Whether an option is given that only defect-weighted pooling has."""
+        """Whether an option is given that only a pooling that compares patches has."""
         return self.normal is not None or self.tau is not None
 
 

@@ -45,7 +45,7 @@ def find_references(
     OptionError
         A new store would compare with normals too.
     """
-    if spec.pooling != "defect":
+    if not spec.compares:
         return {}
     named = _read_column(source)
     if spec.normals_sha256 != REFERENCE and (spec.bank_sha256 or named is None):

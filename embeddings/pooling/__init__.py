@@ -2,7 +2,8 @@
 
 The way of a picture: maps of middle layers -> `make_patches` -> distances (`PatchMemory.measure`
 or `measure_against_reference`) -> `weigh_patches` -> `pool_patches`. What is compared with, and
-the constants measured on it, is a `Bank`.
+the constants measured on it, is a `Bank`. For residuals the nearest known patches are found too
+(`PatchMemory.find_nearest` or `find_in_reference`), and `pool_residuals` averages what is left.
 
 Sources: Sohn, Yoon, Li, Lee and Pfister, Anomaly Clustering, WACV 2023; Roth, Pemula, Zepeda,
 Schoelkopf, Brox and Gehler, Towards Total Recall in Industrial Anomaly Detection (PatchCore),
@@ -10,8 +11,9 @@ CVPR 2022.
 """
 
 from embeddings.pooling.bank import Bank, print_picture
-from embeddings.pooling.memory import PatchMemory, measure_against_reference
-from embeddings.pooling.patches import make_patches, pool_patches
+from embeddings.pooling.memory import PatchMemory
+from embeddings.pooling.patches import make_patches, pool_patches, pool_residuals
+from embeddings.pooling.reference import find_in_reference, measure_against_reference
 from embeddings.pooling.settings import Memory
 from embeddings.pooling.weights import PatchWeights, weigh_patches
 
@@ -20,9 +22,11 @@ __all__ = [
     "Memory",
     "PatchMemory",
     "PatchWeights",
+    "find_in_reference",
     "make_patches",
     "measure_against_reference",
     "pool_patches",
+    "pool_residuals",
     "print_picture",
     "weigh_patches",
 ]

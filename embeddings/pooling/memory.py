@@ -4,7 +4,6 @@
 of the same lot a patch's distance is the mean over the images of the distance to its nearest
 patch in each (Sohn et al. 2023, eq. 6): a defect that some of the images have stays far. Against
 normals it is the distance to the nearest patch of all (Roth et al. 2022, eq. 5).
-`measure_against_reference` compares a picture with its own golden image, place by place.
 """
 
 import itertools
@@ -15,13 +14,12 @@ import faiss
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import pad
 
 from embeddings.pooling.axes import find_axes
 from embeddings.pooling.bank import Bank
-from embeddings.pooling.settings import REFERENCE_REACH
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64]  # in the bank; -1 is none
 
 
 class _Queries:
@@ -79,57 +77,74 @@ class PatchMemory:
         (b, h, w) float64
             Zeros where the bank holds nothing but the picture itself.
         """
-        b, h, w, d = patches.shape
-        queries = _Queries(*self._axes.reduce(patches.reshape(-1, d)))
-        owners = np.array([self._owner_of.get(name, -1) for name in prints])  # (b,)
-        search = self._mean_nearest if self.bank.memory == "images" else self._nearest
-        return search(queries, owners).reshape(b, h, w)
+        queries, owners = self._ask(patches, prints)
+        if self.bank.memory == "images":
+            return self._mean_nearest(queries, owners).reshape(patches.shape[:3])
+        return self._nearest(queries, owners)[0].reshape(patches.shape[:3])
+
+    def find_nearest(
+        self, patches: torch.Tensor, prints: Sequence[str]
+    ) -> tuple[Floats, torch.Tensor]:
+        """Return how far each patch is from the nearest normal one, and that one.
+
+        Parameters
+        ----------
+        patches : (b, h, w, d) float32 tensor
+        prints : sequence of str
+            `print_picture` of each of the b pictures.
+
+        Returns
+        -------
+        (b, h, w) float64
+            As of `measure`.
+        (b, h, w, d) float32 tensor
+            The patch itself where the bank holds nothing but the picture.
+
+        Raises
+        ------
+        ValueError
+            The bank is of images of the lot: a distance is a mean over many of them then.
+        """
+        if self.bank.memory != "normals":
+            raise ValueError(f"a bank of {self.bank.memory} has no nearest patch, expected normals")
+        distances, places = self._nearest(*self._ask(patches, prints))
+        places = places.reshape(patches.shape[:3])
+        found = torch.from_numpy(self.bank.patches[places].astype(np.float32)).to(patches.device)
+        is_known = torch.from_numpy(places >= 0).to(patches.device)[..., None]  # (b, h, w, 1)
+        return distances.reshape(places.shape), torch.where(is_known, found, patches)
+
+    def _ask(
+        self, patches: torch.Tensor, prints: Sequence[str]
+    ) -> tuple[_Queries, NDArray[np.int64]]:
+        """Return b * h * w queries, and which image of the bank each picture is, -1 for none."""
+        queries = _Queries(*self._axes.reduce(patches.reshape(-1, patches.shape[3])))
+        return queries, np.array([self._owner_of.get(name, -1) for name in prints])
 
     def _mean_nearest(self, queries: _Queries, owners: NDArray[np.int64]) -> Floats:
         """Return the (b, h * w) means over the bank's images, but for each picture's own."""
         total = np.zeros((len(owners), len(queries.left) // len(owners)))
         for place, index in enumerate(self._indexes):
             # All pictures at once, a matrix product; the own ones are looked at and left out.
-            nearest = _search(index, queries).reshape(total.shape)
+            nearest = _search(index, queries)[0].reshape(total.shape)
             total += np.where(owners[:, None] == place, 0.0, nearest)
         others = len(self._indexes) - (owners >= 0)  # (b,)
         means: Floats = total / np.maximum(others, 1)[:, None]
         return means
 
-    def _nearest(self, queries: _Queries, owners: NDArray[np.int64]) -> Floats:
-        """Return the (b, h * w) distances to the nearest patch that is not the picture's own."""
-        distances = _search(self._indexes[0], queries).reshape(len(owners), -1)
-        for place in np.flatnonzero(owners >= 0):
+    def _nearest(self, queries: _Queries, owners: NDArray[np.int64]) -> tuple[Floats, Places]:
+        """Return (b, h * w) distances to the nearest patch not the picture's own, and where."""
+        found = _search(self._indexes[0], queries)
+        distances, places = found[0].reshape(len(owners), -1), found[1].reshape(len(owners), -1)
+        for row in np.flatnonzero(owners >= 0):
             # A normal of the bank itself comes rarely: an index without it is made for it alone.
-            others = [group for owner, group in enumerate(self._groups) if owner != owners[place]]
-            own = queries.take(int(place), len(owners))
-            distances[place] = _search(_make_index(np.concatenate(others)), own) if others else 0.0
-        return distances
-
-
-def measure_against_reference(patches: torch.Tensor, references: torch.Tensor) -> Floats:
-    """Return each patch's distance to the nearest of the places round its own in the reference.
-
-    Parameters
-    ----------
-    patches, references : (b, h, w, d) float32 tensor
-        Of pictures and of their golden images, on the same grid.
-
-    Returns
-    -------
-    (b, h, w) float64
-    """
-    _, h, w, _ = patches.shape
-    reach = REFERENCE_REACH
-    sides = (0, 0, reach, reach, reach, reach)
-    around = pad(references, sides, value=torch.inf)  # (b, h + 2 reach, w + 2 reach, d)
-    best = torch.full(patches.shape[:3], torch.inf, device=patches.device)  # (b, h, w)
-    for dy in range(2 * reach + 1):
-        for dx in range(2 * reach + 1):
-            moved = around[:, dy : dy + h, dx : dx + w]
-            best = torch.minimum(best, (patches - moved).square().sum(dim=3))
-    distances: Floats = best.sqrt().cpu().numpy().astype(np.float64)
-    return distances
+            kept = np.flatnonzero(self.bank.owners != owners[row])
+            if not len(kept):
+                distances[row], places[row] = 0.0, -1
+                continue
+            index = _make_index(np.concatenate(self._groups)[kept])
+            distances[row], nearest = _search(index, queries.take(int(row), len(owners)))
+            places[row] = kept[nearest]
+        return distances, places
 
 
 def _make_index(vectors: NDArray[np.float32]) -> Any:
@@ -149,8 +164,7 @@ def _gpu_resources() -> Any:
     return _RESOURCES[0]
 
 
-def _search(index: Any, queries: _Queries) -> Floats:
-    squared, _ = index.search(queries.places, 1)  # (n, 1)
+def _search(index: Any, queries: _Queries) -> tuple[Floats, Places]:
+    squared, found = index.search(queries.places, 1)  # (n, 1) each
     whole = squared[:, 0].astype(np.float64) + queries.left
-    distances: Floats = np.sqrt(np.maximum(whole, 0.0))
-    return distances
+    return np.sqrt(np.maximum(whole, 0.0)), found[:, 0]

@@ -2,13 +2,16 @@
 
 `make_patches` follows PatchCore (Roth et al., CVPR 2022, section 3.1): each place sees its 3 x 3
 neighbours, and layers of different resolution meet on one grid. `pool_patches` is the weighted
-mean of Anomaly Clustering (Sohn et al., WACV 2023, eq. 3).
+mean of Anomaly Clustering (Sohn et al., WACV 2023, eq. 3), `pool_residuals` the same of what each
+patch has more than its nearest known one.
 """
 
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, normalize
+
+from embeddings.pooling.settings import RESIDUAL_FLOOR
 
 _NEIGHBOURHOOD = 3  # cells a side, as published
 
@@ -59,3 +62,31 @@ def pool_patches(
     """
     mean = weights.flatten().float() @ patches.flatten(0, 1)  # (d,)
     return torch.cat([normalize(part, dim=0) for part in torch.split(mean, list(widths))])
+
+
+def pool_residuals(
+    residuals: torch.Tensor, weights: torch.Tensor, *, widths: Sequence[int]
+) -> torch.Tensor:
+    """Return the weighted mean of an image's residuals, each layer's part made unit.
+
+    Parameters
+    ----------
+    residuals : (h, w, d) tensor
+        Patches less their nearest known ones.
+    weights : (h, w) tensor
+        Sum to 1.
+    widths : sequence of int
+        Channels of each layer; their sum is d.
+
+    Returns
+    -------
+    (d,) float32 tensor
+        A part of no length, of an image that is as the normals are, becomes the constant one:
+        so such images lie together, and not wherever rounding points.
+    """
+    mean = weights.flatten().float() @ residuals.flatten(0, 1)  # (d,)
+    parts = []
+    for part in torch.split(mean, list(widths)):
+        is_nothing = part.norm() < RESIDUAL_FLOOR
+        parts.append(normalize(torch.ones_like(part) if is_nothing else part, dim=0))
+    return torch.cat(parts)

@@ -1,4 +1,4 @@
-"""The constants of defect-weighted pooling, in one place, each with its bound or source."""
+"""The constants of poolings that compare patches, in one place, each with its bound or source."""
 
 from typing import Literal
 
@@ -7,6 +7,8 @@ Memory = Literal["images", "normals", "reference"]
 # A temperature per spread of the distances: 1 as published (Sohn et al. 2023, eq. 5), where most
 # images have a defect; lower where what is normal is known, and a distance can be trusted.
 TAU: dict[Memory, float] = {"images": 1.0, "normals": 0.3, "reference": 0.3}
+RESIDUAL_TAU = 1.0  # of residuals the mean may be wide: what is normal in each place is gone
+RESIDUAL_FLOOR = 2**-11  # rounding of the bank's float16: a shorter residual has no direction
 
 BANK_IMAGES = 64  # images of the first pass: the mean over 64 has settled, over 32 it has not
 BANK_PATCHES = 256  # patches kept of each of them: all of a 14 x 14 grid

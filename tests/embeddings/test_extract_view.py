@@ -87,6 +87,15 @@ def test_tiles_of_maps_and_a_blank_map_are_embedded(mixed, options, tmp_path, sa
     assert np.isfinite(open_store(tmp_path / "store").load_vectors().values).all()
 
 
+@pytest.mark.parametrize("pooling", ["defect", "residual"])
+def test_maps_and_pictures_of_other_shapes_share_a_bank(pooling, mixed, options, tmp_path):
+    given = options(view="polar", pooling=pooling, normal=mixed)
+    done = extract_vectors(mixed, tmp_path / "store", options=given)
+    assert (5, 0) == (done.computed, len(done.quarantined))
+    assert 5 == len(open_store(tmp_path / "store").load_bank()["prints"])
+    assert 5 == len(np.unique(open_store(tmp_path / "store").load_vectors().values, axis=0))
+
+
 def test_heat_maps_are_of_maps_but_not_by_angle(mixed, options, tmp_path):
     for view in ("map", "polar"):
         given = options(view=view, pooling="defect")

@@ -13,9 +13,11 @@ from embeddings.orientations import embed_turned, turn_pictures  # noqa: E402
 from embeddings.pooling import (  # noqa: E402
     Bank,
     PatchMemory,
+    find_in_reference,
     make_patches,
     measure_against_reference,
     pool_patches,
+    pool_residuals,
     print_picture,
     weigh_patches,
 )
@@ -79,6 +81,51 @@ def test_distances_are_those_of_a_plain_search_without_the_own_image(memory, own
     plain = nearest.min(axis=1) if memory == "normals" else nearest.mean(axis=1)
     # The axes are as many as the dimensions here: nothing is left out.
     np.testing.assert_allclose(found.ravel(), plain, atol=1e-3)
+
+
+@pytest.mark.parametrize("own", [None, 2])
+def test_the_nearest_normal_patch_is_that_of_a_plain_search(own):
+    bank = make_bank("normals")
+    patches = torch.nn.functional.normalize(torch.randn(2, 2, 3, 8), dim=-1)
+    prints = ["stranger", "stranger" if own is None else f"print{own}"]
+    memory = PatchMemory(bank, CPU)
+    distances, nearest = memory.find_nearest(patches, prints)
+    assert np.array_equal(memory.measure(patches, prints), distances)
+    for picture, owner in ((0, None), (1, own)):
+        known = torch.from_numpy(bank.patches[bank.owners != owner].astype(np.float32))
+        best = torch.cdist(patches[picture].reshape(6, 8), known).argmin(dim=1)
+        assert torch.equal(known[best].reshape(2, 3, 8), nearest[picture])
+
+
+def test_a_bank_of_the_picture_alone_leaves_nothing():
+    bank = make_bank("normals", images=1)
+    patches = torch.rand(1, 2, 3, 8)
+    distances, nearest = PatchMemory(bank, CPU).find_nearest(patches, ["print0"])
+    assert (True, False) == (torch.equal(patches, nearest), distances.any())
+
+
+def test_among_images_of_the_lot_no_patch_is_the_nearest():
+    with pytest.raises(ValueError, match="a bank of images has no nearest patch"):
+        PatchMemory(make_bank("images"), CPU).find_nearest(torch.rand(1, 2, 3, 8), ["print0"])
+
+
+def test_the_nearest_place_of_a_reference_is_found_where_it_moved_to():
+    golden = torch.rand(2, 5, 6, 9)
+    moved = torch.roll(golden, (1, -1), dims=(1, 2))
+    distances, nearest = find_in_reference(moved, golden)
+    assert np.array_equal(measure_against_reference(moved, golden), distances)
+    torch.testing.assert_close(nearest[:, 1:, :-1], moved[:, 1:, :-1])  # the rest came round
+    far = (moved - nearest).norm(dim=3).numpy()
+    np.testing.assert_allclose(far, distances, atol=1e-6)
+
+
+def test_residuals_of_no_length_are_the_constant_direction_layer_by_layer():
+    residuals = torch.zeros(3, 4, 5)
+    residuals[..., 0] = 1e-4  # less than float16 rounds: no direction
+    residuals[1, 2, 2] = -3.0
+    pooled = pool_residuals(residuals, torch.full((3, 4), 1 / 12), widths=[2, 3])
+    half = 2**-0.5
+    torch.testing.assert_close(pooled, torch.tensor([half, half, -1.0, 0.0, 0.0]))
 
 
 def test_against_its_reference_only_what_changed_is_far():
