@@ -25,6 +25,7 @@ Precision = Literal["float32", "bf16", "fp16"]
 
 # Places count by how unlike what is known they are: patches are compared, with a bank at hand.
 COMPARING: tuple[Pooling, ...] = ("defect", "residual")
+_DEEP, _DEEP_WIDTH = "layer4", 2048  # ResNet-50's last stage: it knows objects, not textures
 REFERENCE = "reference"  # as normals_sha256: each picture is compared with its own golden image
 
 # Fields of a spec that earlier versions did not have, with what they did.
@@ -53,7 +54,8 @@ class ExtractorSpec:
         The network's stages that are pooled and concatenated, such as ``("layer4",)``.
     pooling : {"mean", "max", "gem", "defect", "residual"}
         `tau`, `bank_sha256` and `normals_sha256` belong to the last two, which compare patches
-        (zero and empty otherwise).
+        (zero and empty otherwise). With "residual", layer4 beside other layers is not compared:
+        it is pooled where they say, and is the vector's second block.
     normals_sha256 : str
         Of the defect-free images, or `REFERENCE` where each picture has its golden image.
     orientations : {1, 8}
@@ -141,6 +143,21 @@ class ExtractorSpec:
     def compares(self) -> bool:
         """Whether patches are compared with a bank, or with each picture's golden reference."""
         return self.pooling in COMPARING
+
+    @property
+    def deep(self) -> bool:
+        """Whether layer4 is pooled beside the compared layers, not compared itself."""
+        return self.pooling == "residual" and _DEEP in self.layers and len(self.layers) > 1
+
+    @property
+    def compared_layers(self) -> tuple[str, ...]:
+        """The layers that patches are made of."""
+        return tuple(one for one in self.layers if not (self.deep and one == _DEEP))
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Lengths of the parts of a vector that are of different kinds; they add up to dim."""
+        return (self.dim - _DEEP_WIDTH, _DEEP_WIDTH) if self.deep else (self.dim,)
 
     @property
     def hash(self) -> str:

@@ -6,6 +6,7 @@ clusters that are there, or much nearer than to any of these: what is merely odd
 way, is no type.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from discovery.clusterers.distances import measure_nearest
 from discovery.flow.options import AutoOptions
 from discovery.flow.route import partition_vectors
 from discovery.flow.settings import DRAWS, MIN_IMAGES, describe_graph
-from discovery.flow.space import fit_space, join_views
+from discovery.flow.space import fit_space, join_vectors
 from discovery.stages.neighbours import build_neighbours
 from discovery.stages.stability import measure_stability
 from embeddings.records import Vectors
@@ -42,7 +43,7 @@ class LookAlikeGroup:
 
 
 def find_look_alike_groups(
-    vectors: Vectors,
+    views: Sequence[Vectors],
     is_unknown: NDArray[np.bool_],
     *,
     apart: NDArray[np.float64],
@@ -53,7 +54,7 @@ def find_look_alike_groups(
 
     Parameters
     ----------
-    vectors : Vectors of m images
+    views : sequence of Vectors of m images
     is_unknown : (m,) bool
         The others are undecided.
     apart : (m,)
@@ -61,9 +62,10 @@ def find_look_alike_groups(
     reach : float
         L2 distance within which an image of a cluster has its nearest sibling.
     """
+    vectors = join_vectors(views)
     if len(vectors) < MIN_IMAGES:
         return []
-    rows = fit_space([vectors], seed=seed).rows
+    rows = fit_space(views, seed=seed).rows
     k = describe_graph(len(vectors))["k"]
     parts = partition_vectors(
         vectors, rows, build_neighbours(rows, k, seed=seed), choice=AutoOptions(), seed=seed
@@ -71,7 +73,7 @@ def find_look_alike_groups(
     stability = measure_stability(
         parts.reduced, parts.clustering, fit=parts.fit, seed=seed, draws=DRAWS
     )
-    wide = join_views([vectors])
+    wide = vectors.values
     near = np.maximum(reach, _MUCH_NEARER * apart)  # (m,)
     groups = []
     for cluster in range(parts.clustering.k):

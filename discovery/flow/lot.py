@@ -6,13 +6,13 @@ are taken from the run's own store. What is computed goes into a store of the lo
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from discovery.flow.sources import RoundSource, extract_source, open_round
-from discovery.runs import Run
+from discovery.flow.sources import RoundSource, extract_source, join_sources, open_round
+from discovery.runs import VIEWS, Run
 from embeddings.console import get_logger
 from embeddings.errors import OptionError, StoreError, StoreSpecError
 from embeddings.extract import ExtractOptions
@@ -41,17 +41,22 @@ class AssignOptions:
     """Where the network runs."""
 
 
-def open_fitted_store(run: Run) -> Store:
-    """Open the store a run was made from, where it was or in the run's own folder.
+def open_fitted_stores(run: Run) -> tuple[Store, ...]:
+    """Open the stores a run was made from, where they were or in the run's own folder.
 
     Raises
     ------
     StoreError
-        It is gone, or holds other vectors now.
+        One is gone, or holds other vectors now.
     """
-    identity = run.store
+    said = [run.store, *run.store.get("others", ())]
+    return tuple(_open_fitted(run, identity) for identity in said)
+
+
+def _open_fitted(run: Run, identity: Mapping[str, Any]) -> Store:
     said = Path(identity.get("path", run.path / "store"))
-    places = [place for place in (said, run.path / "store") if store_exists(place)]
+    moved = [run.path / said.name, run.path / VIEWS / said.name]  # with the run's folder
+    places = [place for place in (said, *moved) if store_exists(place)]
     if not places:
         raise StoreError(
             f"{run.path} was made from the store {said}, which is not there: put it back, or run "
@@ -68,12 +73,14 @@ def open_fitted_store(run: Run) -> Store:
 
 @contextlib.contextmanager
 def open_lot(
-    source: Path, fitted: Store, *, region: str, options: AssignOptions
+    source: Path, fitted: Sequence[Store], *, region: str, options: AssignOptions
 ) -> Iterator[RoundSource]:
     """Give the images of a store, a folder, a CSV or a file, with vectors like the fitted ones.
 
     Parameters
     ----------
+    fitted : sequence of Store
+        One a view.
     region : str
         How the run's pictures were cut, as the store calls it; empty for whole ones.
 
@@ -84,19 +91,36 @@ def open_lot(
     """
     extract = _make_options(options, region)
     if source.is_dir() and store_exists(source):
+        if len(fitted) > 1:
+            raise OptionError(
+                f"{source} is a store, one view, and the run has {len(fitted)} views of its "
+                "images: give the images themselves"
+            )
         lot = open_round(source, source, options=ExtractOptions(), known=None)
-        _check_alike(lot.store, fitted)
+        _check_alike(lot.store, fitted[0])
         yield lot
     elif options.store is not None:
-        if options.store.exists() and options.store.samefile(fitted.path):
+        if options.store.exists() and any(options.store.samefile(one.path) for one in fitted):
             raise OptionError(
                 f"--store {options.store} is the run's own: new images are never written into it, "
                 "give another folder"
             )
-        yield _extract(source, options.store, fitted, options=extract)
+        yield _extract_all(source, options.store, fitted, options=extract)
     else:
         with tempfile.TemporaryDirectory(prefix="assign-") as folder:
-            yield _extract(source, Path(folder) / "store", fitted, options=extract)
+            yield _extract_all(source, Path(folder) / "store", fitted, options=extract)
+
+
+def _extract_all(
+    source: Path, folder: Path, fitted: Sequence[Store], *, options: ExtractOptions
+) -> RoundSource:
+    """Extract a source once a view: into `folder`, further ones beside it."""
+    folders = [folder, *(folder.with_name(f"{folder.name}.{i}") for i in range(1, len(fitted)))]
+    lots = [
+        _extract(source, place, store, options=options)
+        for place, store in zip(folders, fitted, strict=True)
+    ]
+    return join_sources(lots)
 
 
 def _make_options(options: AssignOptions, region: str) -> ExtractOptions:

@@ -35,9 +35,11 @@ class Material:
     run : Run
     source : RoundSource
         The images to discover.
-    known : (Vectors, (m,) array of str) or None
-        Images of known types that were set aside, and their labels.
+    known : (tuple of Vectors, (m,) array of str) or None
+        Images of known types that were set aside, view by view, and their labels.
     options : RoundOptions
+    is_compared : bool
+        Whether the source is one of several views that were compared.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class Material:
         run: Run,
         source: RoundSource,
         *,
-        known: tuple[Vectors, NDArray[np.str_]] | None,
+        known: tuple[tuple[Vectors, ...], NDArray[np.str_]] | None,
         options: RoundOptions,
+        is_compared: bool = False,
     ) -> None:
         self.given, self.run, self.source = given, run, source
         self.known, self.options = known, options
+        self.is_compared = is_compared
 
     @property
     def seed(self) -> int:
@@ -58,20 +62,27 @@ class Material:
         return self.options.seed
 
     @cached_property
-    def vectors(self) -> Vectors:
-        """The vectors of the images to discover."""
+    def views(self) -> tuple[Vectors, ...]:
+        """The vectors of the images to discover, view by view."""
         with stage("read vectors") as facts:
-            vectors = self.source.load_vectors()
-            facts.update(images=len(vectors), dimensions=vectors.spec.dim)
-        return vectors
+            views = self.source.load_views()
+            facts.update(images=len(views[0]), dimensions=sum(view.spec.dim for view in views))
+        return views
+
+    @cached_property
+    def vectors(self) -> Vectors:
+        """The views side by side."""
+        from discovery.flow.space import join_vectors
+
+        return join_vectors(self.views)
 
     @cached_property
     def graph_rows(self) -> NDArray[np.float32]:
         """The reduced rows, (n, p), that the neighbour graph is made of."""
-        from discovery.flow.route import reduce_vectors
+        from discovery.flow.space import fit_space
 
         with stage("reduce") as facts:
-            rows = reduce_vectors(self.vectors, seed=self.seed)
+            rows = fit_space(self.views, seed=self.seed).rows
             facts.update(images=len(rows), dimensions=rows.shape[1])
         return rows
 
@@ -120,7 +131,7 @@ class Material:
         """Return what an artefact that is measured against known types depends on."""
         if self.known is None:
             return {}
-        pairs = sorted(zip(self.known[0].ids.tolist(), self.known[1].tolist(), strict=True))
+        pairs = sorted(zip(self.known[0][0].ids.tolist(), self.known[1].tolist(), strict=True))
         return {"known": hash_bytes(repr(pairs).encode())}
 
     def vectors_input(self) -> dict[str, str]:

@@ -80,6 +80,8 @@ class AgglomerativeOptions:
         return "agglomerative"
 
 
+ViewName = Literal["given", "maps", "defect"]
+
 ClusterChoice = (
     Annotated[AutoOptions, tyro.conf.subcommand("auto")]
     | Annotated[HDBSCANOptions, tyro.conf.subcommand("hdbscan")]
@@ -97,6 +99,10 @@ class RoundOptions:
     known: Path | None = None
     """Handoff with types already known (handoff.csv, handoff.json, their folder, or any CSV with
     path and label): its images are set aside, proposals are measured against its types."""
+    views: tuple[ViewName, ...] = ()
+    """How images are looked at: given, as the options of extraction say; maps, wafer maps as maps
+    (joined by density in polar coordinates); defect, places weighted by how unlike they are. Of
+    several the evidence picks one. Left out: given, and maps where most have few grey levels."""
     since: Path | None = None
     """An earlier run: a new run goes on with its proposal ids, and tells what became of them."""
     assign_noise: bool = False

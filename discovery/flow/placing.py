@@ -5,6 +5,7 @@ into the same space and are placed by the run's own labels. Nothing of the run i
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.flow.alarm import LookAlikeGroup, find_look_alike_groups
-from discovery.flow.lot import AssignOptions, open_fitted_store, open_lot
+from discovery.flow.lot import AssignOptions, open_fitted_stores, open_lot
 from discovery.flow.settings import find_ties
 from discovery.flow.sources import RoundSource
 from discovery.flow.space import Space, fit_space, join_views
@@ -87,18 +88,19 @@ def assign_images(run: Run, source: Path, *, options: AssignOptions | None = Non
     clustering = run.load_clustering()
     decided = replay_decisions(read_decisions(run.path / LEDGER))
     names = {one.cluster_id: one.proposal_id for one in run.load_proposals()}
-    store = open_fitted_store(run)
-    region = _find_region(store, clustering)
-    with open_lot(source, store, region=region, options=options) as lot:
-        new = _load_lot(lot, source)
+    stores = open_fitted_stores(run)
+    region = _find_region(stores[0], clustering)
+    with open_lot(source, stores, region=region, options=options) as lot:
+        views = _load_lot(lot, source)
+    new = views[0]
     seed = int((run.entry(CLUSTERING) or {}).get("seed", 0))
     with stage("fit") as facts:
-        fitted, space = _fit(store, clustering, seed)
+        fitted, space = _fit(stores, clustering, seed)
         votes = TieVotes(fitted, ties=find_ties(len(fitted)) - 1)
         limits = calibrate_limits(fitted, votes, options=wanted)
         facts.update(images=len(fitted), clusters=fitted.k, by=limits.rule)
     with stage("place") as facts:
-        placed = answer_rows(space.place([new]), join_views([new]), votes=votes, limits=limits)
+        placed = answer_rows(space.place(views), join_views(views), votes=votes, limits=limits)
         placed, reused = _keep_fit(placed, new.ids, clustering)
         facts.update(images=len(placed), named=int((placed.verdicts == NAMED).sum()))
     return Assigned(
@@ -106,7 +108,7 @@ def assign_images(run: Run, source: Path, *, options: AssignOptions | None = Non
         paths=tuple(tuple(paths) for paths in new.rows["paths"]),
         placement=placed,
         labels=_find_labels(placed, new.ids, clustering, names=names, decided=decided),
-        groups=_find_groups(new, placed, fitted, limits=limits, seed=seed),
+        groups=_find_groups(views, placed, fitted, limits=limits, seed=seed),
         limits=limits,
         quarantined=lot.quarantined,
         reused=reused,
@@ -122,27 +124,27 @@ def _find_region(store: Store, clustering: Clustering) -> str:
     return counts.most_common(1)[0][0] if counts else ""
 
 
-def _load_lot(lot: RoundSource, source: Path) -> Vectors:
+def _load_lot(lot: RoundSource, source: Path) -> tuple[Vectors, ...]:
     if not len(lot.ids):
         first = f" (the first: {': '.join(lot.quarantined[0])})" if lot.quarantined else ""
         raise InputError(f"{source} holds no image that can be read{first}")
-    return lot.load_vectors()
+    return lot.load_views()
 
 
-def _fit(store: Store, clustering: Clustering, seed: int) -> tuple[Fitted, Space]:
+def _fit(stores: Sequence[Store], clustering: Clustering, seed: int) -> tuple[Fitted, Space]:
     """See the run's images again in the space its clusterer saw them in."""
-    vectors = store.load_vectors(clustering.ids)
+    views = [store.load_vectors(clustering.ids) for store in stores]
     made = clustering.spec
     if made.get("reducer") == "pca":
-        space = fit_space([vectors], seed=seed, dimensions=made["dimensions"], whiten=0.0)
+        space = fit_space(views, seed=seed, dimensions=made["dimensions"], whiten=0.0)
     else:  # UMAP places no new image: its neighbours are those of the graph's own rows
         space = fit_space(
-            [vectors],
+            views,
             seed=seed,
             dimensions=made["graph_dimensions"],
             whiten=made["graph_whiten"],
         )
-    return Fitted.of(clustering, space.rows, wide=join_views([vectors])), space
+    return Fitted.of(clustering, space.rows, wide=join_views(views)), space
 
 
 def _keep_fit(
@@ -203,17 +205,17 @@ def _name_cluster(cluster: int, proposal: str, clustering: Clustering, decided: 
 
 
 def _find_groups(
-    new: Vectors, placed: Placement, fitted: Fitted, *, limits: Limits, seed: int
+    views: Sequence[Vectors], placed: Placement, fitted: Fitted, *, limits: Limits, seed: int
 ) -> tuple[LookAlikeGroup, ...]:
     left = np.flatnonzero(placed.verdicts != NAMED)
     if not fitted.k:
         return ()  # nothing says how near is near
     with stage("look for a new type") as facts:
-        lot = new.take(left)
+        lot = [view.take(left) for view in views]
         found = find_look_alike_groups(
             lot,
             placed.verdicts[left] == UNKNOWN,
-            apart=measure_apart(join_views([lot]), fitted).min(axis=1),
+            apart=measure_apart(join_views(lot), fitted).min(axis=1),
             reach=float(limits.reaches.mean()),
             seed=seed,
         )

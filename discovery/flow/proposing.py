@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from discovery.flow.material import Material
 from discovery.flow.settings import DRAWS
+from discovery.flow.space import join_views
 from discovery.records import Clustering, Proposal
 from discovery.stages.enrich import Enrichment, attach_associations, find_associations
 from discovery.stages.propose import KnownTypes, propose_types
@@ -37,7 +38,8 @@ def draft_proposals(
     with stage("propose") as facts:
         known = None
         if material.known is not None:
-            known = KnownTypes(values=material.known[0].values, labels=material.known[1])
+            views, labels = material.known
+            known = KnownTypes(values=join_views(views), labels=labels)
         proposals = propose_types(
             material.vectors, clustering, stability, known=known, duplicates=copies
         )

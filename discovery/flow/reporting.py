@@ -1,16 +1,19 @@
 """From a run to its report: thumbnails are read, facts gathered, the page drawn."""
 
+import csv
+import io
 from collections.abc import Mapping
 from datetime import datetime
 
 from discovery.flow.material import Material
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import LineageEntry
-from discovery.runs import CLUSTERING, LEDGER, NEIGHBOURS, PROPOSALS, Run, package_versions
+from discovery.runs import CLUSTERING, LEDGER, LOOKED, NEIGHBOURS, PROPOSALS, Run, package_versions
 from discovery.runs.lineage import LINEAGE, read_lineage
 from discovery.stages.report import ReportData, ReportFacts, choose_thumbnails, render_report
 from embeddings.console import get_logger
 from embeddings.errors import WeightsError
+from embeddings.records import ExtractorSpec
 from embeddings.thumbnails import read_thumbnails
 
 LISTED = 200  # quarantined files named in the report; the rest are counted, all are in the CSV
@@ -56,8 +59,8 @@ def _draw_heats(
 ) -> dict[str, bytes]:
     """Colour the medoids where they are unlike the rest, where the vectors were made so."""
     store = material.source.store
-    if not store.spec.bank_sha256:
-        return {}
+    if not store.spec.bank_sha256 or store.spec.view == "polar":
+        return {}  # of no places, or of places that are not the picture's
     from embeddings.heat import draw_heat, weigh_images
 
     try:
@@ -68,17 +71,22 @@ def _draw_heats(
     return {name: draw_heat(pictures[name], heats[name]) for name in heats if name in pictures}
 
 
+def _read_views(material: Material) -> list[dict[str, str]]:
+    """Return the rows of views.csv, where views were compared in this round."""
+    if not material.is_compared:
+        return []
+    text = material.run.check(LOOKED).read_text(encoding="utf-8")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
 def _gather_facts(material: Material) -> ReportFacts:
     run, source, options = material.run, material.source, material.options
     spec = source.store.spec
     entries = {name: run.entry(name) or {} for name in (NEIGHBOURS, CLUSTERING, PROPOSALS)}
-    layers = "+".join(spec.layers)
     return ReportFacts(
         source=str(material.given),
         run=str(run.path),
-        extractor=f"{spec.name} ({spec.weights}), {layers} {spec.pooling}"
-        if spec.weights
-        else f"{spec.name}, {layers}",
+        extractor=", joined with ".join(_describe_view(store.spec) for store in source.stores),
         precision=f"{spec.precision} on {spec.backend}",
         parameters={
             "input size": spec.input_size,
@@ -93,7 +101,16 @@ def _gather_facts(material: Material) -> ReportFacts:
         quarantined=source.quarantined[:LISTED],
         quarantined_count=len(source.quarantined),
         ignored=source.ignored,
+        views=_read_views(material),
         copies=material.copies.describe(),
         warnings=source.warnings,
         made_at=datetime.now().astimezone().isoformat(sep=" ", timespec="minutes"),
     )
+
+
+def _describe_view(spec: ExtractorSpec) -> str:
+    layers = "+".join(spec.layers)
+    said = f"{spec.name} ({spec.weights}), {layers} {spec.pooling}"
+    if not spec.weights:
+        said = f"{spec.name}, {layers}"
+    return said if spec.view == "picture" else f"{said}, seen as {spec.view}"

@@ -9,15 +9,17 @@ What they share is in `Material`.
 import getpass
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from discovery.flow.ancestry import keep_ids, settle_lineage
-from discovery.flow.material import Material
-from discovery.flow.options import RoundOptions
+from discovery.flow.material import COMMAND, Material
+from discovery.flow.options import AutoOptions, RoundOptions, ViewName
 from discovery.flow.settings import DRAWS, MIN_IMAGES, describe_choice, describe_graph
-from discovery.flow.sources import open_round, split_known
+from discovery.flow.sources import RoundSource, open_round, split_known
+from discovery.flow.views import open_views, read_taken
 from discovery.ledger import read_decisions
 from discovery.records import Layout
 from discovery.runs import (
@@ -25,10 +27,12 @@ from discovery.runs import (
     CLUSTERING,
     COPIES,
     LEDGER,
+    LOOKED,
     NEIGHBOURS,
     PROPOSALS,
     RARE,
     REPORT,
+    Provenance,
     Run,
     create_run,
     hash_bytes,
@@ -97,13 +101,38 @@ def discover_types(source: Path, out: Path, *, options: RoundOptions | None = No
 
 def _open(source: Path, run: Run, options: RoundOptions) -> Material:
     """Bring the source's images into a store, and set those of known types aside."""
-    opened = open_round(source, run.path, options=options.extract, known=options.known)
+    given = open_round(source, run.path, options=options.extract, known=options.known)
+    views = open_views(source, run.path, given, options=options)
+    opened = _choose_view(run, views, options)
     known = None
     if options.known is not None:
         opened, vectors, labels = split_known(opened, options.known)
         known = (vectors, labels)
     run.set_store(opened.identity)
-    return Material(source, run, opened, known=known, options=options)
+    return Material(source, run, opened, known=known, options=options, is_compared=len(views) > 1)
+
+
+def _choose_view(
+    run: Run, views: Mapping[ViewName, RoundSource], options: RoundOptions
+) -> RoundSource:
+    """Return the view that the evidence picks; it is kept in the run, and found once."""
+    if len(views) == 1:
+        return next(iter(views.values()))
+    choice = options.clusterer if isinstance(options.clusterer, AutoOptions) else AutoOptions()
+    made_by = Provenance(
+        command=COMMAND,
+        spec={"granularity": choice.granularity, "evidence": 1},
+        seed=options.seed,
+        inputs={name: source.digest for name, source in views.items()},
+    )
+    if not run.is_current(LOOKED, made_by):
+        from discovery.flow.comparing import compare_views, tabulate_views
+
+        start = time.monotonic()
+        looked = compare_views(views, choice=choice, seed=options.seed)
+        seconds = time.monotonic() - start
+        run.save_bytes(LOOKED, tabulate_views(looked), made_by, seconds=seconds)
+    return views[read_taken(run.check(LOOKED).read_text(encoding="utf-8"))]
 
 
 class _Round:
@@ -163,8 +192,9 @@ class _Round:
 
         start = time.monotonic()
         with stage("cluster") as facts:
-            # Copies of a single picture are no type.
-            found = thin_clusters(material.partitioned.clustering, material.copies, 2)
+            found = material.partitioned.clustering
+            if not hasattr(self.options.clusterer, "n_clusters"):  # asked for k, a user gets k
+                found = thin_clusters(found, material.copies, 2)  # copies of one picture: no type
             noise = int((found.labels < 0).sum())
             facts.update(by=found.made_by, clusters=found.k, noise=f"{noise} images")
             if self.options.assign_noise:

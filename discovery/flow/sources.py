@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ class RoundSource:
 
     Attributes
     ----------
+    store : Store
+        The first view of them, and what is known of their files.
+    others : tuple of Store
+        Further views of the same images, by other extractors.
     ids : (n,) array of str
     paths : DataFrame
         Columns path, file_id: the files of the source.
@@ -42,13 +47,18 @@ class RoundSource:
     quarantined: tuple[tuple[str, str], ...]
     ignored: int
     warnings: tuple[str, ...]
+    others: tuple[Store, ...] = ()
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """All views of the images."""
+        return (self.store, *self.others)
 
     @property
     def digest(self) -> str:
         """sha256 over all that decides the vectors and their paths: what artefacts depend on."""
         parts = {
-            "spec": self.store.spec.hash,
-            "windows": {kind: list(window) for kind, window in sorted(self.store.windows.items())},
+            "views": [_describe_view(store) for store in self.stores],
             "ids": self.ids.tolist(),
             "paths": sorted(zip(self.paths["path"], self.paths["file_id"], strict=True)),
         }
@@ -65,20 +75,35 @@ class RoundSource:
     @property
     def identity(self) -> dict[str, Any]:
         """What the handoff says of the store."""
-        return {
-            "path": str(self.store.path.resolve()),
-            "spec_hash": self.store.spec.hash,
-            "spec": self.store.spec.to_dict(),
-            "vectors": len(self.ids),
-        }
+        identity = _identify(self.store) | {"vectors": len(self.ids)}
+        if self.others:
+            identity["others"] = [_identify(store) for store in self.others]
+        return identity
 
-    def load_vectors(self) -> Vectors:
-        """Load the images' vectors; their paths are those of the source alone."""
-        vectors = self.store.load_vectors(self.ids)
+    def load_views(self) -> tuple[Vectors, ...]:
+        """Load the images' vectors, view by view; their paths are those of the source alone."""
+        first, *others = (store.load_vectors(self.ids) for store in self.stores)
         by_file = _group_paths(self.paths)
-        paths = [list(by_file[image_id[:16]]) for image_id in vectors.ids.tolist()]
-        rows = vectors.rows.assign(paths=pd.Series(paths, dtype=object), path=[p[0] for p in paths])
-        return Vectors(ids=vectors.ids, values=vectors.values, rows=rows, spec=vectors.spec)
+        paths = [list(by_file[image_id[:16]]) for image_id in first.ids.tolist()]
+        rows = first.rows.assign(paths=pd.Series(paths, dtype=object), path=[p[0] for p in paths])
+        return (
+            Vectors(ids=first.ids, values=first.values, rows=rows, spec=first.spec),
+            *others,
+        )
+
+
+def _describe_view(store: Store) -> dict[str, Any]:
+    """Return all that decides the vectors of a view."""
+    windows = {kind: list(window) for kind, window in sorted(store.windows.items())}
+    return {"spec": store.spec.hash, "windows": windows}
+
+
+def _identify(store: Store) -> dict[str, Any]:
+    return {
+        "path": str(store.path.resolve()),
+        "spec_hash": store.spec.hash,
+        "spec": store.spec.to_dict(),
+    }
 
 
 def open_round(
@@ -93,10 +118,23 @@ def open_round(
     """
     if source.is_dir() and store_exists(source):
         return _open_store(source, options)
+    return extract_view(source, run, "store", options=options, known=known)
+
+
+def extract_view(
+    source: Path, run: Path, place: str, *, options: ExtractOptions, known: Path | None
+) -> RoundSource:
+    """Extract a source, and the images of known types, into a store in the run's folder.
+
+    Raises
+    ------
+    DefectDiscoveryError
+        As `extract_vectors`.
+    """
     if known is not None:
         # First, so that the source has the last word on what is quarantined.
-        _extract_known(known, run, options)
-    return extract_source(source, run / "store", options=options)
+        _extract_known(known, run, place, options=options)
+    return extract_source(source, run / place, options=options)
 
 
 def extract_source(source: Path, folder: Path, *, options: ExtractOptions) -> RoundSource:
@@ -116,6 +154,21 @@ def extract_source(source: Path, folder: Path, *, options: ExtractOptions) -> Ro
         quarantined=extracted.quarantined,
         ignored=extracted.ignored,
         warnings=extracted.warnings,
+    )
+
+
+def join_sources(views: Sequence[RoundSource]) -> RoundSource:
+    """Return several views of the same files as one source, of the images that all of them have."""
+    first = views[0]
+    if len(views) == 1:
+        return first
+    everywhere = set.intersection(*(set(view.ids.tolist()) for view in views))
+    ids = np.array([i for i in first.ids.tolist() if i in everywhere], dtype=np.str_)
+    return replace(
+        first,
+        ids=ids,
+        others=tuple(store for view in views[1:] for store in view.stores),
+        warnings=tuple(dict.fromkeys(text for view in views for text in view.warnings)),
     )
 
 
@@ -182,8 +235,8 @@ def _warn_of_mixture(store: Store, ids: NDArray[np.str_]) -> tuple[str, ...]:
     return (warning,)
 
 
-def _extract_known(known: Path, run: Path, options: ExtractOptions) -> None:
-    """Bring the labelled images of a handoff into the run's store, where their files are there."""
+def _extract_known(known: Path, run: Path, place: str, *, options: ExtractOptions) -> None:
+    """Bring the labelled images of a handoff into a view's store, where their files are there."""
     labelled = read_known_types(known)
     there = [path for path in labelled["path"].unique() if Path(path).is_file()]
     if not there:
@@ -194,20 +247,22 @@ def _extract_known(known: Path, run: Path, options: ExtractOptions) -> None:
         pd.DataFrame({"path": there}).to_csv(temporary, index=False)
     extract_vectors(
         listed,
-        run / "store",
+        run / place,
         options=replace(options, only=None, boxes=None, metadata=None, exclude=()),
     )
 
 
-def split_known(source: RoundSource, known: Path) -> tuple[RoundSource, Vectors, NDArray[np.str_]]:
+def split_known(
+    source: RoundSource, known: Path
+) -> tuple[RoundSource, tuple[Vectors, ...], NDArray[np.str_]]:
     """Set the images of known types aside.
 
     Returns
     -------
     RoundSource
         Without them.
-    Vectors, (m,) array of str
-        The known images that have vectors, and their labels.
+    tuple of Vectors, (m,) array of str
+        The known images that have vectors, view by view, and their labels.
 
     Raises
     ------
@@ -216,7 +271,8 @@ def split_known(source: RoundSource, known: Path) -> tuple[RoundSource, Vectors,
     """
     labelled = read_known_types(known)
     label_of = _label_by_id(labelled)
-    in_store = [i for i in source.store.ids().tolist() if i in label_of]
+    everywhere = set.intersection(*(set(store.ids().tolist()) for store in source.stores))
+    in_store = [i for i in source.store.ids().tolist() if i in label_of and i in everywhere]
     if not in_store:
         raise HandoffError(
             f"--known {known}: none of its {len(labelled)} labelled images is in "
@@ -226,14 +282,14 @@ def split_known(source: RoundSource, known: Path) -> tuple[RoundSource, Vectors,
     left = np.array([i for i in source.ids.tolist() if i not in label_of], dtype=np.str_)
     if not len(left):
         raise HandoffError(f"--known {known}: all {len(source.ids)} images have a known type")
-    vectors = source.store.load_vectors(in_store)
-    labels = np.array([label_of[i] for i in vectors.ids.tolist()], dtype=np.str_)
+    views = tuple(store.load_vectors(in_store) for store in source.stores)
+    labels = np.array([label_of[i] for i in in_store], dtype=np.str_)
     get_logger().info(
         "known types: %d images of %d types (from %d labelled rows); %d images of the source set "
         "aside, %d left",
         len(labels), len(np.unique(labels)), len(labelled), len(source.ids) - len(left), len(left),
     )  # fmt: skip
-    return replace(source, ids=left), vectors, labels
+    return replace(source, ids=left), views, labels
 
 
 def _label_by_id(labelled: pd.DataFrame) -> dict[str, str]:

@@ -4,17 +4,21 @@
     space.rows               # (n, p) of the images it was fitted on
     space.place([new])       # (m, p) of new ones, in the same axes
 
-A view is one way to see the images: the vectors of one extractor. Several views of the same
-images, in the same order, are joined side by side, each weighing the same.
+A view is one way to see the images: the vectors of one extractor. Its blocks (`ExtractorSpec`)
+are of different kinds. Each block of each view is reduced by itself, and they are put side by
+side, each weighing the same: in the principal axes of all together the strongest would drown the
+others.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from discovery.flow.settings import GRAPH_WHITEN, find_dimensions
+from discovery.runs import hash_bytes
 from discovery.stages.reduce import PCAReducer
 from embeddings.records import Vectors
 
@@ -27,12 +31,12 @@ class Space:
     ----------
     rows : (n, p) float32, unit rows
         Of the images the space was fitted on.
-    reducer : PCAReducer
-        Fitted.
+    reducers : tuple of PCAReducer
+        Fitted, one a block.
     """
 
     rows: NDArray[np.float32]
-    reducer: PCAReducer
+    reducers: tuple[PCAReducer, ...]
 
     def place(self, views: Sequence[Vectors]) -> NDArray[np.float32]:
         """Bring new images into the space, (m, p), unit rows.
@@ -42,7 +46,8 @@ class Space:
         views : sequence of Vectors
             As many as the space was fitted on, of the same extractors, in the same order.
         """
-        return self.reducer.transform(join_views(views))
+        pairs = zip(self.reducers, _split_blocks(views), strict=True)
+        return _put_side_by_side([reducer.transform(block) for reducer, block in pairs])
 
 
 def fit_space(
@@ -58,14 +63,38 @@ def fit_space(
     ----------
     views : sequence of Vectors, one or more
     dimensions : int, optional
-        By default as many as n images bear.
+        Of each block; by default as many as n images bear.
     whiten : float
         As in `PCAReducer`.
+
+    Raises
+    ------
+    ValueError
+        There is no view, or they are of different images.
     """
-    joined = join_views(views)
-    wanted = find_dimensions(len(joined)) if dimensions is None else dimensions
-    reducer = PCAReducer(wanted, whiten=whiten, random_state=seed)
-    return Space(rows=reducer.fit_transform(joined), reducer=reducer)
+    _check_views(views)
+    wanted = find_dimensions(len(views[0])) if dimensions is None else dimensions
+    reducers, rows = [], []
+    for block in _split_blocks(views):
+        reducer = PCAReducer(wanted, whiten=whiten, random_state=seed)
+        rows.append(reducer.fit_transform(block))
+        reducers.append(reducer)
+    return Space(rows=_put_side_by_side(rows), reducers=tuple(reducers))
+
+
+def join_vectors(views: Sequence[Vectors]) -> Vectors:
+    """Return the views of the same images as one, for evidence that needs no axes.
+
+    The rows say what the first view's say; the spec is the first one's but for its length, and
+    marked as joined.
+    """
+    values = join_views(views)
+    first = views[0]
+    if len(views) == 1:
+        return first
+    specs = hash_bytes("\n".join(view.spec.hash for view in views).encode())
+    spec = replace(first.spec, pooling="mean", bank_sha256=specs, dim=values.shape[1])
+    return Vectors(ids=first.ids, values=values, rows=first.rows, spec=spec)
 
 
 def join_views(views: Sequence[Vectors]) -> NDArray[np.float32]:
@@ -76,12 +105,29 @@ def join_views(views: Sequence[Vectors]) -> NDArray[np.float32]:
     ValueError
         There is no view, or they are of different images.
     """
+    _check_views(views)
+    if len(views) == 1:
+        return views[0].values
+    return _put_side_by_side([view.values for view in views])
+
+
+def _check_views(views: Sequence[Vectors]) -> None:
     if not views:
         raise ValueError("a space needs one view or more")
-    first = views[0]
-    if any(not np.array_equal(first.ids, view.ids) for view in views[1:]):
+    if any(not np.array_equal(views[0].ids, view.ids) for view in views[1:]):
         raise ValueError("the views are of different images, or in another order")
-    if len(views) == 1:
-        return first.values
-    share = np.float32(1 / np.sqrt(len(views)))  # unit blocks: the joined rows are unit again
-    return np.concatenate([view.values for view in views], axis=1) * share
+
+
+def _split_blocks(views: Sequence[Vectors]) -> Iterator[NDArray[np.float32]]:
+    """Yield each block of each view, (n, its length)."""
+    for view in views:
+        bounds = np.cumsum([0, *view.spec.blocks])
+        for start, stop in itertools.pairwise(bounds.tolist()):
+            yield view.values[:, start:stop]
+
+
+def _put_side_by_side(blocks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    if len(blocks) == 1:
+        return blocks[0]
+    share = np.float32(1 / np.sqrt(len(blocks)))  # unit blocks: the joined rows are unit again
+    return np.concatenate(blocks, axis=1) * share

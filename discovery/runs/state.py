@@ -13,7 +13,7 @@ RUN_JSON = "run.json"
 FORMAT = "defect-discovery-run"
 VERSION = 1
 # What may be in the folder before run.json is: the store that was extracted into it.
-_MAY_PRECEDE = ("store", ".DS_Store")
+_MAY_PRECEDE = ("store", "views", ".DS_Store")
 
 State = dict[str, Any]
 

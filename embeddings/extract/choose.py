@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 DEFAULT_LAYERS = ("layer3", "layer4")
 COMPARED_LAYERS = ("layer2", "layer3")  # middle ones, as PatchCore: deeper ones know objects
+RESIDUAL_LAYERS = (*COMPARED_LAYERS, "layer4")  # which is pooled where the others say
+NORMAL_SIZE = 448  # pixels of the longest side
 DEFAULT_POOLING: Pooling = "max"
 DEFAULT_FIT: Fit = "stretch"
 DEFAULT_RESIZE: Resize = "bilinear"
@@ -175,8 +177,10 @@ def _choose_of_store(options: ExtractOptions, store: Store) -> Choice:
 
 def _given(options: ExtractOptions, spec: ExtractorSpec) -> dict[str, Any]:
     """Return the spec fields that the options state, to be held against the store's."""
+    # Residuals are what defect-weighted means are where it is known what is normal.
+    is_umbrella = options.pooling == "defect" and spec.pooling == "residual"
     values: dict[str, Any] = {
-        "pooling": options.pooling,
+        "pooling": None if is_umbrella else options.pooling,
         "tau": options.tau,
         "normals_sha256": None if options.normal is None else hash_normals(options),
         "orientations": options.turns,
@@ -221,8 +225,24 @@ def _resnet_spec(options: ExtractOptions, source: str) -> ExtractorSpec:
         device=device,
     )
     spec = replace(spec, pooling=pooling, fit=DEFAULT_FIT, resize=DEFAULT_RESIZE)
+    if pooling == "residual" or options.normal is not None:
+        spec = take_residuals(spec, options)
     given = _given(options, spec)
     return replace(spec, **{key: given[key] for key in given if key not in ("name", "layers")})
+
+
+def take_residuals(spec: ExtractorSpec, options: ExtractOptions) -> ExtractorSpec:
+    """Return the spec of what the patches have more than normal ones; what is given stays given."""
+    from embeddings.resnet import LAYERS
+
+    layers = options.layers or RESIDUAL_LAYERS
+    spec = replace(
+        spec, pooling="residual", layers=layers, dim=sum(LAYERS[layer] for layer in layers)
+    )
+    if options.normal is None:
+        return spec
+    # Small defects in the picture's own shape; a golden image is of one place, and small as it is.
+    return replace(spec, input_size=options.size or NORMAL_SIZE, fit=options.fit or "aspect")
 
 
 def _texture_spec(options: ExtractOptions) -> ExtractorSpec:

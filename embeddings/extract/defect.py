@@ -20,11 +20,13 @@ from embeddings.pooling import (
     find_in_reference,
     make_patches,
     measure_against_reference,
+    pool_map,
     pool_patches,
     pool_residuals,
     print_picture,
     weigh_patches,
 )
+from embeddings.pooling.settings import DEEP_TAU
 from embeddings.records import ExtractorSpec, unit_rows
 from embeddings.resnet import LAYERS, ResNet50Extractor, Weights
 
@@ -42,15 +44,21 @@ class PatchNetwork:
     """
 
     def __init__(self, spec: ExtractorSpec, weights: Weights, device: torch.device) -> None:
-        self.layers = spec.layers
+        self.layers = spec.compared_layers
+        self.dim = sum(LAYERS[layer] for layer in self.layers)
         self.device = device
         self._network = ResNet50Extractor(replace(spec, pooling="mean"), weights, device)
 
     def __call__(self, batch: Batch) -> torch.Tensor:
         """Return (b, h, w, d) float32 patches of (b, c, h, w) pictures in [0, 1]."""
+        return self.look_at_both(batch)[0]
+
+    def look_at_both(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the patches, and the (b, channels, h, w) map of a layer that is not compared."""
         with torch.inference_mode():
             maps = self._network.feature_maps(np.ascontiguousarray(batch))
-            return make_patches(maps, self.layers)
+            others = [maps[layer] for layer in maps if layer not in self.layers]
+            return make_patches(maps, self.layers), others[0] if others else None
 
     def look(self, batch: Batch) -> NDArray[np.float32]:
         """Return the same as an array."""
@@ -88,11 +96,16 @@ class DistanceMeter:
         if self._memory is not None:
             patches = self._network(batch)
             return patches, self._memory.measure(patches, [print_picture(one) for one in batch])
-        patches, golden = self._look_at_pairs(batch)
-        return patches, measure_against_reference(patches, golden)
+        own, references = self._split(batch)
+        patches = self._network(own)
+        return patches, measure_against_reference(patches, self._network(references))
 
-    def subtract(self, batch: Batch) -> tuple[torch.Tensor, NDArray[np.float64]]:
-        """Return (b, h, w, d) patches less their nearest normal ones, and their distances.
+    def subtract(
+        self, batch: Batch
+    ) -> tuple[torch.Tensor, NDArray[np.float64], torch.Tensor | None]:
+        """Return (b, h, w, d) patches less their nearest normal ones, their distances, and a map.
+
+        The map is that of the layer that is not compared, None where all are.
 
         Parameters
         ----------
@@ -105,22 +118,25 @@ class DistanceMeter:
             Pictures came without their references.
         """
         if self._memory is not None:
-            patches = self._network(batch)
+            patches, deep = self._network.look_at_both(batch)
             prints = [print_picture(one) for one in batch]
             distances, nearest = self._memory.find_nearest(patches, prints)
         else:
-            patches, golden = self._look_at_pairs(batch)
-            distances, nearest = find_in_reference(patches, golden)
-        return patches - nearest, distances
+            own, references = self._split(batch)
+            patches, deep = self._network.look_at_both(own)
+            distances, nearest = find_in_reference(patches, self._network(references))
+        return patches - nearest, distances, deep
 
-    def _look_at_pairs(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    @staticmethod
+    def _split(batch: Batch) -> tuple[Batch, Batch]:
+        """Return the pictures and their golden references."""
         if batch.shape[1] % 2:
             raise InputError(
                 "the store compares each image with its golden reference: pass a CSV with the "
                 "columns path and reference"
             )
-        own, golden = np.split(batch, 2, axis=1)
-        return self._network(own), self._network(golden)
+        own, references = np.split(batch, 2, axis=1)
+        return own, references
 
     def measure(self, batch: Batch) -> NDArray[np.float64]:
         """Return the distances alone."""
@@ -146,7 +162,7 @@ class DefectExtractor:
         self.spec = spec
         self.bank = bank
         self._meter = DistanceMeter(PatchNetwork(spec, *weights), bank)
-        self._widths = [LAYERS[layer] for layer in spec.layers]
+        self._widths = [LAYERS[layer] for layer in spec.compared_layers]
 
     def __call__(self, batch: Batch) -> NDArray[np.float32]:
         """Embed (b, c, h, w) float32 in [0, 1] to (b, dim) float32 unit rows."""
@@ -154,25 +170,43 @@ class DefectExtractor:
 
     def _embed(self, batch: Batch) -> NDArray[np.float32]:
         with torch.inference_mode():
-            is_residual = self.spec.pooling == "residual"
-            pool = pool_residuals if is_residual else pool_patches
-            features, distances = (self._meter.subtract if is_residual else self._meter)(batch)
-            rows = [
-                pool(one, torch.from_numpy(way.weights).to(one.device), widths=self._widths)
-                for one, way in zip(features, map(self._weigh, distances), strict=True)
-            ]
-            return unit_rows(torch.stack(rows).cpu().numpy())
+            pool = self._pool_residuals if self.spec.pooling == "residual" else self._pool_patches
+            return unit_rows(torch.stack(pool(batch)).cpu().numpy())
+
+    def _pool_patches(self, batch: Batch) -> list[torch.Tensor]:
+        patches, distances = self._meter(batch)
+        return [
+            pool_patches(one, _to_tensor(self._weigh(far).weights, one), widths=self._widths)
+            for one, far in zip(patches, distances, strict=True)
+        ]
+
+    def _pool_residuals(self, batch: Batch) -> list[torch.Tensor]:
+        residuals, distances, deep = self._meter.subtract(batch)
+        rows = [
+            pool_residuals(one, _to_tensor(self._weigh(far).weights, one), widths=self._widths)
+            for one, far in zip(residuals, distances, strict=True)
+        ]
+        if deep is None:
+            return rows
+        narrow = [self._weigh(far, DEEP_TAU).weights for far in distances]
+        parts = [pool_map(one, _to_tensor(w, one)) for one, w in zip(deep, narrow, strict=True)]
+        return [torch.cat(pair) for pair in zip(rows, parts, strict=True)]
 
     def weigh(self, batch: Batch) -> list[PatchWeights]:
         """Return how unlike the rest each patch of each picture is, and how much it counts."""
         with torch.inference_mode():
             return [self._weigh(one) for one in self._meter.measure(batch)]
 
-    def _weigh(self, distances: NDArray[np.float64]) -> PatchWeights:
+    def _weigh(self, distances: NDArray[np.float64], share: float = 1.0) -> PatchWeights:
+        """Weigh patches, with a share of the spec's tau."""
         bank = self.bank
         spread = bank.spread or 1.0  # all patches alike: none stands out
         return PatchWeights(
             distances=distances,
-            weights=weigh_patches(distances, spread=bank.spread, tau=self.spec.tau),
+            weights=weigh_patches(distances, spread=bank.spread, tau=share * self.spec.tau),
             standard=(distances - bank.centre) / spread,
         )
+
+
+def _to_tensor(weights: NDArray[np.float64], like: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(weights).to(like.device)

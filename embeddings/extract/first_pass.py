@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from embeddings.console import stage, track
 from embeddings.errors import ImageError, InputError, OptionError
 from embeddings.extract.batches import default_batch_size
-from embeddings.extract.choose import Choice, open_weights
+from embeddings.extract.choose import Choice, open_weights, take_residuals
 from embeddings.extract.defect import DistanceMeter, PatchNetwork
 from embeddings.extract.normals import find_normals
 from embeddings.extract.options import ExtractOptions
@@ -73,6 +73,8 @@ def run_first_pass(
     WeightsError
         The weights cannot be had.
     """
+    if lot.references:
+        choice = replace(choice, spec=take_residuals(choice.spec, options))
     is_residual = choice.spec.pooling == "residual"
     if is_residual and options.normal is None and not lot.references:
         raise OptionError(
@@ -98,7 +100,7 @@ def run_first_pass(
         )  # fmt: skip
     spec = replace(
         choice.spec,
-        tau=choice.spec.tau or (RESIDUAL_TAU if is_residual else TAU[bank.memory]),
+        tau=choice.spec.tau or (RESIDUAL_TAU if is_residual else TAU),
         bank_sha256=bank.sha256,
         normals_sha256=choice.spec.normals_sha256 or (REFERENCE if lot.references else ""),
     )
@@ -142,7 +144,7 @@ class _FirstPass:
         if self.options.normal is not None:
             bank = self._remember_normals(lot.recipe)
         elif lot.references:
-            empty = np.zeros((0, self.reading.spec.dim), np.float16)
+            empty = np.zeros((0, self.network.dim), np.float16)
             bank = Bank(
                 memory="reference",
                 patches=empty,
@@ -215,12 +217,12 @@ class _FirstPass:
         for picture in pictures:
             turned = list(turn_pictures(picture[None], self.reading.spec.orientations))
             prints.append([print_picture(one[0]) for one in turned])
-            seen = np.concatenate([self.network.look(one).reshape(-1, self.reading.spec.dim)
+            seen = np.concatenate([self.network.look(one).reshape(-1, self.network.dim)
                                    for one in turned])  # fmt: skip
             kept = np.sort(self.rng.permutation(len(seen))[:quota])
             patches.append(seen[kept].astype(np.float16))
         sizes = [len(one) for one in patches]
-        empty = np.zeros((0, self.reading.spec.dim), np.float16)
+        empty = np.zeros((0, self.network.dim), np.float16)
         return Bank(
             memory=memory,
             patches=np.concatenate([empty, *patches]),

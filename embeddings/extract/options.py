@@ -21,24 +21,23 @@ class ExtractOptions:
     """imagenet (IMAGENET1K_V2), imagenet-v1, or a file: safetensors or a state dict."""
     layers: tuple[str, ...] | None = None
     """Stages of ResNet-50 that are pooled and joined; a new store takes layer3 layer4 (layer2
-    layer3 with defect or residual)."""
+    layer3 with defect, layer2 layer3 layer4 where it is known what is normal)."""
     pooling: Pooling | None = None
     """Over the picture: mean, max (a small defect counts as a large one does), gem, which lies
-    between, defect, where places count by how unlike the other images they are: unlike the
-    normals with --normal, unlike the golden image where a CSV has a column reference, or residual,
-    which needs one of these: the same, over how a place differs from the normal one most like it. A
-    new store takes max."""
+    between, or defect, where places count by how unlike the other images they are. With --normal,
+    or where a CSV has a column reference (the golden image), defect is residual: what a place has
+    that the normal one most like it has not. A new store takes max."""
     normal: Path | None = None
     """Folder of defect-free images, for --pooling defect or residual."""
     tau: float | None = None
     """How much more unlike places count, for --pooling defect or residual: large is the mean, small
-    the strangest place alone; a new store takes 1 (defect with --normal or a reference: 0.3)."""
+    the strangest place alone; a new store takes 1 (2 with --normal or a reference)."""
     turns: Literal[1, 8] | None = None
     """8: the same vector whichever way up a picture lies, turned or mirrored (eight times the
     work); a new store takes 1."""
     size: int | None = None
     """Side in pixels of the square the network sees, the longest side with --fit aspect; a new
-    store takes 224 (texture: 256)."""
+    store takes 224 (with --normal: 448; texture: 256)."""
     fit: Literal["pad", "stretch", "aspect"] | None = None
     """pad fills up a square, stretch makes one, aspect keeps the picture's own shape; a new store
     takes stretch."""

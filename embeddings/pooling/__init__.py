@@ -12,7 +12,7 @@ CVPR 2022.
 
 from embeddings.pooling.bank import Bank, print_picture
 from embeddings.pooling.memory import PatchMemory
-from embeddings.pooling.patches import make_patches, pool_patches, pool_residuals
+from embeddings.pooling.patches import make_patches, pool_map, pool_patches, pool_residuals
 from embeddings.pooling.reference import find_in_reference, measure_against_reference
 from embeddings.pooling.settings import Memory
 from embeddings.pooling.weights import PatchWeights, weigh_patches
@@ -25,6 +25,7 @@ __all__ = [
     "find_in_reference",
     "make_patches",
     "measure_against_reference",
+    "pool_map",
     "pool_patches",
     "pool_residuals",
     "print_picture",

@@ -90,3 +90,20 @@ def pool_residuals(
         is_nothing = part.norm() < RESIDUAL_FLOOR
         parts.append(normalize(torch.ones_like(part) if is_nothing else part, dim=0))
     return torch.cat(parts)
+
+
+def pool_map(deep: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return the weighted mean of a deeper layer's map, made unit.
+
+    Parameters
+    ----------
+    deep : (channels, h, w) tensor
+    weights : (H, W) tensor
+        Of the finer grid the patches lie on; they are averaged to the map's own.
+
+    Returns
+    -------
+    (channels,) float32 tensor
+    """
+    coarse = adaptive_avg_pool2d(weights[None].float(), (deep.shape[1], deep.shape[2]))[0]  # (h, w)
+    return normalize(deep.flatten(1).float() @ (coarse / coarse.sum()).flatten(), dim=0)

@@ -4,10 +4,9 @@ from typing import Literal
 
 Memory = Literal["images", "normals", "reference"]
 
-# A temperature per spread of the distances: 1 as published (Sohn et al. 2023, eq. 5), where most
-# images have a defect; lower where what is normal is known, and a distance can be trusted.
-TAU: dict[Memory, float] = {"images": 1.0, "normals": 0.3, "reference": 0.3}
-RESIDUAL_TAU = 1.0  # of residuals the mean may be wide: what is normal in each place is gone
+TAU = 1.0  # a temperature per spread of the distances, as published (Sohn et al. 2023, eq. 5)
+RESIDUAL_TAU = 2.0  # wider: what is normal in each place is gone
+DEEP_TAU = 0.25  # of the residual's: a deeper map is seen only where the picture is most unlike
 RESIDUAL_FLOOR = 2**-11  # rounding of the bank's float16: a shorter residual has no direction
 
 BANK_IMAGES = 64  # images of the first pass: the mean over 64 has settled, over 32 it has not

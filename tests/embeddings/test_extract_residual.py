@@ -15,6 +15,7 @@ from torchvision.models import resnet50  # noqa: E402
 from embeddings.errors import OptionError, StoreSpecError  # noqa: E402
 from embeddings.extract import ExtractOptions, extract_vectors  # noqa: E402
 from embeddings.heat import weigh_images  # noqa: E402
+from embeddings.pooling.settings import RESIDUAL_TAU  # noqa: E402
 from embeddings.records import REFERENCE  # noqa: E402
 from embeddings.store import open_store  # noqa: E402
 
@@ -34,7 +35,10 @@ def weights(tmp_path_factory):
 @pytest.fixture
 def options(weights):
     def make(**given):
-        base = {"pooling": "residual", "size": 64, "precision": "float32", "device": "cpu"}
+        base = {
+            "pooling": "residual", "size": 64, "precision": "float32", "device": "cpu",
+            "layers": ("layer2", "layer3"),
+        }  # fmt: skip
         return ExtractOptions(weights=weights, batch_size=4, **(base | given))
 
     return make
@@ -57,7 +61,7 @@ def test_a_store_of_residuals_is_made_and_keeps_to_itself(lots, options, tmp_pat
     store = tmp_path / "store"
     extract_vectors(images, store, options=options(normal=normals))
     spec = open_store(store).spec
-    assert ("residual", 1.0, ("layer2", "layer3"), DIM) == (
+    assert ("residual", RESIDUAL_TAU, ("layer2", "layer3"), DIM) == (
         spec.pooling, spec.tau, spec.layers, spec.dim,
     )  # fmt: skip
     before = load(store)
@@ -67,22 +71,36 @@ def test_a_store_of_residuals_is_made_and_keeps_to_itself(lots, options, tmp_pat
     after = load(store)
     assert all(np.array_equal(before[name], after[name]) for name in before)
     np.testing.assert_allclose([np.linalg.norm(v) for v in after.values()], 1, atol=1e-5)
-    with pytest.raises(StoreSpecError, match="pooling: residual != defect"):
-        extract_vectors(images, store, options=options(pooling="defect"))
+    with pytest.raises(StoreSpecError, match="pooling: residual != max"):
+        extract_vectors(images, store, options=options(pooling="max"))
+    # Defect-weighted is what the store is.
+    assert 0 == extract_vectors(images, store, options=options(pooling="defect")).computed
 
 
-def test_normals_alone_still_mean_defect(lots, options, tmp_path):
+@pytest.mark.parametrize("pooling", [None, "defect", "residual"])
+def test_with_normals_defect_weighted_are_residuals_beside_a_deeper_layer(
+    pooling, lots, options, tmp_path
+):
     images, normals = lots
-    extract_vectors(images, tmp_path / "store", options=options(pooling=None, normal=normals))
+    given = options(pooling=pooling, normal=normals, layers=None, size=None)
+    extract_vectors(images, tmp_path / "store", options=given)
     spec = open_store(tmp_path / "store").spec
-    assert ("defect", 0.3) == (spec.pooling, spec.tau)
+    assert ("residual", 448, "aspect") == (spec.pooling, spec.input_size, spec.fit)
+    assert ("layer2", "layer3") == spec.compared_layers
+    assert (DIM, 2048) == spec.blocks
+    assert DIM == open_store(tmp_path / "store").load_bank()["patches"].shape[1]
+    values = open_store(tmp_path / "store").load_vectors().values
+    parts = np.split(values, np.cumsum([512, 1024]), axis=1)
+    for part in parts:  # each layer has the same say
+        np.testing.assert_allclose(np.linalg.norm(part, axis=1), 3**-0.5, atol=1e-4)
+    assert (parts[2] >= 0).all()  # of what is seen, not of what differs
 
 
 def test_what_all_have_in_common_is_left_out(lots, options, tmp_path, picture, save_picture):
     images, normals = lots
     save_picture(images / "normal.png", picture(10))
-    for pooling in ("residual", "defect"):
-        given = options(normal=normals, pooling=pooling, tau=1.0, window=(0, 255))
+    for pooling, known in (("residual", normals), ("defect", None)):
+        given = options(normal=known, pooling=pooling, tau=1.0, window=(0, 255))
         extract_vectors(images, tmp_path / pooling, options=given)
     left, seen = load(tmp_path / "residual"), load(tmp_path / "defect")
     others = [name for name in left if name != "normal.png"]

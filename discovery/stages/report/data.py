@@ -36,6 +36,8 @@ class ReportFacts:
         How many there were in all, where the list was cut.
     ignored : int
         Files that are not images.
+    views : sequence of mapping
+        Rows of views.csv: the evidence by which the way of looking was picked.
     copies : str
         What was found of copies, in one line.
     warnings : sequence of str
@@ -55,6 +57,7 @@ class ReportFacts:
     quarantined: Sequence[tuple[str, str]] = ()
     quarantined_count: int | None = None
     ignored: int = 0
+    views: Sequence[Mapping[str, str]] = ()
     copies: str = ""
     warnings: Sequence[str] = ()
     made_at: str = ""

@@ -22,6 +22,7 @@ def render_making(data: ReportData) -> Markup:
             _render_table("Versions", facts.versions),
             class_="tables",
         ),
+        _render_views(facts),
         _render_quarantine(facts),
         id="made",
         class_="panel made",
@@ -70,6 +71,30 @@ def _render_seconds(seconds: Mapping[str, float]) -> Markup | None:
     total = node("td", write_seconds(sum(seconds.values())), class_="number")
     foot = node("tfoot", node("tr", node("th", "in all", scope="row"), total, node("td")))
     return node("table", node("caption", "Time"), node("tbody", lines), foot)
+
+
+def _render_views(facts: ReportFacts) -> Markup | None:
+    if not facts.views:
+        return None
+    head = join(node("th", name, scope="col") for name in facts.views[0])
+    lines = join(
+        node("tr", join(node("td", value) for value in row.values())) for row in facts.views
+    )
+    said = (
+        "Score: persistence times stability, weighted by the kind of view. No label is used; "
+        "--views takes another one."
+    )
+    return node(
+        "div",
+        node(
+            "table",
+            node("caption", "Views compared"),
+            node("thead", node("tr", head)),
+            node("tbody", lines),
+        ),
+        node("p", said, class_="quiet"),
+        class_="views",
+    )
 
 
 def _render_quarantine(facts: ReportFacts) -> Markup | None:

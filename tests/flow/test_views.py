@@ -1,0 +1,162 @@
+"""How a round looks at its images: several views side by side, and the one the evidence picks."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import save_file  # noqa: E402
+from torchvision.models import resnet50  # noqa: E402
+
+from discovery.flow import RoundOptions, discover_types  # noqa: E402
+from discovery.flow.comparing import Looked, tabulate_views  # noqa: E402
+from discovery.flow.lot import AssignOptions  # noqa: E402
+from discovery.flow.placing import assign_images  # noqa: E402
+from discovery.flow.views import read_taken  # noqa: E402
+from discovery.runs import open_run  # noqa: E402
+from embeddings.errors import OptionError  # noqa: E402
+from embeddings.extract import ExtractOptions  # noqa: E402
+from embeddings.store import open_store  # noqa: E402
+
+SIDE = 25
+
+
+def draw_map(kind, seed):
+    """A wafer map of three levels: 0 no die, 127 good, 255 bad."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE // 2
+    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    bad = {
+        "ring": radius > 10,
+        "centre": radius < 4,
+        "arc": (radius > 9) & (np.abs(angle - rng.uniform(-2, 2)) < 0.6),
+    }[kind]
+    bad = bad & (rng.random(bad.shape) < 0.8) | (rng.random(bad.shape) < 0.03)
+    return np.where(radius > 12.4, 0, np.where(bad, 255, 127)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    file = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    save_file(resnet50().state_dict(), file)
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def extract(weights):
+    return ExtractOptions(weights=weights, size=64, precision="float32", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("maps")
+    for kind in ("ring", "centre", "arc"):
+        for i in range(16):
+            Image.fromarray(draw_map(kind, i)).save(folder / f"{kind}_{i:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mapped(maps, extract, tmp_path_factory):
+    """A round whose wafer maps were recognised as such."""
+    out = tmp_path_factory.mktemp("mapped") / "run"
+    discover_types(maps, out, options=RoundOptions(extract=extract))
+    return out
+
+
+def read_views(run):
+    with (run / "views.csv").open(newline="") as file:
+        return {row["view"]: row for row in csv.DictReader(file)}
+
+
+def test_maps_are_recognised_and_the_views_lie_side_by_side(mapped):
+    assert {"given", "maps"} == read_views(mapped).keys()
+    looks = [
+        open_store(mapped / place).spec.view for place in ("store", "views/map", "views/polar")
+    ]
+    assert ["picture", "map", "polar"] == looks
+    page = (mapped / "report.html").read_text("utf-8")
+    assert "Views compared" in page
+
+
+def test_the_evidence_is_written_and_says_which_is_taken(mapped):
+    views = read_views(mapped)
+    best = max(views, key=lambda name: float(views[name]["score"]))
+    assert ["yes"] == [row["taken"] for row in views.values() if row["taken"]]
+    assert views[best]["taken"]
+    for row in views.values():
+        assert 0 <= float(row["stability"]) <= 1 < int(row["clusters"])
+        assert row["agreement"] == views["given"]["agreement"]
+    others = open_run(mapped).store.get("others", [])
+    assert (1 if best == "maps" else 0) == len(others)
+
+
+def test_a_second_round_compares_nothing(mapped, maps, extract, copy, watch):
+    run = copy(mapped)
+    discover_types(maps, run, options=RoundOptions(extract=extract))
+    before = len(watch())
+    discover_types(maps, run, options=RoundOptions(extract=extract))
+    assert [] == watch()[before:]
+
+
+@pytest.mark.parametrize("views", [("maps",), ("given",)])
+def test_a_view_that_is_asked_for_is_taken(views, maps, extract, tmp_path):
+    discover_types(maps, tmp_path / "run", options=RoundOptions(extract=extract, views=views))
+    assert not (tmp_path / "run" / "views.csv").exists()
+    store = open_run(tmp_path / "run").store
+    looks = [one["spec"].get("view", "picture") for one in (store, *store.get("others", []))]
+    assert {"maps": ["map", "polar"], "given": ["picture"]}[views[0]] == looks
+
+
+def test_new_maps_are_assigned_in_both_looks(maps, extract, tmp_path, weights):
+    run = tmp_path / "run"
+    discover_types(maps, run, options=RoundOptions(extract=extract, views=("maps",)))
+    clustering = open_run(run).load_clustering()
+    lot = tmp_path / "lot"
+    lot.mkdir()
+    for i in range(16):
+        # The same dice in a picture of another size: another file, the same map.
+        Image.fromarray(np.kron(draw_map("centre", i), np.ones((2, 2), np.uint8))).save(
+            lot / f"{i}.png"
+        )
+    options = AssignOptions(weights=weights, device="cpu", store=tmp_path / "lotstore")
+    placed = assign_images(open_run(run), lot, options=options)
+    assert (tmp_path / "lotstore").is_dir()
+    assert (tmp_path / "lotstore.1").is_dir()
+    paths = open_run(run).load_layout().paths
+    of_centre = [c for c, p in zip(clustering.labels, paths, strict=True) if "centre" in p[0]]
+    usual = max(set(of_centre), key=of_centre.count)
+    assert (placed.placement.nearest == usual).mean() > 0.7
+    with pytest.raises(OptionError, match="one view, and the run has 2 views"):
+        assign_images(open_run(run), run / "store", options=AssignOptions(device="cpu"))
+
+
+def test_photographs_have_one_view(pictures, extract, tmp_path):
+    options = RoundOptions(extract=extract)
+    discover_types(pictures / "images", tmp_path / "run", options=options)
+    assert not (tmp_path / "run" / "views").exists()
+
+
+def test_a_user_who_says_how_maps_are_seen_is_followed(maps, extract, tmp_path):
+    options = RoundOptions(extract=replace(extract, view="map"))
+    discover_types(maps, tmp_path / "run", options=options)
+    assert not (tmp_path / "run" / "views").exists()
+    assert "map" == open_store(tmp_path / "run" / "store").spec.view
+
+
+def test_a_store_is_one_view(mapped, tmp_path):
+    with pytest.raises(OptionError, match="--views maps: a store is one view"):
+        discover_types(mapped / "store", tmp_path / "run", options=RoundOptions(views=("maps",)))
+
+
+def test_the_table_is_read_back():
+    looked = [
+        Looked(name="given", clusters=3, persistence=1.0, stability=0.5, score=0.5),
+        Looked(name="defect", clusters=4, persistence=2.0, stability=0.5, score=0.8, is_taken=True),
+    ]
+    assert "defect" == read_taken(tabulate_views(looked).decode())
