@@ -17,6 +17,7 @@ from discovery.clusterers.merging import Floats, Ints, MergeTree
 # The resolutions looked at. Above 3 the communities of a few dozen neighbours come apart anyhow;
 # below 0.1 next to nothing is tied. Found on four image sets at once: docs/log.md.
 FINEST, COARSEST = 3.0, 0.1
+SWEPT = 60  # resolutions of a sweep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,18 @@ def select_persistent(
         whole[node] = not is_root and preference * masses[node] >= parts
         best[node] = masses[node] if whole[node] else parts
     return Persistence(tree=tree, born=born, died=died, chosen=_choose(tree, whole))
+
+
+def sweep_resolutions(tree: MergeTree, steps: int = SWEPT) -> tuple[Floats, Ints]:
+    """Return resolutions from the finest to the coarsest, and the groups there are at each.
+
+    Returns
+    -------
+    (steps,) float64, (steps,) int64
+    """
+    resolutions = np.geomspace(FINEST, COARSEST, steps)
+    counts = [int(tree.cut(resolution).max()) + 1 for resolution in resolutions]
+    return resolutions, np.array(counts, np.int64)
 
 
 def _choose(tree: MergeTree, whole: NDArray[np.bool_]) -> Ints:

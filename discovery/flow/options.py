@@ -51,7 +51,7 @@ class KMeansOptions:
     """Round groups of similar spread; every image belongs to one."""
 
     n_clusters: int | Literal["auto"] = "auto"
-    """How many groups, or auto."""
+    """How many groups, or auto: as many as last over the resolutions of the neighbour graph."""
 
     def __post_init__(self) -> None:
         _check_n_clusters(self.n_clusters)
@@ -67,7 +67,7 @@ class AgglomerativeOptions:
     """Groups joined from the bottom up; every image belongs to one."""
 
     n_clusters: int | Literal["auto"] = "auto"
-    """How many groups, or auto."""
+    """How many groups, or auto: as many as last over the resolutions of the neighbour graph."""
     linkage: Literal["ward", "average"] = "ward"
     """ward joins what adds least variance, average what is nearest on average."""
 

@@ -8,9 +8,19 @@ from datetime import datetime
 from discovery.flow.material import Material
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import LineageEntry
-from discovery.runs import CLUSTERING, LEDGER, LOOKED, NEIGHBOURS, PROPOSALS, Run, package_versions
+from discovery.runs import (
+    CLUSTERING,
+    LEDGER,
+    LOOKED,
+    NEIGHBOURS,
+    PROPOSALS,
+    SWEEP,
+    Run,
+    package_versions,
+)
 from discovery.runs.lineage import LINEAGE, read_lineage
 from discovery.stages.report import ReportData, ReportFacts, choose_thumbnails, render_report
+from discovery.stages.sweep import read_sweep
 from embeddings.console import get_logger
 from embeddings.errors import WeightsError
 from embeddings.records import ExtractorSpec
@@ -42,6 +52,7 @@ def compose_report(material: Material) -> bytes:
         rarity=rarity,
         heats=_draw_heats(material, [one.medoid for one in proposals], pictures),
         history=_find_history(run),
+        sweep=read_sweep(run.check(SWEEP).read_bytes()),
         facts=_gather_facts(material),
         title=f"Defect types proposed for {given.name or given}",
     )

@@ -32,6 +32,7 @@ from discovery.runs import (
     PROPOSALS,
     RARE,
     REPORT,
+    SWEEP,
     Provenance,
     Run,
     create_run,
@@ -184,11 +185,12 @@ class _Round:
             spec | {"assign_noise": self.options.assign_noise},
             material.vectors_input() | material.file_inputs(NEIGHBOURS, COPIES),
         )
-        if self.run.is_current(CLUSTERING, made_by):
+        if all(self.run.is_current(name, made_by) for name in (SWEEP, CLUSTERING)):
             return
         from discovery.flow.route import map_rows
         from discovery.stages.duplicates import thin_clusters
         from discovery.stages.rarity import assign_noise
+        from discovery.stages.sweep import format_sweep
 
         start = time.monotonic()
         with stage("cluster") as facts:
@@ -204,6 +206,7 @@ class _Round:
         paths = tuple(tuple(p) for p in material.vectors.rows["paths"])
         layout = Layout(ids=found.ids, paths=paths, xy=xy)
         seconds = time.monotonic() - start
+        self.run.save_bytes(SWEEP, format_sweep(material.partitioned.sweep), made_by)
         self.run.save_clustering(found, layout, made_by, seconds=seconds)
 
     def rank_rare(self) -> None:

@@ -26,9 +26,10 @@ from discovery.flow.settings import (
     find_ties,
 )
 from discovery.flow.space import fit_space
-from discovery.records import Clustering, Neighbours, number_by_size
+from discovery.records import Clustering, Neighbours, Sweep, number_by_size
 from discovery.stages.partition import partition_rows
 from discovery.stages.reduce import embed_umap, reduce_pca
+from discovery.stages.sweep import sweep_groups
 from embeddings.records import Vectors
 
 MAP_MIN_DIST = 0.1  # points of a dense group stay apart enough to be hovered over
@@ -38,11 +39,15 @@ Fit = Callable[[NDArray[np.float32]], NDArray[np.int32]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partitioned:
-    """Clusters, the rows they were found in, and how to find them again in a part of the rows."""
+    """Clusters, the rows they were found in, and how to find them again in a part of the rows.
+
+    `sweep` tells of groups that come and go over the resolutions, where the clusterer looks at it.
+    """
 
     clustering: Clustering
     reduced: NDArray[np.float32]
     fit: Fit
+    sweep: Sweep | None = None
 
 
 def reduce_vectors(vectors: Vectors, *, seed: int) -> NDArray[np.float32]:
@@ -72,11 +77,16 @@ def partition_vectors(
         There are fewer images than the clusters asked for.
     """
     n = len(vectors)
+    if getattr(choice, "n_clusters", None) == "auto":
+        k = _count_lasting(graph_rows, neighbours, seed)
+    else:
+        k = None
     rows = _choose_rows(vectors, graph_rows, neighbours, choice, seed)
+    clusterer = make_clusterer(choice, n, seed=seed, k=k)
     clustering = partition_rows(
         rows,
         vectors.ids,
-        make_clusterer(choice, n, seed=seed),
+        clusterer,
         made_by=choice.name,
         spec=describe_choice(choice, n),
         neighbours=neighbours if isinstance(choice, AutoOptions) else None,
@@ -88,7 +98,16 @@ def partition_vectors(
         again = make_clusterer(choice, n, seed=seed, share=len(part) / n, k=k)
         return number_by_size(again.fit(part).labels_)
 
-    return Partitioned(clustering=clustering, reduced=rows, fit=fit)
+    found = getattr(clusterer, "persistence_", None)
+    sweep = None if found is None else sweep_groups(found, clusterer.labels_, clustering.labels)
+    return Partitioned(clustering=clustering, reduced=rows, fit=fit, sweep=sweep)
+
+
+def _count_lasting(graph_rows: NDArray[np.float32], neighbours: Neighbours, seed: int) -> int:
+    """Return how many groups last over the resolutions, for clusterers that are told k."""
+    clusterer = make_clusterer(AutoOptions(), len(graph_rows), seed=seed)
+    clusterer.fit(graph_rows, neighbours=neighbours)
+    return max(1, len(np.unique(clusterer.labels_[clusterer.labels_ >= 0])))
 
 
 def make_clusterer(

@@ -31,6 +31,8 @@ def describe_choice(choice: ClusterChoice, n: int) -> dict[str, Any]:
     """Return the route's parameters as JSON-ready values, for the provenance."""
     spec: dict[str, Any] = {"clusterer": choice.name, **asdict(choice)}
     if isinstance(choice, KMeansOptions | AgglomerativeOptions):
+        if choice.n_clusters == "auto":
+            spec |= {"counted": "groups that last", "ties": find_ties(n)}
         return spec | {"reducer": "pca", "dimensions": PCA_DIMENSIONS}
     spec |= describe_graph(n)
     if isinstance(choice, AutoOptions):

@@ -3,7 +3,7 @@
 `clusters` holds what the machine found, `decisions` what a person said of it, `duplicates` which
 images are copies, `labels` the
 grammar of a defect type's name, `lineage` what becomes of proposals from run to run,
-`predictions` what the classifier says.
+`predictions` what the classifier says, `sweep` how groups come and go over the resolutions.
 """
 
 from discovery.records.clusters import (
@@ -38,6 +38,7 @@ from discovery.records.lineage import (
 )
 from discovery.records.predictions import Outcome, Predictions
 from discovery.records.rarity import Rarity
+from discovery.records.sweep import Sweep
 
 __all__ = [
     "HANDOFF_COLUMNS",
@@ -64,6 +65,7 @@ __all__ = [
     "Proposal",
     "Rarity",
     "Scope",
+    "Sweep",
     "Verdict",
     "find_label_fault",
     "is_same_to_spreadsheet",

@@ -33,6 +33,7 @@ VIEWS = "views"  # a folder: further stores, one a view
 LOOKED = "views.csv"
 COPIES = "duplicates.csv"
 RARE = "rare.csv"
+SWEEP = "sweep.json"
 ASSOCIATIONS = "associations.csv"
 
 

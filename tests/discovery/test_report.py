@@ -13,7 +13,14 @@ from PIL import Image
 
 from discovery.pages.encode import encode_array, encode_json, encode_picture
 from discovery.pages.html import node, raw
-from discovery.records import Clustering, Proposal, number_by_size
+from discovery.records import (
+    Clustering,
+    LineageEntry,
+    LineageEvent,
+    Proposal,
+    Sweep,
+    number_by_size,
+)
 from discovery.stages.report import ReportData, ReportFacts, choose_thumbnails, render_report
 from discovery.stages.report.figures import summarise
 
@@ -350,3 +357,49 @@ class TestReportData:
     def test_a_cut_quarantine_list_is_no_longer_than_the_count(self):
         with pytest.raises(ValueError, match="quarantined_count is 0"):
             ReportFacts(quarantined=[("a", "b")], quarantined_count=0)
+
+
+# --- the evidence behind the number of types, and what changed ---
+
+
+def test_the_sweep_has_one_bar_a_type():
+    sweep = Sweep(
+        resolutions=np.geomspace(3, 0.1, 5),
+        counts=np.array([9, 6, 3, 3, 2]),
+        born=np.array([2.0, 1.0, 3.0, 3.0]),
+        died=np.array([0.1, 0.5, 0.1, 2.9]),
+        sizes=np.array([30, 20, 10, 6]),
+        clusters=np.array([0, 1, 2, -1], np.int32),
+        choices={"coarse": 2, "auto": 4, "fine": 6},
+    )
+    page = render_report(make_report(sweep=sweep))
+    panel = page.split('id="sweep"')[1].split("</section>")[0]
+    assert 3 == panel.count("<rect")  # what became noise is no type
+    assert "coarse 2, auto 4, fine 6" in panel
+    assert "From 9 groups at resolution 3 to 2 groups at 0.1" in panel
+    assert 'id="sweep"' not in render_report(make_report())
+
+
+def test_what_changed_since_the_round_before_is_told():
+    report = make_report()
+    first = report.proposals[0]
+    events = (
+        LineageEvent(
+            kind="merged", before=("P1", "P2"), after=(first.proposal_id,),
+            before_sizes=(20, 12), after_sizes=(30,), shared=30, by="members",
+        ),
+        LineageEvent(
+            kind="vanished", before=("P<3>",), after=(), before_sizes=(7,), after_sizes=(),
+        ),
+    )  # fmt: skip
+    entry = LineageEntry(
+        at="2026-11-24T10:00:00+00:00", command="c", spec={}, seed=0, generation="g", images=66,
+        proposals={first.proposal_id: 30}, events=events,
+    )  # fmt: skip
+    page = render_report(make_report(history=entry))
+    panel = page.split('id="history"')[1].split("</section>")[0]
+    assert f'href="#type-{first.rank}"' in panel
+    assert "30 images in common" in panel
+    assert "P&lt;3&gt;" in panel
+    assert "has gone" in panel
+    assert 'id="history"' not in page.replace(panel, "").replace('id="history"', "", 1)

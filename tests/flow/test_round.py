@@ -16,8 +16,8 @@ from discovery.runs import open_run
 from embeddings.errors import HandoffError, RunError
 
 OF_CLUSTERS = (
-    "clustering.parquet", "rare.csv", "associations.csv", "proposals.csv", "lineage.jsonl",
-    "lineage.npz", "report.html",
+    "sweep.json", "clustering.parquet", "rare.csv", "associations.csv", "proposals.csv",
+    "lineage.jsonl", "lineage.npz", "report.html",
 )  # fmt: skip
 COMPUTED = ("neighbours.npz", "duplicates.csv", *OF_CLUSTERS)
 FILES = {*COMPUTED, "run.json", "handoff.csv", "handoff.json"}
@@ -186,7 +186,7 @@ def test_killed_between_stages_it_goes_on(stage, finished, tmp_path, watch, monk
     before = watch()
     assert 4 == discover_types(finished / "store", out, options=options).proposals
     assert list(COMPUTED) == watch()  # each once, over both calls
-    assert len(before) == {"cluster": 2, "propose": 4, "report": 8}[stage]
+    assert len(before) == {"cluster": 2, "propose": 5, "report": 9}[stage]
     assert contents(out).keys() >= FILES
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.records import Clustering, LineageEntry, Proposal, Rarity
+from discovery.records import Clustering, LineageEntry, Proposal, Rarity, Sweep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +100,8 @@ class ReportData:
         JPEG of a picture coloured where it is unlike the rest, for some of the medoids.
     history : LineageEntry or None
         What became of the proposals of the round before; None where there was none.
+    sweep : Sweep or None
+        How groups come and go over the resolutions; None where the clusterer does not look at it.
     facts : ReportFacts
     title : str
     """
@@ -113,6 +115,7 @@ class ReportData:
     rarity: Rarity | None = None
     heats: Mapping[str, bytes] = field(default_factory=dict)
     history: LineageEntry | None = None
+    sweep: Sweep | None = None
     facts: ReportFacts = field(default_factory=ReportFacts)
     title: str = "Proposed defect types"
 

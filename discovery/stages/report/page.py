@@ -16,6 +16,7 @@ from discovery.stages.report.history import render_history
 from discovery.stages.report.making import render_making
 from discovery.stages.report.overview import render_overview
 from discovery.stages.report.rare import render_rare
+from discovery.stages.report.sweep import render_sweep
 
 _STYLES = ("report.css", "associated.css")
 # In the order in which they use each other; together they are one script.
@@ -84,8 +85,15 @@ def _render_sections(report: ReportData, marks: list[tuple[int, int]]) -> Markup
         "noscript", node("p", "Pictures and map need JavaScript, which is off.", class_="warnings")
     )
     main = node("main", render_atlas(report, marks), found)
-    parts = [unscripted, render_overview(report), main, render_making(report), _render_lightbox()]
-    return join(parts)
+    parts = [
+        unscripted,
+        render_overview(report),
+        main,
+        render_sweep(report, marks),
+        render_making(report),
+        _render_lightbox(),
+    ]
+    return join([part for part in parts if part is not None])
 
 
 def _render_lightbox() -> Markup:
