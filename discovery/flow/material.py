@@ -38,8 +38,13 @@ class Material:
     known : (tuple of Vectors, (m,) array of str) or None
         Images of known types that were set aside, view by view, and their labels.
     options : RoundOptions
+
+    Attributes
+    ----------
     is_compared : bool
         Whether the source is one of several views that were compared.
+    matched : dict of str to int
+        Images that matched each known type, and are not in the source any more.
     """
 
     def __init__(
@@ -50,11 +55,11 @@ class Material:
         *,
         known: tuple[tuple[Vectors, ...], NDArray[np.str_]] | None,
         options: RoundOptions,
-        is_compared: bool = False,
     ) -> None:
         self.given, self.run, self.source = given, run, source
         self.known, self.options = known, options
-        self.is_compared = is_compared
+        self.is_compared = False
+        self.matched: dict[str, int] = {}
 
     @property
     def seed(self) -> int:
@@ -79,10 +84,14 @@ class Material:
     @cached_property
     def graph_rows(self) -> NDArray[np.float32]:
         """The reduced rows, (n, p), that the neighbour graph is made of."""
+        from discovery.flow.knowing import guide_rows
         from discovery.flow.space import fit_space
 
         with stage("reduce") as facts:
-            rows = fit_space(self.views, seed=self.seed).rows
+            if self.options.guided and self.known is not None:
+                rows = guide_rows(self.views, self.known, seed=self.seed)
+            else:
+                rows = fit_space(self.views, seed=self.seed).rows
             facts.update(images=len(rows), dimensions=rows.shape[1])
         return rows
 

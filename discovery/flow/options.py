@@ -99,6 +99,13 @@ class RoundOptions:
     known: Path | None = None
     """Handoff with types already known (handoff.csv, handoff.json, their folder, or any CSV with
     path and label): its images are set aside, proposals are measured against its types."""
+    target_purity: float = 0.95
+    """With --known: share of the images set aside with a known type that must really be of it."""
+    keep_matches: bool = False
+    """With --known: cluster the images that match a known type too, instead of setting them aside
+    in matched.csv."""
+    guided: bool = False
+    """With --known: differences inside the known types count less when the others are clustered."""
     views: tuple[ViewName, ...] = ()
     """How images are looked at: given, as the options of extraction say; maps, wafer maps as maps
     (joined by density in polar coordinates); defect, places weighted by how unlike they are. Of
@@ -115,6 +122,11 @@ class RoundOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= MAX_SEED:
             raise OptionError(f"--seed {self.seed}: expected 0 to {MAX_SEED}")
+        if not 0 < self.target_purity <= 1:
+            raise OptionError(f"--target-purity {self.target_purity:g}: expected above 0, up to 1")
+        if self.known is None and (self.guided or self.keep_matches):
+            flag = "--guided" if self.guided else "--keep-matches"
+            raise OptionError(f"{flag} is for --known HANDOFF: give one, or leave it out")
         if not 0 <= self.thumbnails <= 20_000:
             raise OptionError(f"--thumbnails {self.thumbnails}: expected 0 to 20000")
 

@@ -112,6 +112,7 @@ def _gather_facts(material: Material) -> ReportFacts:
         quarantined=source.quarantined[:LISTED],
         quarantined_count=len(source.quarantined),
         ignored=source.ignored,
+        matched=material.matched,
         views=_read_views(material),
         copies=material.copies.describe(),
         warnings=source.warnings,

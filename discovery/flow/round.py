@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from discovery.flow.ancestry import keep_ids, settle_lineage
+from discovery.flow.knowing import set_matches_aside
 from discovery.flow.material import COMMAND, Material
 from discovery.flow.options import AutoOptions, RoundOptions, ViewName
 from discovery.flow.settings import DRAWS, MIN_IMAGES, describe_choice, describe_graph
@@ -109,8 +110,18 @@ def _open(source: Path, run: Run, options: RoundOptions) -> Material:
     if options.known is not None:
         opened, vectors, labels = split_known(opened, options.known)
         known = (vectors, labels)
-    run.set_store(opened.identity)
-    return Material(source, run, opened, known=known, options=options, is_compared=len(views) > 1)
+    material = Material(source, run, opened, known=known, options=options)
+    material.is_compared = len(views) > 1
+    if known is not None and not options.keep_matches:
+        made_by = material.provenance(
+            {"target_purity": options.target_purity},
+            material.vectors_input() | material.known_input(),
+        )
+        material.source, material.matched = set_matches_aside(
+            run, opened, known, made_by=made_by, target_purity=options.target_purity
+        )
+    run.set_store(material.source.identity)
+    return material
 
 
 def _choose_view(
@@ -160,17 +171,21 @@ class _Round:
     def build_neighbours(self) -> None:
         """Find the k-nearest-neighbour graph that the map and the clusters share."""
         spec = describe_graph(len(self.source.ids))
-        made_by = self.material.provenance(spec, self.material.vectors_input())
+        material = self.material
+        seeds = material.known_input() if self.options.guided else {}
+        made_by = material.provenance(
+            spec | {"guided": self.options.guided}, material.vectors_input() | seeds
+        )
         if self.run.is_current(NEIGHBOURS, made_by):
             return
         from discovery.stages.neighbours import build_neighbours
 
         start = time.monotonic()
         with stage("neighbours") as facts:
-            graph = build_neighbours(self.material.graph_rows, spec["k"], seed=self.options.seed)
+            graph = build_neighbours(material.graph_rows, spec["k"], seed=self.options.seed)
             facts.update(images=len(graph), k=spec["k"], exact=graph.exact)
         seconds = time.monotonic() - start
-        self.run.save_neighbours(graph, self.material.vectors.ids, made_by, seconds=seconds)
+        self.run.save_neighbours(graph, material.vectors.ids, made_by, seconds=seconds)
 
     def find_copies(self) -> None:
         """Look for copies among the nearest neighbours: they count once as evidence."""
@@ -258,7 +273,9 @@ class _Round:
         """Draw the page that a person looks at."""
         made_by = self.material.provenance(
             {"thumbnails": self.options.thumbnails},
-            self.material.file_inputs(CLUSTERING, RARE, PROPOSALS, LEDGER, LINEAGE)
+            self.material.file_inputs(
+                CLUSTERING, COPIES, SWEEP, RARE, PROPOSALS, LEDGER, LINEAGE, LOOKED
+            )
             | {"quarantine": hash_bytes(repr(self.source.quarantined).encode())},
         )
         if self.run.is_current(REPORT, made_by):

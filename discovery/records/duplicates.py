@@ -84,5 +84,5 @@ class Duplicates:
     def describe(self) -> str:
         """Say it in one line, for a log or a page."""
         group = "group" if self.near_groups == 1 else "groups"
-        near = f"{self.near} near" + (f" in {self.near_groups} {group}" if self.near else "")
-        return f"{self.exact} exact, {near} duplicates"
+        where = f" in {self.near_groups} {group}" if self.near else ""
+        return f"{self.exact} exact, {self.near} near duplicates{where}"

@@ -32,6 +32,7 @@ REPORT = "report.html"
 VIEWS = "views"  # a folder: further stores, one a view
 LOOKED = "views.csv"
 COPIES = "duplicates.csv"
+MATCHED = "matched.csv"
 RARE = "rare.csv"
 SWEEP = "sweep.json"
 ASSOCIATIONS = "associations.csv"

@@ -185,7 +185,7 @@ def test_copies_are_grouped_and_the_largest_is_kept(shelf):
     assert [0, 1, 2, 0, 1] == found.groups.tolist()
     assert [True, True, True, False, False] == found.kept.tolist()
     assert (0, 2, 2, 0) == (found.exact, found.near, found.near_groups, found.unread)
-    assert "0 exact, 2 near in 2 groups duplicates" == found.describe()
+    assert "0 exact, 2 near duplicates in 2 groups" == found.describe()
     assert found.similarities[2] == 1
     assert (found.similarities[[0, 1, 3, 4]] > 0.7).all()
 

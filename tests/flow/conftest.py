@@ -87,6 +87,12 @@ def cheap():
     return RoundOptions(extract=TEXTURE, clusterer=AgglomerativeOptions(n_clusters=4))
 
 
+@pytest.fixture(scope="session")
+def drawing():
+    """Return the function that draws n pictures of a kind into a folder."""
+    return draw_images
+
+
 @pytest.fixture
 def draw_more(tmp_path):
     """Return a function that draws n pictures of a kind that are in no other set."""

@@ -76,7 +76,7 @@ def test_copies_count_once(pictures, tmp_path, cheap):
     blob = ids_by_kind(run)["blob"]
     proposal = next(p for p in open_run(run).load_proposals() if p.proposal_id == blob)
     assert (19, 15) == (proposal.size, proposal.distinct)
-    assert "1 exact, 3 near in 1 group duplicates" in (run / "report.html").read_text("utf-8")
+    assert "1 exact, 3 near duplicates in 1 group" in (run / "report.html").read_text("utf-8")
 
 
 @pytest.fixture

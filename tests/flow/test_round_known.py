@@ -4,12 +4,13 @@ import re
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from discovery.flow import RoundOptions, discover_types
 from discovery.runs import open_run
-from embeddings.errors import HandoffError, OptionError
+from embeddings.errors import HandoffError, InputError, OptionError
 from embeddings.extract import ExtractOptions
 from embeddings.images import fingerprint_file
 
@@ -88,7 +89,8 @@ def test_known_images_outside_the_source_are_embedded_too(pictures, tmp_path, dr
     outside = draw_more("blob", 15) + draw_more("lines", 15)
     known = list_known(tmp_path / "known.csv", outside)
     out = tmp_path / "out"
-    found = discover_types(source, out, options=with_known(small, known))
+    options = replace(with_known(small, known), keep_matches=True)
+    found = discover_types(source, out, options=options)
     assert (30, {"waves", "blob"}) == (found.images, kinds_of(out))
     assert "computed 30, reused 0, quarantined 0, ignored 0" == found.counts
     by_kind = {}
@@ -175,7 +177,7 @@ def test_new_known_types_remake_the_run_and_the_same_ones_do_not(
     # Another name changes no cluster, only what is said of it.
     known.write_text(known.read_text().replace("defect/lines", "defect/stripes"))
     discover_types(finished / "store", out, options=options)
-    remade = ["associations.csv", "proposals.csv", "lineage.npz", "report.html"]
+    remade = ["matched.csv", "associations.csv", "proposals.csv", "lineage.npz", "report.html"]
     assert remade == watch()[once:]
 
 
@@ -216,3 +218,75 @@ def test_only_of_images_that_are_elsewhere(finished, tmp_path):
     options = RoundOptions(extract=ExtractOptions(only=tmp_path / "only.csv"))
     with pytest.raises(OptionError, match="none of its images"):
         discover_types(finished / "store", tmp_path / "out", options=options)
+
+
+# --- images that match a known type ---
+
+
+@pytest.fixture(scope="module")
+def crowd(drawing, tmp_path_factory):
+    """Sixty known blobs, and a source of other blobs and of one kind nobody has named."""
+    root = tmp_path_factory.mktemp("crowd")
+    known = drawing(root / "known", "blob", 60, 200)
+    drawing(root / "source", "blob", 40, 300)
+    drawing(root / "source", "waves", 20, 400)
+    table = root / "known.csv"
+    pd.DataFrame({"path": known, "label": "defect/blob"}).astype("str").to_csv(table, index=False)
+    return root
+
+
+def run_crowd(crowd, out, **given):
+    options = RoundOptions(
+        known=crowd / "known.csv", extract=ExtractOptions(extractor="texture"), **given
+    )
+    return discover_types(crowd / "source", out, options=options)
+
+
+def test_what_matches_a_known_type_is_set_aside_and_named(crowd, tmp_path):
+    out = tmp_path / "out"
+    found = run_crowd(crowd, out)
+    rows = pd.read_csv(out / "matched.csv", dtype="str", keep_default_na=False)
+    assert 60 == len(rows)
+    is_named = rows["verdict"] == "named"
+    assert {"defect/blob"} == set(rows.loc[is_named, "label"])
+    assert {""} == set(rows.loc[~is_named, "label"])
+    assert rows.loc[is_named, "path"].str.contains("blob").mean() >= 0.95
+    assert is_named.sum() > 20
+    assert found.images == 60 - is_named.sum()
+    page = (out / "report.html").read_text("utf-8")
+    assert "of known types, set aside" in page
+    assert "Set aside: known types" in page
+
+
+def test_a_user_may_keep_what_matches(crowd, tmp_path):
+    out = tmp_path / "out"
+    assert 60 == run_crowd(crowd, out, keep_matches=True).images
+    assert not (out / "matched.csv").exists()
+
+
+def test_where_all_is_known_nothing_is_to_be_discovered(crowd, tmp_path):
+    for path in (crowd / "source").glob("blob_*"):
+        shutil.copy(path, tmp_path)
+    options = RoundOptions(
+        known=crowd / "known.csv", extract=ExtractOptions(extractor="texture"), target_purity=0.5
+    )
+    with pytest.raises(InputError, match="nothing to discover; --keep-matches"):
+        discover_types(tmp_path, tmp_path / "out", options=options)
+
+
+def test_known_types_guide_what_is_new(crowd, tmp_path):
+    plain, guided = tmp_path / "plain", tmp_path / "guided"
+    run_crowd(crowd, plain, keep_matches=True)
+    run_crowd(crowd, guided, keep_matches=True, guided=True)
+    apart = [
+        open_run(run).load_neighbours(open_run(run).load_clustering().ids).distances
+        for run in (plain, guided)
+    ]
+    assert not np.allclose(*apart)
+    assert {"waves", "blob"} == kinds_of(guided)
+
+
+@pytest.mark.parametrize("flag", ["guided", "keep_matches"])
+def test_options_of_known_types_need_known_types(flag):
+    with pytest.raises(OptionError, match="is for --known HANDOFF"):
+        RoundOptions(**{flag: True})

@@ -36,6 +36,8 @@ class ReportFacts:
         How many there were in all, where the list was cut.
     ignored : int
         Files that are not images.
+    matched : mapping of str to int
+        Images that matched each known type and were set aside.
     views : sequence of mapping
         Rows of views.csv: the evidence by which the way of looking was picked.
     copies : str
@@ -57,6 +59,7 @@ class ReportFacts:
     quarantined: Sequence[tuple[str, str]] = ()
     quarantined_count: int | None = None
     ignored: int = 0
+    matched: Mapping[str, int] = field(default_factory=dict)
     views: Sequence[Mapping[str, str]] = ()
     copies: str = ""
     warnings: Sequence[str] = ()

@@ -19,6 +19,7 @@ def render_making(data: ReportData) -> Markup:
             "div",
             _render_table("Settings", _list_settings(data)),
             _render_seconds(facts.seconds),
+            _render_table("Set aside: known types", facts.matched),
             _render_table("Versions", facts.versions),
             class_="tables",
         ),

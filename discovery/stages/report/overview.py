@@ -14,7 +14,7 @@ def render_overview(data: ReportData) -> Markup:
     return node(
         "header",
         _render_title(data),
-        _render_figures(summary, data.facts.copies),
+        _render_figures(summary, data),
         _render_warnings(data),
         _render_steps(data, summary),
         class_="overview",
@@ -45,7 +45,8 @@ def _render_title(data: ReportData) -> Markup:
     )
 
 
-def _render_figures(summary: Summary, copies: str) -> Markup:
+def _render_figures(summary: Summary, data: ReportData) -> Markup:
+    copies = data.facts.copies
     duplicates = copies or (
         f"{write_count(summary.duplicates, 'exact duplicate')}" if summary.duplicates else ""
     )
@@ -55,9 +56,19 @@ def _render_figures(summary: Summary, copies: str) -> Markup:
         (write_count(summary.types), "proposed types", named),
         _share_figure(summary, summary.clustered, "in a cluster"),
         _share_figure(summary, summary.noise, "rare, in no cluster"),
+        *_matched_figure(data),
         (write_count(summary.quarantined), "quarantined", "could not be used"),
     ]
     return node("dl", join(_render_figure(*figure) for figure in figures), class_="figures")
+
+
+def _matched_figure(data: ReportData) -> list[tuple[str, str, str]]:
+    """Return the images that are not on the page since they match a known type."""
+    matched = data.facts.matched
+    if not matched:
+        return []
+    said = f"{write_count(len(matched), 'type')}; named in matched.csv"
+    return [(write_count(sum(matched.values())), "of known types, set aside", said)]
 
 
 def _share_figure(summary: Summary, count: int, name: str) -> tuple[str, str, str]:

@@ -1,0 +1,113 @@
+"""Images that match a known type, set aside before anything is clustered.
+
+Known and new images are seen in one space. What matches a known type, as surely as the target
+purity asks, needs no discovery: matched.csv names it. What is left is clustered; of it, matched.csv
+says whether it lies beyond every known type (unknown) or in between (undecided).
+"""
+
+import csv
+import io
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from discovery.flow.settings import MIN_IMAGES, find_ties
+from discovery.flow.sources import RoundSource
+from discovery.runs import MATCHED, Provenance, Run, format_csv
+from embeddings.console import stage
+from embeddings.errors import InputError
+from embeddings.records import Vectors
+
+COLUMNS = ("image_id", "path", "label", "confidence", "novelty", "verdict")
+
+Known = tuple[tuple[Vectors, ...], NDArray[np.str_]]
+
+
+def set_matches_aside(
+    run: Run,
+    source: RoundSource,
+    known: Known,
+    *,
+    made_by: Provenance,
+    target_purity: float,
+) -> tuple[RoundSource, dict[str, int]]:
+    """Return the source without the images that match a known type, and how many match each.
+
+    matched.csv is written into the run, and read where it was made just so.
+
+    Raises
+    ------
+    InputError
+        Too few images are left to cluster.
+    """
+    if not run.is_current(MATCHED, made_by):
+        start = time.monotonic()
+        with stage("match known types") as facts:
+            table = _match(source, known, made_by.seed, target_purity)
+            named = sum(row[-1] == "named" for row in table[1:])
+            facts.update(images=len(table) - 1, named=named)
+        run.save_bytes(MATCHED, format_csv(table), made_by, seconds=time.monotonic() - start)
+    rows = list(csv.DictReader(io.StringIO(run.check(MATCHED).read_text(encoding="utf-8"))))
+    label_of = {row["image_id"]: row["label"] for row in rows if row["verdict"] == "named"}
+    left = np.array([i for i in source.ids.tolist() if i not in label_of], dtype=np.str_)
+    if len(left) < MIN_IMAGES:
+        raise InputError(
+            f"{len(label_of)} of {len(source.ids)} images match a known type ({run.path / MATCHED} "
+            f"names them) and {len(left)} are left, expected {MIN_IMAGES} or more: there is "
+            "nothing to discover; --keep-matches clusters them all the same"
+        )
+    labels, counts = np.unique(list(label_of.values()), return_counts=True)
+    matched = dict(zip(labels.tolist(), counts.tolist(), strict=True))
+    return replace(source, ids=left), matched
+
+
+def stack_views(views: Sequence[Vectors], others: Sequence[Vectors]) -> list[Vectors]:
+    """Return two sets of images as one, the second behind the first, view by view."""
+    return [_stack(one, other) for one, other in zip(views, others, strict=True)]
+
+
+def guide_rows(views: Sequence[Vectors], known: Known, *, seed: int) -> NDArray[np.float32]:
+    """Reduce the views to rows in which differences inside the known types count less, (n, p)."""
+    from discovery.flow.space import fit_space
+    from discovery.stages.place import adapt_rows, learn_metric
+
+    n = len(views[0])
+    rows = fit_space(stack_views(views, known[0]), seed=seed).rows
+    return adapt_rows(rows[:n], learn_metric(rows[n:], known[1]))
+
+
+def _match(
+    source: RoundSource, known: Known, seed: int, target_purity: float
+) -> list[Sequence[str]]:
+    from discovery.flow.space import fit_space
+    from discovery.stages.place import PlaceOptions, match_known
+
+    views = source.load_views()
+    n = len(views[0])
+    rows = fit_space(stack_views(views, known[0]), seed=seed).rows
+    found = match_known(
+        rows[:n],
+        rows[n:],
+        known[1],
+        ties=max(1, find_ties(len(rows)) - 1),
+        options=PlaceOptions(target_purity=target_purity),
+    )
+    table: list[Sequence[str]] = [COLUMNS]
+    for i, image_id in enumerate(views[0].ids.tolist()):
+        figures = (f"{found.confidences[i]:.4f}", f"{found.novelties[i]:.4f}")
+        said = (str(found.labels[i]), *figures, str(found.verdicts[i]))
+        table += [(image_id, path, *said) for path in views[0].rows["paths"].iloc[i]]
+    return table
+
+
+def _stack(one: Vectors, other: Vectors) -> Vectors:
+    return Vectors(
+        ids=np.concatenate([one.ids, other.ids]),
+        values=np.concatenate([one.values, other.values]),
+        rows=pd.concat([one.rows, other.rows], ignore_index=True),
+        spec=one.spec,
+    )
