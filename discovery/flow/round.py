@@ -221,7 +221,9 @@ class _Round:
         paths = tuple(tuple(p) for p in material.vectors.rows["paths"])
         layout = Layout(ids=found.ids, paths=paths, xy=xy)
         seconds = time.monotonic() - start
-        self.run.save_bytes(SWEEP, format_sweep(material.partitioned.sweep), made_by)
+        swept = material.partitioned.sweep
+        data = format_sweep(None if swept is None else swept(found.core_labels))
+        self.run.save_bytes(SWEEP, data, made_by)
         self.run.save_clustering(found, layout, made_by, seconds=seconds)
 
     def rank_rare(self) -> None:

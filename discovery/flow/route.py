@@ -5,6 +5,7 @@ The figures behind the default are in docs/log.md; benchmarks/routes.py makes th
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,13 +42,14 @@ Fit = Callable[[NDArray[np.float32]], NDArray[np.int32]]
 class Partitioned:
     """Clusters, the rows they were found in, and how to find them again in a part of the rows.
 
-    `sweep` tells of groups that come and go over the resolutions, where the clusterer looks at it.
+    `sweep` tells of groups that come and go over the resolutions, where the clusterer looks at it,
+    given the clusters that were made of them in the end.
     """
 
     clustering: Clustering
     reduced: NDArray[np.float32]
     fit: Fit
-    sweep: Sweep | None = None
+    sweep: Callable[[NDArray[np.int32]], Sweep] | None = None
 
 
 def reduce_vectors(vectors: Vectors, *, seed: int) -> NDArray[np.float32]:
@@ -99,7 +101,7 @@ def partition_vectors(
         return number_by_size(again.fit(part).labels_)
 
     found = getattr(clusterer, "persistence_", None)
-    sweep = None if found is None else sweep_groups(found, clusterer.labels_, clustering.labels)
+    sweep = None if found is None else partial(sweep_groups, found, clusterer.labels_)
     return Partitioned(clustering=clustering, reduced=rows, fit=fit, sweep=sweep)
 
 

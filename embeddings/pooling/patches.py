@@ -93,11 +93,14 @@ def pool_residuals(
 
 
 def pool_map(deep: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Return the weighted mean of a deeper layer's map, made unit.
+    """Return the root of the weighted mean of a deeper layer's map, made unit.
+
+    The square root keeps a few strong channels from drowning the others (Perronnin, Sanchez and
+    Mensink 2010, section 3.2).
 
     Parameters
     ----------
-    deep : (channels, h, w) tensor
+    deep : (channels, h, w) tensor, nowhere negative
     weights : (H, W) tensor
         Of the finer grid the patches lie on; they are averaged to the map's own.
 
@@ -106,4 +109,5 @@ def pool_map(deep: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     (channels,) float32 tensor
     """
     coarse = adaptive_avg_pool2d(weights[None].float(), (deep.shape[1], deep.shape[2]))[0]  # (h, w)
-    return normalize(deep.flatten(1).float() @ (coarse / coarse.sum()).flatten(), dim=0)
+    mean = deep.flatten(1).float() @ (coarse / coarse.sum()).flatten()  # (channels,)
+    return normalize(mean.sqrt(), dim=0)

@@ -16,6 +16,7 @@ from embeddings.pooling import (  # noqa: E402
     find_in_reference,
     make_patches,
     measure_against_reference,
+    pool_map,
     pool_patches,
     pool_residuals,
     print_picture,
@@ -173,3 +174,15 @@ def test_a_vector_over_all_ways_up_does_not_change_with_the_way_up():
     for other in vectors[1:]:
         np.testing.assert_allclose(vectors[0], other, atol=1e-6)
     assert not np.allclose(embed(batch), embed(batch[..., ::-1]), atol=1e-2)
+
+
+def test_a_deeper_map_is_pooled_where_the_weights_lie():
+    deep = torch.zeros(3, 2, 2)
+    deep[:, 0, 0], deep[:, 1, 1] = torch.tensor([4.0, 1.0, 0.0]), torch.tensor([0.0, 0.0, 9.0])
+    weights = torch.zeros(4, 4, dtype=torch.float64)
+    weights[:2, :2] = 0.25  # of the upper left alone
+    expected = torch.tensor([2.0, 1.0, 0.0]) / 5**0.5
+    torch.testing.assert_close(expected, pool_map(deep, weights))
+    evenly = pool_map(deep, torch.full((4, 4), 1 / 16))
+    assert 1 == pytest.approx(float(evenly.norm()))
+    assert evenly[2] > evenly[0] > evenly[1] > 0

@@ -35,7 +35,7 @@ def render_sweep(data: ReportData, marks: list[tuple[int, int]]) -> Markup | Non
             f"granularity takes: {counts}.",
             class_="quiet",
         ),
-        node("div", _draw(data, sweep, marks), class_="scroll"),
+        _draw(data, sweep, marks),
         id="sweep",
         class_="panel sweep",
     )
