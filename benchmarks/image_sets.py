@@ -28,12 +28,14 @@ ASIDE = "deeppcb crops"
 class Images:
     """A set: a CSV with path and label; `boxes` cuts one crop a defect.
 
-    `normals` is a folder of images known to be free of defects, none of which is in `source`.
+    `normals` is a folder of images known to be free of defects, none of which is in `source`;
+    with `has_references`, `source` names the golden image of each picture.
     """
 
     source: Path
     boxes: Path | None = None
     normals: Path | None = None
+    has_references: bool = False
 
 
 def find_sets(data: Path, stores: Path) -> dict[str, Images]:

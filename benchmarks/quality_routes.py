@@ -44,8 +44,10 @@ class Own:
 
     def run(self, case: Case, seed: int) -> Found:
         """Run one round on the images; what is kept from an earlier call is the vectors alone."""
-        normals = {} if self.is_plain else {"normal": case.images.normals}
-        extract = case.options(**self.extract, **normals)
+        normals: dict[str, Any] = {} if self.is_plain else {"normal": case.images.normals}
+        if case.images.has_references and not self.is_plain:
+            normals["pooling"] = "defect"
+        extract = case.options(**(dict(self.extract) | normals))
         run = case.place(extract, "run")
         _clear_run(run)
         options = RoundOptions(

@@ -23,6 +23,7 @@ PEER_VECTORS: dict[str, Any] = {
     "layers": ("layer4",), "pooling": "mean", "size": 224, "fit": "stretch", "resize": "bilinear",
 }  # fmt: skip
 GIVEN_NORMALS = "magnetic_tile given normals"
+GIVEN_REFERENCES = "deeppcb crops given references"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,15 +78,32 @@ class Case:
 
 
 def find_cases(data: Path, stores: Path, weights: str) -> dict[str, Case]:
-    """Return the five sets, and the magnetic tiles given normals, in the order of the tables."""
+    """Return the five sets, two of them also with what is normal, in the order of the tables."""
     stores.mkdir(parents=True, exist_ok=True)
     sets = find_sets(data, stores)
     tiles = sets["magnetic_tile"]
-    order = ("neu_det", "magnetic_tile", GIVEN_NORMALS, "wm811k", ASIDE, "synthetic")
+    order = (
+        "neu_det", "magnetic_tile", GIVEN_NORMALS, "wm811k", ASIDE, GIVEN_REFERENCES, "synthetic",
+    )  # fmt: skip
     sets[GIVEN_NORMALS] = hold_back(tiles, every_second_normal(tiles.source), stores / "normals")
+    sets[GIVEN_REFERENCES] = name_references(sets[ASIDE], data / "deeppcb", stores / "references")
     return {
         name: Case(name=name, images=sets[name], stores=stores, weights=weights) for name in order
     }
+
+
+def name_references(images: Images, board: Path, folder: Path) -> Images:
+    """Name the golden image of each box's picture, as labels.csv has it, in a CSV of its own."""
+    boxes = _read_paths(images.source)
+    pairs = read_table(board / "labels.csv", required=("path", "template"))
+    places = {
+        str((board / path).absolute()): str((board / template).absolute())
+        for path, template in zip(pairs["path"], pairs["template"], strict=True)
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    table = folder / "boxes.csv"
+    boxes.assign(reference=boxes["path"].map(places)).to_csv(table, index=False)
+    return replace(images, source=table, boxes=table, has_references=True)
 
 
 def make_case(name: str, table: Path, normals: Path | None, *, stores: Path, weights: str) -> Case:

@@ -1,15 +1,17 @@
-"""Images that match a known type, set aside before anything is clustered.
+"""Images of known types, and those that match one, set aside before anything is clustered.
 
 Known and new images are seen in one space. What matches a known type, as surely as the target
 purity asks, needs no discovery: matched.csv names it. What is left is clustered; of it, matched.csv
 says whether it lies beyond every known type (unknown) or in between (undecided).
 """
 
+import contextlib
 import csv
 import io
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,14 +19,56 @@ from numpy.typing import NDArray
 
 from discovery.flow.settings import MIN_IMAGES, find_ties
 from discovery.flow.sources import RoundSource
+from discovery.formats.handoff import read_known_types
 from discovery.runs import MATCHED, Provenance, Run, format_csv
-from embeddings.console import stage
-from embeddings.errors import InputError
+from embeddings.console import get_logger, stage
+from embeddings.errors import HandoffError, ImageError, InputError
+from embeddings.images import fingerprint_file
 from embeddings.records import Vectors
 
 COLUMNS = ("image_id", "path", "label", "confidence", "novelty", "verdict")
 
 Known = tuple[tuple[Vectors, ...], NDArray[np.str_]]
+
+
+def split_known(
+    source: RoundSource, known: Path
+) -> tuple[RoundSource, tuple[Vectors, ...], NDArray[np.str_]]:
+    """Set the images of known types aside.
+
+    Returns
+    -------
+    RoundSource
+        Without them.
+    tuple of Vectors, (m,) array of str
+        The known images that have vectors, view by view, and their labels.
+
+    Raises
+    ------
+    HandoffError
+        No known image has a vector, or nothing is left to discover.
+    """
+    labelled = read_known_types(known)
+    label_of = _label_by_id(labelled)
+    everywhere = set.intersection(*(set(store.ids().tolist()) for store in source.stores))
+    in_store = [i for i in source.store.ids().tolist() if i in label_of and i in everywhere]
+    if not in_store:
+        raise HandoffError(
+            f"--known {known}: none of its {len(labelled)} labelled images is in "
+            f"{source.store.path}: put their files where it says they are, or extract them into "
+            "that store"
+        )
+    left = np.array([i for i in source.ids.tolist() if i not in label_of], dtype=np.str_)
+    if not len(left):
+        raise HandoffError(f"--known {known}: all {len(source.ids)} images have a known type")
+    views = tuple(store.load_vectors(in_store) for store in source.stores)
+    labels = np.array([label_of[i] for i in in_store], dtype=np.str_)
+    get_logger().info(
+        "known types: %d images of %d types (from %d labelled rows); %d images of the source set "
+        "aside, %d left",
+        len(labels), len(np.unique(labels)), len(labelled), len(source.ids) - len(left), len(left),
+    )  # fmt: skip
+    return replace(source, ids=left), views, labels
 
 
 def set_matches_aside(
@@ -111,3 +155,16 @@ def _stack(one: Vectors, other: Vectors) -> Vectors:
         rows=pd.concat([one.rows, other.rows], ignore_index=True),
         spec=one.spec,
     )
+
+
+def _label_by_id(labelled: pd.DataFrame) -> dict[str, str]:
+    """Return the label of each image id; a table without ids is matched by the files' content."""
+    label_of: dict[str, str] = {}
+    for image_id, path, label in labelled[["image_id", "path", "label"]].itertuples(index=False):
+        if image_id:
+            label_of[image_id] = label
+        elif Path(path).is_file():
+            # One that cannot be read is missing like one that is gone: both are counted.
+            with contextlib.suppress(ImageError):
+                label_of[fingerprint_file(Path(path))] = label
+    return label_of

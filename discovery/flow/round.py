@@ -9,18 +9,15 @@ What they share is in `Material`.
 import getpass
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from discovery.flow.ancestry import keep_ids, settle_lineage
-from discovery.flow.knowing import set_matches_aside
-from discovery.flow.material import COMMAND, Material
-from discovery.flow.options import AutoOptions, RoundOptions, ViewName
+from discovery.flow.material import Material
+from discovery.flow.opening import check_places, open_material
+from discovery.flow.options import RoundOptions
 from discovery.flow.settings import DRAWS, MIN_IMAGES, describe_choice, describe_graph
-from discovery.flow.sources import RoundSource, open_round, split_known
-from discovery.flow.views import open_views, read_taken
 from discovery.ledger import read_decisions
 from discovery.records import Layout
 from discovery.runs import (
@@ -34,7 +31,6 @@ from discovery.runs import (
     RARE,
     REPORT,
     SWEEP,
-    Provenance,
     Run,
     create_run,
     hash_bytes,
@@ -81,14 +77,14 @@ def discover_types(source: Path, out: Path, *, options: RoundOptions | None = No
         The source, an option, the store or the run cannot be used; nothing is lost.
     """
     options = options or RoundOptions()
-    _check_places(source, out, options.known)
+    check_places(source, out, options.known)
     run = create_run(out)
     # What a person typed into handoff.csv goes into the ledger before anything is made anew.
     absorb_handoff(run, by=_find_user(), at=_find_now())
     read_decisions(run.path / LEDGER)  # a damaged ledger is told before the work, not after it
     # What a crash left untold is told while its clusters are still there.
     settle_lineage(run, at=_find_now(), since=options.since)
-    round_ = _Round(_open(source, run, options))
+    round_ = _Round(open_material(source, run, options))
     round_.check_images()
     round_.build_neighbours()
     round_.find_copies()
@@ -99,52 +95,6 @@ def discover_types(source: Path, out: Path, *, options: RoundOptions | None = No
     publish_handoff(run)
     round_.report()
     return round_.summary()
-
-
-def _open(source: Path, run: Run, options: RoundOptions) -> Material:
-    """Bring the source's images into a store, and set those of known types aside."""
-    given = open_round(source, run.path, options=options.extract, known=options.known)
-    views = open_views(source, run.path, given, options=options)
-    opened = _choose_view(run, views, options)
-    known = None
-    if options.known is not None:
-        opened, vectors, labels = split_known(opened, options.known)
-        known = (vectors, labels)
-    material = Material(source, run, opened, known=known, options=options)
-    material.is_compared = len(views) > 1
-    if known is not None and not options.keep_matches:
-        made_by = material.provenance(
-            {"target_purity": options.target_purity},
-            material.vectors_input() | material.known_input(),
-        )
-        material.source, material.matched = set_matches_aside(
-            run, opened, known, made_by=made_by, target_purity=options.target_purity
-        )
-    run.set_store(material.source.identity)
-    return material
-
-
-def _choose_view(
-    run: Run, views: Mapping[ViewName, RoundSource], options: RoundOptions
-) -> RoundSource:
-    """Return the view that the evidence picks; it is kept in the run, and found once."""
-    if len(views) == 1:
-        return next(iter(views.values()))
-    choice = options.clusterer if isinstance(options.clusterer, AutoOptions) else AutoOptions()
-    made_by = Provenance(
-        command=COMMAND,
-        spec={"granularity": choice.granularity, "evidence": 1},
-        seed=options.seed,
-        inputs={name: source.digest for name, source in views.items()},
-    )
-    if not run.is_current(LOOKED, made_by):
-        from discovery.flow.comparing import compare_views, tabulate_views
-
-        start = time.monotonic()
-        looked = compare_views(views, choice=choice, seed=options.seed)
-        seconds = time.monotonic() - start
-        run.save_bytes(LOOKED, tabulate_views(looked), made_by, seconds=seconds)
-    return views[read_taken(run.check(LOOKED).read_text(encoding="utf-8"))]
 
 
 class _Round:
@@ -299,21 +249,6 @@ class _Round:
             images=len(images),
             proposals=len(self.run.load_proposals()),
             noise=int((images["cluster_id"] < 0).sum()),
-        )
-
-
-def _check_places(source: Path, out: Path, known: Path | None) -> None:
-    """Refuse before the run's folder is made what could only leave an empty or a stripped run."""
-    if not source.exists():
-        raise InputError(
-            f"{source} does not exist; expected a folder of images, a CSV with a column path, or "
-            "a store"
-        )
-    if known is not None and out.resolve() in (known.resolve(), known.resolve().parent):
-        # Its labelled images would be set aside, and so fall out of its own handoff.
-        raise OptionError(
-            f"--known {known} is the handoff of the run {out} itself, whose labels are carried "
-            "over anyway: leave it out, or give another --out"
         )
 
 

@@ -1,6 +1,5 @@
 """What a round works on: a store as it is, or a source that is first brought into the run's own."""
 
-import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +13,10 @@ from numpy.typing import NDArray
 from discovery.formats.handoff import read_known_types
 from discovery.runs import hash_bytes, replacing
 from embeddings.console import get_logger
-from embeddings.errors import HandoffError, ImageError, OptionError
+from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.extract.choose import choose_extractor
 from embeddings.extract.sources import read_only_list
-from embeddings.images import fingerprint_file
 from embeddings.records import Vectors
 from embeddings.store import Store, open_store, store_exists
 
@@ -250,56 +248,3 @@ def _extract_known(known: Path, run: Path, place: str, *, options: ExtractOption
         run / place,
         options=replace(options, only=None, boxes=None, metadata=None, exclude=()),
     )
-
-
-def split_known(
-    source: RoundSource, known: Path
-) -> tuple[RoundSource, tuple[Vectors, ...], NDArray[np.str_]]:
-    """Set the images of known types aside.
-
-    Returns
-    -------
-    RoundSource
-        Without them.
-    tuple of Vectors, (m,) array of str
-        The known images that have vectors, view by view, and their labels.
-
-    Raises
-    ------
-    HandoffError
-        No known image has a vector, or nothing is left to discover.
-    """
-    labelled = read_known_types(known)
-    label_of = _label_by_id(labelled)
-    everywhere = set.intersection(*(set(store.ids().tolist()) for store in source.stores))
-    in_store = [i for i in source.store.ids().tolist() if i in label_of and i in everywhere]
-    if not in_store:
-        raise HandoffError(
-            f"--known {known}: none of its {len(labelled)} labelled images is in "
-            f"{source.store.path}: put their files where it says they are, or extract them into "
-            "that store"
-        )
-    left = np.array([i for i in source.ids.tolist() if i not in label_of], dtype=np.str_)
-    if not len(left):
-        raise HandoffError(f"--known {known}: all {len(source.ids)} images have a known type")
-    views = tuple(store.load_vectors(in_store) for store in source.stores)
-    labels = np.array([label_of[i] for i in in_store], dtype=np.str_)
-    get_logger().info(
-        "known types: %d images of %d types (from %d labelled rows); %d images of the source set "
-        "aside, %d left",
-        len(labels), len(np.unique(labels)), len(labelled), len(source.ids) - len(left), len(left),
-    )  # fmt: skip
-    return replace(source, ids=left), views, labels
-
-
-def _label_by_id(labelled: pd.DataFrame) -> dict[str, str]:
-    """Return the label of each image id; a table without ids is matched by the files' content."""
-    label_of: dict[str, str] = {}
-    for image_id, path, label in labelled[["image_id", "path", "label"]].itertuples(index=False):
-        if image_id:
-            label_of[image_id] = label
-        elif Path(path).is_file():
-            # One that cannot be read is missing like one that is gone: both are counted.
-            with contextlib.suppress(ImageError):
-                label_of[fingerprint_file(Path(path))] = label
-    return label_of
