@@ -97,12 +97,13 @@ def name_references(images: Images, board: Path, folder: Path) -> Images:
     boxes = _read_paths(images.source)
     pairs = read_table(board / "labels.csv", required=("path", "template"))
     places = {
-        str((board / path).absolute()): str((board / template).absolute())
+        (board / path).resolve(): str((board / template).resolve())
         for path, template in zip(pairs["path"], pairs["template"], strict=True)
     }
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / "boxes.csv"
-    boxes.assign(reference=boxes["path"].map(places)).to_csv(table, index=False)
+    golden = [places[Path(path).resolve()] for path in boxes["path"]]
+    boxes.assign(reference=golden).to_csv(table, index=False)
     return replace(images, source=table, boxes=table, has_references=True)
 
 

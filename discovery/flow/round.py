@@ -148,20 +148,17 @@ class _Round:
         spec = describe_choice(self.options.clusterer, len(self.source.ids))
         made_by = material.provenance(
             spec | {"assign_noise": self.options.assign_noise},
-            material.vectors_input() | material.file_inputs(NEIGHBOURS, COPIES),
+            material.vectors_input() | material.file_inputs(NEIGHBOURS),
         )
         if all(self.run.is_current(name, made_by) for name in (SWEEP, CLUSTERING)):
             return
         from discovery.flow.route import map_rows
-        from discovery.stages.duplicates import thin_clusters
         from discovery.stages.rarity import assign_noise
         from discovery.stages.sweep import format_sweep
 
         start = time.monotonic()
         with stage("cluster") as facts:
             found = material.partitioned.clustering
-            if not hasattr(self.options.clusterer, "n_clusters"):  # asked for k, a user gets k
-                found = thin_clusters(found, material.copies, 2)  # copies of one picture: no type
             noise = int((found.labels < 0).sum())
             facts.update(by=found.made_by, clusters=found.k, noise=f"{noise} images")
             if self.options.assign_noise:

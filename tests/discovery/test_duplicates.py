@@ -22,7 +22,6 @@ from discovery.stages.duplicates import (
     read_duplicates,
     shrink_grey,
     tabulate_duplicates,
-    thin_clusters,
 )
 from discovery.stages.duplicates.sketch import MAY_BE_COPY, screen_pairs, sketch_picture
 from discovery.stages.propose.evidence import find_members
@@ -330,30 +329,9 @@ def test_clusters_of_copies_are_no_clusters():
     clustering = cluster([0] * 6 + [1] * 4 + [-1])
     duplicates = duplicate(clustering, [0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6])
     assert [2, 4] == count_distinct(clustering, duplicates).tolist()
-    thin = thin_clusters(clustering, duplicates, 3)
-    assert [-1] * 6 + [0] * 4 + [-1] == thin.labels.tolist()
-    assert [0] * 6 + [1] * 4 + [0] == thin.memberships.tolist()
-    assert thin_clusters(clustering, duplicates, 2) is clustering
 
 
 PAIRS = st.lists(st.tuples(st.integers(-1, 3), st.integers(0, 6)), min_size=1, max_size=40)
-
-
-@calmly
-@given(PAIRS, st.integers(1, 5))
-def test_thinning_leaves_what_is_large_enough(pairs, least):
-    labels, numbers = (np.array(part) for part in zip(*pairs, strict=True))
-    clustering = cluster(labels)
-    duplicates = duplicate(clustering, numbers)
-    thin = thin_clusters(clustering, duplicates, least)
-    assert (count_distinct(thin, duplicates) >= least).all()
-    kept = thin.labels >= 0
-    large = count_distinct(clustering, duplicates) >= least
-    assert kept.tolist() == [
-        label >= 0 and bool(large[label]) for label in clustering.labels.tolist()
-    ]
-    both = set(zip(thin.labels[kept].tolist(), clustering.labels[kept].tolist(), strict=True))
-    assert len(both) == thin.k
 
 
 @calmly

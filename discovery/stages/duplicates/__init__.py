@@ -6,7 +6,7 @@ kin, not copies.
 """
 
 from discovery.stages.duplicates.candidates import propose_pairs
-from discovery.stages.duplicates.counting import count_distinct, thin_clusters
+from discovery.stages.duplicates.counting import count_distinct
 from discovery.stages.duplicates.likeness import Likeness, compare_pictures
 from discovery.stages.duplicates.reading import Grey, make_reader, shrink_grey
 from discovery.stages.duplicates.table import (
@@ -28,5 +28,4 @@ __all__ = [
     "read_duplicates",
     "shrink_grey",
     "tabulate_duplicates",
-    "thin_clusters",
 ]

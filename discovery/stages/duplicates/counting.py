@@ -1,11 +1,9 @@
 """Sizes of clusters with copies counted once, and clusters that only copies made large enough."""
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.records import NOISE, Clustering, number_by_size
+from discovery.records import Clustering
 from discovery.records.duplicates import Duplicates
 
 
@@ -23,26 +21,6 @@ def count_distinct(clustering: Clustering, duplicates: Duplicates) -> NDArray[np
     inside = clustering.labels >= 0
     found = np.stack([clustering.labels[inside], duplicates.groups[inside]], axis=1)
     return np.bincount(np.unique(found, axis=0)[:, 0], minlength=clustering.k).astype(np.int64)
-
-
-def thin_clusters(clustering: Clustering, duplicates: Duplicates, least: int) -> Clustering:
-    """Return the clustering without clusters of fewer distinct images: their images are noise.
-
-    Raises
-    ------
-    ValueError
-        Clusters and duplicates are of different images.
-    """
-    small = count_distinct(clustering, duplicates) < least  # (k,)
-    if not small.any():
-        return clustering
-    noise = clustering.labels < 0
-    noise[~noise] = small[clustering.labels[~noise]]
-    return replace(
-        clustering,
-        labels=number_by_size(np.where(noise, NOISE, clustering.labels)),
-        memberships=np.where(noise, np.float32(0), clustering.memberships),
-    )
 
 
 def _check_same(clustering: Clustering, duplicates: Duplicates) -> None:

@@ -145,8 +145,8 @@ def _render_evidence(page: _Page, proposal: Proposal) -> Markup:
     rows.append(_render_memberships(page, proposal))
     sizes = write_sizes(proposal.size_um)
     if proposal.distinct is not None and proposal.distinct < proposal.size:
-        count = write_count(proposal.distinct)
-        rows.append(_render_fact("Distinct", count, "copies counted once"))
+        said = "copies counted once" if proposal.distinct > 1 else "all are copies of one picture"
+        rows.append(_render_fact("Distinct", write_count(proposal.distinct), said))
     if sizes:
         rows.append(_render_fact("Size", sizes, "longest side, 5th to 95th percentile"))
     return node("dl", join(rows), class_="evidence")
