@@ -1,20 +1,23 @@
-"""The pictures of a round for a notebook: a card a proposal, the map, and the evidence in bars.
+"""The pictures of a round for a notebook: cards, the map, the evidence in bars, a wafer map.
 
 Colours and marks are those of the report, so that a cluster looks the same in both. Cards are
 Pillow images; `draw_map` and `draw_evidence` return a matplotlib `Figure`, which belongs to no
-window and to no global state: show it, change it, or save it.
+window and to no global state: show it, change it, or save it. `draw_wafer` returns the report's
+own drawing as HTML.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from discovery.pages.html import Markup, node, raw
 from discovery.records import NOISE, Clustering, Layout, Proposal
+from discovery.stages.report.associated import render_map
 from discovery.stages.report.figures import assign_marks, locate_clusters
 from discovery.stages.report.words import weigh_evidence, write_count, write_sizes
-from embeddings.errors import MissingExtraError
+from embeddings.errors import InputError, MissingExtraError
 from embeddings.records import Vectors
 from embeddings.store import Store
 from embeddings.thumbnails import draw_contact_sheet
@@ -28,6 +31,14 @@ COLOURS = (
     "#1c63b6", "#afa300", "#2bb39f", "#ec3973", "#a492fb", "#835c1e", "#4d0b58", "#600011",
 )  # fmt: skip
 _NOISE, _INK, _QUIET, _LINE = "#737d88", "#18212b", "#56616d", "#dadee3"
+# The report's (associated.css), for a wafer map outside of it.
+_WAFER_STYLE = f"""
+.wafer .edge {{ fill: #eef0f2; stroke: {_QUIET}; stroke-width: 1 }}
+.wafer .zone {{ fill: var(--accent); fill-opacity: .13; stroke: var(--accent); stroke-width: .8 }}
+.wafer .ground, .wafer .points {{ fill: none; stroke-linecap: round }}
+.wafer .ground {{ stroke: {_NOISE}; stroke-opacity: .45; stroke-width: 1.8 }}
+.wafer .points {{ stroke: var(--accent); stroke-width: 4 }}
+"""
 _SHAPES = ("o", "s", "^", "D")  # in the order of the report's
 _KINDS = {"central": "typical", "diverse": "varied", "edge": "borderline"}  # from left to right
 _SHOWN = 4  # pictures of each kind on a card: twelve in a row fill a notebook's width
@@ -167,6 +178,54 @@ def draw_evidence(
     left.set_xlabel("images", size=9, color=_QUIET)
     _draw_stability(right, [proposal.stability for proposal in shown], inks)
     return figure
+
+
+def draw_wafer(
+    proposal: Proposal, *, label: str = "", colour: str = COLOURS[0], side: int = 320
+) -> Markup:
+    """Draw where a proposal's images lie on the wafer, as HTML: `IPython.display.HTML` shows it.
+
+    Its images are in colour over all images of the round, notch down; the zone that holds more of
+    them than chance would put there is marked, where there is one.
+
+    Parameters
+    ----------
+    label : str
+        What it was named, if it was.
+    colour : str
+        Of the images and the zone, such as the cluster's on the map.
+    side : int
+        Width of the wafer, in pixels.
+
+    Raises
+    ------
+    InputError
+        The run knew no places on the wafer.
+    """
+    signature, places = (proposal.associations.get(name) for name in ("signature", "map"))
+    if not signature or not places:
+        raise InputError(
+            f"{proposal.proposal_id} has no places on the wafer: run discovery.cluster with "
+            "--metadata that has die_x and die_y (or a KLARF)"
+        )
+    name = " ".join(filter(None, [str(proposal.rank), label, proposal.proposal_id]))
+    return node(
+        "figure",
+        raw("style", _WAFER_STYLE),
+        render_map(signature, places),
+        node("figcaption", node("b", name), node("br"), _describe_places(signature)),
+        style=f"--accent: {colour}; width: {side}px; margin: 0",
+    )
+
+
+def _describe_places(signature: Mapping[str, Any]) -> str:
+    """Say how many of its images are in the zone, and how many of all others."""
+    if not signature["measures"]:
+        return str(signature["name"])
+    return (
+        f"{signature['name']}: {signature['count']} of {signature['size']} there, "
+        f"{signature['others']} of {signature['rest']} of all others"
+    )
 
 
 def _draw_stability(axes: "Axes", values: Sequence[float], inks: Sequence[str]) -> None:

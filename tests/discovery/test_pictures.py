@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ from PIL import Image
 
 import discovery.stages.report
 from discovery import Clustering, Layout, Proposal, draw_evidence, draw_map, draw_proposal
-from discovery.pictures import COLOURS, choose_colours
+from discovery.pictures import COLOURS, choose_colours, draw_wafer
 from embeddings import ExtractOptions, extract_vectors, open_store
-from embeddings.errors import MissingExtraError
+from embeddings.errors import InputError, MissingExtraError
 
 NOISE = 4
 
@@ -161,3 +162,38 @@ def test_a_card_shows_each_picture_once(tmp_path):
         filled = [field for field in fields if field.std() > 20]
         assert len(filled) == shown
         assert len({field.tobytes() for field in filled}) == len(filled)
+
+
+RING = {
+    "name": "edge ring", "kind": "ring", "measures": [0, 0, 0.8, 1.0], "size": 3, "count": 2,
+    "others": 1, "rest": 9, "p": 0.001, "q": 0.002, "effect": 9.0,
+}  # fmt: skip
+PLACES = {"source": "die_x, die_y", "known": 3, "points": [900, 0, 0, 900, 100, 200], "ground": []}
+
+
+def test_the_wafer_has_every_image_in_its_colour_and_says_where_they_are(parts):
+    _, _, proposals = parts
+    proposal = replace(proposals[0], associations={"signature": RING, "map": PLACES})
+    page = draw_wafer(proposal, label="a & b", colour="#123456", side=200)
+    (dots,) = re.findall(r'd="([^"]*)" class="points"', page)
+    assert re.findall(r"M(\S+) (\S+)h0", dots) == [
+        ("90.0", "0.0"), ("0.0", "-90.0"), ("10.0", "-20.0"),
+    ]  # fmt: skip
+    assert 'class="zone"' in page
+    assert "--accent: #123456; width: 200px" in page
+    assert "edge ring: 2 of 3 there, 1 of 9 of all others" in page
+    assert f"<b>{proposal.rank} a &amp; b {proposal.proposal_id}</b>" in page
+
+
+def test_a_wafer_without_a_pattern_has_no_zone(parts):
+    _, _, proposals = parts
+    said = {**RING, "name": "random", "kind": "", "measures": [], "p": 0.4}
+    page = draw_wafer(replace(proposals[0], associations={"signature": said, "map": PLACES}))
+    assert 'class="zone"' not in page
+    assert page.endswith("random</figcaption></figure>")
+
+
+def test_without_places_the_error_says_what_to_give(parts):
+    _, _, proposals = parts
+    with pytest.raises(InputError, match=r"P0 has no places.*--metadata.*die_x"):
+        draw_wafer(proposals[0])

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from discovery import (
     score_clustering,
 )
 from discovery.runs import LEDGER
+from discovery.runs.lineage import LINEAGE, read_lineage
 from embeddings.tables import read_table
 
 nbformat = pytest.importorskip("nbformat", reason="needs the extra test")
@@ -31,10 +33,13 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FIRST = ROOT / "notebooks" / "1_discover_defect_types.ipynb"
 SECOND = ROOT / "notebooks" / "2_from_clusters_to_classifier.ipynb"
+THIRD = ROOT / "notebooks" / "3_new_types_in_a_new_lot.ipynb"
 IMAGES = 90
+# It shows the images of one step alone, and two lots of them: with fewer, no new type is found.
+IMAGES_OF = {THIRD: 360}
 
 
-def execute(notebook, folder, work):
+def execute(notebook, folder, work, images=IMAGES):
     """Execute a notebook as Jupyter would in this folder, without network, on few images."""
     (work / "pyproject.toml").touch()  # by which a notebook knows the project's folder
     environment = {
@@ -42,7 +47,7 @@ def execute(notebook, folder, work):
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
         "IPYTHONDIR": str(work / ".ipython"),
         "EXTRACTOR": "texture",
-        "N": str(IMAGES),
+        "N": str(images),
         "SEED": "0",
         # More threads than cores, beside other tests, wait for one another.
         "OMP_NUM_THREADS": "1",
@@ -67,7 +72,8 @@ def run_once(tmp_path_factory):
             work = tmp_path_factory.mktemp("two words")
             folder = work / "notebooks"
             folder.mkdir()
-            done[path] = execute(nbformat.read(path, as_version=4), folder, work), work
+            images = IMAGES_OF.get(path, IMAGES)
+            done[path] = execute(nbformat.read(path, as_version=4), folder, work, images), work
         return done[path]
 
     return run
@@ -81,6 +87,11 @@ def first(run_once):
 @pytest.fixture
 def second(run_once):
     return run_once(SECOND)
+
+
+@pytest.fixture
+def third(run_once):
+    return run_once(THIRD)
 
 
 def outputs(notebook, kind):
@@ -199,6 +210,74 @@ def test_the_second_names_a_lot_and_sends_the_rest_back(second):
     back = int((answers["verdict"] != "named").sum())
     said = "".join(out.text for out in outputs(notebook, "stream"))
     assert f"{back} of {len(answers)} images go back to discovery" in said
+
+
+def read_types(work):
+    """Return the true type of each image of the third notebook, by file name."""
+    table = read_table(work / "demo" / "lots" / "truth.csv", required=("path", "label"))
+    return {
+        Path(path).name: label for path, label in zip(table["path"], table["label"], strict=True)
+    }
+
+
+def count_types(run, cluster_id, types):
+    images = run.load_images()
+    paths = images.loc[images["cluster_id"] == cluster_id, "path"]
+    return Counter(types[Path(path).name] for path in paths)
+
+
+def test_the_third_sounds_the_alarm_and_proposes_the_new_type_first(third):
+    notebook, work = third
+    types = read_types(work)
+    run = open_run(work / "demo" / "lots" / "run-new")
+    news = sorted(run.load_proposals(), key=lambda proposal: -proposal.novelty)
+    found = count_types(run, news[0].cluster_id, types)
+    assert found["scratch"] / found.total() > 0.9
+    assert found["scratch"] > sum(label == "scratch" for label in types.values()) / 2
+    assert news[0].novelty > 0.9
+    cards = pictures(notebook, "draw_proposal(")
+    assert len(cards) == sum(proposal.novelty > 0.5 for proposal in news)
+    alarms = pictures(notebook, "draw_contact_sheet(")
+    assert len(alarms) >= 1
+    said = "".join(out.text for out in outputs(notebook, "stream"))
+    assert f"without a name: {len(alarms)}\n" in said
+    for picture in [*cards, *alarms]:
+        assert np.asarray(picture.convert("L")).std() > 5
+
+
+def test_the_third_carries_every_name_into_the_run_of_all_lots(third):
+    notebook, work = third
+    folder = work / "demo" / "lots"
+    first = read_table(folder / "first.csv", required=("path",))
+    sheet = read_table(folder / "run" / "handoff.csv", required=("path", "label", "label_source"))
+    named = sheet[sheet["label"] != ""]
+    assert sorted(first["path"]) == sorted(named["path"])
+    assert set(named["label_source"]) == {"human"}
+    said = "".join(out.text for out in outputs(notebook, "stream"))
+    assert f"{len(first)} of {len(first)} labels of the first lots were carried over" in said
+    told = read_lineage(folder / "run" / LINEAGE)
+    assert len(told) == 2
+    assert {"kept", "born"} <= {event.kind for event in told[-1].events}
+    assert set(told[-1].proposals) & set(told[0].proposals)
+
+
+def test_the_third_finds_where_the_scratches_come_from(third):
+    notebook, work = third
+    run = open_run(work / "demo" / "lots" / "run")
+    types = read_types(work)
+    (cell,) = (cell for cell in notebook.cells if 'associations.csv", dtype' in cell.source)
+    (table,) = (output.data["text/html"] for output in cell.outputs)
+    (scratches,) = (
+        proposal
+        for proposal in run.load_proposals()
+        if count_types(run, proposal.cluster_id, types).most_common(1)[0][0] == "scratch"
+    )
+    assert scratches.proposal_id in table
+    assert "<td>CMP-02</td>" in table
+    assert "<td>edge ring</td>" in table
+    (cell,) = (cell for cell in notebook.cells if "draw_wafer(" in cell.source)
+    wafers = [output.data["text/html"] for output in cell.outputs]
+    assert sum(scratches.proposal_id in wafer and "edge ring" in wafer for wafer in wafers) == 1
 
 
 def test_a_notebook_may_be_opened_from_the_projects_folder(tmp_path):
