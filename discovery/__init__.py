@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         RoundOptions,
         discover_types,
     )
+    from discovery.flow.lot import AssignOptions
+    from discovery.flow.placing import Assigned, assign_images
     from discovery.flow.route import Partitioned, partition_vectors, reduce_vectors
     from discovery.formats.handoff import Taken, read_handoff, read_known_types, write_handoff
     from discovery.hierarchy.assess import Assessment, assess_classifier
@@ -51,7 +53,13 @@ if TYPE_CHECKING:
     from discovery.hierarchy.taxonomy import Taxonomy, make_default_taxonomy
     from discovery.hierarchy.train import train_classifier
     from discovery.ledger import append_decisions, read_decisions, replay_decisions
-    from discovery.pictures import choose_colours, draw_evidence, draw_map, draw_proposal
+    from discovery.pictures import (
+        choose_colours,
+        draw_evidence,
+        draw_map,
+        draw_proposal,
+        draw_wafer,
+    )
     from discovery.records import (
         Clustering,
         Decided,
@@ -64,6 +72,7 @@ if TYPE_CHECKING:
         Proposal,
     )
     from discovery.runs import Run, open_run
+    from discovery.runs.lineage import read_lineage
     from discovery.stages.export import Exported, export_handoff
     from discovery.stages.handback import compose_handoff, publish_handoff, take_back
     from discovery.stages.neighbours import build_neighbours
@@ -78,6 +87,8 @@ __all__ = [
     "AgglomerativeOptions",
     "Answered",
     "Assessment",
+    "AssignOptions",
+    "Assigned",
     "AutoOptions",
     "CascadeClassifier",
     "Clustering",
@@ -109,6 +120,7 @@ __all__ = [
     "TruthRow",
     "append_decisions",
     "assess_classifier",
+    "assign_images",
     "build_neighbours",
     "choose_colours",
     "compose_handoff",
@@ -119,6 +131,7 @@ __all__ = [
     "draw_map",
     "draw_proposal",
     "draw_steps",
+    "draw_wafer",
     "embed_umap",
     "estimate_noise",
     "export_handoff",
@@ -141,6 +154,7 @@ __all__ = [
     "read_examples",
     "read_handoff",
     "read_known_types",
+    "read_lineage",
     "read_truth",
     "reduce_pca",
     "reduce_vectors",
@@ -167,6 +181,8 @@ _HOMES = {
         "RoundOptions",
         "discover_types",
     ),
+    "discovery.flow.lot": ("AssignOptions",),
+    "discovery.flow.placing": ("Assigned", "assign_images"),
     "discovery.flow.route": ("Partitioned", "partition_vectors", "reduce_vectors"),
     "discovery.formats.handoff": ("Taken", "read_handoff", "read_known_types", "write_handoff"),
     "discovery.hierarchy.assess": (
@@ -217,7 +233,13 @@ _HOMES = {
     ),
     "discovery.hierarchy.train": ("train_classifier",),
     "discovery.ledger": ("append_decisions", "read_decisions", "replay_decisions"),
-    "discovery.pictures": ("choose_colours", "draw_evidence", "draw_map", "draw_proposal"),
+    "discovery.pictures": (
+        "choose_colours",
+        "draw_evidence",
+        "draw_map",
+        "draw_proposal",
+        "draw_wafer",
+    ),
     "discovery.records": (
         "Clustering",
         "Decided",
@@ -230,6 +252,7 @@ _HOMES = {
         "Proposal",
     ),
     "discovery.runs": ("Run", "open_run"),
+    "discovery.runs.lineage": ("read_lineage",),
     "discovery.stages.export": ("Exported", "export_handoff"),
     "discovery.stages.handback": ("compose_handoff", "publish_handoff", "take_back"),
     "discovery.stages.neighbours": ("build_neighbours",),

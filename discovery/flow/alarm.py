@@ -7,7 +7,7 @@ way, is no type.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,60 @@ class LookAlikeGroup:
 
     positions: NDArray[np.intp]
     stability: float
+
+
+def find_new_groups(
+    views: Sequence[Vectors],
+    left: NDArray[np.intp],
+    is_unknown: NDArray[np.bool_],
+    *,
+    apart: NDArray[np.float64],
+    reach: float,
+    seed: int,
+) -> tuple[LookAlikeGroup, ...]:
+    """Look for groups among all images of a lot, and among those that no cluster takes.
+
+    Beside images that have a cluster a large new type holds together; a small one is seen only
+    without them. Of groups that overlap the one with more, and a larger share of, unknown images
+    is kept.
+
+    Parameters
+    ----------
+    views : sequence of Vectors of m images
+    left : (s,) intp
+        Positions of the images that no cluster takes.
+    is_unknown : (m,) bool
+    apart, reach
+        As for `find_look_alike_groups`.
+
+    Returns
+    -------
+    tuple of LookAlikeGroup
+        Without overlap, the one with most unknown images first; positions among the m images.
+    """
+    whole = find_look_alike_groups(views, is_unknown, apart=apart, reach=reach, seed=seed)
+    cut = [replace(one, positions=one.positions[np.isin(one.positions, left)]) for one in whole]
+    found = [one for one in cut if len(one.positions) >= MIN_IMAGES]
+    part = [view.take(left) for view in views]
+    found += [
+        LookAlikeGroup(positions=left[group.positions], stability=group.stability)
+        for group in find_look_alike_groups(
+            part, is_unknown[left], apart=apart[left], reach=reach, seed=seed
+        )
+    ]
+    found.sort(key=lambda group: -_weigh_unknown(group, is_unknown))
+    kept: list[LookAlikeGroup] = []
+    taken = np.zeros(len(is_unknown), bool)
+    for group in found:
+        if not taken[group.positions].any():
+            taken[group.positions] = True
+            kept.append(group)
+    return tuple(kept)
+
+
+def _weigh_unknown(group: LookAlikeGroup, is_unknown: NDArray[np.bool_]) -> float:
+    inside = is_unknown[group.positions]
+    return float(inside.sum() * inside.mean())
 
 
 def find_look_alike_groups(

@@ -45,6 +45,8 @@ class Material:
         Whether the source is one of several views that were compared.
     matched : dict of str to int
         Images that matched each known type, and are not in the source any more.
+    aside : (a,) array of str
+        The ids of these.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Material:
         self.known, self.options = known, options
         self.is_compared = False
         self.matched: dict[str, int] = {}
+        self.aside: NDArray[np.str_] = np.array([], dtype=np.str_)
 
     @property
     def seed(self) -> int:
@@ -130,11 +133,12 @@ class Material:
 
         return rank_rare(self.run.load_clustering(), self.graph)
 
-    @property
-    def metadata(self) -> list[str]:
-        """What is known of each image beside its look: a JSON object each, or nothing."""
+    def load_metadata(self) -> tuple[list[str], list[str]]:
+        """Load what is known beside their look of the images, and of those set aside."""
         found: list[str] = self.vectors.rows["metadata"].tolist()
-        return found
+        rows = self.source.store.rows()
+        aside: list[str] = rows.loc[rows["image_id"].isin(self.aside), "metadata"].tolist()
+        return found, aside
 
     def known_input(self) -> dict[str, str]:
         """Return what an artefact that is measured against known types depends on."""

@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from discovery.flow.knowing import set_matches_aside, split_known
 from discovery.flow.material import COMMAND, Material
 from discovery.flow.options import AutoOptions, RoundOptions, ViewName
@@ -38,6 +40,7 @@ def open_material(source: Path, run: Run, options: RoundOptions) -> Material:
         material.source, material.matched = set_matches_aside(
             run, opened, known, made_by=made_by, target_purity=options.target_purity
         )
+        material.aside = np.setdiff1d(opened.ids, material.source.ids)
     run.set_store(material.source.identity)
     return material
 

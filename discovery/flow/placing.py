@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.flow.alarm import LookAlikeGroup, find_look_alike_groups
+from discovery.flow.alarm import LookAlikeGroup, find_new_groups
 from discovery.flow.lot import AssignOptions, open_fitted_stores, open_lot
 from discovery.flow.settings import find_ties
 from discovery.flow.sources import RoundSource
@@ -207,20 +207,17 @@ def _name_cluster(cluster: int, proposal: str, clustering: Clustering, decided: 
 def _find_groups(
     views: Sequence[Vectors], placed: Placement, fitted: Fitted, *, limits: Limits, seed: int
 ) -> tuple[LookAlikeGroup, ...]:
-    left = np.flatnonzero(placed.verdicts != NAMED)
     if not fitted.k:
         return ()  # nothing says how near is near
     with stage("look for a new type") as facts:
-        lot = [view.take(left) for view in views]
-        found = find_look_alike_groups(
-            lot,
-            placed.verdicts[left] == UNKNOWN,
-            apart=measure_apart(join_views(lot), fitted).min(axis=1),
+        left = np.flatnonzero(placed.verdicts != NAMED)
+        found = find_new_groups(
+            views,
+            left,
+            placed.verdicts == UNKNOWN,
+            apart=measure_apart(join_views(views), fitted).min(axis=1),
             reach=float(limits.reaches.mean()),
             seed=seed,
         )
         facts.update(images=len(left), groups=len(found))
-    return tuple(
-        LookAlikeGroup(positions=left[group.positions], stability=group.stability)
-        for group in found
-    )
+    return found

@@ -1,11 +1,14 @@
 """From clusters to proposals: stability, evidence, and what the metadata have in common."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from discovery.flow.material import Material
 from discovery.flow.settings import DRAWS
 from discovery.flow.space import join_views
-from discovery.records import Clustering, Proposal
+from discovery.records import NOISE, Clustering, Proposal
 from discovery.stages.enrich import Enrichment, attach_associations, find_associations
 from discovery.stages.propose import KnownTypes, propose_types
 from discovery.stages.stability import measure_stability
@@ -45,7 +48,24 @@ def draft_proposals(
         )
         facts.update(proposals=len(proposals))
     with stage("associations") as facts:
-        enrichment = find_associations(material.metadata, clustering, seed=material.seed)
+        # What was set aside is part of the lot: beside it a new type shows what is its own.
+        metadata, aside = material.load_metadata()
+        whole = _add_others(clustering, len(aside))
+        enrichment = find_associations([*metadata, *aside], whole, seed=material.seed)
         found = sum(map(len, enrichment.found.values()))
         facts.update(tests=enrichment.tests, found=found)
     return attach_associations(proposals, enrichment), enrichment
+
+
+def _add_others(clustering: Clustering, count: int) -> Clustering:
+    """Return the clustering with so many more images that are in no cluster."""
+    none = np.zeros(count, np.float32)
+    assigned = clustering.assigned
+    return replace(
+        clustering,
+        ids=np.concatenate([clustering.ids, [f"aside {i}" for i in range(count)]]).astype(np.str_),
+        labels=np.concatenate([clustering.labels, np.full(count, NOISE, np.int32)]),
+        memberships=np.concatenate([clustering.memberships, none]),
+        outlier_scores=np.concatenate([clustering.outlier_scores, none]),
+        assigned=None if assigned is None else np.concatenate([assigned, np.zeros(count, bool)]),
+    )

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -18,6 +19,7 @@ from discovery.flow import (
     discover_types,
 )
 from discovery.flow.lot import AssignOptions
+from discovery.flow.placing import assign_images
 from discovery.runs import hash_file, open_run
 from embeddings.errors import InputError, OptionError, RunError, StoreError, StoreSpecError
 from embeddings.extract import ExtractOptions, extract_vectors
@@ -238,3 +240,16 @@ def test_it_runs_as_a_program_without_a_warning(four, draw_more, tmp_path):
     )  # fmt: skip
     assert 2 == wrong.returncode
     assert "--max-rejection 3: expected" in wrong.stderr.splitlines()[-1]
+
+
+def test_a_new_type_is_seen_among_images_that_have_a_cluster(four, draw_more, tmp_path):
+    rings = draw_more("rings", 14, folder="lot")
+    for kind in ("lines", "blob"):
+        draw_more(kind, 10, folder="lot")
+    found = assign_images(open_run(four), tmp_path / "lot", options=AssignOptions())
+    assert found.groups
+    members = np.concatenate([group.positions for group in found.groups])
+    assert len(members) == len(set(members.tolist()))
+    assert (found.placement.verdicts[members] != "named").all()
+    seen = {found.paths[i][0] for i in members.tolist()}
+    assert len(seen & set(map(str, rings))) / len(seen) > 0.8

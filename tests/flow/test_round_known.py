@@ -290,3 +290,21 @@ def test_known_types_guide_what_is_new(crowd, tmp_path):
 def test_options_of_known_types_need_known_types(flag):
     with pytest.raises(OptionError, match="is for --known HANDOFF"):
         RoundOptions(**{flag: True})
+
+
+def test_what_was_set_aside_is_the_ground_that_associations_stand_out_from(crowd, tmp_path):
+    paths = sorted((crowd / "source").iterdir())
+    tools = ["T1" if path.name.startswith("waves") else "T2" for path in paths]
+    metadata = tmp_path / "metadata.csv"
+    pd.DataFrame({"path": [p.name for p in paths], "tool": tools}).to_csv(metadata, index=False)
+    extract = ExtractOptions(extractor="texture", metadata=metadata)
+    options = RoundOptions(known=crowd / "known.csv", extract=extract)
+    found = discover_types(crowd / "source", tmp_path / "out", options=options)
+    assert found.images < 60
+    rows = pd.read_csv(tmp_path / "out" / "associations.csv")
+    told = rows[(rows["column"] == "tool") & (rows["value"] == "T1")]
+    assert len(told)
+    # A whole number of the images that are not of this type, those set aside among them.
+    others = told["share_out"].iloc[0] * (60 - told["size"].iloc[0])
+    assert pytest.approx(round(others), abs=1e-3) == others
+    assert told["share_in"].iloc[0] > told["share_out"].iloc[0]
