@@ -109,7 +109,7 @@ class RoundOptions:
     views: tuple[ViewName, ...] = ()
     """How images are looked at: given, as the options of extraction say; maps, wafer maps as maps
     (joined by density in polar coordinates); defect, places weighted by how unlike they are. Of
-    several the evidence picks one. Left out: given, and maps where most have few grey levels."""
+    several the evidence picks one. Left out: given, and maps where most are wafer maps."""
     since: Path | None = None
     """An earlier run: a new run goes on with its proposal ids, and tells what became of them."""
     assign_noise: bool = False

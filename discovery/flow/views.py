@@ -1,9 +1,9 @@
 """How a round looks at its images: the views it may take.
 
 A view is one extractor, or several joined. *given* is what the options of extraction say. *maps*
-shows wafer maps, and other pictures of few grey levels, as maps twice: without lone bad dies, and
-as density by radius and angle. *defect* weighs places by how unlike the other images they are.
-Views live side by side: the given one in RUN/store, the stores of the others in RUN/views.
+shows wafer maps as maps twice: without lone bad dies, and as density by radius and angle. *defect*
+weighs places by how unlike the other images they are. Views live side by side: the given one in
+RUN/store, the stores of the others in RUN/views.
 """
 
 import csv
@@ -21,12 +21,12 @@ from discovery.runs import VIEWS
 from embeddings.console import get_logger
 from embeddings.errors import ImageError, OptionError
 from embeddings.extract import ExtractOptions
-from embeddings.images import has_few_levels, read_pictures
+from embeddings.images import is_wafer_map, read_pictures
 from embeddings.records import View
 from embeddings.store import store_exists
 
 _LOOKS: tuple[View, ...] = ("map", "polar")
-_SAMPLE = 32  # pictures that are looked at for their grey levels
+_SAMPLE = 32  # pictures that are looked at
 _MOSTLY = 0.9  # of them
 
 
@@ -81,7 +81,7 @@ def _choose_names(source: Path, given: RoundSource, options: RoundOptions) -> tu
         return asked
     is_plain = not is_store and not _describes(options.extract)
     if is_plain and given.store.spec.name == "resnet50" and _are_maps(given):
-        get_logger().info("the pictures have few grey levels: they are shown as maps too")
+        get_logger().info("the pictures are wafer maps: they are shown as maps too")
         return "given", "maps"
     return ("given",)
 
@@ -93,14 +93,14 @@ def _describes(options: ExtractOptions) -> bool:
 
 
 def _are_maps(given: RoundSource) -> bool:
-    """Tell whether nearly all of a sample of the pictures have few grey levels."""
+    """Tell whether nearly all of a sample of the pictures are wafer maps."""
     paths = given.paths["path"].tolist()
     rng = np.random.default_rng(0)
     drawn = rng.permutation(len(paths))[:_SAMPLE]
     seen: list[bool] = []
     for place in drawn.tolist():
         try:
-            seen += [has_few_levels(page.pixels) for page in read_pictures(Path(paths[place]))]
+            seen += [is_wafer_map(page.pixels) for page in read_pictures(Path(paths[place]))]
         except ImageError:  # gone since
             continue
     return bool(seen) and float(np.mean(seen)) >= _MOSTLY

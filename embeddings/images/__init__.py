@@ -8,7 +8,8 @@ The way of one file: `find_images` -> `fingerprint_file` -> `stream_pictures` ->
 from embeddings.images.decode import read_pictures, read_sizes, stream_pictures
 from embeddings.images.find import IMAGE_SUFFIXES, Found, find_images, fingerprint_file
 from embeddings.images.level import level_picture
-from embeddings.images.picture import Picture, has_few_levels
+from embeddings.images.maps import is_wafer_map
+from embeddings.images.picture import Picture
 from embeddings.images.prepare import Fill, Frame, make_thumbnail, prepare_picture
 from embeddings.images.regions import Region, clip_region, crop_box, image_id, tile_picture
 from embeddings.images.show import show_picture
@@ -26,8 +27,8 @@ __all__ = [
     "find_images",
     "fingerprint_file",
     "fix_window",
-    "has_few_levels",
     "image_id",
+    "is_wafer_map",
     "level_picture",
     "make_thumbnail",
     "prepare_picture",

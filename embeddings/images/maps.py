@@ -13,15 +13,37 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from embeddings.images.picture import has_few_levels
+
 MapView = Literal["map", "polar"]
 
 _OUTSIDE, _GOOD, _BAD = 0.0, 0.5, 1.0
 _COMPANY = 2  # bad neighbours of eight that a bad die has if it is part of something
+_LEAST_SIDE = 8  # dice across
+_FILLED = (0.68, 0.92)  # share of its box that a disc fills: pi / 4, more where dice are few
 _SMOOTHING = 0.04  # of the wafer's side: a few dice
 # More than a turn, so that what lies across the seam is whole somewhere.
 _TURNS = 1.25
 
 Floats = NDArray[np.float64]
+
+
+def is_wafer_map(pixels: NDArray[np.generic]) -> bool:
+    """Tell whether (h, w) or (h, w, 3) pixels are a wafer: level 0 round a disc of few others.
+
+    Binary masks, line art and screenshots have few levels too; they have no disc.
+    """
+    if min(pixels.shape[:2]) < _LEAST_SIDE or not has_few_levels(pixels):
+        return False
+    inside = pixels != 0 if pixels.ndim == 2 else (pixels != 0).any(axis=2)  # (h, w)
+    corners = inside[[0, 0, -1, -1], [0, -1, 0, -1]]
+    if corners.any() or not inside.any():
+        return False
+    box = _find_box(inside)
+    filled = float(inside[box].mean())
+    height, width = inside[box].shape
+    # Stretched maps are ellipses; the share of the box is the same.
+    return _FILLED[0] <= filled <= _FILLED[1] and min(height, width) >= _LEAST_SIDE
 
 
 def draw_map(shown: NDArray[np.floating], view: MapView, *, size: int) -> NDArray[np.float32]:
@@ -63,9 +85,13 @@ def _read_map(shown: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     if not len(between):  # black and white: good and bad
         return np.ones(shown.shape, bool), shown > 0
     inside, bad = shown > 0, shown > between[0]
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    box = _find_box(inside)
     return inside[box], bad[box]
+
+
+def _find_box(inside: NDArray[np.bool_]) -> tuple[slice, slice]:
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _keep_company(bad: NDArray[np.bool_]) -> NDArray[np.bool_]:

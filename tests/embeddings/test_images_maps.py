@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from embeddings.images.maps import draw_map
+from embeddings.images.maps import draw_map, is_wafer_map
 
 
 def make_wafer(side=40):
@@ -52,3 +52,35 @@ def test_of_one_level_all_is_good(level):
     blank = np.full((20, 30), level)
     assert {0.5} == set(np.unique(draw_map(blank, "map", size=40)).tolist())
     assert not draw_map(blank, "polar", size=40).any()
+
+
+# --- what is a wafer map ---
+
+
+def wafer(side=26, stretch=1):
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    bad = np.random.default_rng(0).random((side, side)) < 0.2
+    levels = np.where(np.hypot(x, y) > side / 2, 0, np.where(bad, 2, 1)).astype(np.uint8)
+    return np.kron(levels, np.ones((1, stretch), np.uint8))
+
+
+@pytest.mark.parametrize("side", [10, 26, 60, 300])
+@pytest.mark.parametrize("stretch", [1, 2])
+@pytest.mark.parametrize("factor", [1, 127])
+def test_a_disc_of_few_levels_is_a_wafer_map(side, stretch, factor):
+    levels = wafer(side, stretch) * np.uint8(factor)
+    assert is_wafer_map(levels)
+    assert is_wafer_map(np.pad(levels, 3))
+    assert is_wafer_map(np.repeat(levels[..., None], 3, axis=2))
+
+
+def test_other_pictures_of_few_levels_are_none():
+    rng = np.random.default_rng(0)
+    squares = np.kron(rng.integers(0, 2, (8, 8)), np.ones((8, 8))).astype(np.uint8) * 255
+    text = np.full((64, 64), 255, np.uint8)
+    text[20:24, 8:50] = 0
+    blot = np.zeros((64, 64), np.uint8)
+    blot[20:40, 10:60] = 255  # a rectangle is no disc
+    photograph = wafer(64).astype(np.uint8) * 40 + rng.integers(0, 40, (64, 64), dtype=np.uint8)
+    for picture in (squares, text, blot, photograph, np.zeros((64, 64), np.uint8), wafer(4)):
+        assert not is_wafer_map(picture)

@@ -160,3 +160,14 @@ def test_the_table_is_read_back():
         Looked(name="defect", clusters=4, persistence=2.0, stability=0.5, score=0.8, is_taken=True),
     ]
     assert "defect" == read_taken(tabulate_views(looked).decode())
+
+
+def test_line_art_is_no_wafer_map(extract, tmp_path):
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "art"
+    folder.mkdir()
+    for i in range(20):
+        squares = np.kron(rng.integers(0, 2, (8, 8)), np.ones((6, 6))).astype(np.uint8) * 255
+        Image.fromarray(squares).save(folder / f"{i}.png")
+    discover_types(folder, tmp_path / "run", options=RoundOptions(extract=extract))
+    assert not (tmp_path / "run" / "views").exists()
