@@ -87,9 +87,10 @@ def _choose_names(source: Path, given: RoundSource, options: RoundOptions) -> tu
 
 
 def _describes(options: ExtractOptions) -> bool:
-    """Tell whether the user has said how pictures are to be seen."""
+    """Tell whether the user has said how pictures are to be seen, or wants parts of them."""
     said = (options.view, options.pooling, options.layers, options.normal, options.tau)
-    return any(one is not None for one in said)
+    parts = (options.turns, options.tile, options.boxes)
+    return any(one is not None for one in (*said, *parts))
 
 
 def _are_maps(given: RoundSource) -> bool:

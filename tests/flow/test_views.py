@@ -142,11 +142,14 @@ def test_photographs_have_one_view(pictures, extract, tmp_path):
     assert not (tmp_path / "run" / "views").exists()
 
 
-def test_a_user_who_says_how_maps_are_seen_is_followed(maps, extract, tmp_path):
-    options = RoundOptions(extract=replace(extract, view="map"))
+@pytest.mark.parametrize("said", [{"view": "map"}, {"turns": 8}, {"tile": 16}])
+def test_a_user_who_says_how_maps_are_seen_is_followed(said, maps, extract, tmp_path):
+    options = RoundOptions(extract=replace(extract, **said))
     discover_types(maps, tmp_path / "run", options=options)
     assert not (tmp_path / "run" / "views").exists()
-    assert "map" == open_store(tmp_path / "run" / "store").spec.view
+    spec = open_store(tmp_path / "run" / "store").spec
+    assert said.get("view", "picture") == spec.view
+    assert said.get("turns", 1) == spec.orientations
 
 
 def test_a_store_is_one_view(mapped, tmp_path):
