@@ -18,7 +18,7 @@ from alarm import NORMAL, load_views
 from numpy.typing import NDArray
 from quality_sets import GIVEN_NORMALS, GIVEN_REFERENCES, find_cases
 
-from discovery.flow.knowing import stack_views
+from discovery.flow.knowing import group_together, stack_views
 from discovery.flow.settings import find_ties
 from discovery.flow.space import fit_space
 from discovery.stages.place import NAMED, PlaceOptions, match_known
@@ -40,6 +40,7 @@ def withhold(
         rows[:n],
         rows[n:],
         types[known],
+        groups=group_together(rows, seed=seed),
         ties=find_ties(len(rows)) - 1,
         options=PlaceOptions(),
     )

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from discovery.flow.settings import MIN_IMAGES, find_ties
+from discovery.flow.options import AutoOptions
+from discovery.flow.settings import MIN_IMAGES, describe_graph, find_ties
 from discovery.flow.sources import RoundSource
 from discovery.formats.handoff import read_known_types
 from discovery.runs import MATCHED, Provenance, Run, format_csv
@@ -114,6 +115,17 @@ def stack_views(views: Sequence[Vectors], others: Sequence[Vectors]) -> list[Vec
     return [_stack(one, other) for one, other in zip(views, others, strict=True)]
 
 
+def group_together(rows: NDArray[np.float32], *, seed: int) -> NDArray[np.int32]:
+    """Group known and new images as one, finely: a new type must not hide in a known one, (n,)."""
+    from discovery.flow.route import make_clusterer
+    from discovery.stages.neighbours import build_neighbours
+
+    clusterer = make_clusterer(AutoOptions(granularity="fine"), len(rows), seed=seed)
+    graph = build_neighbours(rows, describe_graph(len(rows))["k"], seed=seed)
+    labels: NDArray[np.int32] = clusterer.fit(rows, neighbours=graph).labels_
+    return labels
+
+
 def guide_rows(views: Sequence[Vectors], known: Known, *, seed: int) -> NDArray[np.float32]:
     """Reduce the views to rows in which differences inside the known types count less, (n, p)."""
     from discovery.flow.space import fit_space
@@ -137,6 +149,7 @@ def _match(
         rows[:n],
         rows[n:],
         known[1],
+        groups=group_together(rows, seed=seed),
         ties=max(1, find_ties(len(rows)) - 1),
         options=PlaceOptions(target_purity=target_purity),
     )

@@ -25,7 +25,7 @@ from discovery.stages.place import (
     match_known,
     place_rows,
 )
-from discovery.stages.place.known import find_pure_distance
+from discovery.stages.place.known import find_pure_groups
 from discovery.stages.place.votes import COPY_RATIO, ask_centres
 from embeddings.errors import OptionError
 from embeddings.records import unit_rows
@@ -297,24 +297,42 @@ def test_what_makes_no_sense_is_refused(options, flag):
 # --- known types ---
 
 
+def match(rows, known, labels, **given):
+    """Group known and new images together, and match."""
+    both = np.concatenate([rows, known])
+    groups = GraphCommunities(granularity="fine", random_state=0).fit(both).labels_
+    return match_known(rows, known, labels, groups=groups, **given)
+
+
 def test_known_types_are_set_aside_and_new_ones_are_not():
     rng = np.random.default_rng(8)
     known = np.concatenate([draw(0, 20, rng), draw(1, 20, rng)])
     rows = np.concatenate([draw(0, 50, rng), draw(1, 50, rng), draw(2, 50, rng)])
-    matched = match_known(rows, known, np.repeat(["a/x", "a/y"], 20))
+    matched = match(rows, known, np.repeat(["a/x", "a/y"], 20))
     truth = np.repeat(["a/x", "a/y", ""], 50)
     named = matched.verdicts == NAMED
     assert (matched.labels[named] == truth[named]).all()
-    assert named[:100].mean() > 0.5
+    assert named[:100].mean() > 0.8
     assert (matched.verdicts[100:] == UNKNOWN).all()
     assert ((matched.labels == "") == ~named).all()
     assert 2 / 3 == pytest.approx(matched.share, abs=0.15)
 
 
+def test_a_new_type_beside_a_known_one_is_not_taken_for_it():
+    # So near that it lies within the reach of the known type: only its surplus tells.
+    rng = np.random.default_rng(9)
+    near = unit_rows(draw(0, 60, rng) + 0.35 * np.eye(P, dtype=np.float32)[5])
+    rows = np.concatenate([draw(0, 40, rng), draw(1, 40, rng), near])
+    known = np.concatenate([draw(0, 40, rng), draw(1, 40, rng)])
+    matched = match(rows, known, np.repeat(["a", "b"], 40))
+    assert (matched.labels[80:] == "").mean() > 0.8
+    assert (matched.labels[40:80] == "b").mean() > 0.8
+
+
 def test_a_single_known_type_is_told_by_its_reach():
     rng = np.random.default_rng(9)
     rows = np.concatenate([draw(0, 300, rng), draw(3, 100, rng)])
-    matched = match_known(rows, draw(0, 200, rng), np.repeat("no_defect", 200))
+    matched = match(rows, draw(0, 200, rng), np.repeat("no_defect", 200))
     assert (matched.labels[300:] == "").all()
     assert (matched.labels[:300] == "no_defect").mean() > 0.5
 
@@ -323,25 +341,33 @@ def test_types_of_one_image_take_copies_of_it_and_no_more():
     rng = np.random.default_rng(10)
     known = np.concatenate([draw(c, 1, rng) for c in range(3)])
     rows = np.concatenate([known, draw(7, 5, rng)])
-    matched = match_known(rows, known, np.array(["a", "b", "c"]))
+    matched = match(rows, known, np.array(["a", "b", "c"]))
     assert ["a", "b", "c"] == matched.labels[:3].tolist()
     assert [UNKNOWN] * 5 == matched.verdicts[3:].tolist()
 
 
-def test_a_purer_target_takes_a_shorter_distance():
-    rng = np.random.default_rng(11)
-    known = rng.normal(1, 0.2, 200)
-    mixed = np.concatenate([rng.normal(1, 0.2, 300), rng.normal(1.6, 0.2, 300)])
-    found = [find_pure_distance(known, mixed, target_purity=t) for t in (0.7, 0.9, 0.99)]
-    assert sorted((d for d, _ in found), reverse=True) == [d for d, _ in found]
-    assert 0.5 == pytest.approx(found[0][1], abs=0.1)
-    distance = found[1][0]
-    assert (mixed[:300] <= distance).sum() / (mixed <= distance).sum() >= 0.85
+def test_a_group_with_a_surplus_is_not_pure():
+    known = np.repeat([0, 1, 2, 3], [20, 30, 40, 2]).astype(np.int32)
+    mixed = np.repeat([0, 1, 2, 3, 4, -1], [20, 90, 44, 2, 30, 9]).astype(np.int32)
+    pure, share = find_pure_groups(mixed, known, target_purity=0.95)
+    # The second has thrice its share, the fourth too few known ones, the fifth none.
+    assert [True, False, True, False, False, False] == pure.tolist()
+    assert 0 < share < 1
+    assert not find_pure_groups(mixed, known[-2:], target_purity=0.95)[0].any()
 
 
-def test_images_that_are_all_known_are_all_within():
-    known = np.random.default_rng(12).normal(1, 0.2, 200)
-    assert known.max() <= find_pure_distance(known, known, target_purity=0.95)[0]
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=8),
+    st.floats(0.5, 1),
+)
+def test_a_lower_target_never_trusts_fewer_groups(counts, target):
+    mixed = np.repeat(np.arange(len(counts)), [m for m, _ in counts]).astype(np.int32)
+    known = np.repeat(np.arange(len(counts)), [n for _, n in counts]).astype(np.int32)
+    strict, share = find_pure_groups(mixed, known, target_purity=target)
+    lax, _ = find_pure_groups(mixed, known, target_purity=target / 2)
+    assert (lax >= strict).all()
+    assert not strict[-1]
+    assert 0 <= share <= 1
 
 
 # --- the learned metric ---

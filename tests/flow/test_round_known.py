@@ -265,7 +265,7 @@ def test_a_user_may_keep_what_matches(crowd, tmp_path):
 
 
 def test_where_all_is_known_nothing_is_to_be_discovered(crowd, tmp_path):
-    for path in (crowd / "source").glob("blob_*"):
+    for path in sorted((crowd / "source").glob("blob_*"))[:7]:
         shutil.copy(path, tmp_path)
     options = RoundOptions(
         known=crowd / "known.csv", extract=ExtractOptions(extractor="texture"), target_purity=0.5

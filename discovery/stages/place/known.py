@@ -1,10 +1,9 @@
 """Images of known types, set aside before anything is clustered.
 
-Known types are clusters that a person has already named: an unlabelled image that is placed in
-one needs no discovery. Known images alone cannot tell how far is too far, since new types may
-lie anywhere: the unlabelled images tell it. Where they are rarer than images of the known types
-would be at some distance, none but known types can be meant; where they are more, the surplus is
-something else. With a single known type, such as the defect-free images, nothing changes.
+Known types are clusters that a person has already named: an unlabelled image that is placed in one
+needs no discovery. Known images alone cannot tell how far is too far, since new types may lie
+anywhere. Grouped together, known and unlabelled images tell it: where a group holds more unlabelled
+images for its known ones than groups usually do, the surplus is something else.
 """
 
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.records import number_by_size
-from discovery.stages.place.calibrate import calibrate_limits, measure_apart
+from discovery.stages.place.calibrate import calibrate_limits
 from discovery.stages.place.records import (
     NAMED,
     TIES,
@@ -22,11 +21,10 @@ from discovery.stages.place.records import (
     PlaceOptions,
 )
 from discovery.stages.place.verb import answer_rows
-from discovery.stages.place.votes import Floats, TieVotes
+from discovery.stages.place.votes import TieVotes
 
-_LEAST_SHARE = 0.1  # of the known images: the share of fewer is chance
-# Standard deviations that a share may be off: the least of many noisy ratios is too small.
-_DEVIATIONS = 0.5
+_LEAST_KNOWN = 3  # known images of a group: fewer say nothing of its share
+_DEVIATIONS = 1.0  # standard deviations by which a share may be off by chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +39,9 @@ class Matched:
         As in `Placement`.
     verdicts : (m,) array of str
         named; unknown: beyond the reach of every known type; undecided: within it, but between
-        two types, or where new types are to be expected.
+        two types, or in a group where new types are to be expected.
     share : float
-        Share of the images that are of known types, as far as the distances tell.
+        Share of the images that are of known types, as far as the groups tell.
     """
 
     labels: NDArray[np.str_]
@@ -58,6 +56,7 @@ def match_known(
     known: NDArray[np.float32],
     labels: NDArray[np.str_],
     *,
+    groups: NDArray[np.int32],
     ties: int = TIES,
     options: PlaceOptions | None = None,
 ) -> Matched:
@@ -70,6 +69,9 @@ def match_known(
     known : (n, p) float32, unit rows
     labels : (n,) array of str
         Of the known images; none of them empty.
+    groups : (m + n,) int32
+        Of the images to match and then the known ones, clustered together; -1 is none. An image
+        is named only in a group that is as pure as asked for, or where it is a copy.
     ties : int
         Known images that vote; as many as the smallest type of several images has, if that is
         fewer: a large type must not outvote a small one by number alone.
@@ -89,10 +91,12 @@ def match_known(
     votes = TieVotes(fitted, ties=voters)
     limits = calibrate_limits(fitted, votes, options=options)
     placed = answer_rows(rows, rows, votes=votes, limits=limits)
-    own = (measure_apart(known, fitted, withheld=np.arange(len(known))) / limits.scales).min(axis=1)
-    units = (measure_apart(rows, fitted) / limits.scales).min(axis=1)  # (m,)
-    limit, share = find_pure_distance(own, units, target_purity=options.target_purity)
-    verdicts = np.where((placed.verdicts == NAMED) & (units > limit), UNDECIDED, placed.verdicts)
+    pure, share = find_pure_groups(
+        groups[: len(rows)], groups[len(rows) :], target_purity=options.target_purity
+    )
+    trusted = (groups[: len(rows)] >= 0) & pure[groups[: len(rows)]]
+    trusted |= votes.count(rows).copied >= 0
+    verdicts = np.where((placed.verdicts == NAMED) & ~trusted, UNDECIDED, placed.verdicts)
     name_of = dict(zip(numbers.tolist(), labels.tolist(), strict=True))
     matched = [
         name_of[cluster] if verdict == NAMED else ""
@@ -107,40 +111,40 @@ def match_known(
     )
 
 
-def find_pure_distance(
-    known: Floats, mixed: Floats, *, target_purity: float
-) -> tuple[float, float]:
-    """Find up to which distance a mixture of known and new images is nearly all known.
+def find_pure_groups(
+    mixed: NDArray[np.int32], known: NDArray[np.int32], *, target_purity: float
+) -> tuple[NDArray[np.bool_], float]:
+    """Find the groups in which nearly all images are of known types.
 
-    Within a distance lies a share F of the known images and a share G of the mixed ones, of which
-    the known make pi F; so pi is at most G / F at every distance, and the purity pi F / G.
+    The usual number of mixed images for a known one is the median over the known images' groups.
+    What a group has beyond it, divided by the target purity, and beyond what chance allows, is new.
 
     Parameters
     ----------
-    known : (n,)
-        Distance of each known image to the nearest other one.
-    mixed : (m,)
-        Of images that are known types or not, to the nearest known one.
+    mixed : (m,) int32
+        Group of each image that is of a known type or not; -1 is none.
+    known : (n,) int32
+        Of the known images.
 
     Returns
     -------
-    (float, float)
-        The distance, 0 where none is pure, and pi, the share of known types.
-
-    References
-    ----------
-    Elkan and Noto (2008), Learning classifiers from only positive and unlabeled data; Blanchard,
-    Lee and Scott (2010), Semi-supervised novelty detection, section 4, for pi.
+    (k + 1,) bool, float
+        Whether each of k groups is pure, False last for no group; the share of the mixed images
+        that are of known types.
     """
-    finite = np.sort(known[np.isfinite(known)])
-    if not len(finite) or not len(mixed):
-        return 0.0, 0.0  # nothing tells how far apart images of one type lie: copies only
-    distances = np.sort(np.concatenate([finite, mixed]))
-    of_known = np.searchsorted(finite, distances, side="right") / len(finite)  # F
-    of_mixed = np.searchsorted(np.sort(mixed), distances, side="right") / len(mixed)  # G
-    usable = (of_known >= _LEAST_SHARE) & (of_mixed > 0)
-    above = of_mixed + _DEVIATIONS * np.sqrt(of_mixed * (1 - of_mixed) / len(mixed))
-    below = of_known - _DEVIATIONS * np.sqrt(of_known * (1 - of_known) / len(finite))
-    share = min(1.0, float((above[usable] / np.maximum(below[usable], 1e-12)).min()))
-    pure = usable & (share * of_known >= target_purity * of_mixed)
-    return (float(distances[pure].max()) if pure.any() else 0.0), share
+    k = int(max(mixed.max(initial=-1), known.max(initial=-1))) + 1
+    there = np.bincount(mixed[mixed >= 0], minlength=k).astype(np.float64)  # (k,)
+    of_known = np.bincount(known[known >= 0], minlength=k).astype(np.float64)
+    told = of_known >= _LEAST_KNOWN
+    if not told.any():
+        return np.zeros(k + 1, bool), 0.0
+    ratios = there[told] / of_known[told]
+    order = np.argsort(ratios)
+    weights = np.cumsum(of_known[told][order])
+    usual = float(ratios[order][np.searchsorted(weights, weights[-1] / 2)])
+    expected = usual * of_known
+    # Poisson, of the images that came and of the known ones that the ratio rests on.
+    deviation = np.sqrt(expected + expected**2 / np.maximum(of_known, 1))
+    pure = told & (there <= expected / target_purity + _DEVIATIONS * deviation)
+    share = float(np.minimum(there, expected).sum() / max(len(mixed), 1))
+    return np.append(pure, False), share
