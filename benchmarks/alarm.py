@@ -20,7 +20,8 @@ from discovery.flow.alarm import LookAlikeGroup, find_new_groups
 from discovery.flow.options import AutoOptions
 from discovery.flow.route import partition_vectors
 from discovery.flow.settings import describe_graph, find_ties
-from discovery.flow.space import fit_space, join_views
+from discovery.flow.space import Space, fit_space, join_views
+from discovery.records import Clustering
 from discovery.runs import open_run
 from discovery.stages.neighbours import build_neighbours
 from discovery.stages.place import (
@@ -50,16 +51,21 @@ def load_views(case: Case) -> tuple[list[Vectors], NDArray[np.str_]]:
     return views, np.array([types[i] for i in ids])
 
 
+def fit_views(views: Sequence[Vectors], seed: int) -> tuple[Space, Clustering]:
+    """Cluster images by the default route; return their space too."""
+    space = fit_space(views, seed=seed)
+    graph = build_neighbours(space.rows, describe_graph(len(space.rows))["k"], seed=seed)
+    found = partition_vectors(views[0], space.rows, graph, choice=AutoOptions(), seed=seed)
+    return space, found.clustering
+
+
 def raise_alarm(
     fit: Sequence[Vectors], lot: Sequence[Vectors], seed: int
 ) -> tuple[LookAlikeGroup, ...]:
     """Cluster one part, place the other, and look for new groups, as `assign_images` does."""
-    space = fit_space(fit, seed=seed)
-    n = len(space.rows)
-    graph = build_neighbours(space.rows, describe_graph(n)["k"], seed=seed)
-    found = partition_vectors(fit[0], space.rows, graph, choice=AutoOptions(), seed=seed)
-    fitted = Fitted.of(found.clustering, space.rows, wide=join_views(fit))
-    votes = TieVotes(fitted, ties=find_ties(n) - 1)
+    space, clustering = fit_views(fit, seed)
+    fitted = Fitted.of(clustering, space.rows, wide=join_views(fit))
+    votes = TieVotes(fitted, ties=find_ties(len(fitted)) - 1)
     limits = calibrate_limits(fitted, votes, options=PlaceOptions())
     placed = answer_rows(space.place(lot), join_views(lot), votes=votes, limits=limits)
     return find_new_groups(

@@ -15,29 +15,18 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from alarm import load_views
+from alarm import fit_views, load_views
 from image_sets import ASIDE
 from numpy.typing import NDArray
 from PIL import Image
 from quality_sets import GIVEN_NORMALS, GIVEN_REFERENCES, Case, find_cases
 
 from discovery.flow.lot import AssignOptions
-from discovery.flow.options import AutoOptions
 from discovery.flow.placing import assign_images
-from discovery.flow.route import partition_vectors
-from discovery.flow.settings import describe_graph, find_ties
-from discovery.flow.space import Space, fit_space, join_views
-from discovery.records import Clustering
+from discovery.flow.settings import find_ties
+from discovery.flow.space import join_views
 from discovery.runs import open_run
-from discovery.stages.neighbours import build_neighbours
-from discovery.stages.place import (
-    NAMED,
-    Fitted,
-    PlaceOptions,
-    TieVotes,
-    answer_rows,
-    calibrate_limits,
-)
+from discovery.stages.place import NAMED, Fitted, place_rows
 from embeddings.images import is_wafer_map
 from embeddings.records import Vectors
 
@@ -72,14 +61,12 @@ def compare_refit(views: list[Vectors], seed: int) -> tuple[float, float, float]
     order = rng.permutation(len(views[0]))
     cut = round(HELD_OUT * len(order))
     out, kept = np.sort(order[:cut]), np.sort(order[cut:])
-    space, clustering = _fit([view.take(kept) for view in views], seed)
-    _, whole = _fit(views, seed)
+    space, clustering = fit_views([view.take(kept) for view in views], seed)
+    _, whole = fit_views(views, seed)
     wide = join_views(views)
     fitted = Fitted.of(clustering, space.rows, wide=wide[kept])
-    votes = TieVotes(fitted, ties=find_ties(len(kept)) - 1)
-    limits = calibrate_limits(fitted, votes, options=PlaceOptions())
     lot = [view.take(out) for view in views]
-    placed = answer_rows(space.place(lot), wide[out], votes=votes, limits=limits)
+    placed = place_rows(space.place(lot), fitted, wide=wide[out], ties=find_ties(len(kept)) - 1)
     name_of = _match(whole.labels[kept], clustering.labels)
     again = name_of[whole.labels[out]]
     seen = (clustering.labels >= 0) & (whole.labels[kept] >= 0)
@@ -87,13 +74,6 @@ def compare_refit(views: list[Vectors], seed: int) -> tuple[float, float, float]
     both = (placed.verdicts == NAMED) & (whole.labels[out] >= 0)
     agrees = placed.cluster_ids[both] == again[both]
     return float(both.mean()), float(agrees.mean()), float(stays.mean())
-
-
-def _fit(views: list[Vectors], seed: int) -> tuple[Space, Clustering]:
-    space = fit_space(views, seed=seed)
-    graph = build_neighbours(space.rows, describe_graph(len(space.rows))["k"], seed=seed)
-    found = partition_vectors(views[0], space.rows, graph, choice=AutoOptions(), seed=seed)
-    return space, found.clustering
 
 
 def _match(refit: NDArray[np.int32], fit: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -280,9 +280,14 @@ class ResNet50Extractor:
             values = torch.cat(parts, dim=1).cpu().numpy()  # (b, dim)
         return unit_rows(values)
 
-    def feature_maps(self, batch: NDArray[np.float32]) -> dict[str, torch.Tensor]:
-        """Return the (b, channels, h, w) maps of the spec's layers, still on the device."""
+    def feature_maps(
+        self, batch: NDArray[np.float32], layers: Sequence[str] | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Return the (b, channels, h, w) maps of the spec's layers, still on the device.
+
+        Of other layers where these are given: nothing deeper than the deepest is computed.
+        """
         pixels = torch.from_numpy(batch).to(self.device, non_blocking=True)
         pixels = (pixels.expand(-1, 3, -1, -1) - self._mean) / self._std  # (b, 3, h, w)
         x = pixels.to(self._dtype, memory_format=torch.channels_last)
-        return self._backbone(x, self.spec.layers)
+        return self._backbone(x, self.spec.layers if layers is None else layers)

@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
 from discovery.flow.options import AutoOptions, ViewName
-from discovery.flow.route import make_clusterer
-from discovery.flow.settings import describe_graph
+from discovery.flow.route import group_rows
 from discovery.flow.sources import RoundSource
 from discovery.flow.space import fit_space
 from discovery.records import number_by_size
 from discovery.runs import format_csv
-from discovery.stages.neighbours import build_neighbours
 from embeddings.console import stage
 
 # What a view must have to be taken, as a multiple of the given one's score. Maps are worth more
@@ -117,9 +115,7 @@ def _group(
     rows: NDArray[np.float32], choice: AutoOptions, n: int, seed: int
 ) -> tuple[NDArray[np.int32], float]:
     """Return groups and their mean persistence, by the default route."""
-    clusterer = make_clusterer(choice, n, seed=seed, share=len(rows) / n)
-    graph = build_neighbours(rows, min(describe_graph(len(rows))["k"], len(rows) - 1), seed=seed)
-    clusterer.fit(rows, neighbours=graph)
+    clusterer = group_rows(rows, choice, seed=seed, of=n)
     found = clusterer.persistence_  # None where all are tied to all
     lasting = 0.0 if found is None else float(found.persistence)
     return number_by_size(clusterer.labels_), lasting

@@ -6,8 +6,6 @@ says whether it lies beyond every known type (unknown) or in between (undecided)
 """
 
 import contextlib
-import csv
-import io
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,10 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from discovery.flow.options import AutoOptions
-from discovery.flow.settings import MIN_IMAGES, describe_graph, find_ties
+from discovery.flow.settings import MIN_IMAGES, find_ties
 from discovery.flow.sources import RoundSource
 from discovery.formats.handoff import read_known_types
-from discovery.runs import MATCHED, Provenance, Run, format_csv
+from discovery.runs import MATCHED, Provenance, Run, format_csv, hash_bytes, parse_csv
 from embeddings.console import get_logger, stage
 from embeddings.errors import HandoffError, ImageError, InputError
 from embeddings.images import fingerprint_file
@@ -30,6 +28,14 @@ from embeddings.records import Vectors
 COLUMNS = ("image_id", "path", "label", "confidence", "novelty", "verdict")
 
 Known = tuple[tuple[Vectors, ...], NDArray[np.str_]]
+
+
+def describe_known(known: Known | None) -> dict[str, str]:
+    """Return what an artefact that is measured against known types depends on."""
+    if known is None:
+        return {}
+    pairs = sorted(zip(known[0][0].ids.tolist(), known[1].tolist(), strict=True))
+    return {"known": hash_bytes(repr(pairs).encode())}
 
 
 def split_known(
@@ -79,8 +85,8 @@ def set_matches_aside(
     *,
     made_by: Provenance,
     target_purity: float,
-) -> tuple[RoundSource, dict[str, int]]:
-    """Return the source without the images that match a known type, and how many match each.
+) -> tuple[RoundSource, dict[str, str]]:
+    """Return the source without the images that match a known type, and the label of each of these.
 
     matched.csv is written into the run, and read where it was made just so.
 
@@ -96,7 +102,7 @@ def set_matches_aside(
             named = sum(row[-1] == "named" for row in table[1:])
             facts.update(images=len(table) - 1, named=named)
         run.save_bytes(MATCHED, format_csv(table), made_by, seconds=time.monotonic() - start)
-    rows = list(csv.DictReader(io.StringIO(run.check(MATCHED).read_text(encoding="utf-8"))))
+    rows = parse_csv(run.check(MATCHED).read_bytes())
     label_of = {row["image_id"]: row["label"] for row in rows if row["verdict"] == "named"}
     left = np.array([i for i in source.ids.tolist() if i not in label_of], dtype=np.str_)
     if len(left) < MIN_IMAGES:
@@ -105,9 +111,7 @@ def set_matches_aside(
             f"names them) and {len(left)} are left, expected {MIN_IMAGES} or more: there is "
             "nothing to discover; --keep-matches clusters them all the same"
         )
-    labels, counts = np.unique(list(label_of.values()), return_counts=True)
-    matched = dict(zip(labels.tolist(), counts.tolist(), strict=True))
-    return replace(source, ids=left), matched
+    return replace(source, ids=left), label_of
 
 
 def stack_views(views: Sequence[Vectors], others: Sequence[Vectors]) -> list[Vectors]:
@@ -117,12 +121,9 @@ def stack_views(views: Sequence[Vectors], others: Sequence[Vectors]) -> list[Vec
 
 def group_together(rows: NDArray[np.float32], *, seed: int) -> NDArray[np.int32]:
     """Group known and new images as one, finely: a new type must not hide in a known one, (n,)."""
-    from discovery.flow.route import make_clusterer
-    from discovery.stages.neighbours import build_neighbours
+    from discovery.flow.route import group_rows
 
-    clusterer = make_clusterer(AutoOptions(granularity="fine"), len(rows), seed=seed)
-    graph = build_neighbours(rows, describe_graph(len(rows))["k"], seed=seed)
-    labels: NDArray[np.int32] = clusterer.fit(rows, neighbours=graph).labels_
+    labels: NDArray[np.int32] = group_rows(rows, AutoOptions(granularity="fine"), seed=seed).labels_
     return labels
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.flow.knowing import Known, describe_known, guide_rows
 from discovery.flow.options import RoundOptions
 from discovery.flow.sources import RoundSource
 from discovery.records import Duplicates, Neighbours, Rarity
-from discovery.runs import NEIGHBOURS, Provenance, Run, hash_bytes, hash_file
+from discovery.runs import NEIGHBOURS, Provenance, Run, hash_file
 from embeddings.console import stage
 from embeddings.records import Vectors
 
@@ -38,15 +39,10 @@ class Material:
     known : (tuple of Vectors, (m,) array of str) or None
         Images of known types that were set aside, view by view, and their labels.
     options : RoundOptions
-
-    Attributes
-    ----------
     is_compared : bool
         Whether the source is one of several views that were compared.
-    matched : dict of str to int
-        Images that matched each known type, and are not in the source any more.
-    aside : (a,) array of str
-        The ids of these.
+    matched : mapping of image id to label
+        Images that matched a known type, and are not in the source any more.
     """
 
     def __init__(
@@ -55,14 +51,14 @@ class Material:
         run: Run,
         source: RoundSource,
         *,
-        known: tuple[tuple[Vectors, ...], NDArray[np.str_]] | None,
+        known: Known | None,
         options: RoundOptions,
+        is_compared: bool,
+        matched: Mapping[str, str],
     ) -> None:
         self.given, self.run, self.source = given, run, source
         self.known, self.options = known, options
-        self.is_compared = False
-        self.matched: dict[str, int] = {}
-        self.aside: NDArray[np.str_] = np.array([], dtype=np.str_)
+        self.is_compared, self.matched = is_compared, matched
 
     @property
     def seed(self) -> int:
@@ -87,7 +83,6 @@ class Material:
     @cached_property
     def graph_rows(self) -> NDArray[np.float32]:
         """The reduced rows, (n, p), that the neighbour graph is made of."""
-        from discovery.flow.knowing import guide_rows
         from discovery.flow.space import fit_space
 
         with stage("reduce") as facts:
@@ -98,9 +93,9 @@ class Material:
             facts.update(images=len(rows), dimensions=rows.shape[1])
         return rows
 
-    @property
+    @cached_property
     def graph(self) -> Neighbours:
-        """The neighbour graph that is in the run."""
+        """The neighbour graph that is in the run, once its stage is done."""
         return self.run.load_neighbours(self.vectors.ids)
 
     @cached_property
@@ -127,8 +122,9 @@ class Material:
 
         return find_copies(self.run, self.vectors, self.graph, made_by=self.copies_made_by())
 
-    def rank_rare(self) -> Rarity:
-        """Order the run's rare images, by its clusters and its graph."""
+    @cached_property
+    def rarity(self) -> Rarity:
+        """The order of the run's rare images, once its clusters are there."""
         from discovery.stages.rarity import rank_rare
 
         return rank_rare(self.run.load_clustering(), self.graph)
@@ -137,15 +133,12 @@ class Material:
         """Load what is known beside their look of the images, and of those set aside."""
         found: list[str] = self.vectors.rows["metadata"].tolist()
         rows = self.source.store.rows()
-        aside: list[str] = rows.loc[rows["image_id"].isin(self.aside), "metadata"].tolist()
+        aside: list[str] = rows.loc[rows["image_id"].isin(list(self.matched)), "metadata"].tolist()
         return found, aside
 
     def known_input(self) -> dict[str, str]:
         """Return what an artefact that is measured against known types depends on."""
-        if self.known is None:
-            return {}
-        pairs = sorted(zip(self.known[0][0].ids.tolist(), self.known[1].tolist(), strict=True))
-        return {"known": hash_bytes(repr(pairs).encode())}
+        return describe_known(self.known)
 
     def vectors_input(self) -> dict[str, str]:
         """Return what an artefact that is made of the vectors depends on."""

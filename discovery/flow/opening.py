@@ -4,9 +4,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
-from discovery.flow.knowing import set_matches_aside, split_known
+from discovery.flow.knowing import (
+    Known,
+    describe_known,
+    set_matches_aside,
+    split_known,
+)
 from discovery.flow.material import COMMAND, Material
 from discovery.flow.options import AutoOptions, RoundOptions, ViewName
 from discovery.flow.sources import RoundSource, open_round
@@ -26,23 +29,37 @@ def open_material(source: Path, run: Run, options: RoundOptions) -> Material:
     given = open_round(source, run.path, options=options.extract, known=options.known)
     views = open_views(source, run.path, given, options=options)
     opened = _choose_view(run, views, options)
-    known = None
+    known: Known | None = None
+    matched: dict[str, str] = {}
     if options.known is not None:
         opened, vectors, labels = split_known(opened, options.known)
         known = (vectors, labels)
-    material = Material(source, run, opened, known=known, options=options)
-    material.is_compared = len(views) > 1
-    if known is not None and not options.keep_matches:
-        made_by = material.provenance(
-            {"target_purity": options.target_purity},
-            material.vectors_input() | material.known_input(),
-        )
-        material.source, material.matched = set_matches_aside(
-            run, opened, known, made_by=made_by, target_purity=options.target_purity
-        )
-        material.aside = np.setdiff1d(opened.ids, material.source.ids)
-    run.set_store(material.source.identity)
-    return material
+        if not options.keep_matches:
+            opened, matched = _set_matches_aside(run, opened, known, options=options)
+    run.set_store(opened.identity)
+    return Material(
+        source,
+        run,
+        opened,
+        known=known,
+        options=options,
+        is_compared=len(views) > 1,
+        matched=matched,
+    )
+
+
+def _set_matches_aside(
+    run: Run, source: RoundSource, known: Known, *, options: RoundOptions
+) -> tuple[RoundSource, dict[str, str]]:
+    made_by = Provenance(
+        command=COMMAND,
+        spec={"target_purity": options.target_purity},
+        seed=options.seed,
+        inputs={"vectors": source.digest} | describe_known(known),
+    )
+    return set_matches_aside(
+        run, source, known, made_by=made_by, target_purity=options.target_purity
+    )
 
 
 def _choose_view(
@@ -65,7 +82,7 @@ def _choose_view(
         looked = compare_views(views, choice=choice, seed=options.seed)
         seconds = time.monotonic() - start
         run.save_bytes(LOOKED, tabulate_views(looked), made_by, seconds=seconds)
-    return views[read_taken(run.check(LOOKED).read_text(encoding="utf-8"))]
+    return views[read_taken(run.check(LOOKED).read_bytes())]
 
 
 def check_places(source: Path, out: Path, known: Path | None) -> None:

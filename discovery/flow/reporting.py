@@ -1,7 +1,6 @@
 """From a run to its report: thumbnails are read, facts gathered, the page drawn."""
 
-import csv
-import io
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -17,6 +16,7 @@ from discovery.runs import (
     SWEEP,
     Run,
     package_versions,
+    parse_csv,
 )
 from discovery.runs.lineage import LINEAGE, read_lineage
 from discovery.stages.report import ReportData, ReportFacts, choose_thumbnails, render_report
@@ -34,7 +34,7 @@ def compose_report(material: Material) -> bytes:
     run, given = material.run, material.given
     clustering, layout = run.load_clustering(), run.load_layout()
     proposals = run.load_proposals()
-    rarity = material.rank_rare()
+    rarity = material.rarity
     shown = choose_thumbnails(
         clustering, proposals, limit=material.options.thumbnails, rarity=rarity
     )
@@ -86,8 +86,7 @@ def _read_views(material: Material) -> list[dict[str, str]]:
     """Return the rows of views.csv, where views were compared in this round."""
     if not material.is_compared:
         return []
-    text = material.run.check(LOOKED).read_text(encoding="utf-8")
-    return list(csv.DictReader(io.StringIO(text)))
+    return parse_csv(material.run.check(LOOKED).read_bytes())
 
 
 def _gather_facts(material: Material) -> ReportFacts:
@@ -112,7 +111,7 @@ def _gather_facts(material: Material) -> ReportFacts:
         quarantined=source.quarantined[:LISTED],
         quarantined_count=len(source.quarantined),
         ignored=source.ignored,
-        matched=material.matched,
+        matched=dict(sorted(Counter(material.matched.values()).items())),
         views=_read_views(material),
         copies=material.copies.describe(),
         warnings=source.warnings,

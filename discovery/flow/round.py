@@ -182,7 +182,7 @@ class _Round:
 
         start = time.monotonic()
         clustering, layout = self.run.load_clustering(), self.run.load_layout()
-        data = tabulate_rare(self.material.rank_rare(), clustering, layout.paths)
+        data = tabulate_rare(self.material.rarity, clustering, layout.paths)
         self.run.save_bytes(RARE, data, made_by, seconds=time.monotonic() - start)
 
     def propose(self) -> None:

@@ -6,7 +6,7 @@ The figures behind the default are in docs/log.md; benchmarks/routes.py makes th
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +23,20 @@ from discovery.flow.settings import (
     UMAP_DIMENSIONS,
     UMAP_NEIGHBOURS,
     describe_choice,
+    describe_graph,
     find_min_cluster_size,
     find_ties,
 )
 from discovery.flow.space import fit_space
 from discovery.records import Clustering, Neighbours, Sweep, number_by_size
+from discovery.stages.neighbours import build_neighbours
 from discovery.stages.partition import partition_rows
 from discovery.stages.reduce import embed_umap, reduce_pca
 from discovery.stages.sweep import sweep_groups
 from embeddings.records import Vectors
+
+if TYPE_CHECKING:
+    from discovery.clusterers.communities import GraphCommunities
 
 MAP_MIN_DIST = 0.1  # points of a dense group stay apart enough to be hovered over
 
@@ -105,10 +110,40 @@ def partition_vectors(
     return Partitioned(clustering=clustering, reduced=rows, fit=fit, sweep=sweep)
 
 
+def group_rows(
+    rows: NDArray[np.float32],
+    choice: AutoOptions,
+    *,
+    seed: int,
+    of: int | None = None,
+    neighbours: Neighbours | None = None,
+) -> "GraphCommunities":
+    """Group rows by the default route alone, without what a round makes of it.
+
+    Parameters
+    ----------
+    rows : (m, p) float32
+    of : int, optional
+        How many rows there are in all, where these are a part of them.
+    neighbours : Neighbours, optional
+        Their graph, where it is there already.
+
+    Returns
+    -------
+    GraphCommunities
+        Fitted.
+    """
+    m = len(rows)
+    if neighbours is None:
+        neighbours = build_neighbours(rows, describe_graph(m)["k"], seed=seed)
+    n = m if of is None else of
+    clusterer: GraphCommunities = make_clusterer(choice, n, seed=seed, share=m / n)
+    return clusterer.fit(rows, neighbours=neighbours)
+
+
 def _count_lasting(graph_rows: NDArray[np.float32], neighbours: Neighbours, seed: int) -> int:
     """Return how many groups last over the resolutions, for clusterers that are told k."""
-    clusterer = make_clusterer(AutoOptions(), len(graph_rows), seed=seed)
-    clusterer.fit(graph_rows, neighbours=neighbours)
+    clusterer = group_rows(graph_rows, AutoOptions(), seed=seed, neighbours=neighbours)
     return max(1, len(np.unique(clusterer.labels_[clusterer.labels_ >= 0])))
 
 

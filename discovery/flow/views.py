@@ -6,8 +6,6 @@ weighs places by how unlike the other images they are. Views live side by side: 
 RUN/store, the stores of the others in RUN/views.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +15,7 @@ import numpy as np
 
 from discovery.flow.options import RoundOptions, ViewName
 from discovery.flow.sources import RoundSource, extract_view, join_sources
-from discovery.runs import VIEWS
+from discovery.runs import VIEWS, parse_csv
 from embeddings.console import get_logger
 from embeddings.errors import ImageError, OptionError
 from embeddings.extract import ExtractOptions
@@ -61,10 +59,9 @@ def open_views(
     return views
 
 
-def read_taken(table: str) -> ViewName:
+def read_taken(table: bytes) -> ViewName:
     """Return the view that views.csv says is taken."""
-    rows = csv.DictReader(io.StringIO(table))
-    taken = next(row["view"] for row in rows if row["taken"])
+    taken = next(row["view"] for row in parse_csv(table) if row["taken"])
     return next(name for name in get_args(ViewName) if name == taken)
 
 

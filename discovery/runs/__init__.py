@@ -14,6 +14,7 @@ from discovery.runs.files import (
     hash_bytes,
     hash_file,
     locked,
+    parse_csv,
     replacing,
     write_bytes,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "locked",
     "open_run",
     "package_versions",
+    "parse_csv",
     "replacing",
     "write_bytes",
 ]

@@ -5,8 +5,10 @@ rewriting the same file at once.
 """
 
 import contextlib
+import csv
 import fcntl
 import hashlib
+import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -99,6 +101,11 @@ def format_csv(rows: Iterable[Sequence[str]]) -> bytes:
     """
     lines = [",".join(_quote(cell) for cell in row) for row in rows]
     return "".join(line + "\n" for line in lines).encode()
+
+
+def parse_csv(data: bytes) -> list[dict[str, str]]:
+    """Return the rows of what `format_csv` wrote, each by the names in its first row."""
+    return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
 
 
 def _quote(cell: str) -> str:

@@ -51,7 +51,9 @@ class PatchNetwork:
 
     def __call__(self, batch: Batch) -> torch.Tensor:
         """Return (b, h, w, d) float32 patches of (b, c, h, w) pictures in [0, 1]."""
-        return self.look_at_both(batch)[0]
+        with torch.inference_mode():
+            maps = self._network.feature_maps(np.ascontiguousarray(batch), self.layers)
+            return make_patches(maps, self.layers)
 
     def look_at_both(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the patches, and the (b, channels, h, w) map of a layer that is not compared."""

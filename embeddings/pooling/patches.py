@@ -44,7 +44,7 @@ def make_patches(maps: Mapping[str, torch.Tensor], layers: Sequence[str]) -> tor
 
 
 def pool_patches(
-    patches: torch.Tensor, weights: torch.Tensor, *, widths: Sequence[int]
+    patches: torch.Tensor, weights: torch.Tensor, *, widths: Sequence[int], floor: float = 0.0
 ) -> torch.Tensor:
     """Return the weighted mean of an image's patches, each layer's part made unit again.
 
@@ -55,41 +55,30 @@ def pool_patches(
         Sum to 1.
     widths : sequence of int
         Channels of each layer; their sum is d.
+    floor : float
+        A layer's part that is shorter has no direction, and becomes the constant one.
 
     Returns
     -------
     (d,) float32 tensor
     """
     mean = weights.flatten().float() @ patches.flatten(0, 1)  # (d,)
-    return torch.cat([normalize(part, dim=0) for part in torch.split(mean, list(widths))])
+    parts = []
+    for part in torch.split(mean, list(widths)):
+        is_nothing = part.norm() < floor
+        parts.append(normalize(torch.ones_like(part) if is_nothing else part, dim=0))
+    return torch.cat(parts)
 
 
 def pool_residuals(
     residuals: torch.Tensor, weights: torch.Tensor, *, widths: Sequence[int]
 ) -> torch.Tensor:
-    """Return the weighted mean of an image's residuals, each layer's part made unit.
+    """Return `pool_patches` of patches less their nearest known ones.
 
-    Parameters
-    ----------
-    residuals : (h, w, d) tensor
-        Patches less their nearest known ones.
-    weights : (h, w) tensor
-        Sum to 1.
-    widths : sequence of int
-        Channels of each layer; their sum is d.
-
-    Returns
-    -------
-    (d,) float32 tensor
-        A part of no length, of an image that is as the normals are, becomes the constant one:
-        so such images lie together, and not wherever rounding points.
+    A layer in which an image is as the normals are has no residual but rounding: its part is the
+    constant one, so that such images lie together.
     """
-    mean = weights.flatten().float() @ residuals.flatten(0, 1)  # (d,)
-    parts = []
-    for part in torch.split(mean, list(widths)):
-        is_nothing = part.norm() < RESIDUAL_FLOOR
-        parts.append(normalize(torch.ones_like(part) if is_nothing else part, dim=0))
-    return torch.cat(parts)
+    return pool_patches(residuals, weights, widths=widths, floor=RESIDUAL_FLOOR)
 
 
 def pool_map(deep: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,6 @@ from discovery.clusterers.knn import find_neighbours
 from discovery.records import Clustering, Duplicates, Neighbours, number_by_size
 from discovery.stages.duplicates import (
     compare_pictures,
-    count_distinct,
     find_duplicates,
     group_files,
     make_reader,
@@ -325,10 +324,16 @@ def duplicate(clustering, numbers):
     )  # fmt: skip
 
 
-def test_clusters_of_copies_are_no_clusters():
+def count_distinct(clustering, duplicates):
+    """The groups of copies in each cluster, counted one by one."""
+    return [len(set(duplicates.groups[clustering.members(i)])) for i in range(clustering.k)]
+
+
+def test_copies_count_once_in_a_cluster():
     clustering = cluster([0] * 6 + [1] * 4 + [-1])
     duplicates = duplicate(clustering, [0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6])
-    assert [2, 4] == count_distinct(clustering, duplicates).tolist()
+    assert [2, 4] == count_distinct(clustering, duplicates)
+    assert [2, 4] == [len(rows) for rows in find_members(clustering, duplicates)]
 
 
 PAIRS = st.lists(st.tuples(st.integers(-1, 3), st.integers(0, 6)), min_size=1, max_size=40)
@@ -341,7 +346,7 @@ def test_each_picture_is_evidence_once_a_cluster(pairs):
     clustering = cluster(labels)
     duplicates = duplicate(clustering, numbers)
     members = find_members(clustering, duplicates)
-    assert count_distinct(clustering, duplicates).tolist() == [len(rows) for rows in members]
+    assert count_distinct(clustering, duplicates) == [len(rows) for rows in members]
     for cluster_id, rows in enumerate(members):
         assert (clustering.labels[rows] == cluster_id).all()
         assert len(np.unique(duplicates.groups[rows])) == len(rows)

@@ -9,18 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from safetensors.torch import save_file  # noqa: E402
-from torchvision.models import resnet50  # noqa: E402
-
-from embeddings.errors import InputError, OptionError, StoreSpecError, TableError  # noqa: E402
-from embeddings.extract import ExtractOptions, extract_vectors  # noqa: E402
-from embeddings.extract.defect import DefectExtractor  # noqa: E402
-from embeddings.heat import draw_heat, weigh_images  # noqa: E402
-from embeddings.records import REFERENCE, ExtractorSpec  # noqa: E402
-from embeddings.store import open_store  # noqa: E402
-from embeddings.thumbnails import read_thumbnails  # noqa: E402
+from embeddings.errors import InputError, OptionError, StoreSpecError, TableError
+from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.extract.defect import DefectExtractor
+from embeddings.heat import draw_heat, weigh_images
+from embeddings.records import REFERENCE, ExtractorSpec
+from embeddings.store import open_store
+from embeddings.thumbnails import read_thumbnails
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 TILES = SHARED / "data/magnetic_tile"
@@ -28,19 +25,11 @@ REAL = SHARED / "weights/resnet50-imagenet-pq.safetensors"
 DIM = 512 + 1024  # channels of layer2 and layer3
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    torch.manual_seed(0)
-    file = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    save_file(resnet50().state_dict(), file)
-    return str(file)
-
-
 @pytest.fixture
-def options(weights):
+def options(random_weights):
     def make(**given):
         base = {"pooling": "defect", "size": 64, "precision": "float32", "device": "cpu"}
-        return ExtractOptions(weights=weights, **(base | given))
+        return ExtractOptions(weights=random_weights, **(base | given))
 
     return make
 

@@ -7,39 +7,28 @@ import numpy as np
 import pytest
 from PIL import Image
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from safetensors.torch import save_file  # noqa: E402
-from torchvision.models import resnet50  # noqa: E402
-
-from embeddings.errors import OptionError, StoreSpecError  # noqa: E402
-from embeddings.extract import ExtractOptions, extract_vectors  # noqa: E402
-from embeddings.heat import weigh_images  # noqa: E402
-from embeddings.pooling.settings import RESIDUAL_TAU  # noqa: E402
-from embeddings.records import REFERENCE  # noqa: E402
-from embeddings.store import open_store  # noqa: E402
+from embeddings.errors import OptionError, StoreSpecError
+from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.heat import weigh_images
+from embeddings.pooling.settings import RESIDUAL_TAU
+from embeddings.records import REFERENCE
+from embeddings.store import open_store
 
 DIM = 512 + 1024  # channels of layer2 and layer3
 # What unit_rows makes of no residual in either layer, of 512 and 1024 numbers.
 NOTHING = np.concatenate([np.full(512, 512**-0.5), np.full(1024, 1024**-0.5)]) / np.sqrt(2)
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    torch.manual_seed(0)
-    file = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    save_file(resnet50().state_dict(), file)
-    return str(file)
-
-
 @pytest.fixture
-def options(weights):
+def options(random_weights):
     def make(**given):
         base = {
             "pooling": "residual", "size": 64, "precision": "float32", "device": "cpu",
             "layers": ("layer2", "layer3"),
         }  # fmt: skip
-        return ExtractOptions(weights=weights, batch_size=4, **(base | given))
+        return ExtractOptions(weights=random_weights, batch_size=4, **(base | given))
 
     return make
 

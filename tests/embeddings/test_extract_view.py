@@ -5,31 +5,20 @@ import json
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from safetensors.torch import save_file  # noqa: E402
-from torchvision.models import resnet50  # noqa: E402
-
-from embeddings.errors import OptionError, StoreError, StoreSpecError  # noqa: E402
-from embeddings.extract import ExtractOptions, extract_vectors  # noqa: E402
-from embeddings.heat import weigh_images  # noqa: E402
-from embeddings.records import ExtractorSpec  # noqa: E402
-from embeddings.store import open_store  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    torch.manual_seed(0)
-    file = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    save_file(resnet50().state_dict(), file)
-    return str(file)
+from embeddings.errors import OptionError, StoreError, StoreSpecError
+from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.heat import weigh_images
+from embeddings.records import ExtractorSpec
+from embeddings.store import open_store
 
 
 @pytest.fixture
-def options(weights):
+def options(random_weights):
     def make(**given):
         base = {"layers": ("layer2",), "size": 64, "precision": "float32", "device": "cpu"}
-        return ExtractOptions(weights=weights, batch_size=4, **(base | given))
+        return ExtractOptions(weights=random_weights, batch_size=4, **(base | given))
 
     return make
 

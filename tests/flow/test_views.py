@@ -7,20 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from safetensors.torch import save_file  # noqa: E402
-from torchvision.models import resnet50  # noqa: E402
-
-from discovery.flow import RoundOptions, discover_types  # noqa: E402
-from discovery.flow.comparing import Looked, tabulate_views  # noqa: E402
-from discovery.flow.lot import AssignOptions  # noqa: E402
-from discovery.flow.placing import assign_images  # noqa: E402
-from discovery.flow.views import read_taken  # noqa: E402
-from discovery.runs import open_run  # noqa: E402
-from embeddings.errors import OptionError  # noqa: E402
-from embeddings.extract import ExtractOptions  # noqa: E402
-from embeddings.store import open_store  # noqa: E402
+from discovery.flow import RoundOptions, discover_types
+from discovery.flow.comparing import Looked, tabulate_views
+from discovery.flow.lot import AssignOptions
+from discovery.flow.placing import assign_images
+from discovery.flow.views import read_taken
+from discovery.runs import open_run
+from embeddings.errors import OptionError
+from embeddings.extract import ExtractOptions
+from embeddings.store import open_store
 
 SIDE = 25
 
@@ -40,16 +37,8 @@ def draw_map(kind, seed):
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    torch.manual_seed(0)
-    file = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    save_file(resnet50().state_dict(), file)
-    return str(file)
-
-
-@pytest.fixture(scope="module")
-def extract(weights):
-    return ExtractOptions(weights=weights, size=64, precision="float32", device="cpu")
+def extract(random_weights):
+    return ExtractOptions(weights=random_weights, size=64, precision="float32", device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +102,7 @@ def test_a_view_that_is_asked_for_is_taken(views, maps, extract, tmp_path):
     assert {"maps": ["map", "polar"], "given": ["picture"]}[views[0]] == looks
 
 
-def test_new_maps_are_assigned_in_both_looks(maps, extract, tmp_path, weights):
+def test_new_maps_are_assigned_in_both_looks(maps, extract, tmp_path, random_weights):
     run = tmp_path / "run"
     discover_types(maps, run, options=RoundOptions(extract=extract, views=("maps",)))
     clustering = open_run(run).load_clustering()
@@ -124,7 +113,7 @@ def test_new_maps_are_assigned_in_both_looks(maps, extract, tmp_path, weights):
         Image.fromarray(np.kron(draw_map("centre", i), np.ones((2, 2), np.uint8))).save(
             lot / f"{i}.png"
         )
-    options = AssignOptions(weights=weights, device="cpu", store=tmp_path / "lotstore")
+    options = AssignOptions(weights=random_weights, device="cpu", store=tmp_path / "lotstore")
     placed = assign_images(open_run(run), lot, options=options)
     assert (tmp_path / "lotstore").is_dir()
     assert (tmp_path / "lotstore.1").is_dir()
@@ -162,7 +151,7 @@ def test_the_table_is_read_back():
         Looked(name="given", clusters=3, persistence=1.0, stability=0.5, score=0.5),
         Looked(name="defect", clusters=4, persistence=2.0, stability=0.5, score=0.8, is_taken=True),
     ]
-    assert "defect" == read_taken(tabulate_views(looked).decode())
+    assert "defect" == read_taken(tabulate_views(looked))
 
 
 def test_line_art_is_no_wafer_map(extract, tmp_path):

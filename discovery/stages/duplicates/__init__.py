@@ -6,7 +6,6 @@ kin, not copies.
 """
 
 from discovery.stages.duplicates.candidates import propose_pairs
-from discovery.stages.duplicates.counting import count_distinct
 from discovery.stages.duplicates.likeness import Likeness, compare_pictures
 from discovery.stages.duplicates.reading import Grey, make_reader, shrink_grey
 from discovery.stages.duplicates.table import (
@@ -20,7 +19,6 @@ __all__ = [
     "Grey",
     "Likeness",
     "compare_pictures",
-    "count_distinct",
     "find_duplicates",
     "group_files",
     "make_reader",

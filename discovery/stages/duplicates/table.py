@@ -1,14 +1,12 @@
 """duplicates.csv: every file that is a copy, and what it is a copy of; and back."""
 
-import csv
-import io
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from discovery.records.duplicates import Duplicates
-from discovery.runs.files import format_csv
+from discovery.runs.files import format_csv, parse_csv
 from embeddings.errors import RunError
 
 COLUMNS = ("group", "image_id", "path", "kind", "similarity", "kept")
@@ -81,7 +79,7 @@ def read_duplicates(data: bytes, ids: NDArray[np.str_], counts: NDArray[np.int32
     RunError
         It lacks a column, or names an image that is not of the run.
     """
-    records = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+    records = parse_csv(data)
     if records and tuple(records[0]) != COLUMNS:
         raise RunError(f"duplicates.csv does not have the columns {','.join(COLUMNS)}")
     where = {image_id: i for i, image_id in enumerate(ids.tolist())}

@@ -90,12 +90,12 @@ def match_known(
     voters = min([ties, *sizes[sizes > 1].tolist()]) if len(names) > 1 else ties
     votes = TieVotes(fitted, ties=voters)
     limits = calibrate_limits(fitted, votes, options=options)
-    placed = answer_rows(rows, rows, votes=votes, limits=limits)
+    voted = votes.count(rows)
+    placed = answer_rows(rows, rows, votes=votes, limits=limits, voted=voted)
     pure, share = find_pure_groups(
         groups[: len(rows)], groups[len(rows) :], target_purity=options.target_purity
     )
-    trusted = (groups[: len(rows)] >= 0) & pure[groups[: len(rows)]]
-    trusted |= votes.count(rows).copied >= 0
+    trusted = pure[groups[: len(rows)]] | (voted.copied >= 0)  # -1, no group, is the last: False
     verdicts = np.where((placed.verdicts == NAMED) & ~trusted, UNDECIDED, placed.verdicts)
     name_of = dict(zip(numbers.tolist(), labels.tolist(), strict=True))
     matched = [

@@ -19,7 +19,7 @@ from discovery.stages.place.records import (
     Placement,
     PlaceOptions,
 )
-from discovery.stages.place.votes import Floats, TieVotes, ask_centres
+from discovery.stages.place.votes import Floats, TieVotes, Votes, ask_centres
 
 
 def place_rows(
@@ -59,11 +59,16 @@ def place_rows(
 
 
 def answer_rows(
-    rows: NDArray[np.float32], wide: NDArray[np.float32], *, votes: TieVotes, limits: Limits
+    rows: NDArray[np.float32],
+    wide: NDArray[np.float32],
+    *,
+    votes: TieVotes,
+    limits: Limits,
+    voted: Votes | None = None,
 ) -> Placement:
-    """Place rows by limits that are there already."""
+    """Place rows by limits that are there already, and by their votes where they were counted."""
     fitted = votes.fitted
-    voted = votes.count(rows)
+    voted = votes.count(rows) if voted is None else voted
     labels, confidences, nearest = voted.labels, voted.confidences, voted.likeliest
     if limits.rule == "centres":
         nearest, confidences = ask_centres(rows, fitted)
