@@ -29,15 +29,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from discovery.classifier.cascade import CascadeClassifier
+from discovery.classifier.describe import DescribeOptions, describe_images
+from discovery.classifier.evaluation import score_novelty, score_predictions, score_variant
+from discovery.classifier.examples import Examples, read_examples
+from discovery.classifier.features import open_sight
+from discovery.classifier.options import TrainOptions
+from discovery.classifier.reading import Reading, read_parts
+from discovery.classifier.train import train_classifier
 from discovery.flow import RoundOptions, discover_types
-from discovery.hierarchy.cascade import CascadeClassifier
-from discovery.hierarchy.describe import DescribeOptions, describe_images
-from discovery.hierarchy.evaluation import score_novelty, score_predictions, score_variant
-from discovery.hierarchy.examples import Examples, read_examples
-from discovery.hierarchy.features import open_sight
-from discovery.hierarchy.options import TrainOptions
-from discovery.hierarchy.reading import Reading, read_parts
-from discovery.hierarchy.train import train_classifier
 from discovery.records import NOISE
 from discovery.runs import hash_file
 from embeddings.extract import ExtractOptions

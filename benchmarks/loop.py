@@ -20,11 +20,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from discovery.classifier.examples import Examples, read_examples
+from discovery.classifier.options import TrainOptions
+from discovery.classifier.predict import predict_images
+from discovery.classifier.train import train_classifier
 from discovery.flow import RoundOptions, discover_types
-from discovery.hierarchy.examples import Examples, read_examples
-from discovery.hierarchy.options import TrainOptions
-from discovery.hierarchy.predict import predict_images
-from discovery.hierarchy.train import train_classifier
 from embeddings.errors import InputError
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.store import store_exists

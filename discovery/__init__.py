@@ -17,6 +17,28 @@ The estimators are in `discovery.clusterers`. Each name is loaded when first use
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from discovery.classifier.assess import Assessment, assess_classifier
+    from discovery.classifier.cascade import CascadeClassifier
+    from discovery.classifier.enhance import (
+        GateOptions,
+        denoise_picture,
+        draw_steps,
+        estimate_noise,
+        highlight_defect,
+        pass_gate,
+    )
+    from discovery.classifier.evaluation import render_evaluation, score_predictions
+    from discovery.classifier.examples import Examples, read_examples
+    from discovery.classifier.model import Model, load_model, save_model
+    from discovery.classifier.options import PredictOptions, TrainOptions
+    from discovery.classifier.parts import find_parts
+    from discovery.classifier.predict import Answered, predict_images
+    from discovery.classifier.tabulate import tabulate_answers
+    from discovery.classifier.taxonomy import Taxonomy, make_default_taxonomy
+    from discovery.classifier.train import train_classifier
+    from discovery.detector.count import count_defects
+    from discovery.detector.learn import learn_boxes
+    from discovery.detector.model import load_detector, save_detector
     from discovery.flow import (
         AgglomerativeOptions,
         AutoOptions,
@@ -30,28 +52,6 @@ if TYPE_CHECKING:
     from discovery.flow.placing import Assigned, assign_images
     from discovery.flow.route import Partitioned, partition_vectors, reduce_vectors
     from discovery.formats.handoff import Taken, read_handoff, read_known_types, write_handoff
-    from discovery.hierarchy.assess import Assessment, assess_classifier
-    from discovery.hierarchy.cascade import CascadeClassifier
-    from discovery.hierarchy.counting.count import count_defects
-    from discovery.hierarchy.counting.learn import learn_boxes
-    from discovery.hierarchy.counting.model import load_detector, save_detector
-    from discovery.hierarchy.enhance import (
-        GateOptions,
-        denoise_picture,
-        draw_steps,
-        estimate_noise,
-        highlight_defect,
-        pass_gate,
-    )
-    from discovery.hierarchy.evaluation import render_evaluation, score_predictions
-    from discovery.hierarchy.examples import Examples, read_examples
-    from discovery.hierarchy.model import Model, load_model, save_model
-    from discovery.hierarchy.options import PredictOptions, TrainOptions
-    from discovery.hierarchy.parts import find_parts
-    from discovery.hierarchy.predict import Answered, predict_images
-    from discovery.hierarchy.tabulate import tabulate_answers
-    from discovery.hierarchy.taxonomy import Taxonomy, make_default_taxonomy
-    from discovery.hierarchy.train import train_classifier
     from discovery.ledger import append_decisions, read_decisions, replay_decisions
     from discovery.pictures import (
         choose_colours,
@@ -185,18 +185,18 @@ _HOMES = {
     "discovery.flow.placing": ("Assigned", "assign_images"),
     "discovery.flow.route": ("Partitioned", "partition_vectors", "reduce_vectors"),
     "discovery.formats.handoff": ("Taken", "read_handoff", "read_known_types", "write_handoff"),
-    "discovery.hierarchy.assess": (
+    "discovery.classifier.assess": (
         "Assessment",
         "assess_classifier",
     ),
-    "discovery.hierarchy.cascade": ("CascadeClassifier",),
-    "discovery.hierarchy.counting.count": ("count_defects",),
-    "discovery.hierarchy.counting.learn": ("learn_boxes",),
-    "discovery.hierarchy.counting.model": (
+    "discovery.classifier.cascade": ("CascadeClassifier",),
+    "discovery.detector.count": ("count_defects",),
+    "discovery.detector.learn": ("learn_boxes",),
+    "discovery.detector.model": (
         "load_detector",
         "save_detector",
     ),
-    "discovery.hierarchy.enhance": (
+    "discovery.classifier.enhance": (
         "GateOptions",
         "denoise_picture",
         "draw_steps",
@@ -204,34 +204,34 @@ _HOMES = {
         "highlight_defect",
         "pass_gate",
     ),
-    "discovery.hierarchy.evaluation": (
+    "discovery.classifier.evaluation": (
         "render_evaluation",
         "score_predictions",
     ),
-    "discovery.hierarchy.examples": (
+    "discovery.classifier.examples": (
         "Examples",
         "read_examples",
     ),
-    "discovery.hierarchy.model": (
+    "discovery.classifier.model": (
         "Model",
         "load_model",
         "save_model",
     ),
-    "discovery.hierarchy.options": (
+    "discovery.classifier.options": (
         "PredictOptions",
         "TrainOptions",
     ),
-    "discovery.hierarchy.parts": ("find_parts",),
-    "discovery.hierarchy.predict": (
+    "discovery.classifier.parts": ("find_parts",),
+    "discovery.classifier.predict": (
         "Answered",
         "predict_images",
     ),
-    "discovery.hierarchy.tabulate": ("tabulate_answers",),
-    "discovery.hierarchy.taxonomy": (
+    "discovery.classifier.tabulate": ("tabulate_answers",),
+    "discovery.classifier.taxonomy": (
         "Taxonomy",
         "make_default_taxonomy",
     ),
-    "discovery.hierarchy.train": ("train_classifier",),
+    "discovery.classifier.train": ("train_classifier",),
     "discovery.ledger": ("append_decisions", "read_decisions", "replay_decisions"),
     "discovery.pictures": (
         "choose_colours",

@@ -18,7 +18,7 @@ from typing import Annotated
 
 import tyro
 
-from discovery.hierarchy.options import PredictOptions, TrainOptions, refuse_options
+from discovery.classifier.options import PredictOptions, TrainOptions, refuse_options
 from discovery.runs import check_place, write_bytes
 from embeddings.console import get_logger, run_command, say
 from embeddings.errors import InputError, OptionError
@@ -90,9 +90,9 @@ def main(options: Classify) -> None:
 
 
 def _train(command: Train) -> None:
-    from discovery.hierarchy.examples import read_examples
-    from discovery.hierarchy.model import check_place, save_model
-    from discovery.hierarchy.train import train_classifier
+    from discovery.classifier.examples import read_examples
+    from discovery.classifier.model import check_place, save_model
+    from discovery.classifier.train import train_classifier
 
     check_place(command.out)
     examples = read_examples(command.handoff)
@@ -117,10 +117,10 @@ def _train(command: Train) -> None:
 
 
 def _predict(command: Predict) -> None:
-    from discovery.hierarchy.model import load_model
-    from discovery.hierarchy.parts import find_parts
-    from discovery.hierarchy.predict import predict_images
-    from discovery.hierarchy.tabulate import count_words, tabulate_answers, tabulate_faults
+    from discovery.classifier.model import load_model
+    from discovery.classifier.parts import find_parts
+    from discovery.classifier.predict import predict_images
+    from discovery.classifier.tabulate import count_words, tabulate_answers, tabulate_faults
 
     check_place(command.out, command.source)
     model = load_model(command.model)
@@ -139,10 +139,10 @@ def _predict(command: Predict) -> None:
 
 
 def _evaluate(command: Evaluate) -> None:
-    from discovery.hierarchy.assess import assess_classifier
-    from discovery.hierarchy.evaluation import render_evaluation
-    from discovery.hierarchy.examples import read_examples
-    from discovery.hierarchy.model import load_model
+    from discovery.classifier.assess import assess_classifier
+    from discovery.classifier.evaluation import render_evaluation
+    from discovery.classifier.examples import read_examples
+    from discovery.classifier.model import load_model
 
     check_place(command.out, command.truth)
     page = command.out.with_suffix(".html")

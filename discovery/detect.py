@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from discovery.hierarchy.counting.options import CountOptions, EvaluateOptions, TrainOptions
+from discovery.detector.options import CountOptions, EvaluateOptions, TrainOptions
 from embeddings.console import get_logger, run_command, say, stage, track
 from embeddings.errors import InputError
 
 if TYPE_CHECKING:  # torch is loaded when there is work for it, not for --help
-    from discovery.hierarchy.counting.count import Counted
-    from discovery.hierarchy.counting.predict import Detector
-    from discovery.hierarchy.counting.records import Place, Unreadable
+    from discovery.detector.count import Counted
+    from discovery.detector.predict import Detector
+    from discovery.detector.records import Place, Unreadable
 
 _PROG = "python -m discovery.detect"
 _QUARANTINE = "quarantine.csv"  # in a model's folder
@@ -92,8 +92,8 @@ def main(command: Command) -> None:
 
 
 def _train(command: Train) -> None:
-    from discovery.hierarchy.counting.learn import learn_boxes
-    from discovery.hierarchy.counting.model import save_detector
+    from discovery.detector.learn import learn_boxes
+    from discovery.detector.model import save_detector
 
     # Saved after each best epoch: a training that is stopped leaves the best one so far.
     detector, faults = learn_boxes(
@@ -112,9 +112,9 @@ def _train(command: Train) -> None:
 
 
 def _count(command: Count) -> None:
-    from discovery.hierarchy.counting.model import load_detector
-    from discovery.hierarchy.counting.sources import list_places
-    from discovery.hierarchy.counting.write import format_boxes, format_coco, format_counts
+    from discovery.detector.model import load_detector
+    from discovery.detector.sources import list_places
+    from discovery.detector.write import format_boxes, format_coco, format_counts
     from discovery.runs import write_bytes
     from embeddings.resnet import choose_device
 
@@ -142,7 +142,7 @@ def _count_places(
     detector: "Detector", places: Sequence["Place"], options: CountOptions
 ) -> tuple[list["Counted"], list["Unreadable"]]:
     """Count each file, and draw its boxes where that was asked for."""
-    from discovery.hierarchy.counting.count import Counted, count_defects
+    from discovery.detector.count import Counted, count_defects
 
     answers: list[Counted] = []
     faults: list[Unreadable] = []
@@ -164,7 +164,7 @@ def _count_places(
 
 
 def _draw(answer: "Counted", labels: Sequence[str], folder: Path) -> None:
-    from discovery.hierarchy.counting.draw import draw_boxes, encode_png
+    from discovery.detector.draw import draw_boxes, encode_png
     from discovery.runs import write_bytes
 
     if answer.view is None:
@@ -175,8 +175,8 @@ def _draw(answer: "Counted", labels: Sequence[str], folder: Path) -> None:
 
 
 def _evaluate(command: Evaluate) -> None:
-    from discovery.hierarchy.counting.evaluate import evaluate_detector
-    from discovery.hierarchy.counting.model import load_detector
+    from discovery.detector.evaluate import evaluate_detector
+    from discovery.detector.model import load_detector
     from discovery.runs import write_bytes
     from embeddings.resnet import choose_device
 
@@ -194,7 +194,7 @@ def _evaluate(command: Evaluate) -> None:
 
 def _report_faults(faults: Sequence["Unreadable"], path: Path) -> None:
     """Name what could not be read, and list it in a file; none is left of an earlier run."""
-    from discovery.hierarchy.counting.write import format_quarantine
+    from discovery.detector.write import format_quarantine
     from discovery.runs import write_bytes
 
     for fault in faults[:_MOST_FAULTS]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from discovery.hierarchy import cascade, network
+from discovery.classifier import cascade, network
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from discovery.classifier import cascade, network
 from discovery.classify import Classify, main
 from discovery.flow.command import Command, run_round
 from discovery.handoff import HandoffOptions
 from discovery.handoff import main as write_handoff
-from discovery.hierarchy import cascade, network
 from discovery.ledger import append_decisions
 from discovery.records import Decision
 from discovery.runs import open_run

@@ -142,8 +142,8 @@ def test_vectors_of_a_network_are_not_computed_again(golden):
 
 
 def test_a_detector_has_the_tensors_it_had():
-    from discovery.hierarchy.counting.model import FORMAT, VERSION, _make_spec
-    from discovery.hierarchy.counting.network import build_detector
+    from discovery.detector.model import FORMAT, VERSION, _make_spec
+    from discovery.detector.network import build_detector
 
     held = json.loads((GOLDEN / "detector.json").read_text())
     assert (held["format"], held["version"]) == (FORMAT, VERSION)

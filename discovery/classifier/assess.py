@@ -1,0 +1,249 @@
+"""The verb `assess_classifier`: a model against true labels, with everything the page shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.classifier.evaluation import (
+    EvaluationData,
+    choose_mistakes,
+    score_novelty,
+    score_predictions,
+    score_variant,
+    summarise_left_out,
+)
+from discovery.classifier.examples import Examples
+from discovery.classifier.leaks import find_leaks
+from discovery.classifier.model import Model
+from discovery.classifier.options import PredictOptions
+from discovery.classifier.parts import Part
+from discovery.classifier.predict import Answered, predict_images
+from discovery.classifier.taxonomy import Taxonomy
+from discovery.records import Predictions
+from embeddings.errors import HandoffError, ImageError
+from embeddings.images import level_picture, make_thumbnail, stream_pictures
+
+_VARIANTS = {
+    "fused": "fused (flat)",
+    "deep": "deep only (flat)",
+    "classical": "GLCM, Zernike only (flat)",
+}
+_THUMBNAIL = 160  # pixels: a defect shows
+SHOWN = 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """What an evaluation came to.
+
+    Attributes
+    ----------
+    scores : dict
+        For metrics.json.
+    data : EvaluationData
+        For the page.
+    leaks : tuple of str
+        Warnings of images that the model has learned, or copies of such.
+    """
+
+    scores: dict[str, Any]
+    data: EvaluationData
+    leaks: tuple[str, ...] = ()
+
+
+def assess_classifier(
+    model: Model, truth: Examples, *, options: PredictOptions | None = None, source: str = ""
+) -> Assessment:
+    """Answer the labelled images and score the answers, the flat baseline and the ablation beside.
+
+    Images of a type that the model has not learned cannot be answered rightly: they are scored
+    apart, by whether they are found to be unknown.
+
+    Raises
+    ------
+    HandoffError
+        No label of the truth is a type of the model.
+    InputError
+        None of the images can be read.
+    """
+    labels = fit_labels(truth.labels, model.cascade.taxonomy_)
+    if not (labels != "").any():
+        raise HandoffError(
+            f"none of the truth's types ({_name(truth.labels)}) is one of the model's "
+            f"({', '.join(model.cascade.classes_[:5].tolist())}): labels must be written alike"
+        )
+    answered = predict_images(model, truth.parts, options=options, keep_rows=True)
+    place = {part.image_id: i for i, part in enumerate(truth.parts)}
+    order = np.array([place[part.image_id] for part in answered.parts], np.intp)
+    labels = labels[order]
+    known = np.flatnonzero(labels != "")
+    if not len(known):
+        raise HandoffError("none of the images of a known type can be read")
+    said = take_predictions(answered.predictions, known)
+    scores = _score(model, answered, labels, known)
+    given = truth.labels[order]
+    scores["unlearned"] = _score_unlearned(answered.predictions, given, labels)
+    leaks = find_leaks(model, answered.predictions.ids, answered.rows)
+    scores["leaks"] = leaks.to_dict()
+    leaking = tuple(leaks.describe([part.path for part in answered.parts]))
+    scores["unreadable"] = len(answered.faults) + len(truth.faults)
+    data = EvaluationData(
+        predictions=said,
+        truth=labels[known],
+        scores=scores,
+        paths={part.image_id: part.path for part in answered.parts},
+        thumbnails=_draw_thumbnails(model, answered, choose_mistakes(said, labels[known])),
+        second_best=_find_second(model, answered, known),
+        shown=SHOWN,
+        threshold=float(model.cascade.thresholds_[-1]),
+        ablation=scores["ablation"],
+        left_out=_summarise_unlearned(answered.predictions, given, labels),
+        facts=_list_facts(model),
+        warnings=[*leaking, *_list_warnings(model, scores)],
+        source=source,
+    )
+    return Assessment(scores=scores, data=data, leaks=leaking)
+
+
+def fit_labels(labels: NDArray[np.str_], taxonomy: Taxonomy) -> NDArray[np.str_]:
+    """Cut each label to the model's tree; "" for types that it has not learned.
+
+    Where the truth is finer than a leaf of the tree, the leaf is right; where it branches off
+    above the leaves, it is another type.
+    """
+    leaves = set(taxonomy.leaves)
+    fitted = {}
+    for label in np.unique(labels).tolist():
+        inside = [node for node in taxonomy.ancestors(label) if node in taxonomy]
+        whole = bool(inside) and (inside[-1] == label or inside[-1] in leaves)
+        fitted[label] = inside[-1] if whole else ""
+    return np.array([fitted[label] for label in labels.tolist()], dtype=np.str_)
+
+
+def take_predictions(predictions: Predictions, positions: NDArray[np.intp]) -> Predictions:
+    """Return the answers at these positions."""
+    return Predictions(
+        **{name: getattr(predictions, name)[positions] for name in Predictions.__slots__}
+    )
+
+
+def _score(
+    model: Model, answered: Answered, labels: NDArray[np.str_], known: NDArray[np.intp]
+) -> dict[str, Any]:
+    said, truth = take_predictions(answered.predictions, known), labels[known]
+    rows = answered.rows[known]
+    variants = {
+        name: model.cascade.predict_flat(rows, name) for name in model.cascade.learned_.flats
+    }
+    gate = {**answered.gate, "threshold": model.gate["threshold"], "method": model.gate["method"]}
+    scores = score_predictions(said, truth, flat=variants["fused"], noise_gate=gate)
+    scores["ablation"] = [
+        score_variant("cascade (fused)", said.forced, truth),
+        *(score_variant(_VARIANTS[name], found, truth) for name, found in variants.items()),
+    ]
+    return scores
+
+
+def _score_unlearned(
+    predictions: Predictions, truth: NDArray[np.str_], labels: NDArray[np.str_]
+) -> dict[str, Any]:
+    """Score how images of types that were not learned are told from known ones."""
+    strange = labels == ""
+    verdicts = predictions.verdicts[strange]
+    return {
+        "types": sorted(set(truth[strange].tolist())),
+        **score_novelty(predictions.novelties[~strange], predictions.novelties[strange]),
+        "called": {
+            name: int((verdicts == name).sum()) for name in ("named", "unknown", "undecided")
+        },
+    }
+
+
+def _summarise_unlearned(
+    predictions: Predictions, truth: NDArray[np.str_], labels: NDArray[np.str_]
+) -> dict[str, Any]:
+    """Score each type that was not learned by itself, for the page."""
+    known = predictions.novelties[labels != ""]
+    return summarise_left_out(
+        {
+            kind: score_novelty(known, predictions.novelties[truth == kind])
+            for kind in np.unique(truth[labels == ""]).tolist()
+        }
+    )
+
+
+def _find_second(
+    model: Model, answered: Answered, known: NDArray[np.intp]
+) -> dict[str, tuple[str, float]]:
+    chances = model.cascade.predict_proba(answered.rows[known])  # (m, k)
+    classes = model.cascade.classes_
+    if chances.shape[1] < 2:
+        return {}
+    second = np.argsort(-chances, axis=1, kind="stable")[:, 1]
+    return {
+        answered.parts[i].image_id: (str(classes[j]), float(chance[j]))
+        for i, j, chance in zip(known.tolist(), second.tolist(), chances, strict=True)
+    }
+
+
+def _draw_thumbnails(model: Model, answered: Answered, wanted: Sequence[str]) -> dict[str, bytes]:
+    parts = {part.image_id: part for part in answered.parts}
+    drawn = {}
+    for name in wanted:
+        data = _draw_thumbnail(parts[name], model, answered.windows)
+        if data:
+            drawn[name] = data
+    return drawn
+
+
+def _draw_thumbnail(
+    part: Part, model: Model, windows: Mapping[str, tuple[float, float]]
+) -> bytes | None:
+    """Draw one picture as the extractor saw it; None where its file is gone meanwhile."""
+    try:
+        for page in stream_pictures(Path(part.path)):
+            if page.page == part.page:
+                picture = level_picture(page, model.spec.level)
+                window = model.spec.window or windows[picture.kind]
+                return make_thumbnail(picture, window=window, side=_THUMBNAIL, region=part.region)
+    except ImageError:
+        return None
+    return None
+
+
+def _list_facts(model: Model) -> dict[str, str]:
+    training, spec = model.training, model.spec
+    held = training["held_out"]
+    return {
+        "trained on": f"{training['images']} images of {len(training['types'])} types",
+        "from": f"{training['source']}, sha256 {training['sha256'][:12]}",
+        "features": f"{spec.name} {'+'.join(spec.layers)}",
+        "held-out accuracy in training": "none" if not held["n"] else f"{held['accuracy']:.3f}",
+        "target purity": str(training["options"]["target_purity"]),
+        "seed": str(training["options"]["seed"]),
+    }
+
+
+def _list_warnings(model: Model, scores: Mapping[str, Any]) -> list[str]:
+    found = list(model.training["warnings"])
+    if model.spec.name == "texture" and not found:  # asked for, and so no warning in training
+        found.append(
+            "No ResNet-50 weights: the classifier sees by classical texture descriptors alone."
+        )
+    types = scores["unlearned"]["types"]
+    if types:
+        found.append(
+            f"{scores['unlearned']['n_unknown']} images are of types that the model has not "
+            f"learned ({', '.join(types[:5])}): they are scored apart."
+        )
+    if scores["unreadable"]:
+        found.append(f"{scores['unreadable']} images of the truth could not be read.")
+    return found
+
+
+def _name(labels: NDArray[np.str_]) -> str:
+    return ", ".join(np.unique(labels).tolist()[:5])

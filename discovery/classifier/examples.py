@@ -1,0 +1,205 @@
+"""Labelled images, from a handoff or any CSV with path and label: what is learned, and how firmly.
+
+A label that a cluster brought counts by the image's membership; one that a person gave to the
+image counts fully; noise and images without a label are not learned.
+"""
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from discovery.classifier.parts import Fault, Part, name_part
+from discovery.formats.handoff import digest_rows, read_handoff, read_known_types
+from discovery.records import NOISE
+from discovery.runs import HANDOFF_CSV, HANDOFF_JSON, hash_bytes, hash_file
+from embeddings.errors import HandoffError, ImageError
+from embeddings.images import fingerprint_file, image_id, read_sizes
+from embeddings.tables import read_table
+
+_HANDOFF_COLUMNS = {"image_id", "path", "cluster_id", "proposal_id", "label"}
+_SHOWN = 3  # examples named in an error; the rest are counted
+# Of a member at the very edge of its cluster: a type of such members alone is still learned.
+_LEAST_WEIGHT = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """n labelled images, each once.
+
+    Attributes
+    ----------
+    parts : tuple of Part
+    labels : (n,) array of str
+    weights : (n,) float32 in [0, 1]
+    faults : tuple of (path, reason)
+        Files that are gone or cannot be read.
+    left_out : int
+        Rows of a handoff without a label, or in no cluster and not labelled by a person.
+    definitions : mapping of label to str
+    store : mapping
+        The store that the handoff names; empty for other tables.
+    source : str
+        "handoff" or "table".
+    sha256 : str
+        Of the handoff's rows, or of the table's bytes.
+    """
+
+    parts: tuple[Part, ...]
+    labels: NDArray[np.str_]
+    weights: NDArray[np.float32]
+    faults: tuple[Fault, ...] = ()
+    left_out: int = 0
+    definitions: Mapping[str, str] = field(default_factory=dict)
+    store: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "table"
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    @property
+    def digest(self) -> str:
+        """sha256 over image ids, labels and weights: what was learned, whatever the file's name."""
+        rows = [
+            [part.image_id, label, round(float(weight), 6)]
+            for part, label, weight in zip(
+                self.parts, self.labels.tolist(), self.weights, strict=True
+            )
+        ]
+        return hash_bytes(json.dumps(sorted(rows)).encode())
+
+    def take(self, positions: NDArray[np.intp]) -> "Examples":
+        """Return the examples at these positions."""
+        chosen = {name: getattr(self, name) for name in self.__slots__}
+        chosen["parts"] = tuple(self.parts[i] for i in positions.tolist())
+        chosen["labels"], chosen["weights"] = self.labels[positions], self.weights[positions]
+        return Examples(**chosen)
+
+
+def read_examples(path: Path) -> Examples:
+    """Read labelled images from a handoff (CSV, JSON or their folder) or a CSV with path,label.
+
+    Raises
+    ------
+    HandoffError
+        The file cannot be used, no row is labelled, every image is gone, or an image has two
+        labels.
+    """
+    table = _find_handoff(path)
+    if table is None:
+        rows = read_known_types(path)
+        rows = rows.assign(weight=np.float32(1))
+        return _make_examples(rows, path, source="table", sha256=hash_file(path))
+    handoff = read_handoff(table)
+    labelled = handoff.rows[handoff.rows["label"] != ""]
+    by_cluster = labelled["label_source"] == "cluster"
+    kept = labelled[~(by_cluster & (labelled["cluster_id"] == NOISE))]
+    if kept.empty:
+        raise HandoffError(
+            f"{table}: none of its {len(handoff.rows)} rows has a label: fill its column label, or "
+            "name its proposals, first"
+        )
+    doubtful = kept["membership"].clip(lower=_LEAST_WEIGHT)
+    weights = np.where(kept["label_source"] == "cluster", doubtful, 1.0)
+    return _make_examples(
+        kept[["image_id", "path", "label"]].assign(weight=weights.astype(np.float32)),
+        table,
+        source="handoff",
+        sha256=digest_rows(handoff.rows),  # held against that of handoff.json by read_handoff
+        left_out=len(handoff.rows) - len(kept),
+        definitions={kind.label: kind.definition for kind in handoff.types if kind.definition},
+        store=handoff.store,
+    )
+
+
+def _find_handoff(path: Path) -> Path | None:
+    """Return the CSV of a handoff that has its JSON beside it, None for any other table."""
+    table = path / HANDOFF_CSV if path.is_dir() else path
+    if path.suffix.lower() == ".json":
+        table = path.with_suffix(".csv")
+    if not table.is_file():
+        raise HandoffError(f"{table} does not exist: give a handoff.csv or a CSV with path,label")
+    # Both may have been renamed, or the CSV alone.
+    if not any(p.is_file() for p in (table.with_suffix(".json"), table.with_name(HANDOFF_JSON))):
+        return None
+    if table.name == HANDOFF_CSV or table != path:
+        return table  # it says that it is one: what it lacks is a fault
+    columns = set(read_table(table, required=("path", "label")).columns)
+    return table if columns >= _HANDOFF_COLUMNS else None
+
+
+def _make_examples(rows: pd.DataFrame, table: Path, **facts: Any) -> Examples:
+    parts: list[Part] = []
+    labels: list[str] = []
+    weights: list[float] = []
+    faults: list[Fault] = []
+    seen: dict[str, int] = {}  # image id -> position
+    fingerprint = functools.cache(fingerprint_file)  # a file of a thousand tiles is read once
+    for name, path, label, weight in rows[["image_id", "path", "label", "weight"]].itertuples(
+        index=False, name=None
+    ):
+        try:
+            found = _identify(name, path, fingerprint)
+        except ImageError as error:
+            faults.append((path, str(error)))
+            continue
+        for part in found:
+            if (position := seen.setdefault(part.image_id, len(parts))) < len(parts):
+                _check_agreement(table, (parts[position].path, labels[position]), (path, label))
+                weights[position] = max(weights[position], float(weight))  # the firmer row counts
+                continue
+            parts.append(part)
+            labels.append(label)
+            weights.append(float(weight))
+    if not parts:
+        raise HandoffError(
+            f"{table}: none of its {len(rows)} labelled images can be read "
+            f"(the first: {': '.join(faults[0])}): put the files back, or mend the column path"
+        )
+    order = sorted(range(len(parts)), key=lambda i: (parts[i].path, parts[i].image_id))
+    return Examples(
+        parts=tuple(parts[i] for i in order),
+        labels=np.array([labels[i] for i in order], dtype=np.str_),
+        weights=np.array([weights[i] for i in order], dtype=np.float32),
+        faults=tuple(faults),
+        **facts,
+    )
+
+
+def _identify(name: str, path: str, fingerprint: Callable[[Path], str]) -> Sequence[Part]:
+    """Return the image that a row names; all pages of a file where it names none."""
+    file = Path(path)
+    if not file.is_file():
+        raise ImageError("file not found")
+    file_id = fingerprint(file)
+    if name:
+        if name[:16] != file_id:
+            raise ImageError("is no longer the file that was labelled: its content has changed")
+        return [name_part(name, path)]
+    n_pages = len(read_sizes(file))
+    return [
+        Part(image_id=image_id(file_id, page=page, n_pages=n_pages), path=path, page=page)
+        for page in range(n_pages)
+    ]
+
+
+def _check_agreement(table: Path, first: tuple[str, str], second: tuple[str, str]) -> None:
+    if first[1] != second[1]:
+        raise HandoffError(
+            f"{table}: one image has two labels, {first[1]!r} ({first[0]}) and {second[1]!r} "
+            f"({second[0]}): exact copies must agree, give them one label"
+        )
+
+
+def describe_faults(faults: Sequence[Fault]) -> str:
+    """Name the first few files that could not be used, and count the rest."""
+    named = "; ".join(f"{path}: {reason}" for path, reason in faults[:_SHOWN])
+    more = len(faults) - _SHOWN
+    return named + (f"; and {more} more" if more > 0 else "")

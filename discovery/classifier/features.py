@@ -1,0 +1,165 @@
+"""Which extractor a classifier sees by: the handoff's store's own, else what the options say."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.classifier.parts import Part
+from embeddings.console import get_logger
+from embeddings.errors import HandoffError
+from embeddings.extract import ExtractOptions
+from embeddings.extract.batches import Extractor
+from embeddings.extract.choose import Choice, choose_extractor, make_extractor, open_weights
+from embeddings.extract.windows import choose_windows
+from embeddings.records import ExtractorSpec
+from embeddings.store import Store, open_store, store_exists
+
+if TYPE_CHECKING:
+    import torch
+
+Window = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """An extractor with all that belongs to it.
+
+    Attributes
+    ----------
+    tensors : mapping
+        Its weights; empty for the texture descriptors.
+    windows : mapping of kind to (low, high)
+    known : mapping of image id to (d,)
+        Vectors that a store already holds.
+    warnings : tuple of str
+    """
+
+    extractor: Extractor
+    tensors: "Mapping[str, torch.Tensor]" = field(default_factory=dict)
+    windows: Mapping[str, Window] = field(default_factory=dict)
+    known: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> ExtractorSpec:
+        """The extractor's spec."""
+        return self.extractor.spec
+
+
+def open_sight(
+    parts: Sequence[Part], store: Mapping[str, Any], *, options: ExtractOptions, ignore: bool
+) -> Sight:
+    """Load the extractor for these images.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+    store : mapping
+        The store that the handoff names; empty where there is none.
+    ignore : bool
+        Do not use it.
+
+    Raises
+    ------
+    HandoffError
+        The store is not the one the handoff was made with.
+    StoreSpecError, WeightsError, OptionError
+        An option asks for another extractor than the store's, or weights cannot be had.
+    """
+    opened = None if ignore else _open_named(store)
+    choice = choose_extractor(options, opened)
+    extractor, tensors = _load_extractor(choice, options)
+    sight = Sight(
+        extractor=extractor,
+        tensors=tensors,
+        windows=dict(opened.windows) if opened is not None else {},
+        known=_load_known(opened, parts),
+        warnings=choice.warnings,
+    )
+    if choice.spec.window is not None:
+        return sight
+    return widen_sight(sight, parts, max_pixels=options.max_pixels)
+
+
+def widen_sight(sight: Sight, parts: Sequence[Part], *, max_pixels: int) -> Sight:
+    """Choose windows for the kinds of pictures among these images that have none yet."""
+    paths = sorted({part.path for part in parts})
+    windows = dict(sight.windows)
+    windows |= choose_windows(paths, windows, level=sight.spec.level, max_pixels=max_pixels)
+    return replace(sight, windows=windows)
+
+
+def reopen_sight(
+    spec: ExtractorSpec, tensors: "Mapping[str, torch.Tensor]", *, options: ExtractOptions
+) -> Sight:
+    """Load a model's extractor, on the device that is here.
+
+    Raises
+    ------
+    OptionError
+        The device is not there.
+    """
+    if spec.name == "texture":
+        from embeddings.texture import TextureExtractor
+
+        return Sight(extractor=TextureExtractor(spec))
+    from embeddings.resnet import ResNet50Extractor, Weights, choose_device, choose_precision
+
+    device = choose_device(options.device)
+    backend = f"torch-{device.type}"
+    here = spec
+    if backend != spec.backend:
+        precision = choose_precision("auto", device)
+        here = replace(spec, backend=backend, precision=precision)
+        get_logger().warning(
+            "WARNING: the model was trained with %s on %s and answers here with %s on %s: "
+            "confidences may differ in the second digit",
+            spec.precision, spec.backend, precision, backend,
+        )  # fmt: skip
+    weights = Weights(name=spec.weights, sha256=spec.weights_sha256, tensors=tensors)
+    return Sight(extractor=ResNet50Extractor(here, weights, device), tensors=tensors)
+
+
+def _open_named(named: Mapping[str, Any]) -> Store | None:
+    """Open the store that a handoff names; None where there is none any more."""
+    if not named.get("path"):
+        return None
+    path = Path(str(named["path"]))
+    if not store_exists(path):
+        get_logger().info("the handoff's store %s is not here: features are made anew", path)
+        return None
+    store = open_store(path)
+    if store.spec.hash != named.get("spec_hash"):
+        raise HandoffError(
+            f"the handoff was made with the store {path} of the extractor "
+            f"{str(named.get('spec_hash'))[:8]}, which now holds vectors of {store.spec.hash[:8]} "
+            f"({store.spec.name}): run discovery.cluster into its run again, or pass --ignore-store"
+        )
+    return store
+
+
+def _load_known(store: Store | None, parts: Sequence[Part]) -> dict[str, NDArray[np.float32]]:
+    if store is None:
+        return {}
+    there = set(store.ids().tolist())
+    ids = [part.image_id for part in parts if part.image_id in there]
+    if not ids:
+        return {}
+    vectors = store.load_vectors(ids)
+    return dict(zip(vectors.ids.tolist(), vectors.values, strict=True))
+
+
+def _load_extractor(
+    choice: Choice, options: ExtractOptions
+) -> "tuple[Extractor, Mapping[str, torch.Tensor]]":
+    """Load the extractor with the weights it was made of; the texture descriptors have none."""
+    if choice.spec.name == "texture":
+        return make_extractor(choice, options), {}
+    from embeddings.resnet import ResNet50Extractor
+
+    weights, device = open_weights(choice, options)
+    return ResNet50Extractor(choice.spec, weights, device), weights.tensors

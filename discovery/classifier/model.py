@@ -1,0 +1,258 @@
+"""The classifier as a folder: safetensors and JSON, no pickle; read back only where all fits.
+
+    MODEL/
+      model.json                      what it is; replacing it atomically is the commit
+      cascade-<sha>.safetensors       the networks, the fused space, the known images
+      backbone-<sha>.safetensors      ResNet-50, as it was fine-tuned; absent for texture
+
+The safetensors files say which taxonomy, extractor and handoff they belong to: files of two
+models do not mix.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.classifier.cascade import CascadeClassifier
+from discovery.classifier.pack import pack_cascade, unpack_cascade
+from discovery.runs import hash_bytes, hash_file, write_bytes
+from discovery.runs.files import is_temporary, sweep_temporary
+from embeddings.errors import HandoffError, ModelError, StoreError
+from embeddings.records import ExtractorSpec
+
+if TYPE_CHECKING:
+    import torch
+
+MODEL_JSON = "model.json"
+FORMAT = "defect-discovery-classifier"
+VERSION = 1
+_SHA = 16  # digits of a hash in a file's name
+_OWN = re.compile(rf"(cascade|backbone)-[0-9a-f]{{{_SHA}}}\.safetensors")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """All that answers need.
+
+    Attributes
+    ----------
+    cascade : CascadeClassifier
+        Fitted.
+    spec : ExtractorSpec
+    tensors : mapping of str to tensor
+        ResNet-50's state dict; empty for the texture descriptors.
+    windows : mapping of kind to (low, high)
+        Grey levels shown as black and white.
+    turns : int
+        Orientations that an image is seen in.
+    gate : mapping
+        Options of the noise gate.
+    training : mapping
+        JSON-ready: handoff and its sha256, counts, options, seed, versions, held-out figures.
+    """
+
+    cascade: CascadeClassifier
+    spec: ExtractorSpec
+    tensors: "Mapping[str, torch.Tensor]" = field(default_factory=dict)
+    windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    turns: int
+    gate: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a place where a model would overwrite something else, before the work.
+
+    Raises
+    ------
+    ModelError
+        There is a file, or a folder that holds something and is not a model, or nothing can be
+        written there.
+    """
+    place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not place.is_dir():
+        raise ModelError(f"--out {folder}: {place} is a file, expected a folder")
+    if not os.access(place, os.W_OK):
+        raise ModelError(f"--out {folder}: {place} cannot be written to, choose another place")
+    if place == folder and not _may_replace(folder):
+        raise ModelError(f"--out {folder} is not empty and holds no model: choose a new folder")
+
+
+def _may_replace(folder: Path) -> bool:
+    if (folder / MODEL_JSON).is_file():
+        # Looked for in the bytes: a damaged model may be trained again into its place.
+        return FORMAT.encode() in (folder / MODEL_JSON).read_bytes()
+    # A first save that was interrupted leaves nothing but files of its own.
+    return all(_is_own(path.name) for path in folder.iterdir())
+
+
+def _is_own(name: str) -> bool:
+    """Tell whether a file is one that `save_model` writes, whole or interrupted."""
+    return is_temporary(name) or bool(_OWN.fullmatch(name))
+
+
+def save_model(model: Model, folder: Path) -> None:
+    """Write a model; one that is there stays whole until the new one is.
+
+    Raises
+    ------
+    ModelError
+        See `check_place`.
+    """
+    check_place(folder)
+    if folder.is_dir():
+        sweep_temporary(folder)
+    arrays, settings = pack_cascade(model.cascade)
+    belongs = _describe_belonging(
+        settings["taxonomy"], model.spec.to_dict(), str(model.training.get("sha256", ""))
+    )
+    files = {"cascade": _write_tensors(folder, "cascade", arrays, belongs)}
+    if model.tensors:
+        weights = {name: value.cpu().numpy() for name, value in model.tensors.items()}
+        files["backbone"] = _write_tensors(folder, "backbone", weights, belongs)
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        **settings,
+        "spec": model.spec.to_dict(),
+        "windows": {kind: list(window) for kind, window in sorted(model.windows.items())},
+        "turns": model.turns,
+        "gate": dict(model.gate),
+        "training": dict(model.training),
+        "files": files,
+    }
+    content["sha256"] = _seal(content)
+    write_bytes(folder / MODEL_JSON, _format(content))
+    kept = {entry["name"] for entry in files.values()}
+    for stale in folder.glob("*.safetensors"):
+        if _OWN.fullmatch(stale.name) and stale.name not in kept:
+            stale.unlink()  # a user's own files stay
+
+
+def load_model(folder: Path) -> Model:
+    """Read a model, every byte of it checked.
+
+    Raises
+    ------
+    ModelError
+        The folder is not a model, is of another version, a file is missing or altered, or its
+        files belong to different models.
+    """
+    content = _read_json(folder)
+    try:
+        belongs = _describe_belonging(
+            content["taxonomy"], content["spec"], str(content["training"].get("sha256", ""))
+        )
+        arrays = _read_tensors(folder, content["files"]["cascade"], belongs)
+        cascade = unpack_cascade(arrays, content)
+        spec = ExtractorSpec.from_dict(content["spec"])
+        tensors = _load_backbone(folder, content["files"], belongs)
+        return Model(
+            cascade=cascade,
+            spec=spec,
+            tensors=tensors,
+            windows={kind: (low, high) for kind, (low, high) in content["windows"].items()},
+            turns=int(content["turns"]),
+            gate=content["gate"],
+            training=content["training"],
+        )
+    except (KeyError, TypeError, ValueError, RuntimeError, StoreError, HandoffError) as error:
+        raise ModelError(
+            f"{folder} cannot be read ({error}): it was made by another version, train it again"
+        ) from error
+
+
+def _describe_belonging(
+    taxonomy: Mapping[str, Any], spec: Mapping[str, Any], handoff: str
+) -> dict[str, str]:
+    """Return what each tensor file says of the model it is part of."""
+    return {
+        "taxonomy": hash_bytes(json.dumps(taxonomy, sort_keys=True).encode()),
+        "spec": hash_bytes(json.dumps(spec, sort_keys=True).encode()),
+        "handoff": handoff,
+    }
+
+
+def _format(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    return hash_bytes(json.dumps(content, sort_keys=True).encode())
+
+
+def _write_tensors(
+    folder: Path, kind: str, arrays: Mapping[str, NDArray[Any]], belongs: Mapping[str, str]
+) -> dict[str, str]:
+    from safetensors.numpy import save
+
+    # Not ascontiguousarray, which makes single numbers arrays of one.
+    whole = {name: np.asarray(value, order="C") for name, value in arrays.items()}
+    data = save(whole, metadata=dict(belongs))
+    sha256 = hash_bytes(data)
+    name = f"{kind}-{sha256[:_SHA]}.safetensors"
+    write_bytes(folder / name, data)
+    return {"name": name, "sha256": sha256}
+
+
+def _read_json(folder: Path) -> dict[str, Any]:
+    path = folder / MODEL_JSON
+    try:
+        data = path.read_bytes()
+        content = json.loads(data)
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{folder} is not a model (no {MODEL_JSON}): make one with discovery.classify train"
+        ) from error
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ModelError(f"{path} is damaged ({error}): train the model again") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ModelError(f"{path} is not of the format {FORMAT}: give the folder of a classifier")
+    if content.get("version") != VERSION:
+        raise ModelError(
+            f"{path} has version {content.get('version')}, this program reads {VERSION}: use the "
+            "program that wrote it, or train the model again"
+        )
+    is_whole = data == _format(content)  # blanks and the writing of numbers count, too
+    if content.pop("sha256", None) != _seal(content) or not is_whole:
+        raise ModelError(f"{path} was altered: its sha256 does not match, train the model again")
+    return content
+
+
+def _read_tensors(
+    folder: Path, entry: Mapping[str, str], belongs: Mapping[str, str]
+) -> dict[str, NDArray[Any]]:
+    from safetensors import safe_open
+
+    path = folder / entry["name"]
+    if not path.is_file():
+        raise ModelError(f"{path} is missing: copy the whole folder of the model")
+    if hash_file(path) != entry["sha256"]:
+        raise ModelError(f"{path} was altered: its sha256 does not match, train the model again")
+    with safe_open(path, framework="numpy") as file:
+        if (file.metadata() or {}) != dict(belongs):
+            raise ModelError(
+                f"{path} is of a model with another taxonomy, extractor or handoff: copy the "
+                "whole folder of one model"
+            )
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+
+
+def _load_backbone(
+    folder: Path, files: Mapping[str, Mapping[str, str]], belongs: Mapping[str, str]
+) -> "Mapping[str, torch.Tensor]":
+    if "backbone" not in files:
+        return {}
+    import torch
+
+    arrays = _read_tensors(folder, files["backbone"], belongs)
+    return {name: torch.from_numpy(value) for name, value in arrays.items()}

@@ -1,0 +1,237 @@
+"""The verb `predict_images`: a model's answers to the images of a source, noise gate included."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.classifier.cascade import CascadeClassifier
+from discovery.classifier.describe import Described, DescribeOptions, describe_images
+from discovery.classifier.enhance.gate import GateOptions
+from discovery.classifier.features import Sight, reopen_sight
+from discovery.classifier.model import Model
+from discovery.classifier.options import PredictOptions
+from discovery.classifier.parts import Fault, Part
+from discovery.classifier.reading import Reading, read_parts
+from discovery.records import Predictions
+from embeddings.console import get_logger, stage
+from embeddings.errors import InputError
+from embeddings.extract.windows import choose_windows
+
+_BLOCK = 1024  # images described before they are answered: 8 orientations of one take 100 kB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """Answers with what they were made of.
+
+    Attributes
+    ----------
+    predictions : Predictions
+    parts : tuple of Part
+        Aligned with the predictions.
+    rows : (n, c, d) float32
+        The features, for the flat baseline and the ablation; n = 0 where they were not kept.
+    faults : tuple of (path, reason)
+    gate : mapping of str to int
+        How many images were clear, denoised, and too noisy for an answer.
+    windows : mapping of kind to (low, high)
+        Grey levels by which the pictures were shown.
+    """
+
+    predictions: Predictions
+    parts: tuple[Part, ...]
+    rows: NDArray[np.float32]
+    faults: tuple[Fault, ...]
+    gate: Mapping[str, int]
+    windows: Mapping[str, tuple[float, float]]
+
+
+def predict_images(
+    model: Model,
+    parts: Sequence[Part],
+    *,
+    options: PredictOptions | None = None,
+    keep_rows: bool = False,
+) -> Answered:
+    """Answer the images.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        As `find_parts` lists them; those of one file stand together.
+    keep_rows : bool
+        Return the features too, which need 100 kB an image.
+
+    Raises
+    ------
+    InputError
+        None of them can be read.
+    OptionError
+        The device is not there.
+    """
+    extract = (options or PredictOptions()).to_extract()
+    with stage("load extractor") as facts:
+        sight = reopen_sight(model.spec, model.tensors, options=extract)
+        facts.update(extractor=sight.spec.name)
+    windows = _complete_windows(model.windows, model, parts, max_pixels=extract.max_pixels)
+    reading = Reading(
+        spec=sight.spec,
+        windows=windows,
+        max_pixels=extract.max_pixels,
+        workers=extract.threads,
+    )
+    blocks: list[tuple[Described, Predictions | None, Mapping[str, int]]] = []
+    with stage("describe and answer") as facts:
+        waiting: Sequence[Part] = parts
+        while waiting:  # each further turn has the window of at least one more kind of picture
+            turn = [
+                _answer_block(model, sight, block, reading, extract.batch_size, keep_rows=keep_rows)
+                for block in _cut_blocks(waiting)
+            ]
+            blocks += turn
+            waiting = [part for described, _, _ in turn for part in described.deferred]
+            if waiting:
+                windows = _complete_windows(windows, model, waiting, max_pixels=extract.max_pixels)
+                reading = replace(reading, windows=windows)
+        answered = _join(blocks, windows)
+        verdicts = Counter(answered.predictions.verdicts.tolist())
+        facts.update({name: verdicts[name] for name in _VERDICTS}, unreadable=len(answered.faults))
+    return answered
+
+
+_VERDICTS = ("named", "unknown", "undecided")
+_GATE = ("clear", "denoised", "too_noisy")
+
+
+def _cut_blocks(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """Divide the images into blocks of whole files, so that memory does not grow with them."""
+    block: list[Part] = []
+    for _, file in groupby(parts, key=lambda part: part.path):
+        block += file
+        if len(block) >= _BLOCK:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def _answer_block(
+    model: Model,
+    sight: Sight,
+    parts: Sequence[Part],
+    reading: Reading,
+    batch_size: int | None,
+    *,
+    keep_rows: bool,
+) -> tuple[Described, Predictions | None, Mapping[str, int]]:
+    described = describe_images(
+        read_parts(parts, reading),
+        sight.extractor,
+        options=DescribeOptions(turns=model.turns, gate=GateOptions(**model.gate)),
+        batch_size=batch_size,
+        total=len({part.path for part in parts}),
+    )
+    if not len(described):
+        return described, None, {}
+    predictions, gate = answer_described(model.cascade, described)
+    if not keep_rows:
+        described = replace(described, deep=described.deep[:0], classical=described.classical[:0])
+    return replace(described, denoised=None), predictions, gate
+
+
+def _join(
+    blocks: Sequence[tuple[Described, Predictions | None, Mapping[str, int]]],
+    windows: Mapping[str, tuple[float, float]],
+) -> Answered:
+    """Put the blocks together again.
+
+    Raises
+    ------
+    InputError
+        No image could be read.
+    """
+    faults = tuple(fault for described, _, _ in blocks for fault in described.faults)
+    said = [predictions for _, predictions, _ in blocks if predictions is not None]
+    if not said:
+        first = faults[0] if faults else ("", "no image came")
+        raise InputError(
+            f"none of {len(faults)} files can be read (the first: {': '.join(first)}); expected "
+            "JPEG, PNG, BMP or TIFF files"
+        )
+    names = Predictions.__slots__
+    return Answered(
+        predictions=Predictions(
+            **{name: np.concatenate([getattr(one, name) for one in said]) for name in names}
+        ),
+        parts=tuple(part for described, _, _ in blocks for part in described.parts),
+        rows=np.concatenate([described.rows for described, one, _ in blocks if one is not None]),
+        faults=faults,
+        gate={name: sum(gate.get(name, 0) for _, _, gate in blocks) for name in _GATE},
+        windows=windows,
+    )
+
+
+def _complete_windows(
+    known: Mapping[str, tuple[float, float]],
+    model: Model,
+    parts: Sequence[Part],
+    *,
+    max_pixels: int,
+) -> dict[str, tuple[float, float]]:
+    """Return the known windows, and ones for kinds of pictures that the model has not met."""
+    windows = dict(known)
+    if model.spec.window is None:
+        paths = sorted({part.path for part in parts})
+        new = choose_windows(paths, windows, level=model.spec.level, max_pixels=max_pixels)
+        if new:
+            get_logger().warning(
+                "WARNING: the model was trained without pictures of the kind %s: their grey levels "
+                "are shown by a window of their own",
+                ", ".join(sorted(new)),
+            )
+        windows |= new
+    return windows
+
+
+def answer_described(
+    cascade: CascadeClassifier, described: Described
+) -> tuple[Predictions, dict[str, int]]:
+    """Answer described images; noisy ones by what is left of them after denoising.
+
+    Where the noise hides everything, the image is undecided, whatever it looks like: a small
+    defect in heavy noise looks like a plain film, and would escape as `no_defect`.
+    """
+    ids, noises = described.ids, described.noises
+    again = described.denoised
+    cleared = set(again.ids.tolist()) if again is not None else set()
+    has_cleared = np.array([name in cleared for name in ids.tolist()], bool)
+    too_noisy = described.is_noisy & ~has_cleared
+    result = cascade.answer(described.rows, ids, noises=noises, too_noisy=too_noisy)
+    if again is not None:
+        result = _replace_denoised(cascade, result, again)
+    return result, {
+        "clear": int((~described.is_noisy).sum()),
+        "denoised": len(cleared),
+        "too_noisy": int(too_noisy.sum()),
+    }
+
+
+def _replace_denoised(
+    cascade: CascadeClassifier, result: Predictions, again: Described
+) -> Predictions:
+    """Put in the answers to the denoised pictures."""
+    place = {name: i for i, name in enumerate(result.ids.tolist())}
+    positions = np.array([place[name] for name in again.ids.tolist()], np.intp)
+    second = cascade.answer(again.rows, again.ids)
+    changed = {}
+    names = ("labels", "forced", "level_probabilities", "confidences", "verdicts", "novelties")
+    for name in names:
+        first, new = getattr(result, name), getattr(second, name)
+        merged = first.astype(np.promote_types(first.dtype, new.dtype))
+        merged[positions] = new
+        changed[name] = merged
+    return replace(result, **changed)

@@ -1,0 +1,129 @@
+"""From a table of boxes to a trained detector: all that happens before and around a training.
+
+detector, faults = learn_boxes(Path("boxes.csv"), options=TrainOptions(images=Path("images")))
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from discovery.detector.boxes import ANY_DEFECT, Examples, read_examples
+from discovery.detector.gather import Gathered, gather_pictures
+from discovery.detector.options import TrainOptions
+from discovery.detector.plan import choose_spec
+from discovery.detector.predict import Detector
+from discovery.detector.records import DetectorSpec, Unreadable
+from discovery.detector.start import find_backbone
+from discovery.detector.train import Keep, train_detector
+from discovery.detector.views import GreyWindows
+from discovery.runs import hash_file, package_versions
+from embeddings.console import stage
+from embeddings.errors import InputError
+from embeddings.resnet import Weights, choose_device
+
+_LEAST = 2  # pictures with boxes: one to learn from, one to judge by
+
+
+def learn_boxes(
+    table: Path, *, options: TrainOptions, keep: Keep | None = None
+) -> tuple[Detector, tuple[Unreadable, ...]]:
+    """Read the boxes and their pictures, and train a detector on them.
+
+    Parameters
+    ----------
+    table : Path
+        BOXES.csv.
+    options : TrainOptions
+    keep : callable, optional
+        Called with the detector whenever an epoch was the best so far.
+
+    Returns
+    -------
+    Detector, tuple of Unreadable
+        The detector, and the pictures that were left out because they cannot be read.
+
+    Raises
+    ------
+    InputError
+        Fewer than two pictures with boxes can be read.
+    TableError, WeightsError, OptionError
+        The table, the weights or the options cannot be used.
+    """
+    device = choose_device(options.device)  # what cannot be had is told before the long work
+    examples = read_examples(
+        table, options.images, labels=(ANY_DEFECT,) if options.class_agnostic else None
+    )
+    windows = GreyWindows()
+    with stage("pictures") as told:
+        gathered = _gather(examples, windows, table)
+        told["pictures"] = len(gathered.items)
+        told["boxes"] = sum(len(item.boxes) for item in gathered.items)
+        told["types"] = len(examples.labels)
+        told["unreadable"] = len(examples.faults) + len(gathered.faults)
+    weights = find_backbone(options.weights)
+    spec = _choose(examples, gathered, weights, windows=windows, options=options)
+    described = _describe(table, weights, options)
+    with stage("training") as told:
+        detector = train_detector(
+            gathered.items,
+            gathered.views,
+            spec,
+            options=options,
+            backbone=weights.tensors if weights else None,
+            device=device,
+            keep=None if keep is None else lambda best: keep(_add_facts(best, described)),
+        )
+        told["tile"], told["size"] = spec.tile, spec.size
+        told["best epoch"] = detector.facts["epoch"]
+    return _add_facts(detector, described), (*examples.faults, *gathered.faults)
+
+
+def _add_facts(detector: Detector, facts: Mapping[str, object]) -> Detector:
+    return replace(detector, facts={**detector.facts, **facts})
+
+
+def _gather(examples: Examples, windows: GreyWindows, table: Path) -> Gathered:
+    absent = [item.place.path for item in examples.items if not item.place.path.exists()]
+    if absent:
+        raise InputError(
+            f"{table}: {len(absent)} of {len(examples.items)} pictures do not exist, the first is "
+            f"{absent[0]}; paths are absolute or start at the table's folder"
+        )
+    windows.fix_from([item.place for item in examples.items])
+    gathered = gather_pictures(examples.items, windows)
+    with_boxes = sum(len(item.boxes) > 0 for item in gathered.items)
+    if with_boxes < _LEAST:
+        raise InputError(
+            f"{table}: boxes in {with_boxes} readable pictures, expected {_LEAST} pictures with "
+            "boxes at least: one to learn from, one to judge by"
+        )
+    return gathered
+
+
+def _choose(
+    examples: Examples,
+    gathered: Gathered,
+    weights: Weights | None,
+    *,
+    windows: GreyWindows,
+    options: TrainOptions,
+) -> DetectorSpec:
+    return choose_spec(
+        [item.boxes for item in gathered.items],
+        [view.shape[:0:-1] for view in gathered.views],
+        labels=examples.labels,
+        norm="group" if weights is None else "frozen-batch",
+        has_reference=gathered.items[0].place.reference is not None,
+        windows=windows.known,
+        options=options,
+    )
+
+
+def _describe(table: Path, weights: Weights | None, options: TrainOptions) -> dict[str, object]:
+    told = {key: str(v) if isinstance(v, Path) else v for key, v in asdict(options).items()}
+    return {
+        "weights": {"name": weights.name, "sha256": weights.sha256} if weights else None,
+        "boxes_sha256": hash_file(table),
+        "options": told,
+        "versions": package_versions(),
+    }

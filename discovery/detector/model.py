@@ -1,0 +1,138 @@
+"""A detector on disk: MODEL/model.safetensors (tensors) and MODEL/model.json (all the rest).
+
+No pickle: loading runs no code of the file. model.json is written last and holds the sha256 of the
+tensors, so a folder is either one whole model or refused with one line.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from discovery.detector.network import build_detector
+from discovery.detector.predict import Detector
+from discovery.detector.records import DetectorSpec
+from discovery.runs import hash_file, write_bytes
+from embeddings.errors import ModelError
+
+FORMAT: Final = "defect-discovery-detector"
+VERSION: Final = 1
+MODEL_JSON: Final = "model.json"
+TENSORS: Final = "model.safetensors"
+
+
+def save_detector(detector: Detector, folder: Path) -> None:
+    """Write a detector into a folder, made when absent; model.json commits it.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to.
+    """
+    tensors = {
+        key: value.detach().cpu().contiguous()
+        for key, value in detector.network.state_dict().items()
+    }
+    # As bytes: safetensors' own writer makes a file that only its owner may read.
+    write_bytes(folder / TENSORS, save(tensors))
+    values = {
+        "format": FORMAT,
+        "version": VERSION,
+        "spec": asdict(detector.spec),
+        "threshold": detector.threshold,
+        "overlap": detector.overlap,
+        "facts": detector.facts,
+        "tensors_sha256": hash_file(folder / TENSORS),
+    }
+    write_bytes(folder / MODEL_JSON, (json.dumps(values, indent=2) + "\n").encode())
+
+
+def load_detector(folder: Path, device: torch.device) -> Detector:
+    """Read a detector and check that its parts belong together.
+
+    Raises
+    ------
+    ModelError
+        The folder is not a detector, is of another version, is damaged or half-written.
+    """
+    values = _read_json(folder)
+    try:
+        spec = _make_spec(values["spec"])
+        threshold, overlap = _read_share(values, "threshold"), _read_share(values, "overlap")
+        facts, sha256 = dict(values["facts"]), str(values["tensors_sha256"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{folder / MODEL_JSON} is damaged ({type(error).__name__}: {error}): train again"
+        ) from error
+    network = build_detector(spec)
+    _load_tensors(network, folder, sha256)
+    return Detector(
+        spec=spec,
+        network=network.to(device).eval(),
+        device=device,
+        threshold=threshold,
+        overlap=overlap,
+        facts=facts,
+    )
+
+
+def _read_json(folder: Path) -> dict[str, Any]:
+    path = folder / MODEL_JSON
+    try:
+        values = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ModelError(
+            f"{folder} is not a detector ({MODEL_JSON}: {error.strerror}): give the folder that "
+            "`python -m discovery.detect train` made"
+        ) from error
+    except ValueError as error:
+        raise ModelError(f"{path} is damaged ({error}): train again") from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        came = values.get("format") if isinstance(values, dict) else type(values).__name__
+        raise ModelError(f"{path} has the format {came!r}, expected {FORMAT!r}: not a detector")
+    if values.get("version") != VERSION:
+        raise ModelError(
+            f"{path} is of version {values.get('version')!r}, this program reads {VERSION}: "
+            "train again, or use the program that made it"
+        )
+    return values
+
+
+def _read_share(values: Mapping[str, Any], name: str) -> float:
+    share = float(values[name])
+    if not 0 <= share < 1:
+        raise ValueError(f"{name} is {share}, expected a share from 0 to below 1")
+    return share
+
+
+def _make_spec(values: Mapping[str, Any]) -> DetectorSpec:
+    held = dict(values)
+    for name in ("labels", "anchors", "ratios"):
+        held[name] = tuple(held[name])
+    held["windows"] = {
+        kind: (float(low), float(high)) for kind, (low, high) in held["windows"].items()
+    }
+    return DetectorSpec(**held)
+
+
+def _load_tensors(network: torch.nn.Module, folder: Path, sha256: str) -> None:
+    path = folder / TENSORS
+    try:
+        found = hash_file(path)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}): train again") from error
+    if found != sha256:
+        raise ModelError(
+            f"{path} has sha256 {found[:12]}, {MODEL_JSON} expects {sha256[:12]}: "
+            "it is damaged, or of another training; train again or restore both files"
+        )
+    try:
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        first_line = str(error).splitlines()[0]
+        raise ModelError(f"{path} does not fit {MODEL_JSON} ({first_line}): train again") from error

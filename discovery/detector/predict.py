@@ -1,0 +1,108 @@
+"""Find the defects of one picture: tiles, the network, one box a defect.
+
+A detector's answer does not depend on which pictures it sees together: the tiles of one picture
+have one size, and pictures are not batched with others.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torchvision.models.detection import FasterRCNN
+
+from discovery.detector.records import Boxes, DetectorSpec
+from discovery.detector.samples import show_sample
+from discovery.detector.tiles import MOST_OVERLAP, OVERLAP, merge_tiles
+from discovery.detector.views import View
+from embeddings.images import Region, tile_picture
+from embeddings.resnet import choose_precision
+
+_BATCH = {"cpu": 2, "cuda": 16}  # tiles at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Detector:
+    """A trained network with its spec, and what was found out about it.
+
+    Attributes
+    ----------
+    spec : DetectorSpec
+    network : FasterRCNN
+    device : torch.device
+    threshold : float
+        Score from which a box counts as a defect.
+    overlap : float
+        Share of a tile that neighbouring tiles have in common.
+    facts : dict
+        What training noted: weights, seed, held-out figures.
+    """
+
+    spec: DetectorSpec
+    network: FasterRCNN
+    device: torch.device
+    threshold: float
+    overlap: float
+    facts: dict[str, Any]
+
+
+def find_boxes(detector: Detector, view: View, *, tile: int | None = None) -> Boxes:
+    """Find the defects of a picture with all scores down to `network.LOWEST_SCORE`.
+
+    Parameters
+    ----------
+    detector : Detector
+    view : (c, h, w) float32
+        The whole picture in its own pixels (`views.load_view`).
+    tile : int, optional
+        Side of a tile in picture pixels instead of the spec's.
+
+    Returns
+    -------
+    Boxes
+        In picture pixels, inside of the picture, highest score first.
+    """
+    height, width = view.shape[1:]
+    side = tile or detector.spec.tile
+    # Smaller tiles need a larger share of overlap for the same defects to be whole in one.
+    overlap = min(max(detector.overlap * detector.spec.tile / side, OVERLAP), MOST_OVERLAP)
+    regions = tile_picture(width, height, tile=side, overlap=overlap)
+    found: list[tuple[Region, Boxes]] = []
+    batch = _BATCH[detector.device.type]
+    for start in range(0, len(regions), batch):
+        part = regions[start : start + batch]
+        found += zip(part, _run(detector, [_cut(view, region) for region in part]), strict=True)
+    return merge_tiles(found, (width, height))
+
+
+@contextlib.contextmanager
+def arithmetic(device: torch.device) -> Iterator[None]:
+    """Run in bf16 where the hardware multiplies it, as in training; else in float32."""
+    is_fast = device.type == "cuda" or choose_precision("auto", device) == "bf16"
+    with torch.autocast(device.type, torch.bfloat16, enabled=is_fast):
+        yield
+
+
+def _cut(view: View, region: Region) -> View:
+    x0, y0 = region.x0, region.y0
+    return np.ascontiguousarray(view[:, y0 : y0 + region.height, x0 : x0 + region.width])
+
+
+def _run(detector: Detector, views: list[View]) -> list[Boxes]:
+    """Run the network on views of one size; the boxes come back in their pixels."""
+    shown = [show_sample(view, Boxes.make([], []), detector.spec).image for view in views]
+    detector.network.eval()
+    with torch.inference_mode(), arithmetic(detector.device):
+        answers = detector.network([image.to(detector.device) for image in shown])
+    height, width = views[0].shape[1:]
+    scale = (width / shown[0].shape[2], height / shown[0].shape[1])
+    return [_hold(answer).place(scale, (0.0, 0.0)) for answer in answers]
+
+
+def _hold(answer: dict[str, torch.Tensor]) -> Boxes:
+    edges, labels, scores = (
+        answer[key].float().cpu().numpy() for key in ("boxes", "labels", "scores")
+    )
+    return Boxes.make(edges, labels.astype(np.int64) - 1, scores)

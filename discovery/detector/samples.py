@@ -1,0 +1,122 @@
+"""Training samples: crops of the pictures, turned and lit anew, with their boxes turned along.
+
+    make_sample(view, boxes, spec, rng=np.random.default_rng([seed, epoch, index]))
+
+depends on its arguments alone, so samples may be made in any order and on any thread.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from discovery.classifier.augment import AugmentOptions, augment_picture, turn_picture
+from discovery.detector.records import Boxes, DetectorSpec
+from discovery.detector.views import View, rescale_view, stack_channels
+
+# Sizes stay: a small and a large particle are two types. What the boxes do not follow is off.
+_LIGHT: Final = replace(
+    AugmentOptions.none(), brightness=0.08, contrast=0.25, shot_noise=0.02, blur=0.3
+)
+_ON_A_BOX = 0.7  # share of the crops of a large picture that are placed on one of its boxes
+_VISIBLE = 0.4  # share of a box that a crop must show for it to count as one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sample:
+    """What the network is shown, (3, h, w) in [0, 1], and the boxes in its pixels."""
+
+    image: torch.Tensor
+    boxes: Boxes
+
+    @property
+    def target(self) -> dict[str, torch.Tensor]:
+        """The boxes as torchvision takes them: class 0 is the background."""
+        return {
+            "boxes": torch.from_numpy(self.boxes.edges),
+            "labels": torch.from_numpy(self.boxes.labels + 1),
+        }
+
+
+def make_sample(
+    view: View, boxes: Boxes, spec: DetectorSpec, *, rng: Generator, share: float = 1.0
+) -> Sample:
+    """Crop, turn and light a picture; its boxes follow.
+
+    Parameters
+    ----------
+    view : (c, h, w) float32
+    boxes : Boxes
+        In the view's pixels.
+    spec : DetectorSpec
+    rng : Generator
+        Advanced by the call.
+    share : float
+        Side of the crop as a share of a tile's: a smaller one costs less, and still shows most
+        defects whole.
+    """
+    cropped, kept = _crop(view, boxes, round(spec.tile * share), rng=rng)
+    k = int(rng.integers(8))
+    turned = turn_picture(cropped, k)
+    kept = turn_boxes(kept, k, shape=cropped.shape[1:])
+    lit = augment_picture(turned, _LIGHT, rng=rng)
+    return show_sample(lit, kept, spec)
+
+
+def show_sample(view: View, boxes: Boxes, spec: DetectorSpec) -> Sample:
+    """Bring a view of at most one tile, with its boxes, to the network's pixels."""
+    image = rescale_view(stack_channels(view), spec.scale)
+    height, width = view.shape[1:]
+    scale = (image.shape[2] / width, image.shape[1] / height)  # of whole pixels: not quite equal
+    return Sample(image=image, boxes=boxes.place(scale, (0.0, 0.0)))
+
+
+def turn_boxes(boxes: Boxes, k: int, *, shape: tuple[int, ...]) -> Boxes:
+    """Turn boxes as `turn_picture(image, k)` turns a picture of that (height, width)."""
+    height, width = shape
+    xmin, ymin, xmax, ymax = boxes.edges.T
+    if k >= 4:
+        xmin, xmax = width - xmax, width - xmin
+    for _ in range(k % 4):  # a quarter anticlockwise: the right edge becomes the upper one
+        xmin, ymin, xmax, ymax = ymin, width - xmax, ymax, width - xmin
+        height, width = width, height
+    return Boxes.make(np.stack([xmin, ymin, xmax, ymax], axis=1), boxes.labels, boxes.scores)
+
+
+def clip_boxes(
+    boxes: Boxes, window: tuple[int, int, int, int]
+) -> tuple[Boxes, NDArray[np.float32]]:
+    """Cut boxes at x0, y0, x1, y1, in coordinates of it; also the share of each that is left."""
+    x0, y0, x1, y1 = window
+    low, high = np.array([x0, y0, x0, y0]), np.array([x1, y1, x1, y1])
+    edges = (np.clip(boxes.edges, low, high) - low).astype(np.float32)
+    cut = Boxes(edges=edges, labels=boxes.labels, scores=boxes.scores)
+    return cut, np.asarray(cut.areas / np.maximum(boxes.areas, 1e-6), np.float32)
+
+
+def _crop(view: View, boxes: Boxes, tile: int, *, rng: Generator) -> tuple[View, Boxes]:
+    height, width = view.shape[1:]
+    if width <= tile and height <= tile:
+        return view, boxes
+    x0, y0 = _choose_corner(boxes, (width, height), tile, rng=rng)
+    x1, y1 = min(x0 + tile, width), min(y0 + tile, height)
+    cut, visible = clip_boxes(boxes, (x0, y0, x1, y1))
+    return np.ascontiguousarray(view[:, y0:y1, x0:x1]), cut.take(visible >= _VISIBLE)
+
+
+def _choose_corner(
+    boxes: Boxes, size: tuple[int, int], tile: int, *, rng: Generator
+) -> tuple[int, int]:
+    """Place a crop on one of the boxes, or anywhere."""
+    most = [max(0, side - tile) for side in size]
+    if len(boxes) and rng.random() < _ON_A_BOX:
+        edges = boxes.edges[int(rng.integers(len(boxes)))]
+        middle = (edges[:2] + edges[2:]) / 2
+        corner = middle - tile * rng.uniform(0.15, 0.85, size=2)
+    else:
+        corner = rng.uniform(0, 1, size=2) * (np.array(most) + 1)
+    x0, y0 = (int(np.clip(v, 0, m)) for v, m in zip(corner, most, strict=True))
+    return x0, y0

@@ -1,0 +1,100 @@
+"""Scores against cases counted by hand."""
+
+import pytest
+
+from discovery.detector.records import Boxes
+from discovery.detector.score import (
+    choose_threshold,
+    count_hits,
+    measure_precision,
+    score_detections,
+)
+
+NOTHING = Boxes.make([], [])
+SQUARE = (10, 10, 30, 30)
+ASIDE = (20, 10, 40, 30)  # a third of the union with SQUARE
+FAR = (60, 60, 90, 90)
+
+
+def boxes_of(*edges, labels=None, scores=None):
+    return Boxes.make(edges, [0] * len(edges) if labels is None else labels, scores)
+
+
+def test_perfect_boxes_score_one():
+    truth = boxes_of(SQUARE, FAR, labels=[0, 1])
+    found = boxes_of(SQUARE, FAR, labels=[0, 1], scores=[0.9, 0.8])
+    scores = score_detections([(truth, found)], ["a", "b"], threshold=0.5)
+    assert (1.0, 1.0, 1.0) == pytest.approx((scores["ap50"], scores["ap"], scores["f1"]))
+    assert (0.0, 1.0) == (scores["count_mae"], scores["count_exact"])
+    assert {"a": 1.0, "b": 1.0} == pytest.approx(scores["ap50_by_label"])
+
+
+def test_the_wrong_type_is_a_miss_but_for_the_score_without_types():
+    pairs = [(boxes_of(SQUARE), boxes_of(SQUARE, labels=[1], scores=[0.9]))]
+    scores = score_detections(pairs, ["a", "b"], threshold=0.5)
+    assert (0.0, 1.0) == pytest.approx((scores["ap50"], scores["ap50_any_type"]))
+    assert (0.0, 0.0) == (scores["precision"], scores["recall"])
+    assert 0.0 == scores["count_mae"]
+    assert {"a": 1.0, "b": 1.0} == scores["count_mae_by_label"]
+
+
+def test_a_false_alarm_above_the_hit_halves_the_precision():
+    # Precision 1/2 at recall 1: AP is .5 at each of the 101 points.
+    found = boxes_of(FAR, SQUARE, scores=[0.9, 0.8])
+    ap, ap50, _ = measure_precision([(boxes_of(SQUARE), found)], ["a"])
+    assert (0.5, 0.5) == pytest.approx((ap, ap50))
+
+
+def test_half_of_the_defects_found():
+    # Recall reaches .5: 51 of the 101 recall points have precision 1.
+    truth = boxes_of(SQUARE, FAR)
+    _, ap50, _ = measure_precision([(truth, boxes_of(SQUARE, scores=[0.9]))], ["a"])
+    assert 51 / 101 == pytest.approx(ap50)
+
+
+def test_a_loose_box_counts_at_50_and_not_at_95():
+    found = boxes_of((10, 10, 30, 25), scores=[0.9])  # IoU .75: .5 to .75 of ten thresholds
+    ap, ap50, _ = measure_precision([(boxes_of(SQUARE), found)], ["a"])
+    assert (0.6, 1.0) == pytest.approx((ap, ap50))
+
+
+def test_without_truth_or_without_detections():
+    assert (None, None, {"a": None}) == measure_precision([(NOTHING, boxes_of(SQUARE))], ["a"])
+    assert (0.0, 0.0, {"a": 0.0, "b": None}) == measure_precision(
+        [(boxes_of(SQUARE), NOTHING)], ["a", "b"]
+    )
+
+
+def test_count_errors_are_of_the_total_and_by_type():
+    pairs = [
+        (boxes_of(SQUARE, FAR, labels=[0, 1]), boxes_of(SQUARE, scores=[0.9])),  # one missed
+        (NOTHING, boxes_of(SQUARE, FAR, scores=[0.9, 0.2])),  # one false, one below
+        (boxes_of(FAR), boxes_of(FAR, scores=[0.9])),
+        (NOTHING, NOTHING),
+    ]
+    scores = score_detections(pairs, ["a", "b"], threshold=0.5)
+    assert (0.5, 0.0, 0.5) == (scores["count_mae"], scores["count_bias"], scores["count_exact"])
+    assert {"a": 0.25, "b": 0.25} == scores["count_mae_by_label"]
+    assert {
+        "0": {"images": 2, "mae": 0.5},
+        "1": {"images": 1, "mae": 0.0},
+        "2-5": {"images": 1, "mae": 1.0},
+    } == scores["count_mae_by_true_count"]
+    assert (2 / 3, 2 / 3) == pytest.approx((scores["precision"], scores["recall"]))
+
+
+def test_each_defect_is_hit_once():
+    twice = boxes_of(SQUARE, SQUARE, scores=[0.9, 0.8])
+    assert 1 == count_hits(boxes_of(SQUARE), twice)
+    assert 0 == count_hits(boxes_of(SQUARE), boxes_of(ASIDE))
+    assert 0 == count_hits(NOTHING, twice)
+
+
+def test_the_threshold_is_where_counts_err_least():
+    pairs = [
+        (boxes_of(SQUARE), boxes_of(SQUARE, FAR, scores=[0.8, 0.4])),
+        (NOTHING, boxes_of(SQUARE, scores=[0.3])),
+    ]
+    threshold = choose_threshold(pairs)
+    assert 0.4 < threshold <= 0.8
+    assert 0.0 == score_detections(pairs, ["a"], threshold=threshold)["count_mae"]
