@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from discovery.classifier.cascade import CascadeClassifier
 from discovery.classifier.pack import pack_cascade, unpack_cascade
 from discovery.runs import hash_bytes, hash_file, write_bytes
-from discovery.runs.files import is_temporary, sweep_temporary
 from embeddings.errors import HandoffError, ModelError, StoreError
+from embeddings.files import is_temporary, sweep_temporary
 from embeddings.records import ExtractorSpec
 
 if TYPE_CHECKING:

@@ -8,16 +8,6 @@ A run is readable after a kill at any instant: artefacts are replaced atomically
 knows of a replacement before it happens.
 """
 
-from discovery.runs.files import (
-    check_place,
-    format_csv,
-    hash_bytes,
-    hash_file,
-    locked,
-    parse_csv,
-    replacing,
-    write_bytes,
-)
 from discovery.runs.folder import (
     ASSOCIATIONS,
     CLUSTERING,
@@ -38,6 +28,16 @@ from discovery.runs.folder import (
     open_run,
 )
 from discovery.runs.provenance import Provenance, package_versions
+from embeddings.files import (
+    check_place,
+    format_csv,
+    hash_bytes,
+    hash_file,
+    locked,
+    parse_csv,
+    replacing,
+    write_bytes,
+)
 
 __all__ = [
     "ASSOCIATIONS",

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from discovery.records import Clustering, Layout, Neighbours, Proposal
 from discovery.runs import tables
-from discovery.runs.files import hash_file, replacing
 from discovery.runs.provenance import Provenance
 from discovery.runs.state import change_state, create_state, read_state
 from embeddings.errors import RunError
+from embeddings.files import hash_file, replacing
 
 NEIGHBOURS = "neighbours.npz"
 CLUSTERING = "clustering.parquet"

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from discovery.runs.files import hash_bytes
+from embeddings.files import hash_bytes
 
 # The packages whose arithmetic decides what an artefact holds.
 _PACKAGES = (

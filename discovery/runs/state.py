@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from discovery.runs.files import is_temporary, locked, sweep_temporary, write_bytes
 from embeddings.errors import RunError
+from embeddings.files import is_temporary, locked, sweep_temporary, write_bytes
 
 RUN_JSON = "run.json"
 FORMAT = "defect-discovery-run"

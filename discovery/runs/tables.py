@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from discovery.records import Clustering, Layout, Neighbours, Proposal
-from discovery.runs.files import format_csv, hash_bytes
 from embeddings.errors import RunError
+from embeddings.files import format_csv, hash_bytes
 
 PROPOSAL_COLUMNS = (
     "proposal_id", "cluster_id", "rank", "size", "cohesion", "separation", "stability", "novelty",

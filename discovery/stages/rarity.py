@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 
 from discovery.clusterers.reach import find_usual, measure_reach
 from discovery.records import NOISE, Clustering, Neighbours, Rarity
-from discovery.runs.files import format_csv
+from embeddings.files import format_csv
 
 COLUMNS = (
     "rank", "image_id", "path", "outlier_score", "nearest_cluster", "distance_ratio", "group",

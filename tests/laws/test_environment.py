@@ -36,7 +36,8 @@ def pip_requirements():
 
 
 def conda_requirements():
-    found = dict(map(split, CONDA["dependencies"]))
+    *conda, by_pip = CONDA["dependencies"]
+    found = dict(map(split, conda + by_pip["pip"]))
     del found["pip"]  # it installs the project itself
     return found
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.records.duplicates import Duplicates
-from discovery.runs.files import format_csv, parse_csv
 from embeddings.errors import RunError
+from embeddings.files import format_csv, parse_csv
 
 COLUMNS = ("group", "image_id", "path", "kind", "similarity", "kept")
 
