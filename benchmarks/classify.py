@@ -39,8 +39,8 @@ from discovery.classifier.reading import Reading, read_parts
 from discovery.classifier.train import train_classifier
 from discovery.flow import RoundOptions, discover_types
 from discovery.records import NOISE
-from discovery.runs import hash_file
 from embeddings.extract import ExtractOptions
+from embeddings.files import hash_file
 
 FOLDS = 5
 SHOTS, DRAWS = 10, 3

@@ -23,7 +23,7 @@ from quality_routes import ROUTES, Route
 from quality_sets import Case, find_cases, make_case
 from quality_tables import write_gaps, write_head, write_set, write_targets
 
-from discovery.runs import write_bytes
+from embeddings.files import write_bytes
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "quality.md"
 BEGIN, END = "<!-- table -->", "<!-- end -->"

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from discovery.flow.lot import AssignOptions
-from discovery.runs import check_place, format_csv, open_run, write_bytes
+from discovery.runs import open_run
 from embeddings.console import get_logger, run_command, say
+from embeddings.files import check_place, format_csv, write_bytes
 
 if TYPE_CHECKING:
     from discovery.flow.placing import Assigned

@@ -19,9 +19,9 @@ from typing import Annotated
 import tyro
 
 from discovery.classifier.options import PredictOptions, TrainOptions, refuse_options
-from discovery.runs import check_place, write_bytes
 from embeddings.console import get_logger, run_command, say
 from embeddings.errors import InputError, OptionError
+from embeddings.files import check_place, write_bytes
 
 _PROG = "python -m discovery.classify"
 

@@ -115,7 +115,7 @@ def _count(command: Count) -> None:
     from discovery.detector.model import load_detector
     from discovery.detector.sources import list_places
     from discovery.detector.write import format_boxes, format_coco, format_counts
-    from discovery.runs import write_bytes
+    from embeddings.files import write_bytes
     from embeddings.resnet import choose_device
 
     options = command.counting
@@ -165,7 +165,7 @@ def _count_places(
 
 def _draw(answer: "Counted", labels: Sequence[str], folder: Path) -> None:
     from discovery.detector.draw import draw_boxes, encode_png
-    from discovery.runs import write_bytes
+    from embeddings.files import write_bytes
 
     if answer.view is None:
         raise ValueError("the picture is no longer there")
@@ -177,7 +177,7 @@ def _draw(answer: "Counted", labels: Sequence[str], folder: Path) -> None:
 def _evaluate(command: Evaluate) -> None:
     from discovery.detector.evaluate import evaluate_detector
     from discovery.detector.model import load_detector
-    from discovery.runs import write_bytes
+    from embeddings.files import write_bytes
     from embeddings.resnet import choose_device
 
     options = command.scoring
@@ -195,7 +195,7 @@ def _evaluate(command: Evaluate) -> None:
 def _report_faults(faults: Sequence["Unreadable"], path: Path) -> None:
     """Name what could not be read, and list it in a file; none is left of an earlier run."""
     from discovery.detector.write import format_quarantine
-    from discovery.runs import write_bytes
+    from embeddings.files import write_bytes
 
     for fault in faults[:_MOST_FAULTS]:
         get_logger().warning("left out: %s: %s", fault.path, fault.reason)

@@ -13,12 +13,13 @@ from typing import Any
 import pandas as pd
 import tyro
 
-from discovery.runs import COPIES, Run, open_run, write_bytes
+from discovery.runs import COPIES, Run, open_run
 from discovery.stages.duplicates import group_files
 from discovery.stages.score import score_clustering, score_once
 from discovery.stages.truth import Matched, TruthRow, match_truth, read_truth
 from embeddings.console import run_command, say, track
 from embeddings.errors import ImageError, InputError
+from embeddings.files import write_bytes
 from embeddings.images import fingerprint_file
 
 _PROG = "python -m discovery.evaluate"

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from discovery.records import Decided, Decision, ImageLabel
-from discovery.runs import locked
 from embeddings.console import get_logger
 from embeddings.errors import RunError
+from embeddings.files import locked
 
 _FIELDS = frozenset(field.name for field in fields(Decision))
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from discovery.classifier.parts import Fault, Part, name_part
 from discovery.formats.handoff import digest_rows, read_handoff, read_known_types
 from discovery.records import NOISE
-from discovery.runs import HANDOFF_CSV, HANDOFF_JSON, hash_bytes, hash_file
+from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.errors import HandoffError, ImageError
+from embeddings.files import hash_bytes, hash_file
 from embeddings.images import fingerprint_file, image_id, read_sizes
 from embeddings.tables import read_table
 

@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 
 from discovery.classifier.cascade import CascadeClassifier
 from discovery.classifier.pack import pack_cascade, unpack_cascade
-from discovery.runs import hash_bytes, hash_file, write_bytes
 from embeddings.errors import HandoffError, ModelError, StoreError
-from embeddings.files import is_temporary, sweep_temporary
+from embeddings.files import hash_bytes, hash_file, is_temporary, sweep_temporary, write_bytes
 from embeddings.records import ExtractorSpec
 
 if TYPE_CHECKING:

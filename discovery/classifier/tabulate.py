@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from discovery.classifier.parts import Fault, Parts
 from discovery.classifier.predict import Answered
-from discovery.runs import format_csv
+from embeddings.files import format_csv
 
 
 def tabulate_answers(answered: Answered, found: Parts) -> bytes:

@@ -16,9 +16,10 @@ from discovery.detector.records import DetectorSpec, Unreadable
 from discovery.detector.start import find_backbone
 from discovery.detector.train import Keep, train_detector
 from discovery.detector.views import GreyWindows
-from discovery.runs import hash_file, package_versions
+from discovery.runs import package_versions
 from embeddings.console import stage
 from embeddings.errors import InputError
+from embeddings.files import hash_file
 from embeddings.resnet import Weights, choose_device
 
 _LEAST = 2  # pictures with boxes: one to learn from, one to judge by

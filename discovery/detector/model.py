@@ -17,8 +17,8 @@ from safetensors.torch import load_file, save
 from discovery.detector.network import build_detector
 from discovery.detector.predict import Detector
 from discovery.detector.records import DetectorSpec
-from discovery.runs import hash_file, write_bytes
 from embeddings.errors import ModelError
+from embeddings.files import hash_file, write_bytes
 
 FORMAT: Final = "defect-discovery-detector"
 VERSION: Final = 1

@@ -13,7 +13,7 @@ import numpy as np
 
 from discovery.detector.count import Counted
 from discovery.detector.records import Unreadable
-from discovery.runs import format_csv
+from embeddings.files import format_csv
 
 _BOX_COLUMNS = (
     "image_id", "path", "page", "label", "score", "xmin", "ymin", "xmax", "ymax",

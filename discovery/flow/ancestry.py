@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import Clustering, Generation, Lineage, LineageEntry, Proposal
-from discovery.runs import CLUSTERING, LEDGER, PROPOSALS, Provenance, Run, hash_file, open_run
+from discovery.runs import CLUSTERING, LEDGER, PROPOSALS, Provenance, Run, open_run
 from discovery.runs.lineage import (
     LINEAGE,
     LINEAGE_MEMORY,
@@ -32,6 +32,7 @@ from discovery.stages.lineage import (
 )
 from embeddings.console import get_logger
 from embeddings.errors import RunError
+from embeddings.files import hash_file
 from embeddings.records import Vectors
 
 COMMAND = "discovery.cluster"

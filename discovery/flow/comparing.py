@@ -18,8 +18,8 @@ from discovery.flow.route import group_rows
 from discovery.flow.sources import RoundSource
 from discovery.flow.space import fit_space
 from discovery.records import number_by_size
-from discovery.runs import format_csv
 from embeddings.console import stage
+from embeddings.files import format_csv
 
 # What a view must have to be taken, as a multiple of the given one's score. Maps are worth more
 # than photographs of maps, and weighted places less than all of them, unless they last far longer.

@@ -19,9 +19,10 @@ from discovery.flow.options import AutoOptions
 from discovery.flow.settings import MIN_IMAGES, find_ties
 from discovery.flow.sources import RoundSource
 from discovery.formats.handoff import read_known_types
-from discovery.runs import MATCHED, Provenance, Run, format_csv, hash_bytes, parse_csv
+from discovery.runs import MATCHED, Provenance, Run
 from embeddings.console import get_logger, stage
 from embeddings.errors import HandoffError, ImageError, InputError
+from embeddings.files import format_csv, hash_bytes, parse_csv
 from embeddings.images import fingerprint_file
 from embeddings.records import Vectors
 

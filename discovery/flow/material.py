@@ -16,8 +16,9 @@ from discovery.flow.knowing import Known, describe_known, guide_rows
 from discovery.flow.options import RoundOptions
 from discovery.flow.sources import RoundSource
 from discovery.records import Duplicates, Neighbours, Rarity
-from discovery.runs import NEIGHBOURS, Provenance, Run, hash_file
+from discovery.runs import NEIGHBOURS, Provenance, Run
 from embeddings.console import stage
+from embeddings.files import hash_file
 from embeddings.records import Vectors
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ from discovery.runs import (
     SWEEP,
     Run,
     package_versions,
-    parse_csv,
 )
 from discovery.runs.lineage import LINEAGE, read_lineage
 from discovery.stages.report import ReportData, ReportFacts, choose_thumbnails, render_report
 from discovery.stages.sweep import read_sweep
 from embeddings.console import get_logger
 from embeddings.errors import WeightsError
+from embeddings.files import parse_csv
 from embeddings.records import ExtractorSpec
 from embeddings.thumbnails import read_thumbnails
 

@@ -33,12 +33,12 @@ from discovery.runs import (
     SWEEP,
     Run,
     create_run,
-    hash_bytes,
 )
 from discovery.runs.lineage import LINEAGE
 from discovery.stages.handback import absorb_handoff, publish_handoff
 from embeddings.console import stage
 from embeddings.errors import InputError, OptionError
+from embeddings.files import hash_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from discovery.formats.handoff import read_known_types
-from discovery.runs import hash_bytes, replacing
 from embeddings.console import get_logger
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.extract.choose import choose_extractor
 from embeddings.extract.sources import read_only_list
+from embeddings.files import hash_bytes, replacing
 from embeddings.records import Vectors
 from embeddings.store import Store, open_store, store_exists
 

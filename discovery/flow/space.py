@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.flow.settings import GRAPH_WHITEN, find_dimensions
-from discovery.runs import hash_bytes
 from discovery.stages.reduce import PCAReducer
+from embeddings.files import hash_bytes
 from embeddings.records import Vectors
 
 

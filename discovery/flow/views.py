@@ -15,10 +15,11 @@ import numpy as np
 
 from discovery.flow.options import RoundOptions, ViewName
 from discovery.flow.sources import RoundSource, extract_view, join_sources
-from discovery.runs import VIEWS, parse_csv
+from discovery.runs import VIEWS
 from embeddings.console import get_logger
 from embeddings.errors import ImageError, OptionError
 from embeddings.extract import ExtractOptions
+from embeddings.files import parse_csv
 from embeddings.images import is_wafer_map, read_pictures
 from embeddings.records import View
 from embeddings.store import store_exists

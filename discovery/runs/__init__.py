@@ -28,16 +28,6 @@ from discovery.runs.folder import (
     open_run,
 )
 from discovery.runs.provenance import Provenance, package_versions
-from embeddings.files import (
-    check_place,
-    format_csv,
-    hash_bytes,
-    hash_file,
-    locked,
-    parse_csv,
-    replacing,
-    write_bytes,
-)
 
 __all__ = [
     "ASSOCIATIONS",
@@ -56,15 +46,7 @@ __all__ = [
     "VIEWS",
     "Provenance",
     "Run",
-    "check_place",
     "create_run",
-    "format_csv",
-    "hash_bytes",
-    "hash_file",
-    "locked",
     "open_run",
     "package_versions",
-    "parse_csv",
-    "replacing",
-    "write_bytes",
 ]

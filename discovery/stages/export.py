@@ -19,8 +19,9 @@ from discovery.formats.klarf import format_klarf
 from discovery.formats.label_studio import format_label_studio
 from discovery.formats.pictures import measure_pictures, write_pictures
 from discovery.records import Handoff
-from discovery.runs import HANDOFF_CSV, write_bytes
+from discovery.runs import HANDOFF_CSV
 from embeddings.errors import InputError, OptionError
+from embeddings.files import write_bytes
 
 Format = Literal["csv", "imagefolder", "coco", "label-studio", "fiftyone", "klarf"]
 _LABELLED_ONLY = ("imagefolder", "coco", "fiftyone")

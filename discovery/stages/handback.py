@@ -15,17 +15,9 @@ from discovery.formats.handoff import (
 )
 from discovery.ledger import append_decisions, read_decisions, replay_decisions
 from discovery.records import Handoff
-from discovery.runs import (
-    CLUSTERING,
-    HANDOFF_CSV,
-    HANDOFF_JSON,
-    LEDGER,
-    PROPOSALS,
-    Provenance,
-    Run,
-    hash_file,
-)
+from discovery.runs import CLUSTERING, HANDOFF_CSV, HANDOFF_JSON, LEDGER, PROPOSALS, Provenance, Run
 from embeddings.errors import RunError
+from embeddings.files import hash_file
 
 
 def compose_handoff(run: Run) -> Handoff:

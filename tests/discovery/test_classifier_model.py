@@ -20,8 +20,8 @@ from discovery.classifier.model import (
     save_model,
 )
 from discovery.records import Predictions
-from discovery.runs import hash_bytes
 from embeddings.errors import ModelError
+from embeddings.files import hash_bytes
 from embeddings.texture import make_spec
 
 LABELS = ("defect/Ätzung", "defect/pit", "no_defect")

@@ -17,11 +17,11 @@ from discovery.runs import (
     REPORT,
     Provenance,
     create_run,
-    hash_file,
     open_run,
 )
 from discovery.runs.tables import read_proposals, write_proposals
 from embeddings.errors import InputError, RunError
+from embeddings.files import hash_file
 
 ODD_PATHS = (
     "/data/a,b.png",
@@ -380,7 +380,7 @@ def test_a_kill_at_any_rename_leaves_the_run_readable(run, monkeypatch, moment, 
 
 def test_leftovers_of_a_killed_process_are_removed(run):
     code = (
-        "import os, signal, sys; from pathlib import Path; from discovery.runs import replacing\n"
+        "import os, signal, sys; from pathlib import Path; from embeddings.files import replacing\n"
         "with replacing(Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
     )

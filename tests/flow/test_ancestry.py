@@ -12,11 +12,12 @@ from discovery.flow import ancestry
 from discovery.flow.ancestry import compare_runs, compare_types, keep_ids, settle_lineage
 from discovery.ledger import append_decisions
 from discovery.records import Clustering, Decision, Layout, number_by_size
-from discovery.runs import CLUSTERING, LEDGER, PROPOSALS, Provenance, create_run, hash_file
+from discovery.runs import CLUSTERING, LEDGER, PROPOSALS, Provenance, create_run
 from discovery.runs.lineage import LINEAGE, LINEAGE_MEMORY, load_memory, read_lineage
 from discovery.stages.propose import propose_types
 from embeddings.console import get_logger
 from embeddings.errors import RunError
+from embeddings.files import hash_file
 from embeddings.records import ROW_COLUMNS, ExtractorSpec, Vectors, unit_rows
 
 AT = "2026-11-24T10:00:00+00:00"

@@ -20,9 +20,10 @@ from discovery.flow import (
 )
 from discovery.flow.lot import AssignOptions
 from discovery.flow.placing import assign_images
-from discovery.runs import hash_file, open_run
+from discovery.runs import open_run
 from embeddings.errors import InputError, OptionError, RunError, StoreError, StoreSpecError
 from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.files import hash_file
 from embeddings.store import open_store
 
 COLUMNS = ["image_id", "path", "label", "cluster_id", "confidence", "novelty", "verdict"]

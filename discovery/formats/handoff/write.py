@@ -10,7 +10,8 @@ import numpy as np
 
 from discovery.formats.handoff.witness import make_witness
 from discovery.records import HANDOFF_COLUMNS, Handoff
-from discovery.runs import HANDOFF_CSV, HANDOFF_JSON, format_csv, write_bytes
+from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
+from embeddings.files import format_csv, write_bytes
 
 FORMAT = "defect-discovery-handoff"
 VERSION = 1

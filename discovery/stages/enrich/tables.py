@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from discovery.records import Proposal
-from discovery.runs import format_csv
 from discovery.stages.enrich.records import Enrichment
+from embeddings.files import format_csv
 
 COLUMNS = (
     "proposal_id", "cluster_id", "column", "kind", "value", "count", "size", "share_in",
