@@ -5,33 +5,6 @@ clusters -> rare images -> proposals -> lineage -> handoff -> report. Each artef
 run with what it was made from, and made anew only when that has changed.
 """
 
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-from discovery.flow.options import (
-    AgglomerativeOptions,
-    AutoOptions,
-    HDBSCANOptions,
-    KMeansOptions,
-    RoundOptions,
-)
-
-if TYPE_CHECKING:
-    from discovery.flow.round import Discovered, discover_types
-
-__all__ = [
-    "AgglomerativeOptions",
-    "AutoOptions",
-    "Discovered",
-    "HDBSCANOptions",
-    "KMeansOptions",
-    "RoundOptions",
-    "discover_types",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("Discovered", "discover_types"):
-        from discovery.flow import round as round_
-
-        return getattr(round_, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,21 +1,8 @@
 """Images become vectors in a store: `extract_vectors`, and python -m embeddings.extract.
 
-The verb is loaded when first used (PEP 562): the options alone need neither torch nor faiss.
+Each name is loaded when first used: the options alone need neither torch nor faiss.
 """
 
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-from embeddings.extract.options import ExtractOptions
-
-if TYPE_CHECKING:
-    from embeddings.extract.verb import Extracted, extract_vectors
-
-__all__ = ["ExtractOptions", "Extracted", "extract_vectors"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("Extracted", "extract_vectors"):
-        from embeddings.extract import verb
-
-        return getattr(verb, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,16 @@
+from .errors import DefectDiscoveryError as DefectDiscoveryError
+from .extract import Extracted as Extracted
+from .extract import ExtractOptions as ExtractOptions
+from .extract import extract_vectors as extract_vectors
+from .images import find_images as find_images
+from .images import read_pictures as read_pictures
+from .records import ExtractorSpec as ExtractorSpec
+from .records import Vectors as Vectors
+from .records import unit_rows as unit_rows
+from .store import Store as Store
+from .store import create_store as create_store
+from .store import open_store as open_store
+from .store import repair_store as repair_store
+from .store import verify_store as verify_store
+from .thumbnails import draw_contact_sheet as draw_contact_sheet
+from .thumbnails import read_thumbnails as read_thumbnails
