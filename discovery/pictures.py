@@ -13,10 +13,11 @@ import numpy as np
 from PIL import Image
 
 from discovery.pages.html import Markup, node, raw
+from discovery.pages.words import write_count
 from discovery.records import NOISE, Clustering, Layout, Proposal
 from discovery.stages.report.associated import render_map
+from discovery.stages.report.evidence import describe_evidence, write_sizes
 from discovery.stages.report.figures import assign_marks, locate_clusters
-from discovery.stages.report.words import weigh_evidence, write_count, write_sizes
 from embeddings.errors import InputError, MissingExtraError
 from embeddings.records import Vectors
 from embeddings.store import Store
@@ -247,7 +248,7 @@ def _describe_proposal(proposal: Proposal, among: Sequence[Proposal], label: str
     head.append(write_sizes(proposal.size_um) or "")
     evidence = [
         f"{one.name.lower()} {one.figure} {one.word}".rstrip()
-        for one in weigh_evidence(proposal, among)
+        for one in describe_evidence(proposal, among)
     ]
     return "   ".join(filter(None, head)) + "\n" + "     ".join(evidence)
 

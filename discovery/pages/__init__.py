@@ -1,1 +1,1 @@
-"""What self-contained HTML pages are built from: elements that escape, and encoded data."""
+"""What self-contained HTML pages are built from: elements, tables, words, and the page around."""

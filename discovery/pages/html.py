@@ -1,13 +1,28 @@
 """HTML as values: `node` builds one element and escapes every text it is given.
 
 Only `Markup` passes through as it is, and only `node` and `raw` make it, so that a file name
-can reach the page as text and in no other way.
+can reach the page as text and in no other way. Numbers, pictures and data travel inside the page
+as base64 arrays, data URIs and JSON: `encode_array`, `encode_picture`, `encode_json`.
 """
 
+import base64
 import html
+import json
 from collections.abc import Iterable
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+# Elements without an end tag; path and rect are SVG's and close themselves.
 VOID_TAGS = frozenset({"br", "hr", "img", "input", "link", "meta", "path", "rect", "wbr"})
+
+# First bytes of the formats every browser shows, with their media types.
+_MAGIC = (
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"RIFF", "image/webp"),
+)
 
 Attribute = str | int | float | bool | None
 
@@ -70,21 +85,33 @@ def _write_attribute(name: str, value: Attribute) -> str:
     return f" {spelled}" if value is True else f' {spelled}="{escape_text(str(value))}"'
 
 
-def make_head(title: str, style: str, *, policy: str) -> Markup:
-    """Build the head of a self-contained page: its policy, and its style inside it.
+def encode_array(values: NDArray[Any]) -> str:
+    """Write an array as base64 of its little-endian bytes, as JavaScript's typed arrays read it."""
+    little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    return base64.b64encode(little.tobytes()).decode("ascii")
 
-    Parameters
-    ----------
-    policy : str
-        Content-Security-Policy; it must allow the style by its hash.
+
+def encode_picture(data: bytes) -> str:
+    """Write a JPEG, PNG or WebP as a data URI.
+
+    Raises
+    ------
+    ValueError
+        The bytes are none of these.
     """
-    return node(
-        "head",
-        node("meta", charset="utf-8"),
-        node("meta", http_equiv="Content-Security-Policy", content=policy),
-        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        node("meta", name="color-scheme", content="light dark"),
-        node("meta", name="referrer", content="no-referrer"),
-        node("title", f"{title} \u2013 defect-discovery"),
-        raw("style", style),
-    )
+    for magic, media_type in _MAGIC:
+        if data.startswith(magic) and (magic != b"RIFF" or data[8:12] == b"WEBP"):
+            return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
+    raise ValueError(f"a thumbnail begins with {data[:12]!r}, expected JPEG, PNG or WebP")
+
+
+def encode_json(value: Any) -> str:
+    """Write JSON that cannot end or confuse the script element it stands in.
+
+    Everything outside ASCII is escaped (U+2028 and lone surrogates among it), and so are the
+    three characters that HTML gives a meaning.
+    """
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":  # in JSON these occur inside strings only
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

@@ -23,9 +23,8 @@ from discovery.classifier.evaluation.words import (
     compare_with_flat,
     judge_calibration,
     list_confusions,
-    shorten_labels,
-    write_share,
 )
+from discovery.pages.words import shorten_labels, write_share
 from discovery.records import Predictions
 
 HOSTILE = (

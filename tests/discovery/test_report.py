@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from discovery.pages.encode import encode_array, encode_json, encode_picture
-from discovery.pages.html import node, raw
+from discovery.pages.html import encode_array, encode_json, encode_picture, node, raw
 from discovery.records import (
     Clustering,
     LineageEntry,

@@ -9,13 +9,8 @@ from discovery.classifier.evaluation.answers import judge_answers
 from discovery.classifier.evaluation.axes import Frame, draw_dot, draw_line, render_plot
 from discovery.classifier.evaluation.data import EvaluationData
 from discovery.classifier.evaluation.tables import render_table
-from discovery.classifier.evaluation.words import (
-    write_count,
-    write_figure,
-    write_interval,
-    write_share,
-)
 from discovery.pages.html import Markup, join, node
+from discovery.pages.words import write_count, write_figure, write_interval, write_share
 
 _TOPS = (
     0.01,

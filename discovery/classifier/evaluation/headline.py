@@ -4,15 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from discovery.classifier.evaluation.data import EvaluationData
-from discovery.classifier.evaluation.words import (
-    compare_with_flat,
-    judge_calibration,
-    write_count,
-    write_figure,
-    write_interval,
-    write_share,
-)
-from discovery.pages.html import Markup, join, node
+from discovery.classifier.evaluation.words import compare_with_flat, judge_calibration
+from discovery.pages.html import Markup, node
+from discovery.pages.shell import render_figures, render_title, render_warnings
+from discovery.pages.words import write_count, write_figure, write_interval, write_share
 
 SECTIONS = (
     ("levels", "Levels"),
@@ -32,28 +27,18 @@ def render_headline(data: EvaluationData) -> Markup:
         _render_title(data),
         _render_figures(data.scores),
         _render_verdict(data.scores),
-        _render_warnings(data),
+        render_warnings(data.warnings),
         class_="overview",
     )
 
 
 def _render_title(data: EvaluationData) -> Markup:
-    said = [
+    origin = [
         node("bdi", data.source, class_="path") if data.source else None,
         node("span", write_count(data.scores["n"], "image")),
         node("time", data.made_at) if data.made_at else None,
     ]
-    links = join(node("a", name, href=f"#{target}") for target, name in SECTIONS)
-    return node(
-        "div",
-        node(
-            "div",
-            node("h1", data.title),
-            node("p", join(part for part in said if part is not None), class_="origin"),
-        ),
-        node("nav", links, aria_label="Sections"),
-        class_="title",
-    )
+    return render_title(data.title, origin, SECTIONS)
 
 
 def _render_figures(scores: Mapping[str, Any]) -> Markup:
@@ -72,14 +57,9 @@ def _render_figures(scores: Mapping[str, Any]) -> Markup:
          f"{write_share(scores['ece_by_chance'])} by chance alone",
          f"Brier score {write_figure(scores['brier'], 3)}"),
     ]  # fmt: skip
-    return node("dl", join(_render_figure(*figure) for figure in figures), class_="figures")
-
-
-def _render_figure(share: float | None, name: str, *details: str) -> Markup:
-    said = details if share is not None else ("not measured",)
-    lines = [node("span", line) for line in said if line]
-    return node(
-        "div", node("dt", name), node("dd", node("b", write_share(share)), *lines), class_="figure"
+    return render_figures(
+        (name, write_share(share), *(details if share is not None else ("not measured",)))
+        for share, name, *details in figures
     )
 
 
@@ -98,17 +78,4 @@ def _render_verdict(scores: Mapping[str, Any]) -> Markup:
         node("p", node("strong", sentence)),
         node("p", whole, " ", judge_calibration(scores)),
         class_=f"verdict-line {word}",
-    )
-
-
-def _render_warnings(data: EvaluationData) -> Markup | None:
-    if not data.warnings:
-        return None
-    items = join(node("li", warning) for warning in data.warnings)
-    return node(
-        "div",
-        node("h2", "Before you trust this page"),
-        node("ul", items),
-        class_="warnings",
-        role="note",
     )

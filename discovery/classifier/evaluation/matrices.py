@@ -3,14 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from discovery.classifier.evaluation.tables import frame_wide, render_path
-from discovery.classifier.evaluation.words import (
-    list_confusions,
-    shorten_labels,
-    write_count,
-    write_share,
-)
+from discovery.classifier.evaluation.tables import render_path
+from discovery.classifier.evaluation.words import list_confusions
 from discovery.pages.html import Markup, join, node
+from discovery.pages.table import frame_wide
+from discovery.pages.words import shorten_labels, write_count, write_share
 
 STEPS = 10  # .right1 to .right10 and .wrong1 to .wrong10 in evaluation.css
 MOST_CLASSES = 60  # beyond, a matrix is megabytes that nobody reads: the list of confusions stays

@@ -19,8 +19,8 @@ from discovery.classifier.evaluation.tables import (
     render_noise,
     render_table,
 )
-from discovery.pages.encode import hash_source
-from discovery.pages.html import Markup, join, make_head, node
+from discovery.pages.html import Markup, join, node
+from discovery.pages.shell import render_page
 
 
 def render_evaluation(data: EvaluationData) -> str:
@@ -40,13 +40,8 @@ def render_evaluation(data: EvaluationData) -> str:
         A thumbnail is no JPEG, PNG or WebP.
     """
     style = files(__package__).joinpath("assets", "evaluation.css").read_text(encoding="utf-8")
-    policy = (
-        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src {hash_source(style)}"
-    )
-    head = make_head(data.title, style, policy=policy)
-    body = node("body", render_headline(data), node("main", _render_sections(data)))
-    return f"<!DOCTYPE html>\n{node('html', head, body, lang='en')}\n"
+    content = [render_headline(data), node("main", _render_sections(data))]
+    return render_page(data.title, content, style=style)
 
 
 def _render_sections(data: EvaluationData) -> Markup:

@@ -12,9 +12,8 @@ from discovery.classifier.evaluation.answers import (
 from discovery.classifier.evaluation.data import EvaluationData
 from discovery.classifier.evaluation.mistakes import choose_mistakes, rank_mistakes, rank_rejected
 from discovery.classifier.evaluation.tables import render_path
-from discovery.classifier.evaluation.words import write_count, write_share
-from discovery.pages.encode import encode_picture
-from discovery.pages.html import Markup, join, node
+from discovery.pages.html import Markup, encode_picture, join, node
+from discovery.pages.words import write_count, write_share
 
 
 def render_mistakes(data: EvaluationData) -> Markup:

@@ -7,15 +7,11 @@ sideways by itself where the screen is narrow.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from discovery.classifier.evaluation.words import (
-    write_count,
-    write_figure,
-    write_interval,
-    write_share,
-)
 from discovery.pages.html import Markup, join, node
+from discovery.pages.table import Cell, frame_wide, render_bar
+from discovery.pages.table import render_table as build_table
+from discovery.pages.words import write_count, write_figure, write_interval, write_share
 
-Cell = str | Markup
 _LEVELS_CAPTION = (
     "The forced answer, cut to each level; precision, recall and F1 are means, every class alike"
 )
@@ -23,38 +19,15 @@ _LEVELS_CAPTION = (
 
 def render_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Markup:
     """Render a table whose first column names the row and whose others are figures."""
-    head = node("tr", join(node("th", name, scope="col") for name in columns))
-    body = join(
-        node(
-            "tr",
-            node("th", first, scope="row"),
-            join(node("td", cell) for cell in rest),
-        )
-        for first, *rest in rows
-    )
-    table = node(
-        "table", node("caption", node("span", caption)), node("thead", head), node("tbody", body)
-    )
+    table = build_table(rows, columns=columns, caption=node("span", caption))
     return frame_wide(table, caption)
-
-
-def frame_wide(content: Markup, name: str) -> Markup:
-    """Let wide content scroll sideways, by keyboard too."""
-    return node("div", content, class_="wide", tabindex=0, role="region", aria_label=name)
-
-
-def render_bar(share: float | None) -> Markup:
-    """Draw a share as a bar; the figure stands beside it."""
-    width = f"{100 * (share or 0):.2f}%"
-    fill = node("rect", width=width, height="100%", class_="fill")
-    return node("svg", fill, class_="bar", aria_hidden="true")
 
 
 def render_share(share: float | None, interval: Sequence[float] | None = None) -> Markup:
     """Write a share with its bar, and its interval where there is one."""
     said = node("b", write_share(share))
     range_ = node("span", write_interval(interval), class_="range") if interval else None
-    return node("div", said, range_, render_bar(share), class_="share")
+    return node("div", said, range_, render_bar(share or 0), class_="share")
 
 
 def render_path(label: str, *, marked: int | None = None) -> Markup:

@@ -1,4 +1,4 @@
-"""Figures in plain words: shares and intervals, short names of classes, and honest sentences.
+"""Honest sentences about the figures, and the list of confusions.
 
 What a test cannot tell apart is called a tie here, whichever figure happens to be higher.
 """
@@ -6,61 +6,10 @@ What a test cannot tell apart is called a tie here, whichever figure happens to 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-DASH = "\u2013"
-THIN = "\u202f"
-GAP = "\u00a0"  # before a unit, where no line may break
+from discovery.pages.words import write_count, write_p
+
 _SIGNIFICANT = 0.05
 _NEGLIGIBLE = 0.01  # an error of confidence nobody acts upon
-
-
-def write_count(count: int, noun: str = "") -> str:
-    """Write a count with thin spaces, and its noun in the right number."""
-    figure = f"{count:,}".replace(",", THIN)
-    return f"{figure} {noun}{'' if count == 1 else 's'}" if noun else figure
-
-
-def write_share(share: float | None) -> str:
-    """Write a share of [0, 1] in percent; what is not quite all or nothing never looks so."""
-    if share is None:
-        return DASH
-    percent = 100 * share
-    if 0 < percent < 0.1:
-        return f"<{GAP}0.1{GAP}%"
-    if 99.9 < percent < 100:
-        return f">{GAP}99.9{GAP}%"
-    return f"{percent:.{0 if percent in (0, 100) else 1}f}{GAP}%"
-
-
-def write_interval(interval: Sequence[float] | None) -> str:
-    """Write a 95 % interval of a share."""
-    if interval is None:
-        return DASH
-    low, high = (f"{100 * end:.1f}" for end in interval)
-    return f"{low}{DASH}{high}{GAP}%"
-
-
-def write_figure(value: float | None, digits: int = 2) -> str:
-    """Write a plain figure with a real minus sign."""
-    return DASH if value is None else f"{value:.{digits}f}".replace("-", "\u2212")
-
-
-def write_p(p: float) -> str:
-    """Write a p-value with two significant digits."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
-
-
-def shorten_labels(labels: Sequence[str]) -> list[str]:
-    """Shorten label paths to their last parts, as many as it takes to tell them apart."""
-    parts = [label.split("/") for label in labels]
-    longest = max(map(len, parts), default=1)
-    short = list(labels)
-    for kept in range(longest, 0, -1):
-        tails = ["/".join(path[-kept:]) for path in parts]
-        short = [
-            tail if tails.count(tail) == 1 else said
-            for tail, said in zip(tails, short, strict=True)
-        ]
-    return short
 
 
 def compare_with_flat(scores: Mapping[str, Any]) -> tuple[str, str]:

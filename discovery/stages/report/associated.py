@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from discovery.pages.html import Markup, join, node
-from discovery.stages.report.words import write_count, write_share
+from discovery.pages.words import write_count, write_share
 from discovery.stages.report.zones import draw_zone
 
 RADIUS = 100  # of the wafer, in the drawing's units

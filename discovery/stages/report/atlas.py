@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from discovery.pages.html import Markup, join, node
+from discovery.pages.table import render_bar
+from discovery.pages.words import write_count, write_share
 from discovery.records import NOISE
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.figures import Summary, measure_clusters, summarise
-from discovery.stages.report.marks import render_bar, render_mark, render_noise_mark
-from discovery.stages.report.words import write_count, write_share
+from discovery.stages.report.marks import render_mark, render_noise_mark
 
 _CONTROLS = (
     ("zoom-in", "+", "Zoom in"),

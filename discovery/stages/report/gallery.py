@@ -8,21 +8,16 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from discovery.pages.encode import encode_picture
-from discovery.pages.html import Markup, join, node
+from discovery.pages.html import Markup, encode_picture, join, node
+from discovery.pages.table import render_bar
+from discovery.pages.words import write_count, write_share
 from discovery.records import Proposal
 from discovery.stages.report.associated import render_associations
 from discovery.stages.report.data import ReportData
+from discovery.stages.report.evidence import Evidence, describe_evidence, write_sizes
 from discovery.stages.report.figures import count_memberships, count_paths
-from discovery.stages.report.marks import render_bar, render_columns, render_mark
+from discovery.stages.report.marks import render_columns, render_mark
 from discovery.stages.report.shots import render_shot
-from discovery.stages.report.words import (
-    Evidence,
-    weigh_evidence,
-    write_count,
-    write_share,
-    write_sizes,
-)
 
 _KINDS = {
     "central": "most typical",
@@ -141,7 +136,7 @@ def _render_head(page: _Page, proposal: Proposal) -> Markup:
 
 
 def _render_evidence(page: _Page, proposal: Proposal) -> Markup:
-    rows = [_render_measure(measure) for measure in weigh_evidence(proposal, page.ranked)]
+    rows = [_render_measure(measure) for measure in describe_evidence(proposal, page.ranked)]
     rows.append(_render_memberships(page, proposal))
     sizes = write_sizes(proposal.size_um)
     if proposal.distinct is not None and proposal.distinct < proposal.size:

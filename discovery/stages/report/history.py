@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from discovery.pages.html import Markup, join, node
+from discovery.pages.words import write_count
 from discovery.records import LineageEntry, LineageEvent
-from discovery.stages.report.words import write_count
 
 _WORDS = {
     "merged": "merged",

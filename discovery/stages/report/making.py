@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from discovery.pages.html import Markup, join, node
+from discovery.pages.table import render_bar
+from discovery.pages.words import write_count, write_seconds, write_value
 from discovery.stages.report.data import ReportData, ReportFacts
-from discovery.stages.report.marks import render_bar
-from discovery.stages.report.words import write_count, write_seconds, write_value
 
 
 def render_making(data: ReportData) -> Markup:

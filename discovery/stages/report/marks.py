@@ -1,4 +1,4 @@
-"""Small drawings as SVG: the mark of a cluster, a bar, a histogram.
+"""Small drawings as SVG: the mark of a cluster, a histogram.
 
 Sizes are attributes, never inline styles, which the page's Content-Security-Policy forbids.
 """
@@ -19,12 +19,6 @@ def render_noise_mark() -> Markup:
     """Draw the hollow mark of an image in no cluster."""
     outline = node("path", d=SHAPES[0])
     return node("svg", outline, class_="mark noise", viewBox="-6 -6 12 12", aria_hidden="true")
-
-
-def render_bar(filled: float, colour: str = "") -> Markup:
-    """Draw a bar filled from the left, `filled` in [0, 1]; the figure stands beside it."""
-    fill = node("rect", width=f"{100 * filled:.2f}%", height="100%", class_=colour or "fill")
-    return node("svg", fill, class_="bar", aria_hidden="true")
 
 
 def render_columns(counts: Iterable[int]) -> Markup:

@@ -2,10 +2,11 @@
 
 import shlex
 
-from discovery.pages.html import Markup, join, node
+from discovery.pages.html import Markup, node
+from discovery.pages.shell import render_figures, render_title, render_warnings
+from discovery.pages.words import write_count, write_share
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.figures import Summary, summarise
-from discovery.stages.report.words import write_count, write_share
 
 
 def render_overview(data: ReportData) -> Markup:
@@ -15,7 +16,7 @@ def render_overview(data: ReportData) -> Markup:
         "header",
         _render_title(data),
         _render_figures(summary, data),
-        _render_warnings(data),
+        render_warnings(data.facts.warnings),
         _render_steps(data, summary),
         class_="overview",
     )
@@ -23,26 +24,13 @@ def render_overview(data: ReportData) -> Markup:
 
 def _render_title(data: ReportData) -> Markup:
     facts = data.facts
-    said = [
-        facts.source and node("bdi", facts.source, class_="path"),
-        facts.extractor and node("span", facts.extractor),
-        facts.made_at and node("time", facts.made_at),
+    origin = [
+        node("bdi", facts.source, class_="path") if facts.source else None,
+        node("span", facts.extractor) if facts.extractor else None,
+        node("time", facts.made_at) if facts.made_at else None,
     ]
-    links = [("#map", "Map"), ("#rare", "Rare"), ("#types", "Types"), ("#made", "How it was made")]
-    return node(
-        "div",
-        node(
-            "div",
-            node("h1", data.title),
-            node("p", join([part for part in said if isinstance(part, Markup)]), class_="origin"),
-        ),
-        node(
-            "nav",
-            join(node("a", name, href=target) for target, name in links),
-            aria_label="Sections",
-        ),
-        class_="title",
-    )
+    links = [("map", "Map"), ("rare", "Rare"), ("types", "Types"), ("made", "How it was made")]
+    return render_title(data.title, origin, links)
 
 
 def _render_figures(summary: Summary, data: ReportData) -> Markup:
@@ -52,14 +40,14 @@ def _render_figures(summary: Summary, data: ReportData) -> Markup:
     )
     named = f"{write_count(summary.named)} named so far" if summary.named else "none named yet"
     figures = [
-        (write_count(summary.images), "images", duplicates or "no exact duplicates"),
-        (write_count(summary.types), "proposed types", named),
+        ("images", write_count(summary.images), duplicates or "no exact duplicates"),
+        ("proposed types", write_count(summary.types), named),
         _share_figure(summary, summary.clustered, "in a cluster"),
         _share_figure(summary, summary.noise, "rare, in no cluster"),
         *_matched_figure(data),
-        (write_count(summary.quarantined), "quarantined", "could not be used"),
+        ("quarantined", write_count(summary.quarantined), "could not be used"),
     ]
-    return node("dl", join(_render_figure(*figure) for figure in figures), class_="figures")
+    return render_figures(figures)
 
 
 def _matched_figure(data: ReportData) -> list[tuple[str, str, str]]:
@@ -68,33 +56,11 @@ def _matched_figure(data: ReportData) -> list[tuple[str, str, str]]:
     if not matched:
         return []
     said = f"{write_count(len(matched), 'type')}; named in matched.csv"
-    return [(write_count(sum(matched.values())), "of known types, set aside", said)]
+    return [("of known types, set aside", write_count(sum(matched.values())), said)]
 
 
 def _share_figure(summary: Summary, count: int, name: str) -> tuple[str, str, str]:
-    return write_share(summary.share(count)), name, write_count(count, "image")
-
-
-def _render_figure(figure: str, name: str, detail: str) -> Markup:
-    return node(
-        "div",
-        node("dt", name),
-        node("dd", node("b", figure), node("span", detail)),
-        class_="figure",
-    )
-
-
-def _render_warnings(data: ReportData) -> Markup | None:
-    if not data.facts.warnings:
-        return None
-    items = join(node("li", warning) for warning in data.facts.warnings)
-    return node(
-        "div",
-        node("h2", "Before you trust this page"),
-        node("ul", items),
-        class_="warnings",
-        role="note",
-    )
+    return name, write_share(summary.share(count)), write_count(count, "image")
 
 
 def _render_steps(data: ReportData, summary: Summary) -> Markup:

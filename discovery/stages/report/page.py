@@ -6,8 +6,15 @@
 from importlib.resources import files
 from typing import Any
 
-from discovery.pages.encode import encode_array, encode_json, encode_picture, hash_source
-from discovery.pages.html import Markup, join, make_head, node, raw
+from discovery.pages.html import (
+    Markup,
+    encode_array,
+    encode_json,
+    encode_picture,
+    join,
+    node,
+)
+from discovery.pages.shell import render_page
 from discovery.stages.report.atlas import find_labels, name_clusters, render_atlas
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.figures import SHAPES, assign_marks, fit_map, locate_clusters
@@ -38,10 +45,6 @@ _SCRIPTS = (
 def render_report(report: ReportData) -> str:
     """Render the report as a self-contained page that opens from disk and never asks the network.
 
-    Its Content-Security-Policy allows the page's own script and style by their hashes, and
-    pictures from inside the page or from the disk: text from files could run nothing even if it
-    were not escaped.
-
     Returns
     -------
     str
@@ -52,24 +55,17 @@ def render_report(report: ReportData) -> str:
     ValueError
         A thumbnail is no JPEG, PNG or WebP.
     """
-    style = "".join(_read_asset(name) for name in _STYLES)
-    script = _join_scripts()
-    policy = (
-        "default-src 'none'; img-src data: file:; base-uri 'none'; form-action 'none'; "
-        f"script-src {hash_source(script)}; style-src {hash_source(style)}"
-    )
-    head = make_head(report.title, style, policy=policy)
     places = fit_map(report.xy)  # (n, 2)
     centres = locate_clusters(report.clustering, places)  # (k, 2)
     marks = [(int(colour), int(shape)) for colour, shape in assign_marks(centres)]
-    content = encode_json(_collect_data(report, (places, centres, marks)))
-    body = node(
-        "body",
-        _render_sections(report, marks),
-        raw("script", content, type="application/json", id="report-data"),
-        raw("script", script),
+    return render_page(
+        report.title,
+        [_render_sections(report, marks)],
+        style="".join(_read_asset(name) for name in _STYLES),
+        script=_join_scripts(),
+        data=encode_json(_collect_data(report, (places, centres, marks))),
+        images="data: file:",  # a large picture is shown from its file
     )
-    return f"<!DOCTYPE html>\n{node('html', head, body, lang='en')}\n"
 
 
 def _render_sections(report: ReportData, marks: list[tuple[int, int]]) -> Markup:

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from discovery.pages.html import Markup, join, node
+from discovery.pages.words import write_count
 from discovery.records import Rarity
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.figures import summarise
 from discovery.stages.report.shots import render_shot
 from discovery.stages.report.thumbnails import RARE_SHOWN, find_rare
-from discovery.stages.report.words import write_count
 
 
 def render_rare(data: ReportData) -> Markup:

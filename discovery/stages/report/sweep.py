@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.pages.html import Markup, join, node
+from discovery.pages.words import write_count
 from discovery.records import Sweep
 from discovery.stages.report.atlas import name_clusters
 from discovery.stages.report.data import ReportData
-from discovery.stages.report.words import write_count
 
 _WIDTH, _CURVE, _BAR, _LEFT = 640, 120, 13, 64  # units of the drawing
 _MOST_BARS = 60

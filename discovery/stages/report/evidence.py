@@ -1,15 +1,14 @@
-"""Figures in plain words: counts, shares, and what each measure of evidence means.
+"""The measures of a proposal in figures and plain words.
 
 A bar says how much; the word beside it says what an engineer may conclude, by a published rule
 where there is one.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from discovery.pages.words import DASH, write_figure
 from discovery.records import Proposal
 
 
@@ -24,39 +23,7 @@ class Evidence:
     hint: str
 
 
-def write_count(count: int, noun: str = "") -> str:
-    """Write a count with thin spaces, and its noun in the right number."""
-    figure = f"{count:,}".replace(",", "\u202f")
-    return f"{figure} {noun}{'' if count == 1 else 's'}" if noun else figure
-
-
-def write_share(share: float) -> str:
-    """Write a share of [0, 1] in percent; what is not quite all or nothing never looks so."""
-    percent = 100 * share
-    if 0 < percent < 0.1:
-        return "< 0.1 %"
-    if 99.9 < percent < 100:
-        return "> 99.9 %"
-    return f"{percent:.0f} %" if percent in (0, 100) else f"{percent:.1f} %"
-
-
-def write_seconds(seconds: float) -> str:
-    """Write a duration the way a person would say it."""
-    if seconds < 60:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def write_value(value: Any, width: int = 160) -> str:
-    """Write any JSON-ready value on one line of at most `width` characters."""
-    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    if isinstance(value, float):
-        text = f"{value:.4g}"
-    return text if len(text) <= width else f"{text[: width - 1]}\u2026"
-
-
-def weigh_evidence(proposal: Proposal, among: Sequence[Proposal]) -> list[Evidence]:
+def describe_evidence(proposal: Proposal, among: Sequence[Proposal]) -> list[Evidence]:
     """List the measures of one proposal; cohesion is judged among the others of the run."""
     rows = [
         _measure("Cohesion", proposal.cohesion, _compare(proposal, among), "likeness to the mean"),
@@ -117,7 +84,6 @@ def _compare(proposal: Proposal, among: Sequence[Proposal]) -> str:
 
 def _measure(name: str, value: float, word: str, hint: str) -> Evidence:
     if math.isnan(value):
-        return Evidence(name=name, figure="\u2013", filled=None, word="not measured", hint=hint)
+        return Evidence(name=name, figure=DASH, filled=None, word="not measured", hint=hint)
     filled = min(max(value, 0.0), 1.0)  # below zero there is no bar, the figure says it
-    figure = f"{value:.2f}".replace("-", "\u2212")
-    return Evidence(name=name, figure=figure, filled=filled, word=word, hint=hint)
+    return Evidence(name=name, figure=write_figure(value), filled=filled, word=word, hint=hint)
