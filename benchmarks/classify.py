@@ -33,7 +33,7 @@ from discovery.classifier.cascade import CascadeClassifier
 from discovery.classifier.describe import DescribeOptions, describe_images
 from discovery.classifier.evaluation import score_novelty, score_predictions, score_variant
 from discovery.classifier.examples import Examples, read_examples
-from discovery.classifier.features import open_sight
+from discovery.classifier.features import open_feature_source
 from discovery.classifier.options import TrainOptions
 from discovery.classifier.reading import Reading, read_parts
 from discovery.classifier.train import train_classifier
@@ -93,11 +93,11 @@ class Bench:
         return self.sets[name]
 
     def _describe(self, examples: Examples, cache: Path) -> None:
-        sight = open_sight(examples.parts, {}, options=self.extract, ignore=True)
-        reading = Reading(spec=sight.spec, windows=sight.windows, max_pixels=10**8, workers=2)
+        source = open_feature_source(examples.parts, {}, options=self.extract, ignore=True)
+        reading = Reading(spec=source.spec, windows=source.windows, max_pixels=10**8, workers=2)
         described = describe_images(
             read_parts(examples.parts, reading),
-            sight.extractor,
+            source.extractor,
             options=DescribeOptions(),
             total=len(examples),
         )

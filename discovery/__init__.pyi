@@ -1,5 +1,3 @@
-from .classifier.assess import Assessment as Assessment
-from .classifier.assess import assess_classifier as assess_classifier
 from .classifier.cascade import CascadeClassifier as CascadeClassifier
 from .classifier.enhance import GateOptions as GateOptions
 from .classifier.enhance import denoise_picture as denoise_picture
@@ -7,6 +5,8 @@ from .classifier.enhance import draw_steps as draw_steps
 from .classifier.enhance import estimate_noise as estimate_noise
 from .classifier.enhance import highlight_defect as highlight_defect
 from .classifier.enhance import pass_gate as pass_gate
+from .classifier.evaluate import Assessment as Assessment
+from .classifier.evaluate import assess_classifier as assess_classifier
 from .classifier.evaluation import render_evaluation as render_evaluation
 from .classifier.evaluation import score_predictions as score_predictions
 from .classifier.examples import Examples as Examples

@@ -139,7 +139,7 @@ def _predict(command: Predict) -> None:
 
 
 def _evaluate(command: Evaluate) -> None:
-    from discovery.classifier.assess import assess_classifier
+    from discovery.classifier.evaluate import assess_classifier
     from discovery.classifier.evaluation import render_evaluation
     from discovery.classifier.examples import read_examples
     from discovery.classifier.model import load_model

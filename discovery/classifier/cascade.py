@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from discovery.classifier.answers import Paths, choose_thresholds, vouch_paths, walk_paths
+from discovery.classifier.decision_rule import Paths, choose_thresholds, cut_to_trusted, walk_paths
 from discovery.classifier.evaluation.calibration import apply_temperature, fit_temperature
 from discovery.classifier.folds import divide_images
 from discovery.classifier.fusion import Fusion
 from discovery.classifier.heads import Head, find_children
-from discovery.classifier.learned import Learned, Variant
-from discovery.classifier.nearness import VIEWS, NoveltyScale
+from discovery.classifier.learned import FittedNetworks, Variant
 from discovery.classifier.network import check_weights
+from discovery.classifier.novelty import VIEWS, NoveltyScale
 from discovery.classifier.taxonomy import Taxonomy, check_types
 from discovery.records import Predictions
 from discovery.records.labels import tidy_label
@@ -153,7 +153,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
             labels, weights, count=FOLDS, seed=self.random_state, groups=groups, folds=folds
         )
         self._calibrate(rows, labels, weights, folds)
-        self.learned_ = self._learn(rows, labels, weights, variants=("fused", "deep", "classical"))
+        self.networks_ = self._learn(rows, labels, weights, variants=("fused", "deep", "classical"))
         return self
 
     def _learn(
@@ -163,11 +163,11 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         weights: Floats,
         *,
         variants: tuple[Variant, ...] = ("fused",),
-    ) -> Learned:
+    ) -> FittedNetworks:
         taught = np.flatnonzero(weights > 0)
         if len(taught) < len(rows):
             rows, labels, weights = rows[taught], labels[taught], weights[taught]
-        return Learned.fit(
+        return FittedNetworks.fit(
             rows,
             labels,
             weights,
@@ -262,8 +262,8 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
             There is no such kind of features.
         """
         check_is_fitted(self)
-        fused = self.learned_.fuse(_as_copies(X))
-        return _answer_flat(self.learned_.flats[variant], fused)
+        fused = self.networks_.fuse(_as_copies(X))
+        return _answer_flat(self.networks_.flats[variant], fused)
 
     def answer(
         self,
@@ -292,7 +292,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         """
         paths, novelties = self._judge(X)
         noisy = np.zeros(len(ids), bool) if too_noisy is None else too_noisy
-        labels = vouch_paths(paths, self.thresholds_)
+        labels = cut_to_trusted(paths, self.thresholds_)
         unknown = (novelties > 1) & ~noisy
         labels[unknown | noisy] = ""
         whole = labels == paths.forced
@@ -311,8 +311,8 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
     def measure_nearest(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the (n,) distances of images (n, c, d) to the nearest learned one."""
         check_is_fitted(self)
-        fused = self.learned_.fuse(_as_copies(X))
-        views = self.learned_.known.measure(fused.mean(axis=1), np.zeros(len(fused)))
+        fused = self.networks_.fuse(_as_copies(X))
+        views = self.networks_.known.measure(fused.mean(axis=1), np.zeros(len(fused)))
         return views[:, VIEWS.index("nearest")]
 
     def _judge(self, X: NDArray[np.floating]) -> tuple[Paths, Floats]:
@@ -320,9 +320,11 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         rows = _as_copies(X)
         if rows.shape[2] != self.n_features_in_:
             raise ValueError(f"{rows.shape[2]} columns, learned {self.n_features_in_}")
-        fused = self.learned_.fuse(rows)
-        paths = self._walk({node: head.decide(fused) for node, head in self.learned_.heads.items()})
-        views = self.learned_.known.measure(fused.mean(axis=1), 1 - paths.confidences)
+        fused = self.networks_.fuse(rows)
+        paths = self._walk(
+            {node: head.decide(fused) for node, head in self.networks_.heads.items()}
+        )
+        views = self.networks_.known.measure(fused.mean(axis=1), 1 - paths.confidences)
         return paths, self.scale_.judge(views)
 
 

@@ -25,7 +25,7 @@ Window = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class FeatureSource:
     """An extractor with all that belongs to it.
 
     Attributes
@@ -50,9 +50,9 @@ class Sight:
         return self.extractor.spec
 
 
-def open_sight(
+def open_feature_source(
     parts: Sequence[Part], store: Mapping[str, Any], *, options: ExtractOptions, ignore: bool
-) -> Sight:
+) -> FeatureSource:
     """Load the extractor for these images.
 
     Parameters
@@ -73,7 +73,7 @@ def open_sight(
     opened = None if ignore else _open_named(store)
     choice = choose_extractor(options, opened)
     extractor, tensors = _load_extractor(choice, options)
-    sight = Sight(
+    source = FeatureSource(
         extractor=extractor,
         tensors=tensors,
         windows=dict(opened.windows) if opened is not None else {},
@@ -81,21 +81,21 @@ def open_sight(
         warnings=choice.warnings,
     )
     if choice.spec.window is not None:
-        return sight
-    return widen_sight(sight, parts, max_pixels=options.max_pixels)
+        return source
+    return add_windows(source, parts, max_pixels=options.max_pixels)
 
 
-def widen_sight(sight: Sight, parts: Sequence[Part], *, max_pixels: int) -> Sight:
+def add_windows(source: FeatureSource, parts: Sequence[Part], *, max_pixels: int) -> FeatureSource:
     """Choose windows for the kinds of pictures among these images that have none yet."""
     paths = sorted({part.path for part in parts})
-    windows = dict(sight.windows)
-    windows |= choose_windows(paths, windows, level=sight.spec.level, max_pixels=max_pixels)
-    return replace(sight, windows=windows)
+    windows = dict(source.windows)
+    windows |= choose_windows(paths, windows, level=source.spec.level, max_pixels=max_pixels)
+    return replace(source, windows=windows)
 
 
-def reopen_sight(
+def reopen_feature_source(
     spec: ExtractorSpec, tensors: "Mapping[str, torch.Tensor]", *, options: ExtractOptions
-) -> Sight:
+) -> FeatureSource:
     """Load a model's extractor, on the device that is here.
 
     Raises
@@ -106,7 +106,7 @@ def reopen_sight(
     if spec.name == "texture":
         from embeddings.texture import TextureExtractor
 
-        return Sight(extractor=TextureExtractor(spec))
+        return FeatureSource(extractor=TextureExtractor(spec))
     from embeddings.resnet import ResNet50Extractor, Weights, choose_device, choose_precision
 
     device = choose_device(options.device)
@@ -121,7 +121,7 @@ def reopen_sight(
             spec.precision, spec.backend, precision, backend,
         )  # fmt: skip
     weights = Weights(name=spec.weights, sha256=spec.weights_sha256, tensors=tensors)
-    return Sight(extractor=ResNet50Extractor(here, weights, device), tensors=tensors)
+    return FeatureSource(extractor=ResNet50Extractor(here, weights, device), tensors=tensors)
 
 
 def _open_named(named: Mapping[str, Any]) -> Store | None:

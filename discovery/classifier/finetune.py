@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from discovery.classifier.finetune_options import FineTuneOptions
 from discovery.classifier.frozen_maps import Copies, MapPlan, gather_maps
 from discovery.classifier.last_stage import POOLINGS, STAGE
-from discovery.classifier.tuning import Lessons, StageTuner
+from discovery.classifier.tuning import StageTuner, TuningSet
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError, OptionError
 from embeddings.records import ExtractorSpec
@@ -127,9 +127,11 @@ def finetune_stage(
             chance=1.0,
             seconds=time.monotonic() - start,
         )
-    lessons = Lessons(frozen, targets, weights, held_out=held_out)
-    _check_types(lessons.targets[lessons.learned].numpy(), lessons.targets[lessons.asked].numpy())
-    tuner = StageTuner(lessons, tensors, spec, options=options, device=device)
+    tuning_set = TuningSet(frozen, targets, weights, held_out=held_out)
+    _check_types(
+        tuning_set.targets[tuning_set.learned].numpy(), tuning_set.targets[tuning_set.asked].numpy()
+    )
+    tuner = StageTuner(tuning_set, tensors, spec, options=options, device=device)
     tuner.train_head(start + 60 * options.max_minutes)
     tuner.train_stage(start + 60 * options.max_minutes)
     return FineTuned(

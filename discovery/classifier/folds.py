@@ -35,13 +35,13 @@ def assign_folds(
         if len(members) > 1:
             of_group[members] = (start + np.arange(len(members))) % count
             start += len(members)
-    lonely = find_lonely(labels, of_group[which])
+    lonely = find_single_fold(labels, of_group[which])
     of_group[which[lonely]] = -1
     folds: NDArray[np.int32] = of_group[which]
     return folds
 
 
-def find_lonely(labels: NDArray[np.str_], folds: NDArray[np.int32]) -> NDArray[np.bool_]:
+def find_single_fold(labels: NDArray[np.str_], folds: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Tell which images' label (n,) is in one fold only: held out, nothing would teach it."""
     _, code = np.unique(labels, return_inverse=True)
     pairs = np.unique(np.stack([code, folds], axis=1), axis=0)  # (pairs of label and fold, 2)
@@ -79,5 +79,5 @@ def divide_images(
     if folds.shape != labels.shape:
         raise ValueError(f"folds {folds.shape} for {len(labels)} labels")
     divided[taught] = folds[taught]
-    divided[taught[find_lonely(labels[taught], folds[taught])]] = -1
+    divided[taught[find_single_fold(labels[taught], folds[taught])]] = -1
     return divided

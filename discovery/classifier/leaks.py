@@ -21,7 +21,7 @@ _NAMED = 3  # in a warning; the rest are counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leaks:
+class TrainingOverlap:
     """What a model and a truth table have in common.
 
     Attributes
@@ -60,7 +60,9 @@ class Leaks:
         return said
 
 
-def find_leaks(model: Model, ids: NDArray[np.str_], rows: NDArray[np.float32]) -> Leaks:
+def find_training_images(
+    model: Model, ids: NDArray[np.str_], rows: NDArray[np.float32]
+) -> TrainingOverlap:
     """Find the images that the model has learned, and near copies of such.
 
     Parameters
@@ -76,7 +78,7 @@ def find_leaks(model: Model, ids: NDArray[np.str_], rows: NDArray[np.float32]) -
         exact = np.array([image_id in known for image_id in ids.tolist()], bool)
     distances = model.cascade.measure_nearest(rows)
     near = distances < NEAR * float(model.cascade.scale_.medians[0])
-    return Leaks(exact=exact, near=near if exact is None else near & ~exact)
+    return TrainingOverlap(exact=exact, near=near if exact is None else near & ~exact)
 
 
 def list_ids(ids: Sequence[str]) -> str:

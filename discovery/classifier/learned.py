@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from discovery.classifier.fusion import Fusion
 from discovery.classifier.heads import Head, fit_flat, fit_tree
-from discovery.classifier.nearness import KnownSpace
+from discovery.classifier.novelty import KnownSpace
 from discovery.classifier.taxonomy import Taxonomy
 
 Floats = NDArray[np.float32]
@@ -17,7 +17,7 @@ Variant = Literal["fused", "deep", "classical"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
+class FittedNetworks:
     """Everything that images were learned into.
 
     Attributes

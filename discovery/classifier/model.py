@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.classifier.cascade import CascadeClassifier
-from discovery.classifier.pack import pack_cascade, unpack_cascade
+from discovery.classifier.serialization import cascade_from_arrays, cascade_to_arrays
 from embeddings.errors import HandoffError, ModelError, StoreError
 from embeddings.files import hash_bytes, hash_file, is_temporary, sweep_temporary, write_bytes
 from embeddings.records import ExtractorSpec
@@ -108,7 +108,7 @@ def save_model(model: Model, folder: Path) -> None:
     check_place(folder)
     if folder.is_dir():
         sweep_temporary(folder)
-    arrays, settings = pack_cascade(model.cascade)
+    arrays, settings = cascade_to_arrays(model.cascade)
     belongs = _describe_belonging(
         settings["taxonomy"], model.spec.to_dict(), str(model.training.get("sha256", ""))
     )
@@ -150,7 +150,7 @@ def load_model(folder: Path) -> Model:
             content["taxonomy"], content["spec"], str(content["training"].get("sha256", ""))
         )
         arrays = _read_tensors(folder, content["files"]["cascade"], belongs)
-        cascade = unpack_cascade(arrays, content)
+        cascade = cascade_from_arrays(arrays, content)
         spec = ExtractorSpec.from_dict(content["spec"])
         tensors = _load_backbone(folder, content["files"], belongs)
         return Model(

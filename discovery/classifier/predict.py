@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from discovery.classifier.cascade import CascadeClassifier
 from discovery.classifier.describe import Described, DescribeOptions, describe_images
 from discovery.classifier.enhance.gate import GateOptions
-from discovery.classifier.features import Sight, reopen_sight
+from discovery.classifier.features import FeatureSource, reopen_feature_source
 from discovery.classifier.model import Model
 from discovery.classifier.options import PredictOptions
 from discovery.classifier.parts import Fault, Part
@@ -75,11 +75,11 @@ def predict_images(
     """
     extract = (options or PredictOptions()).to_extract()
     with stage("load extractor") as facts:
-        sight = reopen_sight(model.spec, model.tensors, options=extract)
-        facts.update(extractor=sight.spec.name)
+        source = reopen_feature_source(model.spec, model.tensors, options=extract)
+        facts.update(extractor=source.spec.name)
     windows = _complete_windows(model.windows, model, parts, max_pixels=extract.max_pixels)
     reading = Reading(
-        spec=sight.spec,
+        spec=source.spec,
         windows=windows,
         max_pixels=extract.max_pixels,
         workers=extract.threads,
@@ -89,7 +89,9 @@ def predict_images(
         waiting: Sequence[Part] = parts
         while waiting:  # each further turn has the window of at least one more kind of picture
             turn = [
-                _answer_block(model, sight, block, reading, extract.batch_size, keep_rows=keep_rows)
+                _answer_block(
+                    model, source, block, reading, extract.batch_size, keep_rows=keep_rows
+                )
                 for block in _cut_blocks(waiting)
             ]
             blocks += turn
@@ -121,7 +123,7 @@ def _cut_blocks(parts: Sequence[Part]) -> Iterator[list[Part]]:
 
 def _answer_block(
     model: Model,
-    sight: Sight,
+    source: FeatureSource,
     parts: Sequence[Part],
     reading: Reading,
     batch_size: int | None,
@@ -130,7 +132,7 @@ def _answer_block(
 ) -> tuple[Described, Predictions | None, Mapping[str, int]]:
     described = describe_images(
         read_parts(parts, reading),
-        sight.extractor,
+        source.extractor,
         options=DescribeOptions(turns=model.turns, gate=GateOptions(**model.gate)),
         batch_size=batch_size,
         total=len({part.path for part in parts}),

@@ -16,18 +16,18 @@ from discovery.classifier.augment import turn_picture
 from discovery.classifier.cascade import CascadeClassifier
 from discovery.classifier.describe import ORIENTATIONS, Described
 from discovery.classifier.examples import Examples
-from discovery.classifier.features import Sight
+from discovery.classifier.features import FeatureSource
 from discovery.classifier.finetune import FineTuned, FineTuneOptions, finetune_stage
 from discovery.classifier.folds import assign_folds
-from discovery.classifier.learn import (
+from discovery.classifier.options import TrainOptions
+from discovery.classifier.reading import Reading, read_parts
+from discovery.classifier.taxonomy import Taxonomy
+from discovery.classifier.training_data import (
     compare_held_out,
     describe_examples,
     fit_cascade,
     make_reading,
 )
-from discovery.classifier.options import TrainOptions
-from discovery.classifier.reading import Reading, read_parts
-from discovery.classifier.taxonomy import Taxonomy
 from embeddings.console import get_logger, stage
 from embeddings.records import ExtractorSpec
 
@@ -43,18 +43,18 @@ _MOST_CHANCE = 0.05
 class Refined:
     """A tuned extractor, and the images (n,) that were held out of the tuning."""
 
-    sight: Sight
+    source: FeatureSource
     held_out: NDArray[np.bool_]
 
 
 def finetune_cascade(
     learned: Examples,
-    sight: Sight,
+    source: FeatureSource,
     frozen: CascadeClassifier,
     *,
     taxonomy: Taxonomy,
     options: TrainOptions,
-) -> tuple[Sight, Described, CascadeClassifier] | None:
+) -> tuple[FeatureSource, Described, CascadeClassifier] | None:
     """Fine-tune and learn again; None where held-out images are not answered better.
 
     Parameters
@@ -63,11 +63,11 @@ def finetune_cascade(
         Fitted on the features as they came.
     """
     with stage("fine-tune"):
-        refined = refine_sight(sight, learned, make_reading(sight, options), options=options)
+        refined = finetune_source(source, learned, make_reading(source, options), options=options)
     if refined is None or frozen.held_out_ is None:
         return None
     with stage("describe images again") as facts:
-        described = describe_examples(learned, refined.sight, options)
+        described = describe_examples(learned, refined.source, options)
         facts.update(images=len(described))
     with stage("train again") as facts:
         # Only images that the stage was not tuned on can vouch for what is learned now.
@@ -77,11 +77,11 @@ def finetune_cascade(
         facts.update(
             {"right before": int(before.sum()), "right now": int(after.sum()), "of": len(after)}
         )
-    return (refined.sight, described, cascade) if after.sum() > before.sum() else None
+    return (refined.source, described, cascade) if after.sum() > before.sum() else None
 
 
-def refine_sight(
-    sight: Sight, examples: Examples, reading: Reading, *, options: TrainOptions
+def finetune_source(
+    source: FeatureSource, examples: Examples, reading: Reading, *, options: TrainOptions
 ) -> Refined | None:
     """Fine-tune the extractor's last stage on the examples; None where nothing is gained.
 
@@ -107,14 +107,14 @@ def refine_sight(
         np.array([place.get(label, -1) for label in examples.labels.tolist()], np.intp),
         examples.weights,
         held_out=held_out,
-        tensors=sight.tensors,
-        spec=sight.spec,
+        tensors=source.tensors,
+        spec=source.spec,
         options=FineTuneOptions(max_minutes=options.finetune_minutes, seed=options.seed),
         device=choose_device(options.extract.device),
     )
     if not _is_worth_it(tuned):
         return None
-    return Refined(sight=_make_sight(sight, tuned), held_out=held_out)
+    return Refined(source=_make_tuned_source(source, tuned), held_out=held_out)
 
 
 def _is_worth_it(tuned: FineTuned) -> bool:
@@ -138,17 +138,17 @@ def _turn(image: Image, turns: int) -> Image:
     return np.stack([turn_picture(image, k) for k in range(ORIENTATIONS)[:turns]])
 
 
-def _make_sight(sight: Sight, tuned: FineTuned) -> Sight:
+def _make_tuned_source(source: FeatureSource, tuned: FineTuned) -> FeatureSource:
     from embeddings.resnet import ResNet50Extractor, Weights, choose_device
 
     sha256 = _hash_tensors(tuned)
     spec: ExtractorSpec = replace(
-        sight.spec, weights=f"{sight.spec.weights}, fine-tuned", weights_sha256=sha256
+        source.spec, weights=f"{source.spec.weights}, fine-tuned", weights_sha256=sha256
     )
     weights = Weights(name=spec.weights, sha256=sha256, tensors=tuned.tensors)
     device = choose_device("cuda" if "cuda" in spec.backend else "cpu")
     return replace(
-        sight,
+        source,
         extractor=ResNet50Extractor(spec, weights, device),
         tensors=tuned.tensors,
         known={},  # a store's vectors were made by the stage as it came

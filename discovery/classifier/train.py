@@ -11,13 +11,13 @@ from discovery.classifier.cascade import CascadeClassifier
 from discovery.classifier.describe import Described
 from discovery.classifier.enhance.gate import GateOptions
 from discovery.classifier.examples import Examples, describe_faults
-from discovery.classifier.features import open_sight
+from discovery.classifier.features import open_feature_source
 from discovery.classifier.leaks import list_ids
-from discovery.classifier.learn import describe_kinds, fit_cascade, measure_held_out
 from discovery.classifier.model import Model
 from discovery.classifier.options import TrainOptions
 from discovery.classifier.refine import finetune_cascade
 from discovery.classifier.taxonomy import Taxonomy, check_types
+from discovery.classifier.training_data import describe_kinds, fit_cascade, measure_held_out
 from discovery.runs import package_versions
 from embeddings.console import get_logger, stage
 from embeddings.errors import HandoffError
@@ -41,12 +41,12 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
     taxonomy = Taxonomy.from_labels(examples.labels.tolist(), definitions=examples.definitions)
     check_types(taxonomy, len(examples))
     with stage("load extractor") as facts:
-        sight = open_sight(
+        source = open_feature_source(
             examples.parts, examples.store, options=options.extract, ignore=options.ignore_store
         )
-        facts.update(extractor=sight.spec.name, known=f"{len(sight.known)} vectors")
+        facts.update(extractor=source.spec.name, known=f"{len(source.known)} vectors")
     with stage("describe images") as facts:
-        described, sight = describe_kinds(examples, sight, options)
+        described, source = describe_kinds(examples, source, options)
         facts.update(images=len(described), copies=described.deep.shape[1])
     learned = _match(examples, described)
     taxonomy = Taxonomy.from_labels(learned.labels.tolist(), definitions=learned.definitions)
@@ -55,21 +55,21 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
         figures = measure_held_out(cascade, learned.labels)
         facts.update(types=len(taxonomy.leaves), **_say_figures(figures))
     if options.finetune:
-        attempt = finetune_cascade(learned, sight, cascade, taxonomy=taxonomy, options=options)
+        attempt = finetune_cascade(learned, source, cascade, taxonomy=taxonomy, options=options)
         if attempt is not None:
-            sight, described, cascade = attempt
+            source, described, cascade = attempt
             figures = measure_held_out(cascade, learned.labels) | {"finetuned": 1}
     _warn(learned, described, cascade)
     gate = _make_gate(described, options)
     return Model(
         cascade=cascade,
-        spec=sight.spec,
-        tensors=sight.tensors,
-        windows=sight.windows,
+        spec=source.spec,
+        tensors=source.tensors,
+        windows=source.windows,
         turns=options.orientations,
         gate=asdict(gate),
         training=_describe_training(learned, described, options, figures)
-        | {"warnings": list(sight.warnings)},
+        | {"warnings": list(source.warnings)},
     )
 
 

@@ -1,6 +1,6 @@
 """The training behind `finetune_stage`: a linear head, then head and last stage together.
 
-    tuner = StageTuner(lessons, tensors, spec, options=options, device=device)
+    tuner = StageTuner(tuning_set, tensors, spec, options=options, device=device)
     tuner.train_head(deadline)
     tuner.train_stage(deadline)
     tuner.best, tuner.best_epoch, tuner.history
@@ -39,7 +39,7 @@ _ASK_BATCH = 64  # without gradients twice the pictures fit
 _LEAST_SPREAD = 0.1
 
 
-class Lessons:
+class TuningSet:
     """Maps of m images with what is to be learned of them.
 
     Attributes
@@ -103,25 +103,27 @@ class StageTuner:
 
     def __init__(
         self,
-        lessons: Lessons,
+        tuning_set: TuningSet,
         tensors: State,
         spec: ExtractorSpec,
         *,
         options: FineTuneOptions,
         device: torch.device,
     ) -> None:
-        self.lessons, self.options, self.device = lessons, options, device
+        self.tuning_set, self.options, self.device = tuning_set, options, device
         self.pooling = spec.pooling
         self.stage = LastStage(tensors, device=device, dtype=choose_dtype(spec, device))
         # Rows are positions among all copies of all images: image * copies + copy.
-        self.rows = lessons.list_rows(lessons.learned, lessons.copies)
-        self.asked = lessons.list_rows(lessons.asked, min(options.held_out_copies, lessons.copies))
-        self.head = _Head(self._see_pretrained(self.rows), lessons.classes)
+        self.rows = tuning_set.list_rows(tuning_set.learned, tuning_set.copies)
+        self.asked = tuning_set.list_rows(
+            tuning_set.asked, min(options.held_out_copies, tuning_set.copies)
+        )
+        self.head = _Head(self._see_pretrained(self.rows), tuning_set.classes)
         self.generator = torch.Generator().manual_seed(options.seed)
         self.history: list[Mapping[str, float]] = []
         self.best: State = {}
         self.best_epoch = 0
-        self._first = self._last = self._best = torch.full((len(lessons.asked),), math.inf)
+        self._first = self._last = self._best = torch.full((len(tuning_set.asked),), math.inf)
 
     @property
     def chance(self) -> float:
@@ -208,11 +210,11 @@ class StageTuner:
 
     def _judge(self, seen: torch.Tensor) -> tuple[float, float]:
         """Return the held-out images' mean loss and accuracy, their copies' logits averaged."""
-        which = torch.from_numpy(self.lessons.asked)
-        targets, weights = self.lessons.targets[which], self.lessons.weights[which]
+        which = torch.from_numpy(self.tuning_set.asked)
+        targets, weights = self.tuning_set.targets[which], self.tuning_set.weights[which]
         with torch.inference_mode():
             # As the cascade answers: the logits of all copies are averaged.
-            logits = self.head(seen).cpu().view(len(which), -1, self.lessons.classes).mean(dim=1)
+            logits = self.head(seen).cpu().view(len(which), -1, self.tuning_set.classes).mean(dim=1)
             self._last = nn.functional.cross_entropy(logits, targets, reduction="none")
         right = (logits.argmax(dim=1) == targets).float()
         total = weights.sum()
@@ -223,14 +225,14 @@ class StageTuner:
 
     def _lose(self, seen: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Return the weighted loss of rows that were seen as features."""
-        images = rows // self.lessons.copies
+        images = rows // self.tuning_set.copies
         losses = nn.functional.cross_entropy(
             self.head(seen),
-            self.lessons.targets[images].to(self.device),
+            self.tuning_set.targets[images].to(self.device),
             reduction="none",
             label_smoothing=_SMOOTHING,
         )
-        weights = self.lessons.weights[images].to(self.device)
+        weights = self.tuning_set.weights[images].to(self.device)
         return (losses * weights).sum() / weights.sum()
 
     def _step(
@@ -267,16 +269,16 @@ class StageTuner:
     def _see(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the features (b, d) of rows by the stage as it is now."""
         # Kept with channels last, which is the layout that bf16 convolutions want: no copy.
-        maps = self.lessons.maps[rows].to(self.device).permute(0, 3, 1, 2)  # (b, 1024, h, w)
+        maps = self.tuning_set.maps[rows].to(self.device).permute(0, 3, 1, 2)  # (b, 1024, h, w)
         last = pool_maps(self.stage(maps), self.pooling)
-        return torch.cat([self.lessons.before[rows].to(self.device), last], dim=1)
+        return torch.cat([self.tuning_set.before[rows].to(self.device), last], dim=1)
 
     @torch.inference_mode()
     def _see_many(self, rows: torch.Tensor) -> torch.Tensor:
         return torch.cat([self._see(batch) for batch in torch.split(rows, _ASK_BATCH)])
 
     def _see_pretrained(self, rows: torch.Tensor) -> torch.Tensor:
-        both = [self.lessons.before[rows], self.lessons.pretrained[rows]]
+        both = [self.tuning_set.before[rows], self.tuning_set.pretrained[rows]]
         return torch.cat(both, dim=1).to(self.device)
 
     def _shuffle(self, count: int) -> torch.Tensor:

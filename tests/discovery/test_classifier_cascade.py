@@ -55,10 +55,10 @@ def fit_vague(few_steps, vague):
 
 def answer_held_out(cascade):
     """Answer the training images as they were answered while held out."""
-    from discovery.classifier.answers import vouch_paths
+    from discovery.classifier.decision_rule import cut_to_trusted
 
     held = cascade.held_out_
-    named = vouch_paths(held.paths, cascade.thresholds_) == held.paths.forced
+    named = cut_to_trusted(held.paths, cascade.thresholds_) == held.paths.forced
     return named, cascade.scale_.judge(held.views) > 1
 
 
@@ -250,7 +250,7 @@ def test_blocks_give_the_ablation(make_blobs):
     with_noise = np.hstack([rows, rng.normal(size=(24, 4))])  # the second block says nothing
     fitted = make(blocks=(12, 4)).fit(with_noise, labels)
     assert np.mean(fitted.predict_flat(with_noise, "deep") == labels) == 1
-    assert {"fused", "deep", "classical"} == set(fitted.learned_.flats)
+    assert {"fused", "deep", "classical"} == set(fitted.networks_.flats)
     with pytest.raises(KeyError, match="deep"):
         make().fit(rows, labels).predict_flat(rows, "deep")
 
@@ -333,7 +333,7 @@ def test_the_target_purity_is_kept_on_images_held_out_and_costs_coverage(fit_vag
 def test_it_is_a_classifier_to_scikit_learn(cascade, make_blobs):
     fresh = clone(cascade)
     assert cascade.get_params() == fresh.get_params()
-    assert not hasattr(fresh, "learned_")
+    assert not hasattr(fresh, "networks_")
     rows, labels = make_blobs(("a/x", "b"), size=9, d=3)
     found = cross_val_predict(fresh, rows, labels, cv=3)
     assert np.mean(found == labels) > 0.9

@@ -12,10 +12,10 @@ from PIL import Image
 from safetensors.torch import save_file
 from torchvision.models import resnet50
 
-from discovery.classifier import learn as module
+from discovery.classifier import training_data as module
 from discovery.classifier.describe import describe_images
 from discovery.classifier.examples import Examples
-from discovery.classifier.features import open_sight, reopen_sight
+from discovery.classifier.features import open_feature_source, reopen_feature_source
 from discovery.classifier.model import load_model, save_model
 from discovery.classifier.options import TrainOptions
 from discovery.classifier.parts import find_parts
@@ -85,7 +85,7 @@ def label(images, store=None):
 
 def see(images, store, options=TEXTURE, *, ignore=False):
     parts = find_parts(images, ExtractOptions()).parts
-    return open_sight(parts, store, options=options, ignore=ignore)
+    return open_feature_source(parts, store, options=options, ignore=ignore)
 
 
 @pytest.mark.parametrize("kind", ["texture", "resnet50"])
@@ -93,15 +93,15 @@ def test_the_handoffs_store_gives_extractor_windows_and_vectors(kind, images, st
     path = stores / kind
     # The store knows its extractor; only where the weights are must be said.
     options = ExtractOptions(weights=str(weights)) if kind == "resnet50" else ExtractOptions()
-    sight = see(images, name_store(path), options)
+    source = see(images, name_store(path), options)
     store = open_store(path)
-    assert store.spec == sight.spec
-    assert dict(store.windows) == dict(sight.windows)
+    assert store.spec == source.spec
+    assert dict(store.windows) == dict(source.windows)
     vectors = store.load_vectors()
-    assert set(vectors.ids.tolist()) == set(sight.known)
+    assert set(vectors.ids.tolist()) == set(source.known)
     for name, value in zip(vectors.ids.tolist(), vectors.values, strict=True):
-        np.testing.assert_array_equal(value, sight.known[name])
-    assert (kind == "resnet50") == bool(sight.tensors)
+        np.testing.assert_array_equal(value, source.known[name])
+    assert (kind == "resnet50") == bool(source.tensors)
 
 
 @pytest.fixture
@@ -166,17 +166,17 @@ def test_a_store_that_now_holds_another_extractors_vectors_is_refused(images, st
     named = {**name_store(stores / "texture"), "spec_hash": "0123456789abcdef"}
     with pytest.raises(HandoffError, match=r"of the extractor 01234567, .*pass --ignore-store"):
         see(images, named)
-    sight = see(images, named, ignore=True)
-    assert ("texture", {}) == (sight.spec.name, dict(sight.known))
+    source = see(images, named, ignore=True)
+    assert ("texture", {}) == (source.spec.name, dict(source.known))
 
 
 def test_a_store_that_is_gone_is_told_and_done_without(images, stores, tmp_path, caplog):
     named = {**name_store(stores / "texture"), "path": str(tmp_path / "gone")}
     with caplog.at_level(logging.INFO, "defect-discovery"):
-        sight = see(images, named)
+        source = see(images, named)
     assert f"the handoff's store {tmp_path / 'gone'} is not here" in caplog.text
-    assert {} == dict(sight.known)
-    assert {"uint8"} == set(sight.windows)
+    assert {} == dict(source.known)
+    assert {"uint8"} == set(source.windows)
 
 
 def test_a_handoff_that_names_no_store(images, caplog):
@@ -232,8 +232,8 @@ def test_a_model_answers_on_another_device_with_a_warning(stores, weights, caplo
     elsewhere = replace(spec, backend="torch-cuda", precision="fp16")
     tensors = load_weights(str(weights)).tensors
     with caplog.at_level(logging.WARNING, "defect-discovery"):
-        sight = reopen_sight(elsewhere, tensors, options=ExtractOptions(device="cpu"))
-    assert "torch-cpu" == sight.spec.backend
+        source = reopen_feature_source(elsewhere, tensors, options=ExtractOptions(device="cpu"))
+    assert "torch-cpu" == source.spec.backend
     assert "trained with fp16 on torch-cuda and answers here with" in caplog.text
 
 

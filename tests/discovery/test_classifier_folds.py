@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discovery.classifier.folds import assign_folds, divide_images, find_lonely
+from discovery.classifier.folds import assign_folds, divide_images, find_single_fold
 
 labels_of = st.lists(
     st.sampled_from(["a", "a-b", "a/b", "Ä", "no_defect"]), min_size=1, max_size=60
@@ -116,7 +116,9 @@ def test_one_fold_cannot_vouch():
 def test_lonely_images_are_those_whose_label_is_in_one_fold():
     labels = as_str(["a", "a", "b", "b", "c", "c", "d"])
     folds = np.array([0, 0, 0, 1, -1, 1, -1], np.int32)
-    assert [True, True, False, False, False, False, False] == find_lonely(labels, folds).tolist()
+    assert [True, True, False, False, False, False, False] == find_single_fold(
+        labels, folds
+    ).tolist()
 
 
 def test_images_of_weight_0_are_neither_held_out_nor_counted():

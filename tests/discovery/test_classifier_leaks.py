@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from discovery.classifier.cascade import CascadeClassifier
-from discovery.classifier.leaks import find_leaks, list_ids
+from discovery.classifier.leaks import find_training_images, list_ids
 
 pytestmark = pytest.mark.usefixtures("few_steps")
 IDS = np.array([f"{i:016x}" for i in range(48)], dtype=np.str_)
@@ -25,7 +25,7 @@ def make_model(cascade, **training):
 def test_learned_images_are_counted_and_named(learned):
     rows, cascade = learned
     model = make_model(cascade, image_ids=list_ids(IDS.tolist()))
-    leaks = find_leaks(model, IDS[:5], rows[:5, None])
+    leaks = find_training_images(model, IDS[:5], rows[:5, None])
     assert {"exact": 5, "near": 0} == leaks.to_dict()
     (warning,) = leaks.describe([f"{i}.png" for i in range(5)])
     assert warning.startswith("5 of 5 images of the truth were learned by this model")
@@ -39,7 +39,7 @@ def test_near_copies_are_told_from_other_images(learned, make_blobs):
     others, _ = make_blobs(["a", "b", "c"], seed=9)
     ids = np.array([f"new{i}" for i in range(58)], dtype=np.str_)
     model = make_model(cascade, image_ids=list_ids(IDS.tolist()))
-    leaks = find_leaks(model, ids, np.concatenate([copies, others])[:, None])
+    leaks = find_training_images(model, ids, np.concatenate([copies, others])[:, None])
     assert leaks.near[:10].all()
     assert leaks.near[10:].mean() < 0.05
     (warning,) = leaks.describe([f"{i}.png" for i in range(58)])
@@ -48,7 +48,7 @@ def test_near_copies_are_told_from_other_images(learned, make_blobs):
 
 def test_a_model_that_does_not_say_what_it_learned(learned):
     rows, cascade = learned
-    leaks = find_leaks(make_model(cascade), IDS[:3], rows[:3, None])
+    leaks = find_training_images(make_model(cascade), IDS[:3], rows[:3, None])
     assert {"exact": None, "near": 3} == leaks.to_dict()
 
 
@@ -56,6 +56,6 @@ def test_nothing_leaks_and_nothing_is_said(learned, make_blobs):
     _, cascade = learned
     far = make_blobs(["a"], seed=3, gap=60.0)[0]
     model = make_model(cascade, image_ids="")
-    leaks = find_leaks(model, np.array([f"n{i}" for i in range(len(far))]), far[:, None])
+    leaks = find_training_images(model, np.array([f"n{i}" for i in range(len(far))]), far[:, None])
     assert {"exact": 0, "near": 0} == leaks.to_dict()
     assert [] == leaks.describe([""] * len(far))

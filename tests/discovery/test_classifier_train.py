@@ -10,9 +10,9 @@ import tifffile
 from PIL import Image
 
 from discovery.classifier import predict as module
-from discovery.classifier.assess import assess_classifier, fit_labels
+from discovery.classifier.evaluate import assess_classifier, fit_labels
 from discovery.classifier.examples import Examples, read_examples
-from discovery.classifier.features import reopen_sight
+from discovery.classifier.features import reopen_feature_source
 from discovery.classifier.model import load_model, save_model
 from discovery.classifier.options import PredictOptions, TrainOptions
 from discovery.classifier.parts import find_parts
@@ -281,7 +281,7 @@ def test_a_model_that_was_read_answers_the_same(model, fresh, tmp_path):
 
 
 def test_a_model_says_where_it_answers_by_another_arithmetic(model, caplog):
-    assert "texture" == reopen_sight(model.spec, {}, options=TEXTURE).spec.name
+    assert "texture" == reopen_feature_source(model.spec, {}, options=TEXTURE).spec.name
     assert "" == caplog.text
 
 

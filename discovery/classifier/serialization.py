@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from discovery.classifier.cascade import CascadeClassifier
 from discovery.classifier.fusion import Fusion
 from discovery.classifier.heads import Head
-from discovery.classifier.learned import Learned
-from discovery.classifier.nearness import KnownSpace, NoveltyScale
+from discovery.classifier.learned import FittedNetworks
 from discovery.classifier.network import FusedNetwork
+from discovery.classifier.novelty import KnownSpace, NoveltyScale
 from discovery.classifier.taxonomy import Taxonomy
 
 Arrays = dict[str, NDArray[Any]]
@@ -19,9 +19,9 @@ Arrays = dict[str, NDArray[Any]]
 _INFINITE = 1e300  # JSON has no infinity: a threshold that nothing reaches
 
 
-def pack_cascade(cascade: CascadeClassifier) -> tuple[Arrays, dict[str, Any]]:
+def cascade_to_arrays(cascade: CascadeClassifier) -> tuple[Arrays, dict[str, Any]]:
     """Return the arrays of a fitted cascade by name, and the rest as JSON can hold it."""
-    learned = cascade.learned_
+    learned = cascade.networks_
     arrays = _prefix("fusion", learned.fusion.to_arrays())
     arrays |= _prefix("known", learned.known.to_arrays())
     heads: dict[str, Any] = {}
@@ -51,10 +51,10 @@ def pack_cascade(cascade: CascadeClassifier) -> tuple[Arrays, dict[str, Any]]:
     return arrays, settings
 
 
-def unpack_cascade(
+def cascade_from_arrays(
     arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]
 ) -> CascadeClassifier:
-    """Return the cascade that `pack_cascade` took apart; `held_out_` is not kept.
+    """Return the cascade that `cascade_to_arrays` took apart; `held_out_` is not kept.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def unpack_cascade(
         }
         for kind in ("heads", "flats")
     }
-    cascade.learned_ = Learned(
+    cascade.networks_ = FittedNetworks(
         fusion=fusion.from_arrays(_select(arrays, "fusion")),
         heads=groups["heads"],
         flats=groups["flats"],

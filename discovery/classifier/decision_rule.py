@@ -93,7 +93,7 @@ def _list_levels(
     return levels
 
 
-def vouch_paths(paths: Paths, thresholds: Floats) -> NDArray[np.str_]:
+def cut_to_trusted(paths: Paths, thresholds: Floats) -> NDArray[np.str_]:
     """Cut each forced answer to the deepest node that can be vouched for; "" where there is none.
 
     Parameters

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discovery.classifier.nearness import VIEWS, KnownSpace, NoveltyScale
+from discovery.classifier.novelty import VIEWS, KnownSpace, NoveltyScale
 
 TYPES = ("a", "b", "c")
 

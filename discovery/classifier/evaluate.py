@@ -17,7 +17,7 @@ from discovery.classifier.evaluation import (
     summarise_left_out,
 )
 from discovery.classifier.examples import Examples
-from discovery.classifier.leaks import find_leaks
+from discovery.classifier.leaks import find_training_images
 from discovery.classifier.model import Model
 from discovery.classifier.options import PredictOptions
 from discovery.classifier.parts import Part
@@ -87,7 +87,7 @@ def assess_classifier(
     scores = _score(model, answered, labels, known)
     given = truth.labels[order]
     scores["unlearned"] = _score_unlearned(answered.predictions, given, labels)
-    leaks = find_leaks(model, answered.predictions.ids, answered.rows)
+    leaks = find_training_images(model, answered.predictions.ids, answered.rows)
     scores["leaks"] = leaks.to_dict()
     leaking = tuple(leaks.describe([part.path for part in answered.parts]))
     scores["unreadable"] = len(answered.faults) + len(truth.faults)
@@ -137,7 +137,7 @@ def _score(
     said, truth = take_predictions(answered.predictions, known), labels[known]
     rows = answered.rows[known]
     variants = {
-        name: model.cascade.predict_flat(rows, name) for name in model.cascade.learned_.flats
+        name: model.cascade.predict_flat(rows, name) for name in model.cascade.networks_.flats
     }
     gate = {**answered.gate, "threshold": model.gate["threshold"], "method": model.gate["method"]}
     scores = score_predictions(said, truth, flat=variants["fused"], noise_gate=gate)

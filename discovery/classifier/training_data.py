@@ -15,7 +15,7 @@ from discovery.classifier.describe import (
 )
 from discovery.classifier.evaluation.answers import judge_answers
 from discovery.classifier.examples import Examples
-from discovery.classifier.features import Sight, widen_sight
+from discovery.classifier.features import FeatureSource, add_windows
 from discovery.classifier.options import TrainOptions
 from discovery.classifier.reading import Reading, read_parts
 from discovery.classifier.taxonomy import Taxonomy
@@ -24,31 +24,31 @@ _FEW_IMAGES = 300  # below, varied copies are learned too
 _FEW_COPIES = 8
 
 
-def make_reading(sight: Sight, options: TrainOptions) -> Reading:
+def make_reading(source: FeatureSource, options: TrainOptions) -> Reading:
     """Return how pictures are brought to what the extractor sees."""
     return Reading(
-        spec=sight.spec,
-        windows=sight.windows,
+        spec=source.spec,
+        windows=source.windows,
         max_pixels=options.extract.max_pixels,
         workers=options.extract.threads,
     )
 
 
 def describe_kinds(
-    examples: Examples, sight: Sight, options: TrainOptions
-) -> tuple[Described, Sight]:
+    examples: Examples, source: FeatureSource, options: TrainOptions
+) -> tuple[Described, FeatureSource]:
     """Describe all, and choose windows for kinds of pictures that the first sample missed."""
     varied = _count_varied(examples, options)
-    described = describe_examples(examples, sight, options)
+    described = describe_examples(examples, source, options)
     while described.deferred:
-        sight = widen_sight(sight, described.deferred, max_pixels=options.extract.max_pixels)
+        source = add_windows(source, described.deferred, max_pixels=options.extract.max_pixels)
         late = {part.image_id for part in described.deferred}
         left = [i for i, part in enumerate(examples.parts) if part.image_id in late]
         again = describe_examples(
-            examples.take(np.array(left, np.intp)), sight, replace(options, varied=varied)
+            examples.take(np.array(left, np.intp)), source, replace(options, varied=varied)
         )
         described = join_described(described, again)
-    return described, sight
+    return described, source
 
 
 def _count_varied(examples: Examples, options: TrainOptions) -> int:
@@ -57,13 +57,15 @@ def _count_varied(examples: Examples, options: TrainOptions) -> int:
     return _FEW_COPIES if len(examples) < _FEW_IMAGES else 0
 
 
-def describe_examples(examples: Examples, sight: Sight, options: TrainOptions) -> Described:
+def describe_examples(
+    examples: Examples, source: FeatureSource, options: TrainOptions
+) -> Described:
     """Describe the examples in every orientation; where they are few, in varied copies too."""
     varied = _count_varied(examples, options)
     upright = options.orientations == 1
     return describe_images(
-        read_parts(examples.parts, make_reading(sight, options)),
-        sight.extractor,
+        read_parts(examples.parts, make_reading(source, options)),
+        source.extractor,
         options=DescribeOptions(
             turns=options.orientations,
             augment=AugmentOptions(copies=varied, flips=not upright, quarter_turns=not upright)
@@ -71,7 +73,7 @@ def describe_examples(examples: Examples, sight: Sight, options: TrainOptions) -
             else None,
             seed=options.seed,
         ),
-        known=sight.known,
+        known=source.known,
         batch_size=options.extract.batch_size,
         total=len({part.path for part in examples.parts}),
     )
