@@ -18,7 +18,7 @@ from alarm import NORMAL, load_views
 from numpy.typing import NDArray
 from quality_sets import GIVEN_NORMALS, GIVEN_REFERENCES, find_cases
 
-from discovery.flow.knowing import group_together, stack_views
+from discovery.flow.known_types import group_together, stack_views
 from discovery.flow.settings import find_ties
 from discovery.flow.space import fit_space
 from discovery.stages.place import NAMED, PlaceOptions, match_known

@@ -34,9 +34,9 @@ from .flow import HDBSCANOptions as HDBSCANOptions
 from .flow import KMeansOptions as KMeansOptions
 from .flow import RoundOptions as RoundOptions
 from .flow import discover_types as discover_types
-from .flow.lot import AssignOptions as AssignOptions
-from .flow.placing import Assigned as Assigned
-from .flow.placing import assign_images as assign_images
+from .flow.assign_images import Assigned as Assigned
+from .flow.assign_images import assign_images as assign_images
+from .flow.new_images import AssignOptions as AssignOptions
 from .flow.route import Partitioned as Partitioned
 from .flow.route import partition_vectors as partition_vectors
 from .flow.route import reduce_vectors as reduce_vectors

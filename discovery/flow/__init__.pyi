@@ -3,5 +3,5 @@ from .options import AutoOptions as AutoOptions
 from .options import HDBSCANOptions as HDBSCANOptions
 from .options import KMeansOptions as KMeansOptions
 from .options import RoundOptions as RoundOptions
-from .round import Discovered as Discovered
-from .round import discover_types as discover_types
+from .pipeline import Discovered as Discovered
+from .pipeline import discover_types as discover_types

@@ -30,7 +30,7 @@ class Command:
 
 def run_round(command: Command) -> int:
     """Run one round and say what came of it."""
-    from discovery.flow.round import discover_types
+    from discovery.flow.pipeline import discover_types
 
     found = discover_types(command.source, command.out, options=command.round)
     say(

@@ -18,8 +18,8 @@ from discovery.flow import (
     RoundOptions,
     discover_types,
 )
-from discovery.flow.lot import AssignOptions
-from discovery.flow.placing import assign_images
+from discovery.flow.assign_images import assign_images
+from discovery.flow.new_images import AssignOptions
 from discovery.runs import open_run
 from embeddings.errors import InputError, OptionError, RunError, StoreError, StoreSpecError
 from embeddings.extract import ExtractOptions, extract_vectors

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from discovery.flow import copies
-from discovery.flow.copies import find_copies
+from discovery.flow import steps
+from discovery.flow.steps import find_copies
 from discovery.runs import COPIES, Provenance, create_run
 from discovery.stages.neighbours import build_neighbours
 from embeddings.extract import ExtractOptions, extract_vectors
@@ -42,7 +42,7 @@ def test_copies_are_found_once_and_read_back(tmp_path, vectors, monkeypatch):
     assert sorted(["exact", "kept", "kept", "near"]) == sorted(
         line.split(",")[3] for line in lines[1:]
     )
-    monkeypatch.setattr(copies, "find_duplicates", None)  # would be called in vain
+    monkeypatch.setattr(steps, "find_duplicates", None)  # would be called in vain
     again = find_copies(run, vectors, graph, made_by=made_by)
     assert found.ids.tolist() == again.ids.tolist()
     assert (found.exact, found.near) == (again.exact, again.near)

@@ -4,16 +4,16 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
-from discovery.flow.material import Material
+from discovery.flow.context import RoundContext
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import LineageEntry
 from discovery.runs import (
     CLUSTERING,
     LEDGER,
-    LOOKED,
     NEIGHBOURS,
     PROPOSALS,
     SWEEP,
+    VIEWS_CSV,
     Run,
     package_versions,
 )
@@ -29,17 +29,17 @@ from embeddings.thumbnails import read_thumbnails
 LISTED = 200  # quarantined files named in the report; the rest are counted, all are in the CSV
 
 
-def compose_report(material: Material) -> bytes:
+def compose_report(context: RoundContext) -> bytes:
     """Draw the report of a run as it stands."""
-    run, given = material.run, material.given
+    run, given = context.run, context.given
     clustering, layout = run.load_clustering(), run.load_layout()
     proposals = run.load_proposals()
-    rarity = material.rarity
+    rarity = context.rarity
     shown = choose_thumbnails(
-        clustering, proposals, limit=material.options.thumbnails, rarity=rarity
+        clustering, proposals, limit=context.options.thumbnails, rarity=rarity
     )
     decided = replay_decisions(read_decisions(run.path / LEDGER))
-    pictures = read_thumbnails(material.vectors, shown, material.source.store)
+    pictures = read_thumbnails(context.vectors, shown, context.source.store)
     data = ReportData(
         clustering=clustering,
         xy=layout.xy,
@@ -50,10 +50,10 @@ def compose_report(material: Material) -> bytes:
             name: decision.label for name, decision in decided.proposals.items() if decision.label
         },
         rarity=rarity,
-        heats=_draw_heats(material, [one.medoid for one in proposals], pictures),
+        heats=_draw_heats(context, [one.medoid for one in proposals], pictures),
         history=_find_history(run),
         sweep=read_sweep(run.check(SWEEP).read_bytes()),
-        facts=_gather_facts(material),
+        facts=_gather_facts(context),
         title=f"Defect types proposed for {given.name or given}",
     )
     return render_report(data).encode()
@@ -66,35 +66,35 @@ def _find_history(run: Run) -> LineageEntry | None:
 
 
 def _draw_heats(
-    material: Material, medoids: list[str], pictures: Mapping[str, bytes]
+    context: RoundContext, medoids: list[str], pictures: Mapping[str, bytes]
 ) -> dict[str, bytes]:
     """Colour the medoids where they are unlike the rest, where the vectors were made so."""
-    store = material.source.store
+    store = context.source.store
     if not store.spec.bank_sha256 or store.spec.view == "polar":
         return {}  # of no places, or of places that are not the picture's
     from embeddings.heat import draw_heat, weigh_images
 
     try:
-        heats = weigh_images(material.vectors, medoids, store, options=material.options.extract)
+        heats = weigh_images(context.vectors, medoids, store, options=context.options.extract)
     except WeightsError as error:
         get_logger().warning("WARNING: the report has no heat maps: %s", error)
         return {}
     return {name: draw_heat(pictures[name], heats[name]) for name in heats if name in pictures}
 
 
-def _read_views(material: Material) -> list[dict[str, str]]:
+def _read_views(context: RoundContext) -> list[dict[str, str]]:
     """Return the rows of views.csv, where views were compared in this round."""
-    if not material.is_compared:
+    if not context.is_compared:
         return []
-    return parse_csv(material.run.check(LOOKED).read_bytes())
+    return parse_csv(context.run.check(VIEWS_CSV).read_bytes())
 
 
-def _gather_facts(material: Material) -> ReportFacts:
-    run, source, options = material.run, material.source, material.options
+def _gather_facts(context: RoundContext) -> ReportFacts:
+    run, source, options = context.run, context.source, context.options
     spec = source.store.spec
     entries = {name: run.entry(name) or {} for name in (NEIGHBOURS, CLUSTERING, PROPOSALS)}
     return ReportFacts(
-        source=str(material.given),
+        source=str(context.given),
         run=str(run.path),
         extractor=", joined with ".join(_describe_view(store.spec) for store in source.stores),
         precision=f"{spec.precision} on {spec.backend}",
@@ -111,9 +111,9 @@ def _gather_facts(material: Material) -> ReportFacts:
         quarantined=source.quarantined[:LISTED],
         quarantined_count=len(source.quarantined),
         ignored=source.ignored,
-        matched=dict(sorted(Counter(material.matched.values()).items())),
-        views=_read_views(material),
-        copies=material.copies.describe(),
+        matched=dict(sorted(Counter(context.matched.values()).items())),
+        views=_read_views(context),
+        copies=context.copies.describe(),
         warnings=source.warnings,
         made_at=datetime.now().astimezone().isoformat(sep=" ", timespec="minutes"),
     )

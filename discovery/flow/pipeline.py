@@ -3,7 +3,7 @@
 Read `discover_types` for the order. Each method of `_Round` is one stage: how its artefact would
 be made now, whether the one in the run was made just so, and if not, making it. What a stage
 needs is imported there, so that a round with nothing to do loads neither torch nor UMAP.
-What they share is in `Material`.
+What they share is in `RoundContext`.
 """
 
 import getpass
@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from discovery.flow.ancestry import keep_ids, settle_lineage
-from discovery.flow.material import Material
-from discovery.flow.opening import check_places, open_material
+from discovery.flow.context import RoundContext, check_places, prepare_round
+from discovery.flow.lineage_ids import keep_ids, settle_lineage
 from discovery.flow.options import RoundOptions
 from discovery.flow.settings import DRAWS, MIN_IMAGES, describe_choice, describe_graph
 from discovery.ledger import read_decisions
@@ -25,12 +24,12 @@ from discovery.runs import (
     CLUSTERING,
     COPIES,
     LEDGER,
-    LOOKED,
     NEIGHBOURS,
     PROPOSALS,
     RARE,
     REPORT,
     SWEEP,
+    VIEWS_CSV,
     Run,
     create_run,
 )
@@ -84,7 +83,7 @@ def discover_types(source: Path, out: Path, *, options: RoundOptions | None = No
     read_decisions(run.path / LEDGER)  # a damaged ledger is told before the work, not after it
     # What a crash left untold is told while its clusters are still there.
     settle_lineage(run, at=_find_now(), since=options.since)
-    round_ = _Round(open_material(source, run, options))
+    round_ = _Round(prepare_round(source, run, options))
     round_.check_images()
     round_.build_neighbours()
     round_.find_copies()
@@ -100,10 +99,10 @@ def discover_types(source: Path, out: Path, *, options: RoundOptions | None = No
 class _Round:
     """One call's stages in order, each skipped while its artefact is current."""
 
-    def __init__(self, material: Material) -> None:
-        self.material = material
-        self.run, self.options = material.run, material.options
-        self.source = material.source
+    def __init__(self, context: RoundContext) -> None:
+        self.context = context
+        self.run, self.options = context.run, context.options
+        self.source = context.source
 
     def check_images(self) -> None:
         """Refuse to group fewer images than make a group, or than the clusters asked for."""
@@ -121,10 +120,10 @@ class _Round:
     def build_neighbours(self) -> None:
         """Find the k-nearest-neighbour graph that the map and the clusters share."""
         spec = describe_graph(len(self.source.ids))
-        material = self.material
-        seeds = material.known_input() if self.options.guided else {}
-        made_by = material.provenance(
-            spec | {"guided": self.options.guided}, material.vectors_input() | seeds
+        context = self.context
+        seeds = context.known_input() if self.options.guided else {}
+        made_by = context.provenance(
+            spec | {"guided": self.options.guided}, context.vectors_input() | seeds
         )
         if self.run.is_current(NEIGHBOURS, made_by):
             return
@@ -132,23 +131,23 @@ class _Round:
 
         start = time.monotonic()
         with stage("neighbours") as facts:
-            graph = build_neighbours(material.graph_rows, spec["k"], seed=self.options.seed)
+            graph = build_neighbours(context.graph_rows, spec["k"], seed=self.options.seed)
             facts.update(images=len(graph), k=spec["k"], exact=graph.exact)
         seconds = time.monotonic() - start
-        self.run.save_neighbours(graph, material.vectors.ids, made_by, seconds=seconds)
+        self.run.save_neighbours(graph, context.vectors.ids, made_by, seconds=seconds)
 
     def find_copies(self) -> None:
         """Look for copies among the nearest neighbours: they count once as evidence."""
-        if not self.run.is_current(COPIES, self.material.copies_made_by()):
-            _ = self.material.copies  # found, and written
+        if not self.run.is_current(COPIES, self.context.copies_made_by()):
+            _ = self.context.copies  # found, and written
 
     def cluster(self) -> None:
         """Group the images and lay out the 2-D map."""
-        material = self.material
+        context = self.context
         spec = describe_choice(self.options.clusterer, len(self.source.ids))
-        made_by = material.provenance(
+        made_by = context.provenance(
             spec | {"assign_noise": self.options.assign_noise},
-            material.vectors_input() | material.file_inputs(NEIGHBOURS),
+            context.vectors_input() | context.file_inputs(NEIGHBOURS),
         )
         if all(self.run.is_current(name, made_by) for name in (SWEEP, CLUSTERING)):
             return
@@ -158,52 +157,52 @@ class _Round:
 
         start = time.monotonic()
         with stage("cluster") as facts:
-            found = material.partitioned.clustering
+            found = context.partitioned.clustering
             noise = int((found.labels < 0).sum())
             facts.update(by=found.made_by, clusters=found.k, noise=f"{noise} images")
             if self.options.assign_noise:
-                found = assign_noise(found, material.graph)
+                found = assign_noise(found, context.graph)
         with stage("map"):
-            xy = map_rows(material.graph_rows, material.graph, seed=self.options.seed)
-        paths = tuple(tuple(p) for p in material.vectors.rows["paths"])
+            xy = map_rows(context.graph_rows, context.graph, seed=self.options.seed)
+        paths = tuple(tuple(p) for p in context.vectors.rows["paths"])
         layout = Layout(ids=found.ids, paths=paths, xy=xy)
         seconds = time.monotonic() - start
-        swept = material.partitioned.sweep
+        swept = context.partitioned.sweep
         data = format_sweep(None if swept is None else swept(found.core_labels))
         self.run.save_bytes(SWEEP, data, made_by)
         self.run.save_clustering(found, layout, made_by, seconds=seconds)
 
     def rank_rare(self) -> None:
         """Order the images that are in no cluster, or far out in theirs, rarest first."""
-        made_by = self.material.provenance({}, self.material.file_inputs(NEIGHBOURS, CLUSTERING))
+        made_by = self.context.provenance({}, self.context.file_inputs(NEIGHBOURS, CLUSTERING))
         if self.run.is_current(RARE, made_by):
             return
         from discovery.stages.rarity import tabulate_rare
 
         start = time.monotonic()
         clustering, layout = self.run.load_clustering(), self.run.load_layout()
-        data = tabulate_rare(self.material.rarity, clustering, layout.paths)
+        data = tabulate_rare(self.context.rarity, clustering, layout.paths)
         self.run.save_bytes(RARE, data, made_by, seconds=time.monotonic() - start)
 
     def propose(self) -> None:
         """Measure each cluster's evidence and make proposals of them."""
-        material = self.material
-        made_by = material.provenance(
+        context = self.context
+        made_by = context.provenance(
             {"draws": DRAWS, "associations": 1},
-            material.file_inputs(CLUSTERING, COPIES)
+            context.file_inputs(CLUSTERING, COPIES)
             | {"metadata": self.source.metadata_digest}
-            | material.known_input(),
+            | context.known_input(),
         )
         if all(self.run.is_current(name, made_by) for name in (ASSOCIATIONS, PROPOSALS)):
             return
-        from discovery.flow.proposing import draft_proposals
+        from discovery.flow.steps import draft_proposals
         from discovery.stages.enrich import format_associations
 
         start = time.monotonic()
         clustering = self.run.load_clustering()
-        drafts, enrichment = draft_proposals(material, clustering)
+        drafts, enrichment = draft_proposals(context, clustering)
         proposals = keep_ids(
-            self.run, clustering, drafts, vectors=material.vectors, since=self.options.since
+            self.run, clustering, drafts, vectors=context.vectors, since=self.options.since
         )
         table = format_associations(proposals, enrichment)
         self.run.save_bytes(ASSOCIATIONS, table, made_by)
@@ -214,26 +213,26 @@ class _Round:
         settle_lineage(
             self.run,
             at=_find_now(),
-            load_vectors=lambda: self.material.vectors,
+            load_vectors=lambda: self.context.vectors,
             since=self.options.since,
         )
 
     def report(self) -> None:
         """Draw the page that a person looks at."""
-        made_by = self.material.provenance(
+        made_by = self.context.provenance(
             {"thumbnails": self.options.thumbnails},
-            self.material.file_inputs(
-                CLUSTERING, COPIES, SWEEP, RARE, PROPOSALS, LEDGER, LINEAGE, LOOKED
+            self.context.file_inputs(
+                CLUSTERING, COPIES, SWEEP, RARE, PROPOSALS, LEDGER, LINEAGE, VIEWS_CSV
             )
             | {"quarantine": hash_bytes(repr(self.source.quarantined).encode())},
         )
         if self.run.is_current(REPORT, made_by):
             return
-        from discovery.flow.reporting import compose_report
+        from discovery.flow.compose_report import compose_report
 
         start = time.monotonic()
         with stage("report") as facts:
-            page = compose_report(self.material)
+            page = compose_report(self.context)
             facts.update(size=f"{len(page) / 1e6:.1f} MB")
         self.run.save_bytes(REPORT, page, made_by, seconds=time.monotonic() - start)
 

@@ -8,8 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from discovery.flow import AgglomerativeOptions, KMeansOptions, RoundOptions, discover_types
-from discovery.flow import round as round_
+from discovery.flow import (
+    AgglomerativeOptions,
+    KMeansOptions,
+    RoundOptions,
+    discover_types,
+    pipeline,
+)
 from discovery.formats.handoff import read_handoff
 from discovery.ledger import read_decisions
 from discovery.runs import open_run
@@ -180,7 +185,7 @@ def test_killed_between_stages_it_goes_on(stage, finished, tmp_path, watch, monk
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(round_._Round, stage, kill)
+        patch.setattr(pipeline._Round, stage, kill)
         with pytest.raises(Killed):
             discover_types(finished / "store", out, options=options)
     before = watch()
@@ -294,5 +299,5 @@ def test_nobody_has_a_name_in_some_containers(monkeypatch):
     def fail():
         raise KeyError("getpwuid(): uid not found")
 
-    monkeypatch.setattr(round_.getpass, "getuser", fail)
-    assert round_._find_user().startswith("user ")
+    monkeypatch.setattr(pipeline.getpass, "getuser", fail)
+    assert pipeline._find_user().startswith("user ")

@@ -10,10 +10,9 @@ from PIL import Image
 pytest.importorskip("torch")
 
 from discovery.flow import RoundOptions, discover_types
-from discovery.flow.comparing import Looked, tabulate_views
-from discovery.flow.lot import AssignOptions
-from discovery.flow.placing import assign_images
-from discovery.flow.views import read_taken
+from discovery.flow.assign_images import assign_images
+from discovery.flow.new_images import AssignOptions
+from discovery.flow.view_selection import ViewEvidence, read_taken, tabulate_views
 from discovery.runs import open_run
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
@@ -148,8 +147,10 @@ def test_a_store_is_one_view(mapped, tmp_path):
 
 def test_the_table_is_read_back():
     looked = [
-        Looked(name="given", clusters=3, persistence=1.0, stability=0.5, score=0.5),
-        Looked(name="defect", clusters=4, persistence=2.0, stability=0.5, score=0.8, is_taken=True),
+        ViewEvidence(name="given", clusters=3, persistence=1.0, stability=0.5, score=0.5),
+        ViewEvidence(
+            name="defect", clusters=4, persistence=2.0, stability=0.5, score=0.8, is_taken=True
+        ),
     ]
     assert "defect" == read_taken(tabulate_views(looked))
 

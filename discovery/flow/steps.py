@@ -1,22 +1,61 @@
-"""From clusters to proposals: stability, evidence, and what the metadata have in common."""
+"""What the steps of a round do that takes more than a call: copies and proposals."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from discovery.flow.material import Material
+from discovery.flow.context import RoundContext
 from discovery.flow.settings import DRAWS
 from discovery.flow.space import join_views
-from discovery.records import NOISE, Clustering, Proposal
+from discovery.records import NOISE, Clustering, Duplicates, Neighbours, Proposal
+from discovery.runs import COPIES, Provenance, Run
+from discovery.stages.duplicates import (
+    find_duplicates,
+    make_reader,
+    read_duplicates,
+    tabulate_duplicates,
+)
 from discovery.stages.enrich import Enrichment, attach_associations, find_associations
 from discovery.stages.propose import KnownTypes, propose_types
 from discovery.stages.stability import measure_stability
-from embeddings.console import stage
+from embeddings.console import get_logger, stage
+from embeddings.records import Vectors
+
+
+def find_copies(
+    run: Run, vectors: Vectors, neighbours: Neighbours, *, made_by: Provenance
+) -> Duplicates:
+    """Find the copies among a round's images, and write them into the run.
+
+    Parameters
+    ----------
+    vectors : Vectors of n images
+        Their rows say where the pixels are.
+    made_by : Provenance
+        Where duplicates.csv was made just so, it is read and no picture is opened.
+    """
+    if run.is_current(COPIES, made_by):
+        files = np.array([len(paths) for paths in vectors.rows["paths"]], np.int32)
+        return read_duplicates(run.check(COPIES).read_bytes(), vectors.ids, files)
+    start = time.monotonic()
+    with stage("duplicates") as facts:
+        found = find_duplicates(vectors, neighbours, make_reader(vectors))
+        facts.update(exact=found.exact, near=found.near, groups=found.near_groups)
+    if found.unread:
+        get_logger().warning(
+            "WARNING: %d images could not be read again, and were not looked at for copies",
+            found.unread,
+        )
+    paths = [tuple(each) for each in vectors.rows["paths"]]
+    data = tabulate_duplicates(found, paths)
+    run.save_bytes(COPIES, data, made_by, seconds=time.monotonic() - start)
+    return found
 
 
 def draft_proposals(
-    material: Material, clustering: Clustering
+    context: RoundContext, clustering: Clustering
 ) -> tuple[Sequence[Proposal], Enrichment]:
     """Make a proposal of each cluster, under the id it would have if it were new.
 
@@ -27,31 +66,31 @@ def draft_proposals(
     Enrichment
         The same associations, for a table.
     """
-    copies, parts = material.copies, material.partitioned
+    copies, parts = context.copies, context.partitioned
     with stage("stability") as facts:
         stability = measure_stability(
             parts.reduced,
             clustering,
             fit=parts.fit,
-            seed=material.seed,
+            seed=context.seed,
             draws=DRAWS,
             groups=copies.groups,
         )
         facts.update(clusters=clustering.k)
     with stage("propose") as facts:
         known = None
-        if material.known is not None:
-            views, labels = material.known
+        if context.known is not None:
+            views, labels = context.known
             known = KnownTypes(values=join_views(views), labels=labels)
         proposals = propose_types(
-            material.vectors, clustering, stability, known=known, duplicates=copies
+            context.vectors, clustering, stability, known=known, duplicates=copies
         )
         facts.update(proposals=len(proposals))
     with stage("associations") as facts:
         # What was set aside is part of the lot: beside it a new type shows what is its own.
-        metadata, aside = material.load_metadata()
+        metadata, aside = context.load_metadata()
         whole = _add_others(clustering, len(aside))
-        enrichment = find_associations([*metadata, *aside], whole, seed=material.seed)
+        enrichment = find_associations([*metadata, *aside], whole, seed=context.seed)
         found = sum(map(len, enrichment.found.values()))
         facts.update(tests=enrichment.tests, found=found)
     return attach_associations(proposals, enrichment), enrichment

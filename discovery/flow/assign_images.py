@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.flow.alarm import LookAlikeGroup, find_new_groups
-from discovery.flow.lot import AssignOptions, open_fitted_stores, open_lot
+from discovery.flow.new_images import AssignOptions, open_fitted_stores, open_lot
 from discovery.flow.settings import find_ties
 from discovery.flow.sources import RoundSource
 from discovery.flow.space import Space, fit_space, join_views

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from discovery.flow import ancestry
-from discovery.flow.ancestry import compare_runs, compare_types, keep_ids, settle_lineage
+from discovery.flow import lineage_ids
+from discovery.flow.lineage_ids import keep_ids, settle_lineage
 from discovery.ledger import append_decisions
 from discovery.records import Clustering, Decision, Layout, number_by_size
 from discovery.runs import CLUSTERING, LEDGER, PROPOSALS, Provenance, create_run
@@ -188,7 +188,7 @@ def test_a_crash_at_any_step_is_mended_by_the_next_round(run, lot, where, monkey
         if where == "keep":
             run_round(run, more, told=False)
         else:
-            patch.setattr(ancestry, where, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr(lineage_ids, where, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 run_round(run, more)
     assert len(run.load_proposals()) == KINDS
@@ -250,28 +250,6 @@ def test_ids_that_clash_are_told_apart(run, lot):
     proposals = propose_types(lot, clustering, np.ones(KINDS))
     same = [replace(proposal, proposal_id="P00000000") for proposal in proposals]
     assert len({p.proposal_id for p in keep_ids(run, clustering, same, vectors=lot)}) == KINDS
-
-
-def test_two_runs_are_compared_whatever_their_ids(run, lot, tmp_path):
-    run_round(run, lot)
-    other = create_run(tmp_path / "other")
-    later = make_vectors(range(300, 345))
-    run_round(other, later, {0: 0, 1: 1, 2: -1})
-    lineage = compare_runs(other, run.path, vectors=later)
-    old, new = ids_of_kinds(run), ids_of_kinds(other)
-    assert lineage.sources == {new[0]: old[0], new[1]: old[1]}
-    assert lineage.fates == {old[0]: "kept", old[1]: "kept", old[2]: "vanished"}
-    assert set(compare_runs(other, run.path).fates.values()) == {"vanished"}  # members alone
-
-
-def test_proposals_are_compared_with_known_types(run, lot):
-    run_round(run, lot)
-    known = make_vectors([i for i in range(300, 360) if i % KINDS])
-    labels = np.array([f"type {int(i, 16) % KINDS}" for i in known.ids.tolist()])
-    lineage = compare_types(run, known, labels, vectors=lot)
-    names = ids_of_kinds(run)
-    assert lineage.sources == {names[1]: "type 1", names[2]: "type 2"}
-    assert [event.after for event in lineage.events if event.kind == "born"] == [(names[0],)]
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"at": "now"}', '{"events": [{}]}'])

@@ -1,9 +1,10 @@
-"""What the stages of one round share: the source, its vectors, the graph rows, and the provenance.
+"""What the steps of one round share: the source, its vectors, the graph rows, and the provenance.
 
-Everything is made when a stage first asks for it, so that a round with nothing to do loads neither
-torch nor UMAP.
+`prepare_round` extracts the views, takes one and sets known types aside. All else is made when a
+step first asks for it, so that a round with nothing to do loads neither torch nor UMAP.
 """
 
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +13,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.flow.knowing import Known, describe_known, guide_rows
-from discovery.flow.options import RoundOptions
-from discovery.flow.sources import RoundSource
+from discovery.flow.known_types import (
+    Known,
+    describe_known,
+    guide_rows,
+    set_matches_aside,
+    split_known,
+)
+from discovery.flow.options import AutoOptions, RoundOptions, ViewName
+from discovery.flow.sources import RoundSource, open_round
+from discovery.flow.view_selection import compare_views, open_views, read_taken, tabulate_views
 from discovery.records import Duplicates, Neighbours, Rarity
-from discovery.runs import NEIGHBOURS, Provenance, Run
+from discovery.runs import NEIGHBOURS, VIEWS_CSV, Provenance, Run
 from embeddings.console import stage
+from embeddings.errors import InputError, OptionError
 from embeddings.files import hash_file
 from embeddings.records import Vectors
 
@@ -27,7 +36,7 @@ if TYPE_CHECKING:
 COMMAND = "discovery.cluster"
 
 
-class Material:
+class RoundContext:
     """What one call works on.
 
     Parameters
@@ -119,7 +128,7 @@ class Material:
     @cached_property
     def copies(self) -> Duplicates:
         """The copies among the images; written into the run when they are not there."""
-        from discovery.flow.copies import find_copies
+        from discovery.flow.steps import find_copies
 
         return find_copies(self.run, self.vectors, self.graph, made_by=self.copies_made_by())
 
@@ -153,3 +162,83 @@ class Material:
     def provenance(self, spec: Mapping[str, Any], inputs: Mapping[str, str]) -> Provenance:
         """Return how an artefact is made now."""
         return Provenance(command=COMMAND, spec=dict(spec), seed=self.seed, inputs=dict(inputs))
+
+
+def prepare_round(source: Path, run: Run, options: RoundOptions) -> RoundContext:
+    """Bring the source's images into stores, and set those of known types aside.
+
+    Raises
+    ------
+    DefectDiscoveryError
+        The source, an option, a store or the known types cannot be used.
+    """
+    given = open_round(source, run.path, options=options.extract, known=options.known)
+    views = open_views(source, run.path, given, options=options)
+    opened = _choose_view(run, views, options)
+    known: Known | None = None
+    matched: dict[str, str] = {}
+    if options.known is not None:
+        opened, vectors, labels = split_known(opened, options.known)
+        known = (vectors, labels)
+        if not options.keep_matches:
+            opened, matched = _set_matches_aside(run, opened, known, options=options)
+    run.set_store(opened.identity)
+    return RoundContext(
+        source,
+        run,
+        opened,
+        known=known,
+        options=options,
+        is_compared=len(views) > 1,
+        matched=matched,
+    )
+
+
+def _set_matches_aside(
+    run: Run, source: RoundSource, known: Known, *, options: RoundOptions
+) -> tuple[RoundSource, dict[str, str]]:
+    made_by = Provenance(
+        command=COMMAND,
+        spec={"target_purity": options.target_purity},
+        seed=options.seed,
+        inputs={"vectors": source.digest} | describe_known(known),
+    )
+    return set_matches_aside(
+        run, source, known, made_by=made_by, target_purity=options.target_purity
+    )
+
+
+def _choose_view(
+    run: Run, views: Mapping[ViewName, RoundSource], options: RoundOptions
+) -> RoundSource:
+    """Return the view that the evidence picks; it is kept in the run, and found once."""
+    if len(views) == 1:
+        return next(iter(views.values()))
+    choice = options.clusterer if isinstance(options.clusterer, AutoOptions) else AutoOptions()
+    made_by = Provenance(
+        command=COMMAND,
+        spec={"granularity": choice.granularity, "evidence": 1},
+        seed=options.seed,
+        inputs={name: source.digest for name, source in views.items()},
+    )
+    if not run.is_current(VIEWS_CSV, made_by):
+        start = time.monotonic()
+        looked = compare_views(views, choice=choice, seed=options.seed)
+        seconds = time.monotonic() - start
+        run.save_bytes(VIEWS_CSV, tabulate_views(looked), made_by, seconds=seconds)
+    return views[read_taken(run.check(VIEWS_CSV).read_bytes())]
+
+
+def check_places(source: Path, out: Path, known: Path | None) -> None:
+    """Refuse before the run's folder is made what could only leave an empty or a stripped run."""
+    if not source.exists():
+        raise InputError(
+            f"{source} does not exist; expected a folder of images, a CSV with a column path, or "
+            "a store"
+        )
+    if known is not None and out.resolve() in (known.resolve(), known.resolve().parent):
+        # Its labelled images would be set aside, and so fall out of its own handoff.
+        raise OptionError(
+            f"--known {known} is the handoff of the run {out} itself, whose labels are carried "
+            "over anyway: leave it out, or give another --out"
+        )

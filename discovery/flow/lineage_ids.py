@@ -136,44 +136,6 @@ def settle_lineage(
     return entry
 
 
-def compare_runs(run: Run, since: Path, *, vectors: Vectors | None = None) -> Lineage:
-    """Tell what became of an earlier run's proposals in this one, whatever ids either gave.
-
-    Parameters
-    ----------
-    since : Path
-        The folder of the earlier run.
-    vectors : Vectors, optional
-        Of this run's images: where the runs share few images, centroids are compared.
-
-    Raises
-    ------
-    RunError
-        One of the two is no run, or has no proposals; a lineage is damaged.
-    """
-    after = _gather_run(run, vectors)
-    before = _load_other(since)
-    return trace_lineage(before, after, values=_values_of(vectors), keep=False)
-
-
-def compare_types(
-    run: Run, known: Vectors, labels: NDArray[np.str_], *, vectors: Vectors
-) -> Lineage:
-    """Tell which proposals go on with known types: ids of before are the types' labels.
-
-    Parameters
-    ----------
-    known : Vectors of m images
-        Set aside from the run's own.
-    labels : (m,) array of str
-    vectors : Vectors
-        Of the run's images, made by the same extractor.
-    """
-    before = gather_generation(known.ids, labels, values=known.values, space=known.spec.hash)
-    after = _gather_run(run, vectors)
-    return trace_lineage(before, after, values=vectors.values, keep=False)
-
-
 def _write_entry(
     run: Run, after: Generation, lineage: Lineage, *, at: str, since: Path | None
 ) -> LineageEntry | None:

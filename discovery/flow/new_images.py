@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from discovery.flow.sources import RoundSource, extract_source, join_sources, open_round
-from discovery.runs import VIEWS, Run
+from discovery.runs import VIEWS_FOLDER, Run
 from embeddings.console import get_logger
 from embeddings.errors import OptionError, StoreError, StoreSpecError
 from embeddings.extract import ExtractOptions
@@ -55,7 +55,7 @@ def open_fitted_stores(run: Run) -> tuple[Store, ...]:
 
 def _open_fitted(run: Run, identity: Mapping[str, Any]) -> Store:
     said = Path(identity.get("path", run.path / "store"))
-    moved = [run.path / said.name, run.path / VIEWS / said.name]  # with the run's folder
+    moved = [run.path / said.name, run.path / VIEWS_FOLDER / said.name]  # with the run's folder
     places = [place for place in (said, *moved) if store_exists(place)]
     if not places:
         raise StoreError(

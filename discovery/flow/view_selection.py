@@ -1,0 +1,253 @@
+"""How a round looks at its images: the views it may take, and the one the evidence picks.
+
+A view is one extractor, or several joined. *given* is what the options of extraction say. *maps*
+shows wafer maps as maps twice: without lone bad dies, and as density by radius and angle. *defect*
+weighs places by how unlike the other images they are. Views live side by side: the given one in
+RUN/store, the stores of the others in RUN/views.
+
+The evidence needs no labels: how long the groups of a view last (persistence), how well they come
+back when images are left out (stability), and how alike the groups of two views are (agreement).
+It is weighted by what is known of the kind of view: on the sets of docs/log.md evidence alone does
+not rank views as the truth does.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.flow.options import AutoOptions, RoundOptions, ViewName
+from discovery.flow.sources import RoundSource, extract_view, join_sources
+from discovery.records import number_by_size
+from discovery.runs import VIEWS_FOLDER
+from embeddings.console import get_logger, stage
+from embeddings.errors import ImageError, OptionError
+from embeddings.extract import ExtractOptions
+from embeddings.files import format_csv, parse_csv
+from embeddings.images import is_wafer_map, read_pictures
+from embeddings.records import View
+from embeddings.store import store_exists
+
+_LOOKS: tuple[View, ...] = ("map", "polar")
+_SAMPLE = 32  # pictures that are looked at
+_MOSTLY = 0.9  # of them
+
+# What a view must have to be taken, as a multiple of the given one's score. Maps are worth more
+# than photographs of maps, and weighted places less than all of them, unless they last far longer.
+_PRIOR: dict[ViewName, float] = {"given": 1.0, "maps": 1.25, "defect": 0.8}
+_DRAWS, _SHARE = 5, 0.8  # images are left out at random this many times; the share that is kept
+COLUMNS = ("view", "clusters", "persistence", "stability", "agreement", "score", "taken")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewEvidence:
+    """What one view came to.
+
+    Attributes
+    ----------
+    name : {"given", "maps", "defect"}
+    clusters : int
+    persistence : float
+        Mean over the images: how much coarser the resolution gets, in powers of e, before the
+        group of an image is gone.
+    stability : float
+        Mean adjusted Rand index with the groups of part of the images.
+    agreement : float
+        Mean adjusted Rand index with the groups of the other views; NaN where there is none.
+    score : float
+        persistence x stability, weighted by the kind of view.
+    is_taken : bool
+    """
+
+    name: ViewName
+    clusters: int
+    persistence: float
+    stability: float
+    agreement: float = float("nan")
+    score: float = 0.0
+    is_taken: bool = False
+
+
+def open_views(
+    source: Path, run: Path, given: RoundSource, *, options: RoundOptions
+) -> dict[ViewName, RoundSource]:
+    """Extract the views that the options ask for.
+
+    Parameters
+    ----------
+    given : RoundSource
+        The view that the options of extraction describe.
+
+    Raises
+    ------
+    OptionError
+        A view is asked for that this source cannot have.
+    DefectDiscoveryError
+        As `extract_vectors`.
+    """
+    names = _choose_names(source, given, options)
+    views: dict[ViewName, RoundSource] = {}
+    for name in names:
+        if name == "given":
+            views[name] = given
+        elif name == "maps":
+            looks = [replace(options.extract, view=look) for look in _LOOKS]
+            views[name] = _extract(source, run, _LOOKS, looks, options=options)
+        else:
+            weighted = replace(options.extract, pooling="defect", layers=None)
+            views[name] = _extract(source, run, ("defect",), [weighted], options=options)
+    return views
+
+
+def read_taken(table: bytes) -> ViewName:
+    """Return the view that views.csv says is taken."""
+    taken = next(row["view"] for row in parse_csv(table) if row["taken"])
+    return next(name for name in get_args(ViewName) if name == taken)
+
+
+def _choose_names(source: Path, given: RoundSource, options: RoundOptions) -> tuple[ViewName, ...]:
+    """Return the views to take, the given one first; more than one are compared."""
+    asked = tuple(dict.fromkeys(options.views))
+    is_store = source.is_dir() and store_exists(source)
+    if asked:
+        other = [name for name in asked if name != "given"]
+        if other and is_store:
+            raise OptionError(
+                f"--views {' '.join(other)}: a store is one view; give the images themselves"
+            )
+        return asked
+    is_plain = not is_store and not _describes(options.extract)
+    if is_plain and given.store.spec.name == "resnet50" and _are_maps(given):
+        get_logger().info("the pictures are wafer maps: they are shown as maps too")
+        return "given", "maps"
+    return ("given",)
+
+
+def _describes(options: ExtractOptions) -> bool:
+    """Tell whether the user has said how pictures are to be seen, or wants parts of them."""
+    said = (options.view, options.pooling, options.layers, options.normal, options.tau)
+    parts = (options.turns, options.tile, options.boxes)
+    return any(one is not None for one in (*said, *parts))
+
+
+def _are_maps(given: RoundSource) -> bool:
+    """Tell whether nearly all of a sample of the pictures are wafer maps."""
+    paths = given.paths["path"].tolist()
+    rng = np.random.default_rng(0)
+    drawn = rng.permutation(len(paths))[:_SAMPLE]
+    seen: list[bool] = []
+    for place in drawn.tolist():
+        try:
+            seen += [is_wafer_map(page.pixels) for page in read_pictures(Path(paths[place]))]
+        except ImageError:  # gone since
+            continue
+    return bool(seen) and float(np.mean(seen)) >= _MOSTLY
+
+
+def _extract(
+    source: Path,
+    run: Path,
+    places: Sequence[str],
+    extract: Sequence[ExtractOptions],
+    *,
+    options: RoundOptions,
+) -> RoundSource:
+    return join_sources(
+        [
+            extract_view(source, run, f"{VIEWS_FOLDER}/{place}", options=how, known=options.known)
+            for place, how in zip(places, extract, strict=True)
+        ]
+    )
+
+
+def compare_views(
+    views: Mapping[ViewName, RoundSource], *, choice: AutoOptions, seed: int
+) -> tuple[ViewEvidence, ...]:
+    """Group the images as each view shows them, and tell which view is taken."""
+    found: list[ViewEvidence] = []
+    labels: list[NDArray[np.int32]] = []
+    for name, source in views.items():
+        with stage(f"view {name}") as facts:
+            one, groups = _look(name, source, choice=choice, seed=seed)
+            facts.update(
+                clusters=one.clusters,
+                persistence=f"{one.persistence:.2f}",
+                stability=f"{one.stability:.2f}",
+            )
+        found.append(one)
+        labels.append(_by_id(groups, source, views))
+    agreement = _measure_agreement(labels)
+    weighed = [
+        replace(one, score=one.persistence * one.stability * _PRIOR[one.name], agreement=alike)
+        for one, alike in zip(found, agreement, strict=True)
+    ]
+    best = max(weighed, key=lambda one: one.score)
+    return tuple(replace(one, is_taken=one is best) for one in weighed)
+
+
+def tabulate_views(looked: Sequence[ViewEvidence]) -> bytes:
+    """Write views.csv: one row a view."""
+    rows: list[Sequence[str]] = [COLUMNS]
+    for one in looked:
+        figures = (one.persistence, one.stability, one.agreement, one.score)
+        said = ["" if np.isnan(figure) else f"{figure:.4f}" for figure in figures]
+        rows.append((one.name, str(one.clusters), *said, "yes" if one.is_taken else ""))
+    return format_csv(rows)
+
+
+def _look(
+    name: ViewName, source: RoundSource, *, choice: AutoOptions, seed: int
+) -> tuple[ViewEvidence, NDArray[np.int32]]:
+    from sklearn.metrics import adjusted_rand_score
+
+    from discovery.flow.space import fit_space
+
+    rows = fit_space(source.load_views(), seed=seed).rows
+    n = len(rows)
+    groups, persistence = _group(rows, choice, n, seed)
+    rng = np.random.default_rng(seed)
+    alike = []
+    for _ in range(_DRAWS):
+        kept = np.sort(rng.permutation(n)[: max(2, round(_SHARE * n))])
+        again, _ = _group(rows[kept], choice, n, seed)
+        alike.append(adjusted_rand_score(groups[kept], again))
+    clusters = int(groups.max(initial=-1)) + 1
+    stability = float(np.mean(alike))
+    return ViewEvidence(
+        name=name, clusters=clusters, persistence=persistence, stability=stability
+    ), groups
+
+
+def _group(
+    rows: NDArray[np.float32], choice: AutoOptions, n: int, seed: int
+) -> tuple[NDArray[np.int32], float]:
+    """Return groups and their mean persistence, by the default route."""
+    from discovery.flow.route import group_rows
+
+    clusterer = group_rows(rows, choice, seed=seed, of=n)
+    found = clusterer.persistence_  # None where all are tied to all
+    lasting = 0.0 if found is None else float(found.persistence)
+    return number_by_size(clusterer.labels_), lasting
+
+
+def _by_id(
+    groups: NDArray[np.int32], source: RoundSource, views: Mapping[ViewName, RoundSource]
+) -> NDArray[np.int32]:
+    """Return the groups of the images that all views have, in one order."""
+    everywhere = sorted(set.intersection(*(set(view.ids.tolist()) for view in views.values())))
+    place = {image_id: i for i, image_id in enumerate(source.ids.tolist())}
+    return groups[[place[image_id] for image_id in everywhere]]
+
+
+def _measure_agreement(labels: Sequence[NDArray[np.int32]]) -> list[float]:
+    """Return each view's mean adjusted Rand index with the others."""
+    from sklearn.metrics import adjusted_rand_score
+
+    alike = np.array([[adjusted_rand_score(one, other) for other in labels] for one in labels])
+    if len(labels) < 2:
+        return [float("nan")] * len(labels)
+    mean: list[float] = ((alike.sum(axis=1) - 1) / (len(labels) - 1)).tolist()
+    return mean
