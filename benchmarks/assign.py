@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from quality_sets import GIVEN_NORMALS, GIVEN_REFERENCES, Case, find_cases
 
-from discovery.flow.assign_images import assign_images
+from discovery.flow.assignment import assign_images
 from discovery.flow.new_images import AssignOptions
 from discovery.flow.settings import find_ties
 from discovery.flow.space import join_views

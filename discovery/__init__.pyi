@@ -34,8 +34,8 @@ from .flow import HDBSCANOptions as HDBSCANOptions
 from .flow import KMeansOptions as KMeansOptions
 from .flow import RoundOptions as RoundOptions
 from .flow import discover_types as discover_types
-from .flow.assign_images import Assigned as Assigned
-from .flow.assign_images import assign_images as assign_images
+from .flow.assignment import Assigned as Assigned
+from .flow.assignment import assign_images as assign_images
 from .flow.new_images import AssignOptions as AssignOptions
 from .flow.route import Partitioned as Partitioned
 from .flow.route import partition_vectors as partition_vectors

@@ -20,7 +20,7 @@ from embeddings.console import get_logger, run_command, say
 from embeddings.files import check_place, format_csv, write_bytes
 
 if TYPE_CHECKING:
-    from discovery.flow.assign_images import Assigned
+    from discovery.flow.assignment import Assigned
 
 _PROG = "python -m discovery.assign"
 _COLUMNS = ("image_id", "path", "label", "cluster_id", "confidence", "novelty", "verdict")
@@ -54,7 +54,7 @@ class Command:
 
 def main(command: Command) -> None:
     """Place, write and say what came of it; the last line says where it is."""
-    from discovery.flow.assign_images import assign_images
+    from discovery.flow.assignment import assign_images
 
     groups_path = command.out.with_suffix(".groups.csv")
     for path in (command.out, groups_path):

@@ -228,7 +228,7 @@ class _Round:
         )
         if self.run.is_current(REPORT, made_by):
             return
-        from discovery.flow.compose_report import compose_report
+        from discovery.flow.report import compose_report
 
         start = time.monotonic()
         with stage("report") as facts:

@@ -18,7 +18,7 @@ from discovery.flow import (
     RoundOptions,
     discover_types,
 )
-from discovery.flow.assign_images import assign_images
+from discovery.flow.assignment import assign_images
 from discovery.flow.new_images import AssignOptions
 from discovery.runs import open_run
 from embeddings.errors import InputError, OptionError, RunError, StoreError, StoreSpecError

@@ -10,7 +10,7 @@ from PIL import Image
 pytest.importorskip("torch")
 
 from discovery.flow import RoundOptions, discover_types
-from discovery.flow.assign_images import assign_images
+from discovery.flow.assignment import assign_images
 from discovery.flow.new_images import AssignOptions
 from discovery.flow.view_selection import ViewEvidence, read_taken, tabulate_views
 from discovery.runs import open_run
