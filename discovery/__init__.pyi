@@ -24,7 +24,7 @@ from .classifier.taxonomy import Taxonomy as Taxonomy
 from .classifier.taxonomy import make_default_taxonomy as make_default_taxonomy
 from .classifier.train import train_classifier as train_classifier
 from .detector.count import count_defects as count_defects
-from .detector.learn import learn_boxes as learn_boxes
+from .detector.train import learn_boxes as learn_boxes
 from .detector.model import load_detector as load_detector
 from .detector.model import save_detector as save_detector
 from .flow import AgglomerativeOptions as AgglomerativeOptions

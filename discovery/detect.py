@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from discovery.detector.options import CountOptions, EvaluateOptions, TrainOptions
+from discovery.detector.options import (
+    CountOptions,
+    DetectorEvaluateOptions,
+    DetectorTrainOptions,
+)
 from embeddings.console import get_logger, run_command, say, stage, track
 from embeddings.errors import InputError
 
@@ -41,7 +45,7 @@ class Train:
     reference (or template) gives the golden image of that very picture."""
     out: Annotated[Path, tyro.conf.arg(metavar="MODEL")]
     """Folder to write the model into."""
-    training: TrainOptions = field(default_factory=TrainOptions)
+    training: DetectorTrainOptions = field(default_factory=DetectorTrainOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,7 @@ class Evaluate:
     """The truth: path,label,xmin,ymin,xmax,ymax in pixels."""
     out: Annotated[Path, tyro.conf.arg(metavar="metrics.json")]
     """File to write the scores into."""
-    scoring: EvaluateOptions = field(default_factory=EvaluateOptions)
+    scoring: DetectorEvaluateOptions = field(default_factory=DetectorEvaluateOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +96,8 @@ def main(command: Command) -> None:
 
 
 def _train(command: Train) -> None:
-    from discovery.detector.learn import learn_boxes
     from discovery.detector.model import save_detector
+    from discovery.detector.train import learn_boxes
 
     # Saved after each best epoch: a training that is stopped leaves the best one so far.
     detector, faults = learn_boxes(
@@ -105,16 +109,16 @@ def _train(command: Train) -> None:
     figures = detector.facts["held_out_figures"]
     say(
         f"held out: {figures['images']} images with {figures['boxes']} defects; AP50 "
-        f"{_tell(figures['ap50'])}, count error {figures['count_mae']:.2f} a picture at threshold "
-        f"{detector.threshold:.2f}"
+        f"{_format_figure(figures['ap50'])}, count error {figures['count_mae']:.2f} a picture at "
+        f"threshold {detector.threshold:.2f}"
     )
     say(str(command.out))
 
 
 def _count(command: Count) -> None:
     from discovery.detector.model import load_detector
+    from discovery.detector.outputs import format_boxes, format_coco, format_counts
     from discovery.detector.sources import list_places
-    from discovery.detector.write import format_boxes, format_coco, format_counts
     from embeddings.files import write_bytes
     from embeddings.resnet import choose_device
 
@@ -122,10 +126,10 @@ def _count(command: Count) -> None:
     detector = load_detector(command.model, choose_device(options.device))
     labels = detector.spec.labels
     listing = list_places(command.images)
-    with stage("count") as told:
+    with stage("count") as facts:
         answers, faults = _count_places(detector, listing.places, options)
         defects = sum(len(answer.boxes) for answer in answers)
-        told |= {"images": len(answers), "defects": defects}
+        facts |= {"images": len(answers), "defects": defects}
     faults = [*listing.faults, *faults]
     _report_faults(faults, command.out.with_suffix(_FAULTS))
     if not answers:
@@ -164,7 +168,7 @@ def _count_places(
 
 
 def _draw(answer: "Counted", labels: Sequence[str], folder: Path) -> None:
-    from discovery.detector.draw import draw_boxes, encode_png
+    from discovery.detector.outputs import draw_boxes, encode_png
     from embeddings.files import write_bytes
 
     if answer.view is None:
@@ -182,9 +186,9 @@ def _evaluate(command: Evaluate) -> None:
 
     options = command.scoring
     detector = load_detector(command.model, choose_device(options.device))
-    with stage("evaluate") as told:
+    with stage("evaluate") as facts:
         scores, faults = evaluate_detector(detector, command.boxes, options=options)
-        told |= {"images": scores["images"], "boxes": scores["boxes"]}
+        facts |= {"images": scores["images"], "boxes": scores["boxes"]}
     _report_faults(faults, command.out.with_suffix(_FAULTS))
     write_bytes(command.out, (json.dumps(scores, indent=2) + "\n").encode())
     for line in _format_scores(scores):
@@ -194,7 +198,7 @@ def _evaluate(command: Evaluate) -> None:
 
 def _report_faults(faults: Sequence["Unreadable"], path: Path) -> None:
     """Name what could not be read, and list it in a file; none is left of an earlier run."""
-    from discovery.detector.write import format_quarantine
+    from discovery.detector.outputs import format_quarantine
     from embeddings.files import write_bytes
 
     for fault in faults[:_MOST_FAULTS]:
@@ -210,17 +214,18 @@ def _format_scores(scores: dict[str, Any]) -> list[str]:
     by_count = scores["count_mae_by_true_count"]
     return [
         f"images, boxes   {scores['images']}, {scores['boxes']}",
-        f"AP50, AP        {_tell(scores['ap50'])}, {_tell(scores['ap'])} "
-        f"(types disregarded: AP50 {_tell(scores['ap50_any_type'])})",
+        f"AP50, AP        {_format_figure(scores['ap50'])}, {_format_figure(scores['ap'])} "
+        f"(types disregarded: AP50 {_format_figure(scores['ap50_any_type'])})",
         f"count error     {scores['count_mae']:.3f} a picture (mean |found - true|) at threshold "
         f"{scores['threshold']:.2f}; {scores['count_exact']:.1%} exactly right",
         "by true count   "
         + ", ".join(f"{name}: {held['mae']:.2f}" for name, held in by_count.items()),
-        f"at threshold    precision {_tell(scores['precision'])}, recall {_tell(scores['recall'])}",
+        f"at threshold    precision {_format_figure(scores['precision'])}, "
+        f"recall {_format_figure(scores['recall'])}",
     ]
 
 
-def _tell(value: float | None) -> str:
+def _format_figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 

@@ -1,6 +1,6 @@
 """Counting defects: Faster R-CNN trained from boxes, large pictures by tiles, its evaluation.
 
-    detector, faults = learn_boxes(Path("boxes.csv"), options=TrainOptions())  # learn.py
+    detector, faults = learn_boxes(Path("boxes.csv"), options=DetectorTrainOptions())  # train.py
     save_detector(detector, Path("model"))                                     # model.py
     for answer in count_defects(detector, list_places(Path("images")).places):  # count.py
         answer.boxes  # edges in pixels, labels, scores

@@ -1,125 +1,109 @@
-"""Read what a detector learns from: a table of boxes, and the list of all pictures.
-
-BOXES.csv has `path,label,xmin,ymin,xmax,ymax` (pixels; `page` where files have several). A picture
-that is in the list of images alone has no defect: what it shows is learnt as background. A column
-`reference` (or `template`) in either table gives the golden image of that very picture.
-"""
+"""`Boxes`, the rectangles of one picture, true or found, and the geometry of rectangles."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-import pandas as pd
-
-from discovery.detector.records import Boxes, Example, Place, Unreadable
-from discovery.detector.sources import list_places, read_references
-from embeddings.errors import TableError
-from embeddings.tables import read_boxes
-
-_EDGES = ["xmin", "ymin", "xmax", "ymax"]
-ANY_DEFECT = "defect"  # the one label of a detector that is told no types
+import numpy as np
+from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examples:
-    """What a detector learns from.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Boxes:
+    """The boxes of one picture.
 
     Attributes
     ----------
-    labels : tuple of str
-        What the positions in `Boxes.labels` mean.
-    items : tuple of Example
-        Sorted by path and page.
-    faults : tuple of Unreadable
-        What the list of images names and cannot be used.
+    edges : (k, 4) float32
+        xmin, ymin, xmax, ymax in pixels; the latter two are one past the last pixel.
+    labels : (k,) int64
+        Positions in the detector's list of labels.
+    scores : (k,) float32
+        In [0, 1]; 1 where a person drew the box.
     """
 
-    labels: tuple[str, ...]
-    items: tuple[Example, ...]
-    faults: tuple[Unreadable, ...] = ()
+    edges: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    scores: NDArray[np.float32]
 
+    def __post_init__(self) -> None:
+        k = len(self.edges)
+        if self.edges.shape != (k, 4) or self.labels.shape != (k,) or self.scores.shape != (k,):
+            raise ValueError(
+                f"{self.edges.shape} edges, {self.labels.shape} labels, {self.scores.shape} scores"
+            )
 
-def read_examples(
-    table: Path, images: Path | None = None, *, labels: Sequence[str] | None = None
-) -> Examples:
-    """Read a table of boxes into one example a picture.
-
-    Parameters
-    ----------
-    table : Path
-        BOXES.csv.
-    images : Path, optional
-        CSV with a column path, or folder, of all pictures: those without a box are negatives.
-    labels : sequence of str, optional
-        The labels to count in, such as a trained detector's; by default those of the table. With
-        `ANY_DEFECT` alone every label means it.
-
-    Raises
-    ------
-    TableError
-        A column, label or number is missing or wrong, a label is not one of `labels`, or some
-        pictures have a reference and others have none.
-    """
-    boxes, names = _read_labelled(table, labels)
-    references = read_references(table)
-    rows: dict[tuple[str, int], list[int]] = {}
-    for row, place in enumerate(zip(boxes["path"], boxes["page"], strict=True)):
-        rows.setdefault(place, []).append(row)
-    found = {place: _hold(boxes.iloc[held], names) for place, held in rows.items()}
-    faults: tuple[Unreadable, ...] = ()
-    if images is not None:
-        listing = list_places(images)
-        references |= read_references(images)
-        faults = listing.faults
-        # By the real path: a picture with boxes must not come back as one without, by a link.
-        known = {Path(path).resolve() for path, _ in found}
-        for listed in listing.places:
-            if listed.path.resolve() not in known:
-                found[str(listed.path), 0] = Boxes.make([], [])
-    items = tuple(
-        Example(
-            place=Place(path=Path(path), page=page, reference=references.get(path)),
-            boxes=found[path, page],
+    @classmethod
+    def make(cls, edges: Any, labels: Any, scores: Any = None) -> "Boxes":
+        """Hold any sequences as boxes; without scores each is 1."""
+        held = np.asarray(edges, np.float32).reshape(-1, 4)
+        given = np.ones(len(held)) if scores is None else scores
+        return cls(
+            edges=held,
+            labels=np.asarray(labels, np.int64).reshape(-1),
+            scores=np.asarray(given, np.float32).reshape(-1),
         )
-        for path, page in sorted(found)
+
+    def __len__(self) -> int:
+        return len(self.edges)
+
+    @property
+    def areas(self) -> NDArray[np.float32]:
+        """(k,) in square pixels."""
+        sides = self.edges[:, 2:] - self.edges[:, :2]
+        return np.asarray(sides[:, 0] * sides[:, 1])
+
+    @property
+    def lengths(self) -> NDArray[np.float32]:
+        """(k,) the longer side of each box in pixels: a defect's size."""
+        return np.asarray((self.edges[:, 2:] - self.edges[:, :2]).max(axis=1, initial=0))
+
+    def take(self, which: NDArray[Any]) -> "Boxes":
+        """Return some of the boxes, by position or by mask."""
+        return Boxes(edges=self.edges[which], labels=self.labels[which], scores=self.scores[which])
+
+    def transform(self, scale: tuple[float, float], shift: tuple[float, float]) -> "Boxes":
+        """Return the boxes multiplied by (x, y) and then moved by (x, y)."""
+        factors, moves = np.tile(scale, 2), np.tile(shift, 2)
+        edges = (self.edges * factors + moves).astype(np.float32)
+        return Boxes(edges=edges, labels=self.labels, scores=self.scores)
+
+
+def join_boxes(parts: Sequence[Boxes]) -> Boxes:
+    """Put boxes one after the other."""
+    return Boxes(
+        edges=np.concatenate([np.zeros((0, 4), np.float32), *(part.edges for part in parts)]),
+        labels=np.concatenate([np.zeros(0, np.int64), *(part.labels for part in parts)]),
+        scores=np.concatenate([np.zeros(0, np.float32), *(part.scores for part in parts)]),
     )
-    return Examples(labels=names, items=_check_references(items, table), faults=faults)
 
 
-def _read_labelled(
-    table: Path, labels: Sequence[str] | None
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Read the boxes and the labels to count in."""
-    boxes = read_boxes(table)
-    if "label" not in boxes:
-        raise TableError(f"{table} has no column label: expected path,label,xmin,ymin,xmax,ymax")
-    empty = boxes.index[boxes["label"].eq("")]
-    if len(empty):
-        raise TableError(
-            f"{table}: row {empty[0] + 1} ({Path(boxes['path'][empty[0]]).name}) has no label; "
-            "a picture without defects belongs into --images, without a row here"
-        )
-    if labels is not None and tuple(labels) == (ANY_DEFECT,):
-        boxes = boxes.assign(label=ANY_DEFECT)
-    names = tuple(sorted(boxes["label"].unique())) if labels is None else tuple(labels)
-    unknown = sorted(set(boxes["label"]) - set(names))
-    if unknown:
-        raise TableError(
-            f"{table} has the label {unknown[0]!r}, which the model was not taught: expected "
-            f"{', '.join(names)}"
-        )
-    return boxes, names
+def intersect_areas(edges: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the (n, m) areas that boxes (n, 4) and (m, 4) have in common."""
+    low = np.maximum(edges[:, None, :2], other[None, :, :2])
+    high = np.minimum(edges[:, None, 2:], other[None, :, 2:])
+    sides = np.clip(high - low, 0, None)  # (n, m, 2)
+    return np.asarray(sides[..., 0] * sides[..., 1], np.float32)
 
 
-def _hold(rows: pd.DataFrame, labels: tuple[str, ...]) -> Boxes:
-    return Boxes.make(rows[_EDGES].to_numpy(), [labels.index(label) for label in rows["label"]])
+def turn_boxes(boxes: Boxes, k: int, *, shape: tuple[int, ...]) -> Boxes:
+    """Turn boxes as `turn_picture(image, k)` turns a picture of that (height, width)."""
+    height, width = shape
+    xmin, ymin, xmax, ymax = boxes.edges.T
+    if k >= 4:
+        xmin, xmax = width - xmax, width - xmin
+    for _ in range(k % 4):  # a quarter anticlockwise: the right edge becomes the upper one
+        xmin, ymin, xmax, ymax = ymin, width - xmax, ymax, width - xmin
+        height, width = width, height
+    return Boxes.make(np.stack([xmin, ymin, xmax, ymax], axis=1), boxes.labels, boxes.scores)
 
 
-def _check_references(items: tuple[Example, ...], table: Path) -> tuple[Example, ...]:
-    without = [item.place.path for item in items if item.place.reference is None]
-    if 0 < len(without) < len(items):
-        raise TableError(
-            f"{table}: {len(without)} of {len(items)} pictures have no reference, the first is "
-            f"{without[0].name}: give every picture one, or leave the column out"
-        )
-    return items
+def clip_boxes(
+    boxes: Boxes, window: tuple[int, int, int, int]
+) -> tuple[Boxes, NDArray[np.float32]]:
+    """Cut boxes at x0, y0, x1, y1, in coordinates of it; also the share of each that is left."""
+    x0, y0, x1, y1 = window
+    low, high = np.array([x0, y0, x0, y0]), np.array([x1, y1, x1, y1])
+    edges = (np.clip(boxes.edges, low, high) - low).astype(np.float32)
+    cut = Boxes(edges=edges, labels=boxes.labels, scores=boxes.scores)
+    return cut, np.asarray(cut.areas / np.maximum(boxes.areas, 1e-6), np.float32)

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from discovery.detector.boxes import Boxes
 from discovery.detector.predict import Detector, find_boxes
-from discovery.detector.records import Boxes, Place, Unreadable
+from discovery.detector.records import Place, Unreadable
 from discovery.detector.views import GreyWindows, View, load_view, read_reference
 from embeddings.errors import ImageError
 from embeddings.images import Picture, fingerprint_file, image_id, read_pictures

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from discovery.detector.records import Boxes, Example, Place, Unreadable
+from discovery.detector.boxes import Boxes
+from discovery.detector.records import Example, Place, Unreadable
 from discovery.detector.views import GreyWindows, View, load_view, read_place
 from embeddings.console import track
 from embeddings.errors import ImageError, TableError

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save
 
 from discovery.detector.network import build_detector
 from discovery.detector.predict import Detector
-from discovery.detector.records import DetectorSpec
+from discovery.detector.spec import DetectorSpec
 from embeddings.errors import ModelError
 from embeddings.files import hash_file, write_bytes
 

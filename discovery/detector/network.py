@@ -18,7 +18,11 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHe
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
-from discovery.detector.records import DetectorSpec
+from discovery.detector.spec import DetectorSpec
+from embeddings.console import get_logger
+from embeddings.errors import WeightsError
+from embeddings.resnet import Weights, load_weights
+from embeddings.weights import DOWNLOAD_SECONDS, bound_sockets
 
 _GROUPS = 32  # Wu and He 2018, Group Normalization
 _TRAINED_STAGES = {"frozen-batch": 3, "group": 5}  # torchvision's default with weights; all without
@@ -32,6 +36,12 @@ _PROPOSALS = {
 }  # fmt: skip
 LOWEST_SCORE = 0.05  # below, a box is no candidate: neither kept nor scored
 _MOST_A_TILE = 300  # boxes kept of one tile
+NONE = "none"
+_NO_WEIGHTS = (
+    "WARNING: no ImageNet weights could be had (%s): the detector starts from nothing, with group "
+    "normalisation. It needs several times the training time and more pictures. Pass --weights "
+    "FILE for a ResNet-50 to start from."
+)
 
 
 class _FrozenNorm(FrozenBatchNorm2d):
@@ -98,3 +108,28 @@ def build_detector(
     )
     network.transform = _KeepSize(0, 0, _MEAN, _STD)
     return network.to(memory_format=torch.channels_last)
+
+
+def find_backbone(source: str | None) -> Weights | None:
+    """Return the weights asked for; without a wish ImageNet's, or None where they cannot be had.
+
+    Parameters
+    ----------
+    source : str or None
+        imagenet, imagenet-v1, a file, or "none" for none.
+
+    Raises
+    ------
+    WeightsError
+        The weights asked for cannot be had: they are never replaced by others.
+    """
+    if source == NONE:
+        return None
+    if source is not None:
+        return load_weights(source)
+    try:
+        with bound_sockets(DOWNLOAD_SECONDS):
+            return load_weights("imagenet")
+    except WeightsError as error:
+        get_logger().warning(_NO_WEIGHTS, error)
+        return None

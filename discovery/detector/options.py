@@ -13,7 +13,7 @@ BoxFormat = Literal["csv", "coco"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainOptions:
+class DetectorTrainOptions:
     """How a detector is trained.
 
     Attributes
@@ -126,7 +126,7 @@ class CountOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluateOptions:
+class DetectorEvaluateOptions:
     """How a model is scored.
 
     Attributes

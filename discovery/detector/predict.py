@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torchvision.models.detection import FasterRCNN
 
-from discovery.detector.records import Boxes, DetectorSpec
-from discovery.detector.samples import show_sample
-from discovery.detector.tiles import MOST_OVERLAP, OVERLAP, merge_tiles
+from discovery.detector.boxes import Boxes
+from discovery.detector.samples import prepare_sample
+from discovery.detector.spec import DetectorSpec
+from discovery.detector.tiling import MOST_OVERLAP, OVERLAP, merge_tiles
 from discovery.detector.views import View
 from embeddings.images import Region, tile_picture
 from embeddings.resnet import choose_precision
@@ -92,16 +93,16 @@ def _cut(view: View, region: Region) -> View:
 
 def _run(detector: Detector, views: list[View]) -> list[Boxes]:
     """Run the network on views of one size; the boxes come back in their pixels."""
-    shown = [show_sample(view, Boxes.make([], []), detector.spec).image for view in views]
+    images = [prepare_sample(view, Boxes.make([], []), detector.spec).image for view in views]
     detector.network.eval()
     with torch.inference_mode(), arithmetic(detector.device):
-        answers = detector.network([image.to(detector.device) for image in shown])
+        answers = detector.network([image.to(detector.device) for image in images])
     height, width = views[0].shape[1:]
-    scale = (width / shown[0].shape[2], height / shown[0].shape[1])
-    return [_hold(answer).place(scale, (0.0, 0.0)) for answer in answers]
+    scale = (width / images[0].shape[2], height / images[0].shape[1])
+    return [_read_answer(answer).transform(scale, (0.0, 0.0)) for answer in answers]
 
 
-def _hold(answer: dict[str, torch.Tensor]) -> Boxes:
+def _read_answer(answer: dict[str, torch.Tensor]) -> Boxes:
     edges, labels, scores = (
         answer[key].float().cpu().numpy() for key in ("boxes", "labels", "scores")
     )

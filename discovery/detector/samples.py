@@ -5,6 +5,7 @@
 depends on its arguments alone, so samples may be made in any order and on any thread.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,7 +15,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from discovery.classifier.augment import AugmentOptions, augment_picture, turn_picture
-from discovery.detector.records import Boxes, DetectorSpec
+from discovery.detector.boxes import Boxes, clip_boxes, turn_boxes
+from discovery.detector.spec import DetectorSpec
 from discovery.detector.views import View, rescale_view, stack_channels
 
 # Sizes stay: a small and a large particle are two types. What the boxes do not follow is off.
@@ -63,38 +65,23 @@ def make_sample(
     turned = turn_picture(cropped, k)
     kept = turn_boxes(kept, k, shape=cropped.shape[1:])
     lit = augment_picture(turned, _LIGHT, rng=rng)
-    return show_sample(lit, kept, spec)
+    return prepare_sample(lit, kept, spec)
 
 
-def show_sample(view: View, boxes: Boxes, spec: DetectorSpec) -> Sample:
+def prepare_sample(view: View, boxes: Boxes, spec: DetectorSpec) -> Sample:
     """Bring a view of at most one tile, with its boxes, to the network's pixels."""
     image = rescale_view(stack_channels(view), spec.scale)
     height, width = view.shape[1:]
     scale = (image.shape[2] / width, image.shape[1] / height)  # of whole pixels: not quite equal
-    return Sample(image=image, boxes=boxes.place(scale, (0.0, 0.0)))
+    return Sample(image=image, boxes=boxes.transform(scale, (0.0, 0.0)))
 
 
-def turn_boxes(boxes: Boxes, k: int, *, shape: tuple[int, ...]) -> Boxes:
-    """Turn boxes as `turn_picture(image, k)` turns a picture of that (height, width)."""
-    height, width = shape
-    xmin, ymin, xmax, ymax = boxes.edges.T
-    if k >= 4:
-        xmin, xmax = width - xmax, width - xmin
-    for _ in range(k % 4):  # a quarter anticlockwise: the right edge becomes the upper one
-        xmin, ymin, xmax, ymax = ymin, width - xmax, ymax, width - xmin
-        height, width = width, height
-    return Boxes.make(np.stack([xmin, ymin, xmax, ymax], axis=1), boxes.labels, boxes.scores)
-
-
-def clip_boxes(
-    boxes: Boxes, window: tuple[int, int, int, int]
-) -> tuple[Boxes, NDArray[np.float32]]:
-    """Cut boxes at x0, y0, x1, y1, in coordinates of it; also the share of each that is left."""
-    x0, y0, x1, y1 = window
-    low, high = np.array([x0, y0, x0, y0]), np.array([x1, y1, x1, y1])
-    edges = (np.clip(boxes.edges, low, high) - low).astype(np.float32)
-    cut = Boxes(edges=edges, labels=boxes.labels, scores=boxes.scores)
-    return cut, np.asarray(cut.areas / np.maximum(boxes.areas, 1e-6), np.float32)
+def list_crops(positions: NDArray[np.int64], views: Sequence[View], tile: int) -> NDArray[np.int64]:
+    """List the (picture, number) of an epoch's crops: as many of a picture as tiles fill it."""
+    areas = [views[i].shape[1] * views[i].shape[2] for i in positions]
+    counts = [max(1, round(area / tile**2)) for area in areas]
+    crops = [(i, number) for i, n in zip(positions, counts, strict=True) for number in range(n)]
+    return np.array(crops, np.int64)
 
 
 def _crop(view: View, boxes: Boxes, tile: int, *, rng: Generator) -> tuple[View, Boxes]:

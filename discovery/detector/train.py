@@ -1,263 +1,133 @@
-"""Train a detector: AdamW, warm-up and cosine, the best epoch on held-out pictures.
+"""From a table of boxes to a trained detector: all that happens before and around a training.
 
-A training is a function of its pictures, options and seed; only `max_minutes` brings the clock in:
-then the learning rate falls by the time that is gone, so that a training cut short has still
-settled.
+options = DetectorTrainOptions(images=Path("images"))
+detector, faults = learn_boxes(Path("boxes.csv"), options=options)
 """
 
-import copy
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from discovery.detector.dataset import ANY_DEFECT, Examples, read_examples
+from discovery.detector.gather import Gathered, gather_pictures
+from discovery.detector.network import find_backbone
+from discovery.detector.options import DetectorTrainOptions
+from discovery.detector.predict import Detector
+from discovery.detector.records import Unreadable
+from discovery.detector.spec import DetectorSpec, choose_spec
+from discovery.detector.training_loop import Keep, train_detector
+from discovery.detector.views import GreyWindows
+from discovery.runs import package_versions
+from embeddings.console import stage
+from embeddings.errors import InputError
+from embeddings.files import hash_file
+from embeddings.resnet import Weights, choose_device
 
-from discovery.detector.network import build_detector
-from discovery.detector.options import TrainOptions
-from discovery.detector.predict import Detector, arithmetic, find_boxes
-from discovery.detector.records import Boxes, DetectorSpec, Example
-from discovery.detector.samples import Sample, make_sample
-from discovery.detector.score import Pairs, choose_threshold, score_detections
-from discovery.detector.split import Split, list_crops, split_examples
-from discovery.detector.tiles import choose_overlap, join_boxes
-from discovery.detector.views import View
-from embeddings.console import get_logger, track
-from embeddings.errors import OptionError
-from embeddings.extract.ahead import run_ahead
-
-Keep = Callable[[Detector], None]
-
-_LR = {"frozen-batch": 2e-4, "group": 4e-4}
-# Steps that a training takes where the user does not say: with weights, AP at IoU .5 of 600
-# synthetic pictures was .98 after 640 (docs/log.md); without, the features are learned too.
-_STEPS = {"frozen-batch": 1000, "group": 2500}
-_LEAST_EPOCHS = 8
-_DECAY = 1e-4
-_WARM_UP = 0.05  # of the training: the first gradients of a new head are wild
-_MOST_GRADIENT = 10.0  # norm to which gradients are clipped
-# The first part of a training sees crops around defects, at a third of the time each: what small
-# defects look like needs no surroundings. The last part sees whole tiles, as in use.
-_SMALL_CROP, _SMALL_UNTIL = 0.6, 0.6
-_AHEAD = 2  # threads that prepare samples while the network computes
+_LEAST = 2  # pictures with boxes: one to learn from, one to judge by
 
 
-def train_detector(
-    items: Sequence[Example],
-    views: Sequence[View],
-    spec: DetectorSpec,
-    *,
-    options: TrainOptions,
-    backbone: Mapping[str, torch.Tensor] | None,
-    device: torch.device,
-    keep: Keep | None = None,
-) -> Detector:
-    """Train a detector on pictures and their boxes.
+def learn_boxes(
+    table: Path, *, options: DetectorTrainOptions, keep: Keep | None = None
+) -> tuple[Detector, tuple[Unreadable, ...]]:
+    """Read the boxes and their pictures, and train a detector on them.
 
     Parameters
     ----------
-    items : sequence of Example
-    views : sequence of (c, h, w) float32
-        The pictures of the items.
-    spec : DetectorSpec
-    options : TrainOptions
-        Epochs, time, batch size, learning rate, share held out, patience and seed are used.
-    backbone : mapping of str to tensor, optional
-        Checked weights of ResNet-50; None starts from nothing.
-    device : torch.device
+    table : Path
+        BOXES.csv.
+    options : DetectorTrainOptions
     keep : callable, optional
-        Called with the detector after each epoch that is the best so far, to save it: a training
-        of hours that is stopped is not lost.
+        Called with the detector whenever an epoch was the best so far.
 
     Returns
     -------
-    Detector
-        Of the epoch with the best held-out figures (average precision at IoU .5 less the count
-        error a defect), with the threshold at which held-out counts err least.
+    Detector, tuple of Unreadable
+        The detector, and the pictures that were left out because they cannot be read.
 
     Raises
     ------
-    OptionError
-        The loss is not finite: the learning rate is too high.
+    InputError
+        Fewer than two pictures with boxes can be read.
+    TableError, WeightsError, OptionError
+        The table, the weights or the options cannot be used.
     """
-    split = split_examples(items, options.holdout, seed=options.seed)
-    boxes = [item.boxes for item in items]
-    lengths = join_boxes([boxes[i] for i in split.learnt]).lengths
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(options.seed)
-        detector = Detector(
-            spec=spec,
-            network=build_detector(spec, backbone).to(device),
+    device = choose_device(options.device)  # what cannot be had is told before the long work
+    examples = read_examples(
+        table, options.images, labels=(ANY_DEFECT,) if options.class_agnostic else None
+    )
+    windows = GreyWindows()
+    with stage("pictures") as facts:
+        gathered = _gather(examples, windows, table)
+        facts["pictures"] = len(gathered.items)
+        facts["boxes"] = sum(len(item.boxes) for item in gathered.items)
+        facts["types"] = len(examples.labels)
+        facts["unreadable"] = len(examples.faults) + len(gathered.faults)
+    weights = find_backbone(options.weights)
+    spec = _choose(examples, gathered, weights, windows=windows, options=options)
+    described = _describe(table, weights, options)
+    with stage("training") as facts:
+        detector = train_detector(
+            gathered.items,
+            gathered.views,
+            spec,
+            options=options,
+            backbone=weights.tensors if weights else None,
             device=device,
-            threshold=0.5,
-            overlap=choose_overlap(lengths, spec.tile),
-            facts={"learnt": len(split.learnt), "held_out": len(split.held_out)},
+            keep=None if keep is None else lambda best: keep(_add_facts(best, described)),
         )
-        return _fit(detector, boxes, views, split=split, options=options, keep=keep)
+        facts["tile"], facts["size"] = spec.tile, spec.size
+        facts["best epoch"] = detector.facts["epoch"]
+    return _add_facts(detector, described), (*examples.faults, *gathered.faults)
 
 
-def _fit(
-    detector: Detector,
-    boxes: Sequence[Boxes],
-    views: Sequence[View],
-    *,
-    split: Split,
-    options: TrainOptions,
-    keep: Keep | None,
-) -> Detector:
-    crops = list_crops(split.learnt, views, detector.spec.tile)  # (n, 2)
-    pace = _Pace(detector, n=len(crops), options=options)
-    best: Detector | None = None
-    tensors: dict[str, torch.Tensor] = {}
-    for epoch in range(pace.epochs):
-        order = np.random.default_rng([options.seed, epoch]).permutation(crops)
-        crop = _SMALL_CROP if pace.share < _SMALL_UNTIL else 1.0
-        make = partial(_make, boxes, views, detector.spec, key=(options.seed, epoch), share=crop)
-        samples = run_ahead(make, order, workers=_AHEAD, ahead=4 * _AHEAD, name="samples")
-        losses = _run_epoch(pace, track(samples, total=len(order), what=f"epoch {epoch + 1}"))
-        judged = judge_detector(detector, [boxes[i] for i in split.held_out], _pick(views, split))
-        judged = replace(judged, facts=judged.facts | {"epoch": epoch + 1, "loss": losses})
-        _log_epoch(judged, pace)
-        if best is None or _rank(judged) > _rank(best):
-            best = judged
-            tensors = copy.deepcopy(detector.network.state_dict())
-            if keep is not None:
-                keep(best)
-        if pace.is_over or epoch + 1 - best.facts["epoch"] >= options.patience:
-            break
-    detector.network.load_state_dict(tensors)
-    if best is None:
-        raise ValueError("no epoch was run")
-    return best
+def _add_facts(detector: Detector, facts: Mapping[str, object]) -> Detector:
+    return replace(detector, facts={**detector.facts, **facts})
 
 
-class _Pace:
-    """The optimiser, and how far the training is: by steps, or by the clock where that is ahead."""
-
-    def __init__(self, detector: Detector, *, n: int, options: TrainOptions) -> None:
-        self.detector = detector
-        self.batch_size = options.batch_size
-        self.highest = options.lr or _LR[detector.spec.norm]
-        steps = math.ceil(n / options.batch_size)  # of one epoch
-        usual = max(_LEAST_EPOCHS, math.ceil(_STEPS[detector.spec.norm] / steps))
-        self.epochs = options.epochs or usual
-        self._steps = self.epochs * steps
-        self._seconds = options.max_minutes * 60 if options.max_minutes else math.inf
-        self.done, self._start = 0, time.monotonic()
-        trained = [p for p in detector.network.parameters() if p.requires_grad]
-        self.parameters = trained
-        self.optimizer = torch.optim.AdamW(trained, self.highest, weight_decay=_DECAY, fused=True)
-
-    @property
-    def share(self) -> float:
-        """How much of the training is done, in [0, 1]."""
-        gone = (time.monotonic() - self._start) / self._seconds
-        return min(1.0, max(self.done / self._steps, gone))
-
-    @property
-    def minutes(self) -> float:
-        """Minutes since the start."""
-        return (time.monotonic() - self._start) / 60
-
-    @property
-    def is_over(self) -> bool:
-        """Whether all steps are done, or all the time is gone."""
-        return self.share >= 1
-
-    def step(self) -> None:
-        """Set the learning rate of this step, and take it."""
-        self.done += 1
-        share = self.share
-        warm = min(1.0, share / _WARM_UP)
-        rate = self.highest * warm * 0.5 * (1 + math.cos(math.pi * share))
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        torch.nn.utils.clip_grad_norm_(self.parameters, _MOST_GRADIENT)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-
-
-def _run_epoch(pace: _Pace, samples: Iterator[Sample]) -> float:
-    """Learn from the samples until they or the time run out; returns the mean loss."""
-    losses: list[float] = []
-    batch: list[Sample] = []
-    for sample in samples:
-        batch.append(sample)
-        if len(batch) == pace.batch_size:
-            losses.append(_learn(pace, batch))
-            batch = []
-        if pace.is_over:
-            break
-    if batch and not pace.is_over:
-        losses.append(_learn(pace, batch))
-    return float(np.mean(losses)) if losses else math.nan
-
-
-def _learn(pace: _Pace, batch: Sequence[Sample]) -> float:
-    device = pace.detector.device
-    network = pace.detector.network.train()
-    images = [sample.image.to(device) for sample in batch]
-    targets = [{key: value.to(device) for key, value in sample.target.items()} for sample in batch]
-    with arithmetic(device):
-        parts: dict[str, torch.Tensor] = network(images, targets)
-    loss = torch.stack(list(parts.values())).sum()
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise OptionError(
-            f"the loss became {value} after {pace.done} steps: give a smaller --lr than "
-            f"{pace.highest:g}"
+def _gather(examples: Examples, windows: GreyWindows, table: Path) -> Gathered:
+    absent = [item.place.path for item in examples.items if not item.place.path.exists()]
+    if absent:
+        raise InputError(
+            f"{table}: {len(absent)} of {len(examples.items)} pictures do not exist, the first is "
+            f"{absent[0]}; paths are absolute or start at the table's folder"
         )
-    loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
-    pace.step()
-    return value
+    windows.fix_from([item.place for item in examples.items])
+    gathered = gather_pictures(examples.items, windows)
+    with_boxes = sum(len(item.boxes) > 0 for item in gathered.items)
+    if with_boxes < _LEAST:
+        raise InputError(
+            f"{table}: boxes in {with_boxes} readable pictures, expected {_LEAST} pictures with "
+            "boxes at least: one to learn from, one to judge by"
+        )
+    return gathered
 
 
-def _make(
-    boxes: Sequence[Boxes],
-    views: Sequence[View],
-    spec: DetectorSpec,
-    crop: NDArray[np.int64],
+def _choose(
+    examples: Examples,
+    gathered: Gathered,
+    weights: Weights | None,
     *,
-    key: tuple[int, int],
-    share: float,
-) -> Sample:
-    index, number = (int(v) for v in crop)
-    rng = np.random.default_rng([*key, index, number])
-    return make_sample(views[index], boxes[index], spec, rng=rng, share=share)
+    windows: GreyWindows,
+    options: DetectorTrainOptions,
+) -> DetectorSpec:
+    return choose_spec(
+        [item.boxes for item in gathered.items],
+        [view.shape[:0:-1] for view in gathered.views],
+        labels=examples.labels,
+        norm="group" if weights is None else "frozen-batch",
+        has_reference=gathered.items[0].place.reference is not None,
+        windows=windows.known,
+        options=options,
+    )
 
 
-def judge_detector(detector: Detector, truth: Sequence[Boxes], views: Iterator[View]) -> Detector:
-    """Return the detector with the threshold and the figures of these held-out pictures."""
-    pairs: Pairs = [
-        (boxes, find_boxes(detector, view)) for boxes, view in zip(truth, views, strict=True)
-    ]
-    threshold = choose_threshold(pairs)
-    figures: dict[str, Any] = score_detections(pairs, detector.spec.labels, threshold=threshold)
-    facts = detector.facts | {"held_out_figures": figures}
-    return replace(detector, threshold=threshold, facts=facts)
-
-
-def _pick(views: Sequence[View], split: Split) -> Iterator[View]:
-    return (views[i] for i in split.held_out)
-
-
-def _rank(judged: Detector) -> float:
-    """Average precision at IoU .5 less the count error a defect: a detector is for both."""
-    figures = judged.facts["held_out_figures"]
-    errors: float = figures["count_mae"] * figures["images"] / figures["boxes"]
-    return (figures["ap50"] or 0.0) - errors
-
-
-def _log_epoch(judged: Detector, pace: _Pace) -> None:
-    figures = judged.facts["held_out_figures"]
-    get_logger().info(
-        "epoch %d: loss %.3f, held-out AP50 %.3f, count error %.2f a picture at threshold %.2f, "
-        "%.0f %% of the training, %.1f min",
-        judged.facts["epoch"], judged.facts["loss"], figures["ap50"] or 0.0,
-        figures["count_mae"], judged.threshold, 100 * pace.share,
-        pace.minutes,
-    )  # fmt: skip
+def _describe(
+    table: Path, weights: Weights | None, options: DetectorTrainOptions
+) -> dict[str, object]:
+    given = {key: str(v) if isinstance(v, Path) else v for key, v in asdict(options).items()}
+    return {
+        "weights": {"name": weights.name, "sha256": weights.sha256} if weights else None,
+        "boxes_sha256": hash_file(table),
+        "options": given,
+        "versions": package_versions(),
+    }

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from discovery.detector.records import Place, Window
+from discovery.detector.records import Place
+from discovery.detector.spec import Window
 from embeddings.console import get_logger
 from embeddings.errors import ImageError
 from embeddings.images import Picture, fix_window, prepare_picture, read_pictures

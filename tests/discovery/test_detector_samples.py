@@ -1,4 +1,4 @@
-"""Samples: boxes follow what is done to the picture; anchors and tiles follow the boxes."""
+"""Samples: boxes follow what is done to the picture."""
 
 from dataclasses import replace
 
@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discovery.classifier.augment import turn_picture
-from discovery.detector.options import TrainOptions
-from discovery.detector.plan import choose_anchors, choose_ratios, choose_spec
-from discovery.detector.records import Boxes, DetectorSpec
-from discovery.detector.samples import clip_boxes, make_sample, show_sample, turn_boxes
+from discovery.detector.boxes import Boxes, clip_boxes, turn_boxes
+from discovery.detector.samples import list_crops, make_sample, prepare_sample
+from discovery.detector.spec import DetectorSpec
 from discovery.detector.views import GreyWindows, load_view, stack_channels
 from embeddings.errors import ImageError
 from embeddings.images import Picture
@@ -75,7 +74,7 @@ def test_a_sample_depends_on_its_arguments_alone():
 
 def test_enlarging_enlarges_the_boxes():
     boxes = Boxes.make([(8, 8, 16, 24)], [0])
-    sample = show_sample(paint(boxes, height=64, width=64), boxes, replace(SPEC, size=128))
+    sample = prepare_sample(paint(boxes, height=64, width=64), boxes, replace(SPEC, size=128))
     assert (3, 128, 128) == tuple(sample.image.shape)
     assert [[16.0, 16.0, 32.0, 48.0]] == sample.boxes.edges.tolist()
     assert [1] == sample.target["labels"].tolist()  # 0 is the background
@@ -128,33 +127,7 @@ def test_a_kind_met_first_gets_a_window_of_its_own():
     assert float(view.max() - view.min()) > 0.7  # not shown as black
 
 
-def choose(edges, sizes, **options):
-    return choose_spec(
-        [Boxes.make(edges, [0] * len(edges))], sizes, labels=["dot"], norm="group",
-        has_reference=False, windows={}, options=TrainOptions(**options),
-    )  # fmt: skip
-
-
-def test_small_defects_are_enlarged_and_large_ones_are_not():
-    small = choose([(0, 0, 6, 6)], [(256, 200)])
-    assert (256, 512, 2.0) == (small.tile, small.size, small.scale)
-    large = choose([(0, 0, 40, 40)], [(250, 200)])
-    assert (250, 250, 1.0) == (large.tile, large.size, large.scale)
-
-
-def test_large_pictures_are_seen_by_tiles():
-    assert 320 == choose([(0, 0, 40, 40)], [(4000, 3000)]).tile
-    assert 500 == choose([(0, 0, 40, 100)], [(4000, 3000)]).tile
-    assert 640 == choose([(0, 0, 40, 999)], [(4000, 3000)]).tile
-    assert 512 == choose([(0, 0, 40, 40)], [(4000, 3000)], tile=512).tile
-
-
-def test_anchors_start_at_the_small_defects_and_double():
-    assert (10.0, 20.0, 40.0, 80.0, 160.0) == choose_anchors(np.full(9, 10, np.float32))
-    assert 4.0 == choose_anchors(np.full(9, 1, np.float32))[0]
-    assert 32.0 == choose_anchors(np.full(9, 500, np.float32))[0]
-
-
-def test_long_defects_get_long_anchors():
-    assert 3 == len(choose_ratios(Boxes.make([(0, 0, 10, 10)], [0])))
-    assert 5 == len(choose_ratios(Boxes.make([(0, 0, 50, 10)], [0])))
+def test_an_epoch_sees_a_large_picture_by_as_many_crops_as_tiles_fill_it():
+    views = [np.zeros((1, 64, 64), np.float32), np.zeros((1, 128, 192), np.float32)]
+    crops = list_crops(np.array([0, 1]), views, 64)
+    assert [[0, 0], *([1, number] for number in range(6))] == crops.tolist()

@@ -13,22 +13,24 @@ from PIL import Image
 from torchvision.ops import FrozenBatchNorm2d
 
 from discovery.detect import Command, main
-from discovery.detector.boxes import read_examples
+from discovery.detector.boxes import Boxes
+from discovery.detector.dataset import read_examples, split_examples
 from discovery.detector.gather import gather_pictures
-from discovery.detector.learn import learn_boxes
 from discovery.detector.model import load_detector, save_detector
-from discovery.detector.network import build_detector
-from discovery.detector.options import CountOptions, TrainOptions
+from discovery.detector.network import build_detector, find_backbone
+from discovery.detector.options import CountOptions, DetectorTrainOptions
 from discovery.detector.predict import Detector, find_boxes
-from discovery.detector.records import Boxes, DetectorSpec, Example, Place
-from discovery.detector.split import list_crops, split_examples
-from discovery.detector.start import find_backbone
+from discovery.detector.records import Example, Place
+from discovery.detector.spec import DetectorSpec
+from discovery.detector.train import learn_boxes
 from discovery.detector.views import GreyWindows
 from embeddings.console import run_command
 from embeddings.errors import OptionError, WeightsError
 
 CPU = torch.device("cpu")
-TINY = TrainOptions(weights="none", epochs=1, batch_size=4, size=64, holdout=0.25, device="cpu")
+TINY = DetectorTrainOptions(
+    weights="none", epochs=1, batch_size=4, size=64, holdout=0.25, device="cpu"
+)
 HEADER = ("path", "label", "xmin", "ymin", "xmax", "ymax")
 
 
@@ -410,12 +412,6 @@ def test_each_side_of_the_split_has_boxes(with_boxes, without, tmp_path):
     assert sorted([*split.learnt, *split.held_out]) == list(range(len(items)))
     for side in (split.learnt, split.held_out):
         assert any(len(items[i].boxes) for i in side)
-
-
-def test_an_epoch_sees_a_large_picture_by_as_many_crops_as_tiles_fill_it():
-    views = [np.zeros((1, 64, 64), np.float32), np.zeros((1, 128, 192), np.float32)]
-    crops = list_crops(np.array([0, 1]), views, 64)
-    assert [[0, 0], *([1, number] for number in range(6))] == crops.tolist()
 
 
 @pytest.fixture

@@ -1,18 +1,23 @@
-"""Choose what the boxes of a training decide: tile, scale, anchors.
+"""`DetectorSpec`: what a detector looks for, how it is built and what it is shown; and its choice.
 
 `choose_spec` looks at the sizes of pictures and boxes only. The rules are simple on purpose: a
 detector learns what its anchors miss by a factor of two, not by a factor of ten.
 """
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.detector.options import TrainOptions
-from discovery.detector.records import LEVELS, Boxes, DetectorSpec, Norm, Window
-from discovery.detector.tiles import join_boxes
+from discovery.detector.boxes import Boxes, join_boxes
+from discovery.detector.options import DetectorTrainOptions
 
+Norm = Literal["frozen-batch", "group"]
+Window = tuple[float, float]
+LEVELS = 5  # of the feature pyramid: strides 4, 8, 16, 32, 64
 _TILES = (320, 640)  # pixels: a CPU computes 6 of the smaller in a second, and learns from 1.5
 _ROOM = 5.0  # times the length that 95 % of the defects stay below: most are whole in a tile
 _LEAST_SIDE = 12.0  # network pixels: 3 cells of the finest level for the median defect
@@ -24,6 +29,60 @@ _LONG_RATIOS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _LONG = 3.0  # a tenth of the boxes longer than this many times their width: long anchors too
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorSpec:
+    """What a detector looks for, how it is built and what it is shown.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        Defect types, sorted; position 0 is the network's class 1, as 0 is the background.
+    norm : {"frozen-batch", "group"}
+        Normalisation of the backbone: "frozen-batch" for pretrained weights, "group" without.
+    anchors : tuple of float
+        Side of the anchor boxes on each of the 5 levels of the pyramid, in network pixels.
+    ratios : tuple of float
+        Height over width of the anchor boxes.
+    tile : int
+        Side in picture pixels of what the network sees at once; a smaller picture is seen whole.
+    size : int
+        Side of a tile in network pixels: pictures are resized by size / tile.
+    has_reference : bool
+        The network sees the picture, its golden reference and the difference of both.
+    windows : mapping of kind to (low, high)
+        Grey levels shown as 0 and 1.
+    """
+
+    labels: tuple[str, ...]
+    norm: Norm
+    anchors: tuple[float, ...]
+    ratios: tuple[float, ...]
+    tile: int
+    size: int
+    has_reference: bool = False
+    windows: Mapping[str, Window] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.labels or len(set(self.labels)) != len(self.labels) or "" in self.labels:
+            raise ValueError(f"labels {self.labels}: expected one or more, each once, none empty")
+        if self.norm not in ("frozen-batch", "group"):
+            raise ValueError(f"norm {self.norm!r}: expected frozen-batch or group")
+        if len(self.anchors) != LEVELS or not self.ratios:
+            raise ValueError(f"{len(self.anchors)} anchors, {len(self.ratios)} ratios")
+        if not all(v > 0 and math.isfinite(v) for v in (*self.anchors, *self.ratios)):
+            raise ValueError(f"anchors {self.anchors}, ratios {self.ratios}: expected above 0")
+        if self.tile < 1 or self.size < 1:
+            raise ValueError(f"tile {self.tile}, size {self.size}: expected 1 or more")
+        for kind, (low, high) in self.windows.items():
+            if not low < high:
+                raise ValueError(f"window of {kind} is {low} to {high}: expected low below high")
+
+    @property
+    def scale(self) -> float:
+        """Network pixels a picture pixel."""
+        return self.size / self.tile
+
+
 def choose_spec(
     boxes: Sequence[Boxes],
     sizes: Sequence[tuple[int, int]],
@@ -32,7 +91,7 @@ def choose_spec(
     norm: Norm,
     has_reference: bool,
     windows: Mapping[str, Window],
-    options: TrainOptions,
+    options: DetectorTrainOptions,
 ) -> DetectorSpec:
     """Choose the spec of a detector for these boxes.
 
@@ -44,7 +103,7 @@ def choose_spec(
         Width and height of each picture.
     labels, norm, has_reference, windows
         As in `DetectorSpec`.
-    options : TrainOptions
+    options : DetectorTrainOptions
         `tile` and `size` are taken where they are given.
     """
     everything = join_boxes(boxes)

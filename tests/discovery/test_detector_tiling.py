@@ -5,13 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discovery.detector.records import Boxes
-from discovery.detector.tiles import (
-    choose_overlap,
-    join_boxes,
-    measure_overlaps,
-    merge_tiles,
-)
+from discovery.detector.boxes import Boxes, intersect_areas, join_boxes
+from discovery.detector.tiling import choose_overlap, merge_tiles
 from embeddings.images import Region, tile_picture
 
 TILE, OVERLAP = 100, 0.25
@@ -127,7 +122,7 @@ def test_the_overlap_grows_with_the_defects(lengths, expected):
 
 def test_areas_in_common():
     one, other = boxes_of((0, 0, 10, 10)), boxes_of((5, 5, 15, 15), (10, 0, 20, 10))
-    assert [[25.0, 0.0]] == measure_overlaps(one.edges, other.edges).tolist()
+    assert [[25.0, 0.0]] == intersect_areas(one.edges, other.edges).tolist()
 
 
 def test_joining_nothing_is_nothing():

@@ -1,14 +1,12 @@
 """Scores against cases counted by hand."""
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from discovery.detector.records import Boxes
-from discovery.detector.score import (
-    choose_threshold,
-    count_hits,
-    measure_precision,
-    score_detections,
-)
+from discovery.detector.boxes import Boxes, intersect_areas
+from discovery.detector.evaluate import choose_threshold, match_boxes, score_detections
 
 NOTHING = Boxes.make([], [])
 SQUARE = (10, 10, 30, 30)
@@ -18,6 +16,12 @@ FAR = (60, 60, 90, 90)
 
 def boxes_of(*edges, labels=None, scores=None):
     return Boxes.make(edges, [0] * len(edges) if labels is None else labels, scores)
+
+
+def score_precision(truth, found, labels):
+    """Return average precision over IoU .5 to .95, at .5, and at .5 of each label."""
+    scores = score_detections([(truth, found)], labels, threshold=0.5)
+    return scores["ap"], scores["ap50"], scores["ap50_by_label"]
 
 
 def test_perfect_boxes_score_one():
@@ -41,27 +45,27 @@ def test_the_wrong_type_is_a_miss_but_for_the_score_without_types():
 def test_a_false_alarm_above_the_hit_halves_the_precision():
     # Precision 1/2 at recall 1: AP is .5 at each of the 101 points.
     found = boxes_of(FAR, SQUARE, scores=[0.9, 0.8])
-    ap, ap50, _ = measure_precision([(boxes_of(SQUARE), found)], ["a"])
+    ap, ap50, _ = score_precision(boxes_of(SQUARE), found, ["a"])
     assert (0.5, 0.5) == pytest.approx((ap, ap50))
 
 
 def test_half_of_the_defects_found():
     # Recall reaches .5: 51 of the 101 recall points have precision 1.
     truth = boxes_of(SQUARE, FAR)
-    _, ap50, _ = measure_precision([(truth, boxes_of(SQUARE, scores=[0.9]))], ["a"])
+    _, ap50, _ = score_precision(truth, boxes_of(SQUARE, scores=[0.9]), ["a"])
     assert 51 / 101 == pytest.approx(ap50)
 
 
 def test_a_loose_box_counts_at_50_and_not_at_95():
     found = boxes_of((10, 10, 30, 25), scores=[0.9])  # IoU .75: .5 to .75 of ten thresholds
-    ap, ap50, _ = measure_precision([(boxes_of(SQUARE), found)], ["a"])
+    ap, ap50, _ = score_precision(boxes_of(SQUARE), found, ["a"])
     assert (0.6, 1.0) == pytest.approx((ap, ap50))
 
 
 def test_without_truth_or_without_detections():
-    assert (None, None, {"a": None}) == measure_precision([(NOTHING, boxes_of(SQUARE))], ["a"])
-    assert (0.0, 0.0, {"a": 0.0, "b": None}) == measure_precision(
-        [(boxes_of(SQUARE), NOTHING)], ["a", "b"]
+    assert (None, None, {"a": None}) == score_precision(NOTHING, boxes_of(SQUARE), ["a"])
+    assert (0.0, 0.0, {"a": 0.0, "b": None}) == score_precision(
+        boxes_of(SQUARE), NOTHING, ["a", "b"]
     )
 
 
@@ -83,11 +87,47 @@ def test_count_errors_are_of_the_total_and_by_type():
     assert (2 / 3, 2 / 3) == pytest.approx((scores["precision"], scores["recall"]))
 
 
+def count_hits(truth, found):
+    return len(match_boxes([(truth, found)], 1).hit_scores)
+
+
 def test_each_defect_is_hit_once():
     twice = boxes_of(SQUARE, SQUARE, scores=[0.9, 0.8])
     assert 1 == count_hits(boxes_of(SQUARE), twice)
     assert 0 == count_hits(boxes_of(SQUARE), boxes_of(ASIDE))
     assert 0 == count_hits(NOTHING, twice)
+
+
+def count_hits_greedily(truth, found):
+    """By score, each detection takes the best free box of its label with IoU of .5 or more."""
+    common = intersect_areas(found.edges, truth.edges)
+    overlaps = common / (found.areas[:, None] + truth.areas[None] - common)
+    overlaps[found.labels[:, None] != truth.labels[None]] = 0
+    hits = 0
+    for row in np.argsort(-found.scores, kind="stable"):
+        if len(truth) and overlaps[row].max() >= 0.5:
+            overlaps[:, overlaps[row].argmax()] = 0
+            hits += 1
+    return hits
+
+
+@st.composite
+def crowded_boxes(draw):
+    n = draw(st.integers(0, 8))
+    corners = draw(st.lists(st.tuples(*[st.integers(0, 12)] * 2), min_size=n, max_size=n))
+    sides = draw(st.lists(st.tuples(*[st.integers(4, 9)] * 2), min_size=n, max_size=n))
+    edges = [(x, y, x + w, y + h) for (x, y), (w, h) in zip(corners, sides, strict=True)]
+    labels = draw(st.lists(st.integers(0, 1), min_size=n, max_size=n))
+    scores = draw(st.permutations(np.linspace(0.1, 0.9, 8).tolist()))[:n]
+    return Boxes.make(edges, labels, scores)
+
+
+@settings(deadline=None)
+@given(crowded_boxes(), crowded_boxes(), st.sampled_from([0.05, 0.3, 0.65]))
+def test_hits_at_a_threshold_are_those_of_the_boxes_that_reach_it(truth, found, threshold):
+    expected = count_hits_greedily(truth, found.take(found.scores >= threshold))
+    scores = score_detections([(truth, found)], ["a", "b"], threshold=threshold)
+    assert (expected / len(truth) if len(truth) else None) == scores["recall"]
 
 
 def test_the_threshold_is_where_counts_err_least():

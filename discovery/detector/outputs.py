@@ -1,18 +1,22 @@
-"""What counting writes: counts.csv, the boxes as CSV or COCO, and what could not be read.
+"""What counting writes: counts.csv, boxes as CSV or COCO, what could not be read, boxes drawn.
 
-All are formatted here and written by the front door. A size is the longer side of a box; in
+All is formatted here and written by the command. A size is the longer side of a box; in
 micrometres where the pixel size is known, empty where it is not.
 """
 
+import io
 import json
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from PIL import Image, ImageDraw
 
+from discovery.detector.boxes import Boxes
 from discovery.detector.count import Counted
 from discovery.detector.records import Unreadable
+from discovery.detector.views import View
 from embeddings.files import format_csv
 
 _BOX_COLUMNS = (
@@ -20,6 +24,9 @@ _BOX_COLUMNS = (
     "width_px", "height_px", "width_um", "height_um", "size_um",
 )  # fmt: skip
 _SIZE_COLUMNS = ("size_median_px", "size_max_px", "size_median_um", "size_max_um")
+# Okabe and Ito's palette without black: told apart by colour-blind eyes too.
+_COLOURS: Final = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+_LEAST_SIDE = 512  # smaller pictures are enlarged, so that words beside a box can be read
 
 
 def format_counts(answers: Sequence[Counted], labels: Sequence[str]) -> bytes:
@@ -37,8 +44,8 @@ def _count_row(answer: Counted, n_labels: int) -> list[str]:
         str(answer.path),
         str(len(answer.boxes)),
         *map(str, by_label),
-        *map(_tell, sizes),
-        *(_tell(size * answer.um_per_pixel, digits=4) for size in sizes),
+        *map(_format_number, sizes),
+        *(_format_number(size * answer.um_per_pixel, digits=4) for size in sizes),
     ]
 
 
@@ -59,10 +66,10 @@ def _box_rows(answer: Counted, labels: Sequence[str]) -> Iterator[list[str]]:
             str(answer.page),
             labels[label],
             f"{score:.4f}",
-            *(_tell(float(edge)) for edge in edges),
-            _tell(width),
-            _tell(height),
-            *(_tell(side, digits=4) for side in in_um),
+            *(_format_number(float(edge)) for edge in edges),
+            _format_number(width),
+            _format_number(height),
+            *(_format_number(side, digits=4) for side in in_um),
         ]
 
 
@@ -104,5 +111,43 @@ def format_quarantine(faults: Sequence[Unreadable]) -> bytes:
     return format_csv([("path", "reason"), *((str(fault.path), fault.reason) for fault in faults)])
 
 
-def _tell(value: float, *, digits: int = 2) -> str:
+def draw_boxes(view: View, boxes: Boxes, labels: Sequence[str]) -> Image.Image:
+    """Draw each box with its type and score; a colour a type.
+
+    Parameters
+    ----------
+    view : (c, h, w) float32
+        In [0, 1]; of two channels (picture and reference) the first is shown.
+    boxes : Boxes
+        In the view's pixels.
+    labels : sequence of str
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGB; pictures below 512 pixels are enlarged by a whole factor.
+    """
+    shown = view if len(view) == 3 else view[:1]
+    levels = np.rint(np.broadcast_to(shown, (3, *view.shape[1:])) * 255).astype(np.uint8)
+    image = Image.fromarray(np.ascontiguousarray(levels.transpose(1, 2, 0)))
+    factor = max(1, -(-_LEAST_SIDE // max(image.size)))
+    image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    pen = ImageDraw.Draw(image)
+    for edges, label, score in zip(boxes.edges, boxes.labels, boxes.scores, strict=True):
+        colour = _COLOURS[int(label) % len(_COLOURS)]
+        corners = [float(edge) * factor for edge in edges]
+        pen.rectangle(corners, outline=colour, width=2)
+        words = f"{labels[label].rpartition('/')[2]} {score:.2f}"
+        pen.text((corners[0] + 1, max(0.0, corners[1] - 12)), words, fill=colour)
+    return image
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """Return the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _format_number(value: float, *, digits: int = 2) -> str:
     return "" if math.isnan(value) else f"{value:.{digits}f}"

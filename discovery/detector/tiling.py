@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from discovery.detector.records import Boxes
+from discovery.detector.boxes import Boxes, intersect_areas, join_boxes
 from embeddings.images import Region
 
 OVERLAP = 0.25  # of a tile's side, or more where defects are larger (`choose_overlap`)
@@ -59,7 +61,7 @@ def merge_tiles(
     Boxes
         In the picture's pixels, highest score first.
     """
-    moved = [boxes.place((1, 1), (tile.x0, tile.y0)) for tile, boxes in found]
+    moved = [boxes.transform((1, 1), (tile.x0, tile.y0)) for tile, boxes in found]
     cut = [_find_cut(boxes, tile, size) for boxes, (tile, _) in zip(moved, found, strict=True)]
     tiles = np.repeat(np.arange(len(found)), [len(boxes) for boxes in moved])  # (k,)
     everything = join_boxes(moved)
@@ -70,23 +72,6 @@ def merge_tiles(
     kept = _suppress(everything, is_cut, tiles, iou=iou)
     united = _unite_pieces(everything.take(kept), is_cut[kept], tiles[kept])
     return united.take(np.argsort(-united.scores, kind="stable"))
-
-
-def join_boxes(parts: Sequence[Boxes]) -> Boxes:
-    """Put boxes one after the other."""
-    return Boxes(
-        edges=np.concatenate([np.zeros((0, 4), np.float32), *(part.edges for part in parts)]),
-        labels=np.concatenate([np.zeros(0, np.int64), *(part.labels for part in parts)]),
-        scores=np.concatenate([np.zeros(0, np.float32), *(part.scores for part in parts)]),
-    )
-
-
-def measure_overlaps(edges: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the (n, m) areas that boxes (n, 4) and (m, 4) have in common."""
-    low = np.maximum(edges[:, None, :2], other[None, :, :2])
-    high = np.minimum(edges[:, None, 2:], other[None, :, 2:])
-    sides = np.clip(high - low, 0, None)  # (n, m, 2)
-    return np.asarray(sides[..., 0] * sides[..., 1], np.float32)
 
 
 def _find_cut(boxes: Boxes, tile: Region, size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -110,7 +95,7 @@ def _suppress(
     for i in range(len(boxes)):
         if not kept[i]:
             continue
-        common = measure_overlaps(boxes.edges[i : i + 1], boxes.edges[i + 1 :])[0]  # (k - i - 1,)
+        common = intersect_areas(boxes.edges[i : i + 1], boxes.edges[i + 1 :])[0]  # (k - i - 1,)
         rest = areas[i + 1 :]
         alike = boxes.labels[i + 1 :] == boxes.labels[i]
         cut = is_cut[i + 1 :] & (tiles[i + 1 :] != tiles[i])
@@ -126,25 +111,28 @@ def _suppress(
 
 def _unite_pieces(boxes: Boxes, is_cut: NDArray[np.bool_], tiles: NDArray[np.int64]) -> Boxes:
     """Unite cut boxes of one type from different tiles that overlap as pieces of one defect do."""
-    edges, scores = boxes.edges.copy(), boxes.scores.copy()
-    groups = np.arange(len(boxes))
     pieces = np.flatnonzero(is_cut)
-    for at, i in enumerate(pieces):
-        for j in pieces[at + 1 :]:
-            apart = tiles[i] != tiles[j] and boxes.labels[i] == boxes.labels[j]
-            if apart and _are_joined(boxes.edges[i], boxes.edges[j]):
-                groups[groups == groups[j]] = groups[i]
-    firsts = np.unique(groups)
-    for first in firsts:
-        members = groups == first
-        edges[first, :2] = boxes.edges[members, :2].min(axis=0)
-        edges[first, 2:] = boxes.edges[members, 2:].max(axis=0)
-        scores[first] = boxes.scores[members].max()
-    return Boxes(edges=edges, labels=boxes.labels, scores=scores).take(firsts)
+    links = [np.zeros((0, 2), np.int64)]
+    for at, i in enumerate(pieces[:-1]):  # one row at a time: O(k) memory, of thousands of pieces
+        rest = pieces[at + 1 :]
+        alike = (tiles[rest] != tiles[i]) & (boxes.labels[rest] == boxes.labels[i])
+        joined = rest[alike & _are_joined(boxes.edges[i], boxes.edges[rest])]
+        links.append(np.stack([np.full(len(joined), i), joined], axis=1))
+    rows, columns = np.concatenate(links).T
+    k = len(boxes)
+    graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(k, k))
+    # Pieces of a chain need not touch each other: a scratch over five tiles is one defect.
+    _, groups = connected_components(graph, directed=False)  # (k,)
+    _, firsts = np.unique(groups, return_index=True)
+    edges, scores = boxes.edges[firsts], boxes.scores[firsts]
+    np.minimum.at(edges[:, :2], groups, boxes.edges[:, :2])
+    np.maximum.at(edges[:, 2:], groups, boxes.edges[:, 2:])
+    np.maximum.at(scores, groups, boxes.scores)
+    return Boxes(edges=edges, labels=boxes.labels[firsts], scores=scores)
 
 
-def _are_joined(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
-    """Whether two pieces overlap in both directions, and in one along most of the shorter."""
-    common = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])  # (x, y)
-    shorter = np.minimum(one[2:] - one[:2], other[2:] - other[:2])
-    return bool((common > 0).all() and (common / shorter).max() >= _JOINED)
+def _are_joined(piece: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which of (k, 4) pieces overlap one in both directions, in one along most of the shorter."""
+    common = np.minimum(piece[2:], others[:, 2:]) - np.maximum(piece[:2], others[:, :2])  # (k, 2)
+    shorter = np.minimum(piece[2:] - piece[:2], others[:, 2:] - others[:, :2])
+    return np.asarray((common > 0).all(axis=1) & (common >= _JOINED * shorter).any(axis=1))

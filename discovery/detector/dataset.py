@@ -1,0 +1,153 @@
+"""Read what a detector learns from: a table of boxes, and the list of all pictures.
+
+BOXES.csv has `path,label,xmin,ymin,xmax,ymax` (pixels; `page` where files have several). A picture
+that is in the list of images alone has no defect: what it shows is learnt as background. A column
+`reference` (or `template`) in either table gives the golden image of that very picture.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from discovery.detector.boxes import Boxes
+from discovery.detector.records import Example, Place, Unreadable
+from discovery.detector.sources import list_places, read_references
+from embeddings.errors import TableError
+from embeddings.tables import read_boxes
+
+_EDGES = ["xmin", "ymin", "xmax", "ymax"]
+ANY_DEFECT = "defect"  # the one label of a detector that is told no types
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """What a detector learns from.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        What the positions in `Boxes.labels` mean.
+    items : tuple of Example
+        Sorted by path and page.
+    faults : tuple of Unreadable
+        What the list of images names and cannot be used.
+    """
+
+    labels: tuple[str, ...]
+    items: tuple[Example, ...]
+    faults: tuple[Unreadable, ...] = ()
+
+
+def read_examples(
+    table: Path, images: Path | None = None, *, labels: Sequence[str] | None = None
+) -> Examples:
+    """Read a table of boxes into one example a picture.
+
+    Parameters
+    ----------
+    table : Path
+        BOXES.csv.
+    images : Path, optional
+        CSV with a column path, or folder, of all pictures: those without a box are negatives.
+    labels : sequence of str, optional
+        The labels to count in, such as a trained detector's; by default those of the table. With
+        `ANY_DEFECT` alone every label means it.
+
+    Raises
+    ------
+    TableError
+        A column, label or number is missing or wrong, a label is not one of `labels`, or some
+        pictures have a reference and others have none.
+    """
+    boxes, names = _read_labelled(table, labels)
+    references = read_references(table)
+    rows: dict[tuple[str, int], list[int]] = {}
+    for row, place in enumerate(zip(boxes["path"], boxes["page"], strict=True)):
+        rows.setdefault(place, []).append(row)
+    found = {place: _make_boxes(boxes.iloc[held], names) for place, held in rows.items()}
+    faults: tuple[Unreadable, ...] = ()
+    if images is not None:
+        listing = list_places(images)
+        references |= read_references(images)
+        faults = listing.faults
+        # By the real path: a picture with boxes must not come back as one without, by a link.
+        known = {Path(path).resolve() for path, _ in found}
+        for listed in listing.places:
+            if listed.path.resolve() not in known:
+                found[str(listed.path), 0] = Boxes.make([], [])
+    items = tuple(
+        Example(
+            place=Place(path=Path(path), page=page, reference=references.get(path)),
+            boxes=found[path, page],
+        )
+        for path, page in sorted(found)
+    )
+    return Examples(labels=names, items=_check_references(items, table), faults=faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Split:
+    """Positions of the pictures learnt from, and of those held out."""
+
+    learnt: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+
+def split_examples(items: Sequence[Example], share: float, *, seed: int) -> Split:
+    """Hold out a share of the pictures: the same share of those with boxes and of those without.
+
+    Each side gets at least one picture with boxes.
+    """
+    rng = np.random.default_rng([seed, len(items)])
+    has_boxes = np.array([len(item.boxes) > 0 for item in items])
+    held: list[NDArray[np.int64]] = []
+    for group in (np.flatnonzero(has_boxes), np.flatnonzero(~has_boxes)):
+        n = round(share * len(group))
+        if len(group) and has_boxes[group[0]]:
+            n = min(max(n, 1), len(group) - 1)
+        held.append(rng.permutation(group)[:n])
+    held_out = np.sort(np.concatenate(held))
+    return Split(learnt=np.setdiff1d(np.arange(len(items)), held_out), held_out=held_out)
+
+
+def _read_labelled(
+    table: Path, labels: Sequence[str] | None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Read the boxes and the labels to count in."""
+    boxes = read_boxes(table)
+    if "label" not in boxes:
+        raise TableError(f"{table} has no column label: expected path,label,xmin,ymin,xmax,ymax")
+    empty = boxes.index[boxes["label"].eq("")]
+    if len(empty):
+        raise TableError(
+            f"{table}: row {empty[0] + 1} ({Path(boxes['path'][empty[0]]).name}) has no label; "
+            "a picture without defects belongs into --images, without a row here"
+        )
+    if labels is not None and tuple(labels) == (ANY_DEFECT,):
+        boxes = boxes.assign(label=ANY_DEFECT)
+    names = tuple(sorted(boxes["label"].unique())) if labels is None else tuple(labels)
+    unknown = sorted(set(boxes["label"]) - set(names))
+    if unknown:
+        raise TableError(
+            f"{table} has the label {unknown[0]!r}, which the model was not taught: expected "
+            f"{', '.join(names)}"
+        )
+    return boxes, names
+
+
+def _make_boxes(rows: pd.DataFrame, labels: tuple[str, ...]) -> Boxes:
+    return Boxes.make(rows[_EDGES].to_numpy(), [labels.index(label) for label in rows["label"]])
+
+
+def _check_references(items: tuple[Example, ...], table: Path) -> tuple[Example, ...]:
+    without = [item.place.path for item in items if item.place.reference is None]
+    if 0 < len(without) < len(items):
+        raise TableError(
+            f"{table}: {len(without)} of {len(items)} pictures have no reference, the first is "
+            f"{without[0].name}: give every picture one, or leave the column out"
+        )
+    return items

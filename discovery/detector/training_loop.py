@@ -1,0 +1,251 @@
+"""Train a detector: AdamW, warm-up and cosine, the best epoch on held-out pictures.
+
+A training is a function of its pictures, options and seed; only `max_minutes` brings the clock in:
+then the learning rate falls by the time that is gone, so that a training cut short has still
+settled.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from discovery.detector.boxes import Boxes, join_boxes
+from discovery.detector.dataset import Split, split_examples
+from discovery.detector.evaluate import validate_detector
+from discovery.detector.network import build_detector
+from discovery.detector.options import DetectorTrainOptions
+from discovery.detector.predict import Detector, arithmetic
+from discovery.detector.records import Example
+from discovery.detector.samples import Sample, list_crops, make_sample
+from discovery.detector.spec import DetectorSpec
+from discovery.detector.tiling import choose_overlap
+from discovery.detector.views import View
+from embeddings.console import get_logger, track
+from embeddings.errors import OptionError
+from embeddings.extract.ahead import run_ahead
+
+Keep = Callable[[Detector], None]
+
+_LR = {"frozen-batch": 2e-4, "group": 4e-4}
+# Steps that a training takes where the user does not say: with weights, AP at IoU .5 of 600
+# synthetic pictures was .98 after 640 (docs/log.md); without, the features are learned too.
+_STEPS = {"frozen-batch": 1000, "group": 2500}
+_LEAST_EPOCHS = 8
+_DECAY = 1e-4
+_WARM_UP = 0.05  # of the training: the first gradients of a new head are wild
+_MOST_GRADIENT = 10.0  # norm to which gradients are clipped
+# The first part of a training sees crops around defects, at a third of the time each: what small
+# defects look like needs no surroundings. The last part sees whole tiles, as in use.
+_SMALL_CROP, _SMALL_UNTIL = 0.6, 0.6
+_AHEAD = 2  # threads that prepare samples while the network computes
+
+
+def train_detector(
+    items: Sequence[Example],
+    views: Sequence[View],
+    spec: DetectorSpec,
+    *,
+    options: DetectorTrainOptions,
+    backbone: Mapping[str, torch.Tensor] | None,
+    device: torch.device,
+    keep: Keep | None = None,
+) -> Detector:
+    """Train a detector on pictures and their boxes.
+
+    Parameters
+    ----------
+    items : sequence of Example
+    views : sequence of (c, h, w) float32
+        The pictures of the items.
+    spec : DetectorSpec
+    options : TrainOptions
+        Epochs, time, batch size, learning rate, share held out, patience and seed are used.
+    backbone : mapping of str to tensor, optional
+        Checked weights of ResNet-50; None starts from nothing.
+    device : torch.device
+    keep : callable, optional
+        Called with the detector after each epoch that is the best so far, to save it: a training
+        of hours that is stopped is not lost.
+
+    Returns
+    -------
+    Detector
+        Of the epoch with the best held-out figures (average precision at IoU .5 less the count
+        error a defect), with the threshold at which held-out counts err least.
+
+    Raises
+    ------
+    OptionError
+        The loss is not finite: the learning rate is too high.
+    """
+    split = split_examples(items, options.holdout, seed=options.seed)
+    boxes = [item.boxes for item in items]
+    lengths = join_boxes([boxes[i] for i in split.learnt]).lengths
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(options.seed)
+        detector = Detector(
+            spec=spec,
+            network=build_detector(spec, backbone).to(device),
+            device=device,
+            threshold=0.5,
+            overlap=choose_overlap(lengths, spec.tile),
+            facts={"learnt": len(split.learnt), "held_out": len(split.held_out)},
+        )
+        return _fit(detector, boxes, views, split=split, options=options, keep=keep)
+
+
+def _fit(
+    detector: Detector,
+    boxes: Sequence[Boxes],
+    views: Sequence[View],
+    *,
+    split: Split,
+    options: DetectorTrainOptions,
+    keep: Keep | None,
+) -> Detector:
+    crops = list_crops(split.learnt, views, detector.spec.tile)  # (n, 2)
+    schedule = _Schedule(detector, n=len(crops), options=options)
+    best: Detector | None = None
+    tensors: dict[str, torch.Tensor] = {}
+    for epoch in range(schedule.epochs):
+        order = np.random.default_rng([options.seed, epoch]).permutation(crops)
+        crop = _SMALL_CROP if schedule.share < _SMALL_UNTIL else 1.0
+        make = partial(_make, boxes, views, detector.spec, key=(options.seed, epoch), share=crop)
+        samples = run_ahead(make, order, workers=_AHEAD, ahead=4 * _AHEAD, name="samples")
+        loss = _run_epoch(schedule, track(samples, total=len(order), what=f"epoch {epoch + 1}"))
+        validated = validate_detector(
+            detector, [boxes[i] for i in split.held_out], [views[i] for i in split.held_out]
+        )
+        validated = replace(validated, facts=validated.facts | {"epoch": epoch + 1, "loss": loss})
+        _log_epoch(validated, schedule)
+        if best is None or _rank(validated) > _rank(best):
+            best = validated
+            tensors = copy.deepcopy(detector.network.state_dict())
+            if keep is not None:
+                keep(best)
+        if schedule.is_over or epoch + 1 - best.facts["epoch"] >= options.patience:
+            break
+    detector.network.load_state_dict(tensors)
+    if best is None:
+        raise ValueError("no epoch was run")
+    return best
+
+
+class _Schedule:
+    """The optimiser, and how far the training is: by steps, or by the clock where that is ahead."""
+
+    def __init__(self, detector: Detector, *, n: int, options: DetectorTrainOptions) -> None:
+        self.detector = detector
+        self.batch_size = options.batch_size
+        self.highest = options.lr or _LR[detector.spec.norm]
+        steps = math.ceil(n / options.batch_size)  # of one epoch
+        usual = max(_LEAST_EPOCHS, math.ceil(_STEPS[detector.spec.norm] / steps))
+        self.epochs = options.epochs or usual
+        self._steps = self.epochs * steps
+        self._seconds = options.max_minutes * 60 if options.max_minutes else math.inf
+        self.done, self._start = 0, time.monotonic()
+        trained = [p for p in detector.network.parameters() if p.requires_grad]
+        self.parameters = trained
+        self.optimizer = torch.optim.AdamW(trained, self.highest, weight_decay=_DECAY, fused=True)
+
+    @property
+    def share(self) -> float:
+        """How much of the training is done, in [0, 1]."""
+        gone = (time.monotonic() - self._start) / self._seconds
+        return min(1.0, max(self.done / self._steps, gone))
+
+    @property
+    def minutes(self) -> float:
+        """Minutes since the start."""
+        return (time.monotonic() - self._start) / 60
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all steps are done, or all the time is gone."""
+        return self.share >= 1
+
+    def step(self) -> None:
+        """Set the learning rate of this step, and take it."""
+        self.done += 1
+        share = self.share
+        warm = min(1.0, share / _WARM_UP)
+        rate = self.highest * warm * 0.5 * (1 + math.cos(math.pi * share))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        torch.nn.utils.clip_grad_norm_(self.parameters, _MOST_GRADIENT)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+
+def _run_epoch(schedule: _Schedule, samples: Iterator[Sample]) -> float:
+    """Learn from the samples until they or the time run out; returns the mean loss."""
+    losses: list[float] = []
+    batch: list[Sample] = []
+    for sample in samples:
+        batch.append(sample)
+        if len(batch) == schedule.batch_size:
+            losses.append(_learn(schedule, batch))
+            batch = []
+        if schedule.is_over:
+            break
+    if batch and not schedule.is_over:
+        losses.append(_learn(schedule, batch))
+    return float(np.mean(losses)) if losses else math.nan
+
+
+def _learn(schedule: _Schedule, batch: Sequence[Sample]) -> float:
+    device = schedule.detector.device
+    network = schedule.detector.network.train()
+    images = [sample.image.to(device) for sample in batch]
+    targets = [{key: value.to(device) for key, value in sample.target.items()} for sample in batch]
+    with arithmetic(device):
+        parts: dict[str, torch.Tensor] = network(images, targets)
+    loss = torch.stack(list(parts.values())).sum()
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise OptionError(
+            f"the loss became {value} after {schedule.done} steps: give a smaller --lr than "
+            f"{schedule.highest:g}"
+        )
+    loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
+    schedule.step()
+    return value
+
+
+def _make(
+    boxes: Sequence[Boxes],
+    views: Sequence[View],
+    spec: DetectorSpec,
+    crop: NDArray[np.int64],
+    *,
+    key: tuple[int, int],
+    share: float,
+) -> Sample:
+    index, number = (int(v) for v in crop)
+    rng = np.random.default_rng([*key, index, number])
+    return make_sample(views[index], boxes[index], spec, rng=rng, share=share)
+
+
+def _rank(validated: Detector) -> float:
+    """Average precision at IoU .5 less the count error a defect: a detector is for both."""
+    figures = validated.facts["held_out_figures"]
+    errors: float = figures["count_mae"] * figures["images"] / figures["boxes"]
+    return (figures["ap50"] or 0.0) - errors
+
+
+def _log_epoch(validated: Detector, schedule: _Schedule) -> None:
+    figures = validated.facts["held_out_figures"]
+    get_logger().info(
+        "epoch %d: loss %.3f, held-out AP50 %.3f, count error %.2f a picture at threshold %.2f, "
+        "%.0f %% of the training, %.1f min",
+        validated.facts["epoch"], validated.facts["loss"], figures["ap50"] or 0.0,
+        figures["count_mae"], validated.threshold, 100 * schedule.share,
+        schedule.minutes,
+    )  # fmt: skip
