@@ -24,9 +24,9 @@ from .classifier.taxonomy import Taxonomy as Taxonomy
 from .classifier.taxonomy import make_default_taxonomy as make_default_taxonomy
 from .classifier.train import train_classifier as train_classifier
 from .detector.count import count_defects as count_defects
-from .detector.train import learn_boxes as learn_boxes
 from .detector.model import load_detector as load_detector
 from .detector.model import save_detector as save_detector
+from .detector.train import learn_boxes as learn_boxes
 from .flow import AgglomerativeOptions as AgglomerativeOptions
 from .flow import AutoOptions as AutoOptions
 from .flow import Discovered as Discovered

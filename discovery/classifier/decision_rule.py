@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.classifier.evaluation.answers import count_parts, cut_paths
+from discovery.classifier.evaluation.correctness import count_parts, cut_paths
 from discovery.classifier.evaluation.coverage import (
     choose_threshold,
     choose_threshold_for_rejection,
@@ -148,7 +148,7 @@ def choose_thresholds(
         there = (count_parts(labels) >= depth) & ~np.isnan(reach)
         right = cut_paths(paths.forced[there], depth) == cut_paths(labels[there], depth)
         thresholds.append(
-            choose_threshold(reach[there], right, target_purity=target_purity, bound="share")
+            choose_threshold(reach[there], right, target_purity=target_purity)
             if there.any()
             else np.inf
         )

@@ -33,7 +33,7 @@ _VARIANTS = {
     "classical": "GLCM, Zernike only (flat)",
 }
 _THUMBNAIL = 160  # pixels: a defect shows
-SHOWN = 48
+MAX_PICTURES = 48
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ def assess_classifier(
         paths={part.image_id: part.path for part in answered.parts},
         thumbnails=_draw_thumbnails(model, answered, choose_mistakes(said, labels[known])),
         second_best=_find_second(model, answered, known),
-        shown=SHOWN,
+        max_pictures=MAX_PICTURES,
         threshold=float(model.cascade.thresholds_[-1]),
         ablation=scores["ablation"],
         left_out=_summarise_unlearned(answered.predictions, given, labels),

@@ -13,7 +13,7 @@ from discovery.classifier.describe import (
     describe_images,
     join_described,
 )
-from discovery.classifier.evaluation.answers import judge_answers
+from discovery.classifier.evaluation.correctness import judge_answers
 from discovery.classifier.examples import Examples
 from discovery.classifier.features import FeatureSource, add_windows
 from discovery.classifier.options import TrainOptions

@@ -6,18 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import beta
 from sklearn.metrics import roc_auc_score
 
 from discovery.classifier.evaluation import (
     apply_temperature,
     bin_reliability,
-    bound_from_below,
     choose_threshold,
     choose_threshold_for_rejection,
     compare_paired,
     estimate_interval,
-    fit_isotonic,
     fit_temperature,
     measure_brier,
     measure_ece,
@@ -46,24 +43,11 @@ def test_the_score_interval_is_wilsons():
     assert estimate_interval(0, 0) is None
 
 
-def test_the_exact_bound_is_the_binomials():
-    successes, n = np.array([0, 9, 10]), np.array([10, 10, 10])
-    bounds = bound_from_below(successes, n, method="clopper-pearson")
-    # All of 10 right: p^10 = 0.05; 9 of 10: the beta quantile; none: nothing is promised.
-    assert pytest.approx([0, beta.ppf(0.05, 9, 2), 0.05**0.1]) == bounds
-    assert [0, 0.9, 1] == bound_from_below(successes, n, method="share").tolist()
-    with pytest.raises(ValueError, match="bound 'wald', expected"):
-        bound_from_below(successes, n, method="wald")
-
-
 @given(st.integers(1, 500), st.data())
-def test_a_lower_bound_is_below_the_share(n, data):
+def test_the_interval_holds_the_share(n, data):
     successes = data.draw(st.integers(0, n))
     low, high = estimate_interval(successes, n)
     assert 0 <= low <= successes / n <= high <= 1
-    for method in ("wilson", "clopper-pearson", "share"):
-        bound = bound_from_below(np.array([successes]), np.array([n]), method=method)[0]
-        assert 0 <= bound <= successes / n
 
 
 def test_mcnemar_by_hand():
@@ -106,24 +90,18 @@ def test_no_order_beats_the_perfect_one(answers, random):
 def test_a_threshold_keeps_the_target_by_hand():
     confidences = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
     correct = np.array([True, True, False, True, True])
-    choose = {"target_purity": 0.8, "bound": "share"}
-    assert 0.5 == choose_threshold(confidences, correct, **choose)  # 4 of 5 are right
-    assert 0.8 == choose_threshold(confidences, correct, target_purity=0.9, bound="share")
-    # Two right answers of two prove no purity of 0.9.
-    assert np.inf == choose_threshold(confidences, correct, target_purity=0.9)
-    assert np.inf == choose_threshold(confidences, ~correct, target_purity=1, bound="share")
+    assert 0.5 == choose_threshold(confidences, correct, target_purity=0.8)  # 4 of 5 are right
+    assert 0.8 == choose_threshold(confidences, correct, target_purity=0.9)
+    assert np.inf == choose_threshold(confidences, ~correct, target_purity=1)
     with pytest.raises(ValueError, match="target_purity is 95"):
         choose_threshold(confidences, correct, target_purity=95)
 
 
-@given(ANSWERS, st.sampled_from(["wilson", "clopper-pearson", "share"]), st.data())
-def test_a_purer_target_never_answers_more(answers, bound, data):
+@given(ANSWERS, st.data())
+def test_a_purer_target_never_answers_more(answers, data):
     confidences, correct = split(answers)
     targets = sorted(data.draw(st.lists(st.floats(0, 1), min_size=2, max_size=5)))
-    found = [
-        choose_threshold(confidences, correct, target_purity=target, bound=bound)
-        for target in targets
-    ]
+    found = [choose_threshold(confidences, correct, target_purity=target) for target in targets]
     assert sorted(found) == found
     for target, threshold in zip(targets, found, strict=True):
         accepted = confidences >= threshold
@@ -200,17 +178,6 @@ def test_temperatures_are_bounded():
         apply_temperature(logits, 0)
     with pytest.raises(ValueError, match=r"logits \(2, 2\) for 3 true classes"):
         fit_temperature(logits, np.zeros(3, int))
-
-
-def test_isotonic_calibration_is_monotone_and_bounded():
-    rng = np.random.default_rng(0)
-    confidences = rng.random(2000).astype(np.float32)
-    correct = rng.random(2000) < confidences**2  # too sure
-    model = fit_isotonic(confidences, correct)
-    mapped = model.predict(np.linspace(-0.1, 1.1, 50))
-    assert (np.diff(mapped) >= 0).all()
-    assert 0 <= mapped.min() <= mapped.max() <= 1
-    assert pytest.approx(0.25, abs=0.1) == model.predict([0.5])[0]
 
 
 def test_novelty_by_hand():

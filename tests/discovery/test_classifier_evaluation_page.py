@@ -17,13 +17,9 @@ from discovery.classifier.evaluation import (
     score_variant,
     summarise_left_out,
 )
-from discovery.classifier.evaluation.axes import Frame, list_ticks
-from discovery.classifier.evaluation.matrices import MOST_CLASSES, render_matrix
-from discovery.classifier.evaluation.words import (
-    compare_with_flat,
-    judge_calibration,
-    list_confusions,
-)
+from discovery.classifier.evaluation.page import compare_with_flat, judge_calibration
+from discovery.classifier.evaluation.plots import Frame, list_ticks
+from discovery.classifier.evaluation.tables import MOST_CLASSES, list_confusions, render_matrix
 from discovery.pages.words import shorten_labels, write_share
 from discovery.records import Predictions
 
@@ -189,7 +185,7 @@ def test_nothing_named_has_a_page_too():
 def test_pictures_of_all_that_was_chosen_are_shown_and_no_more():
     predictions, truth = make_answers()
     chosen = choose_mistakes(predictions, truth, limit=12)
-    data = make_data(thumbnails={i: make_jpeg(0) for i in chosen}, shown=12)
+    data = make_data(thumbnails={i: make_jpeg(0) for i in chosen}, max_pictures=12)
     page = render_evaluation(data)
     assert 12 == page.count("<img") == page.count('class="card"')
     assert "of them below" in read_text(page)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discovery.classifier.evaluation import choose_mistakes, score_predictions, score_variant
-from discovery.classifier.evaluation.answers import count_parts, cut_paths, judge_vouched
+from discovery.classifier.evaluation.correctness import count_parts, cut_paths, judge_vouched
 from discovery.records import Predictions
 
 LEAVES = ("defect/large/particle", "defect/small/scratch", "defect/small/particle", "no_defect")

@@ -9,7 +9,6 @@ from discovery.classifier.evaluation.calibration import (
     apply_temperature,
     bin_reliability,
     expect_ece,
-    fit_isotonic,
     fit_temperature,
     measure_brier,
     measure_ece,
@@ -20,16 +19,16 @@ from discovery.classifier.evaluation.coverage import (
     choose_threshold_for_rejection,
     trace_risk_coverage,
 )
-from discovery.classifier.evaluation.data import EvaluationData
-from discovery.classifier.evaluation.intervals import (
-    bound_from_below,
-    compare_paired,
-    estimate_interval,
-)
+from discovery.classifier.evaluation.intervals import compare_paired, estimate_interval
 from discovery.classifier.evaluation.mistakes import choose_mistakes
-from discovery.classifier.evaluation.novelty import score_novelty, summarise_left_out
 from discovery.classifier.evaluation.page import render_evaluation
-from discovery.classifier.evaluation.scores import score_predictions, score_variant
+from discovery.classifier.evaluation.page_data import EvaluationData
+from discovery.classifier.evaluation.scores import (
+    score_novelty,
+    score_predictions,
+    score_variant,
+    summarise_left_out,
+)
 
 __all__ = [
     "EvaluationData",
@@ -37,14 +36,12 @@ __all__ = [
     "RiskCoverage",
     "apply_temperature",
     "bin_reliability",
-    "bound_from_below",
     "choose_mistakes",
     "choose_threshold",
     "choose_threshold_for_rejection",
     "compare_paired",
     "estimate_interval",
     "expect_ece",
-    "fit_isotonic",
     "fit_temperature",
     "measure_brier",
     "measure_ece",

@@ -1,7 +1,7 @@
 """Whether a confidence of 90 % is right in 90 of 100 cases, and how to make it so.
 
-Measures: `bin_reliability`, `measure_ece`, `measure_brier`. Corrections, to be fitted on images
-that were not trained on: `fit_temperature` for logits, `fit_isotonic` for single probabilities.
+Measures: `bin_reliability`, `measure_ece`, `measure_brier`. The correction, to be fitted on images
+that were not trained on: `fit_temperature`.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
-from sklearn.isotonic import IsotonicRegression
 
 BINS = 15
 # Temperatures looked at: exp(-5) to exp(5), 0.007 to 148; beyond them a softmax says nothing new.
@@ -146,26 +145,6 @@ def apply_temperature(logits: NDArray[np.floating], temperature: float) -> NDArr
     if not temperature > 0:
         raise ValueError(f"temperature is {temperature}, expected more than 0")
     return np.asarray(softmax(logits.astype(np.float64) / temperature, axis=1), np.float64)
-
-
-def fit_isotonic(
-    confidences: NDArray[np.floating], correct: NDArray[np.bool_]
-) -> IsotonicRegression:
-    """Fit the monotone map from (n,) confidences to the share of right answers.
-
-    Returns
-    -------
-    IsotonicRegression
-        Fitted; its ``predict`` maps any confidences, those outside the fitted range to the
-        nearest end. It needs some hundred images, or it learns their noise.
-
-    Notes
-    -----
-    Zadrozny and Elkan, Transforming Classifier Scores into Accurate Multiclass Probability
-    Estimates (2002).
-    """
-    model = IsotonicRegression(y_min=0.0, y_max=1.0, increasing=True, out_of_bounds="clip")
-    return model.fit(confidences.astype(np.float64), correct.astype(np.float64))
 
 
 def _split_mass(counts: NDArray[np.int64], mass: float) -> NDArray[np.intp]:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.classifier.evaluation.intervals import Bound, bound_from_below
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskCoverage:
@@ -95,8 +93,6 @@ def choose_threshold(
     correct: NDArray[np.bool_],
     *,
     target_purity: float,
-    bound: Bound = "wilson",
-    trust: float = 0.95,
 ) -> float:
     """Choose the lowest threshold whose answers are pure enough.
 
@@ -105,12 +101,7 @@ def choose_threshold(
     confidences, correct : (n,)
         Of images that were not trained on.
     target_purity : float in [0, 1]
-        Share of right answers wanted.
-    bound : {"wilson", "clopper-pearson", "share"}
-        What must reach the target: a one-sided lower bound of the purity, or the plain share. The
-        bound holds for one threshold; the choice among many makes it slightly optimistic.
-    trust : float in (0, 1)
-        Confidence level of the bound.
+        Share of right answers wanted, of these images: of others it promises nothing.
 
     Returns
     -------
@@ -121,8 +112,7 @@ def choose_threshold(
     if not 0 <= target_purity <= 1:
         raise ValueError(f"target_purity is {target_purity}, expected 0 to 1")
     curve = trace_risk_coverage(confidences, correct)
-    bounds = bound_from_below(curve.right, curve.answered, method=bound, confidence=trust)
-    good = np.flatnonzero(bounds >= target_purity)
+    good = np.flatnonzero(curve.right / curve.answered >= target_purity)
     return float(curve.thresholds[good[-1]]) if len(good) else float("inf")
 
 

@@ -1,26 +1,41 @@
 """The evaluation as one HTML text: sections and a style, no script, and nothing from outside.
 
-``render_evaluation(data)`` is pure; the front door writes what it returns.
+``render_evaluation(data)`` is pure; the command writes what it returns. What a test cannot tell
+apart is called a tie here, whichever figure happens to be higher.
 """
 
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from typing import Any
 
-from discovery.classifier.evaluation.curves import render_reliability, render_risk_coverage
-from discovery.classifier.evaluation.data import EvaluationData
-from discovery.classifier.evaluation.headline import render_headline
-from discovery.classifier.evaluation.matrices import render_matrices
-from discovery.classifier.evaluation.pictures import render_mistakes, render_rejected
+from discovery.classifier.evaluation.mistakes import render_mistakes, render_rejected
+from discovery.classifier.evaluation.page_data import EvaluationData
+from discovery.classifier.evaluation.plots import render_reliability, render_risk_coverage
 from discovery.classifier.evaluation.tables import (
     list_facts,
     render_ablation,
     render_classes,
     render_left_out,
     render_levels,
+    render_matrices,
     render_noise,
     render_table,
 )
 from discovery.pages.html import Markup, join, node
-from discovery.pages.shell import render_page
+from discovery.pages.shell import render_figures, render_page, render_title, render_warnings
+from discovery.pages.words import write_count, write_figure, write_interval, write_p, write_share
+
+_SECTIONS = (
+    ("levels", "Levels"),
+    ("sure", "Confidence"),
+    ("confusion", "Confusions"),
+    ("classes", "Classes"),
+    ("parts", "Parts and limits"),
+    ("mistakes", "Mistakes"),
+    ("rejected", "Not named"),
+)
+_SIGNIFICANT = 0.05
+_NEGLIGIBLE = 0.01  # an error of confidence nobody acts upon
 
 
 def render_evaluation(data: EvaluationData) -> str:
@@ -40,8 +55,120 @@ def render_evaluation(data: EvaluationData) -> str:
         A thumbnail is no JPEG, PNG or WebP.
     """
     style = files(__package__).joinpath("assets", "evaluation.css").read_text(encoding="utf-8")
-    content = [render_headline(data), node("main", _render_sections(data))]
+    content = [_render_headline(data), node("main", _render_sections(data))]
     return render_page(data.title, content, style=style)
+
+
+def _render_headline(data: EvaluationData) -> Markup:
+    """Render title, headline figures, the comparison with the flat classifier and warnings."""
+    return node(
+        "header",
+        _render_title(data),
+        _render_figures(data.scores),
+        _render_verdict(data.scores),
+        render_warnings(data.warnings),
+        class_="overview",
+    )
+
+
+def _render_title(data: EvaluationData) -> Markup:
+    origin = [
+        node("bdi", data.source, class_="path") if data.source else None,
+        node("span", write_count(data.scores["n"], "image")),
+        node("time", data.made_at) if data.made_at else None,
+    ]
+    return render_title(data.title, origin, _SECTIONS)
+
+
+def _render_figures(scores: Mapping[str, Any]) -> Markup:
+    rejected = scores["rejected"]
+    figures = [
+        (scores["accuracy"], "accuracy of the cascade", "every image answered",
+         _write_range(scores["accuracy_interval"])),
+        (scores["flat_accuracy"], "accuracy of the flat classifier", "same images, same rule",
+         _write_range(scores["flat_accuracy_interval"])),
+        (scores["coverage"], "named",
+         f"unknown {write_share(rejected['unknown'])}",
+         f"undecided {write_share(rejected['undecided'])}"),
+        (scores["accuracy_named"], "accuracy of the named", "at the depth vouched for",
+         _write_range(scores["accuracy_named_interval"])),
+        (scores["ece"], "calibration error",
+         f"{write_share(scores['ece_by_chance'])} by chance alone",
+         f"Brier score {write_figure(scores['brier'], 3)}"),
+    ]  # fmt: skip
+    return render_figures(
+        (name, write_share(share), *(details if share is not None else ("not measured",)))
+        for share, name, *details in figures
+    )
+
+
+def _write_range(interval: list[float] | None) -> str:
+    return f"95\u00a0%: {write_interval(interval)}" if interval else ""
+
+
+def _render_verdict(scores: Mapping[str, Any]) -> Markup:
+    word, sentence = compare_with_flat(scores)
+    whole = (
+        f"{write_share(scores['coverage'])} of the images are named, "
+        f"{write_share(scores['named_whole'])} down to the last level."
+    )
+    return node(
+        "div",
+        node("p", node("strong", sentence)),
+        node("p", whole, " ", judge_calibration(scores)),
+        class_=f"verdict-line {word}",
+    )
+
+
+def compare_with_flat(scores: Mapping[str, Any]) -> tuple[str, str]:
+    """Say in one word and one sentence who is better, the cascade or the flat classifier."""
+    difference = scores["flat_difference"]
+    if difference is None:
+        return "unknown", "No flat classifier was scored beside the cascade."
+    cascade, flat = difference["cascade_only_right"], difference["flat_only_right"]
+    if not cascade + flat:
+        return "tie", (
+            "The cascade is no better than the flat classifier here: both get the same images "
+            "right. What it adds is how far down the tree it can vouch for an answer."
+        )
+    counted = (
+        f"of the {write_count(cascade + flat, 'image')} that only one of them gets right, the "
+        f"cascade has {write_count(cascade)} and the flat classifier {write_count(flat)}"
+    )
+    p = write_p(difference["p"])
+    if difference["p"] >= _SIGNIFICANT:
+        return "tie", (
+            f"The cascade is no better than the flat classifier here, and no worse: {counted}, "
+            f"which chance alone could do ({p}, exact McNemar test)."
+        )
+    word = "better" if cascade > flat else "worse"
+    return word, (
+        f"The cascade is {word} than the flat classifier here: {counted} ({p}, exact McNemar test)."
+    )
+
+
+def judge_calibration(scores: Mapping[str, Any]) -> str:
+    """Say whether confidences can be taken at their word, and how much of the error is chance."""
+    ece, chance = scores["ece"], scores["ece_by_chance"]
+    gap = scores["mean_confidence"] - scores["accuracy"]
+    stray = _expect_stray(scores["reliability"])
+    says = (
+        f"Confidences miss the accuracy by {100 * ece:.1f} points on average; so few images would "
+        f"show about {100 * chance:.1f} even if every confidence were exact."
+    )
+    if abs(gap) > max(2 * stray, _NEGLIGIBLE):
+        word = "high" if gap > 0 else "low"
+        return f"{says} They are too {word}: {100 * abs(gap):.1f} points overall."
+    # Over 15 bins the error strays by about a fifth of its expectation.
+    if ece > max(1.5 * chance, _NEGLIGIBLE):
+        return f"{says} They are too high in places and too low in others: see the diagram."
+    return f"{says} They can be taken at their word."
+
+
+def _expect_stray(bins: Sequence[Mapping[str, Any]]) -> float:
+    """Expect how far the accuracy of all images strays from exact confidences (one sigma)."""
+    variance = sum(row["n"] * row["confidence"] * (1 - row["confidence"]) for row in bins)
+    return float(max(variance, 0.0) ** 0.5 / sum(row["n"] for row in bins))
 
 
 def _render_sections(data: EvaluationData) -> Markup:

@@ -2,7 +2,8 @@
 
     scores = score_predictions(predictions, truth, flat=flat)
 
-The result is JSON-ready: what is not defined is None, nothing is NaN.
+`score_novelty` and `summarise_left_out` score how well types nobody trained on are noticed. All
+results are JSON-ready: what is not defined is None, nothing is NaN.
 """
 
 from collections.abc import Mapping
@@ -10,14 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
-from discovery.classifier.evaluation.answers import (
-    count_parts,
-    find_inner,
-    judge_answers,
-    judge_vouched,
-    take_confidences,
-)
 from discovery.classifier.evaluation.calibration import (
     BINS,
     bin_reliability,
@@ -25,12 +20,22 @@ from discovery.classifier.evaluation.calibration import (
     measure_brier,
     measure_ece,
 )
+from discovery.classifier.evaluation.correctness import (
+    count_parts,
+    find_inner,
+    judge_answers,
+    judge_vouched,
+    score_classes,
+    score_levels,
+    take_confidences,
+)
 from discovery.classifier.evaluation.coverage import thin_curve, trace_risk_coverage
 from discovery.classifier.evaluation.intervals import compare_paired, estimate_interval
-from discovery.classifier.evaluation.levels import score_classes, score_levels
 from discovery.records import Predictions
 
 _NOISE_BANDS = 3
+FALSE_ALARMS = 0.05
+_NOVELTY_MEASURES = ("auroc", "recall_at_5_false_alarms")
 
 
 def score_predictions(
@@ -138,6 +143,57 @@ def score_noise_bands(predictions: Predictions, right: NDArray[np.bool_]) -> dic
     }
 
 
+def score_novelty(
+    novelties_known: NDArray[np.floating], novelties_unknown: NDArray[np.floating]
+) -> dict[str, Any]:
+    """Score (n,) novelties of known types against (m,) of an unknown one.
+
+    Returns
+    -------
+    dict
+        ``auroc`` : probability that an unknown image is more novel than a known one; 0.5 is
+        chance. ``recall_at_5_false_alarms`` : share of unknown images above the lowest limit
+        that at most 5 % of the known ones exceed. Both None where either side is empty.
+        ``n_known``, ``n_unknown`` : counts.
+    """
+    counts = {"n_known": len(novelties_known), "n_unknown": len(novelties_unknown)}
+    if not all(counts.values()):
+        return {**dict.fromkeys(_NOVELTY_MEASURES), **counts}
+    values = np.concatenate([novelties_known, novelties_unknown]).astype(np.float64)
+    unknown = np.arange(len(values)) >= len(novelties_known)
+    descending = np.sort(values[~unknown])[::-1]
+    limit = descending[int(FALSE_ALARMS * len(descending) + 1e-9)]
+    return {
+        "auroc": float(roc_auc_score(unknown, values)),
+        "recall_at_5_false_alarms": float(np.mean(values[unknown] > limit)),
+        **counts,
+    }
+
+
+def summarise_left_out(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Put together what `score_novelty` gave for each type that was left out.
+
+    Parameters
+    ----------
+    results : mapping of label to mapping
+
+    Returns
+    -------
+    dict
+        ``types`` : one row a type, with its ``label``, the hardest to detect first and those
+        that could not be scored last. ``mean`` : of each measure over the types, every type
+        counting the same; None where none could be scored. ``worst`` : label of the hardest.
+    """
+    rows = [{"label": label, **result} for label, result in results.items()]
+    rows.sort(key=_rank_hardness)
+    scored = [row for row in rows if row["auroc"] is not None]
+    mean = {
+        name: float(np.mean([row[name] for row in scored])) if scored else None
+        for name in _NOVELTY_MEASURES
+    }
+    return {"types": rows, "mean": mean, "worst": scored[0]["label"] if scored else None}
+
+
 def _score_share(name: str, right: NDArray[np.bool_]) -> dict[str, Any]:
     interval = estimate_interval(int(right.sum()), len(right))
     return {
@@ -211,3 +267,8 @@ def _score_confidence(
 def _answer_like(answers: NDArray[np.str_], truth: NDArray[np.str_]) -> NDArray[np.str_]:
     """Cut right answers to the truth's depth; a wrong one stays whole, to say what it was."""
     return np.where(judge_answers(answers, truth), truth, answers)
+
+
+def _rank_hardness(row: Mapping[str, Any]) -> tuple[bool, float, str]:
+    unscored = row["auroc"] is None
+    return unscored, 0.0 if unscored else row["auroc"], row["label"]

@@ -1,4 +1,4 @@
-"""Tables of the page: one builder for all, and the rows of levels, classes, variants and types.
+"""Tables of the page: levels, confusions, classes, variants, types left out, noise.
 
 Every table has a caption, its columns and rows are named for screen readers, and it scrolls
 sideways by itself where the screen is narrow.
@@ -10,8 +10,17 @@ from typing import Any
 from discovery.pages.html import Markup, join, node
 from discovery.pages.table import Cell, frame_wide, render_bar
 from discovery.pages.table import render_table as build_table
-from discovery.pages.words import write_count, write_figure, write_interval, write_share
+from discovery.pages.words import (
+    shorten_labels,
+    write_count,
+    write_figure,
+    write_interval,
+    write_share,
+)
 
+_STEPS = 10  # .right1 to .right10 and .wrong1 to .wrong10 in evaluation.css
+MOST_CLASSES = 60  # beyond, a matrix is megabytes that nobody reads: the list of confusions stays
+_OPEN = 8  # a matrix of so few classes is shown without a click
 _LEVELS_CAPTION = (
     "The forced answer, cut to each level; precision, recall and F1 are means, every class alike"
 )
@@ -25,9 +34,9 @@ def render_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[C
 
 def render_share(share: float | None, interval: Sequence[float] | None = None) -> Markup:
     """Write a share with its bar, and its interval where there is one."""
-    said = node("b", write_share(share))
+    figure = node("b", write_share(share))
     range_ = node("span", write_interval(interval), class_="range") if interval else None
-    return node("div", said, range_, render_bar(share or 0), class_="share")
+    return node("div", figure, range_, render_bar(share or 0), class_="share")
 
 
 def render_path(label: str, *, marked: int | None = None) -> Markup:
@@ -36,8 +45,8 @@ def render_path(label: str, *, marked: int | None = None) -> Markup:
     kept = len(parts) if marked is None else marked
     written: list[Cell] = []
     for i, part in enumerate(parts):
-        shown = part if i == len(parts) - 1 else f"{part}/"
-        written += [node("b", shown) if i >= kept else shown, node("wbr")]
+        text = part if i == len(parts) - 1 else f"{part}/"
+        written += [node("b", text) if i >= kept else text, node("wbr")]
     return node("bdi", *written, class_="path")
 
 
@@ -58,6 +67,51 @@ def render_levels(scores: Mapping[str, Any]) -> Markup:
         for name, level in levels.items()
     ]
     return render_table(_LEVELS_CAPTION, columns, rows)
+
+
+def render_matrices(scores: Mapping[str, Any]) -> Markup:
+    """Render the final matrix, then one a level; big ones of levels stay folded."""
+    levels = scores["levels"]
+    final = scores["final"]["confusion"]
+    parts = [
+        node("div", render_matrix(final, _describe_size(scores["final"])), class_="final"),
+        _render_frequent(final),
+    ]
+    for name, level in levels.items():
+        confusion = level["confusion"]
+        if confusion == final:
+            text = f"{name}: the same as above, every truth is that deep."
+            parts.append(node("p", text, class_="quiet"))
+            continue
+        few = len(confusion["labels"]) <= _OPEN
+        inside = render_matrix(confusion, _describe_size(level))
+        summary = node("summary", f"Level {name}")
+        parts.append(node("details", summary, inside, open=few))
+    return node("div", join(parts), class_="matrices")
+
+
+def render_matrix(confusion: Mapping[str, Any], caption: str) -> Markup:
+    """Render one confusion matrix: rows are true classes, columns answers."""
+    labels, matrix = confusion["labels"], confusion["matrix"]
+    if len(labels) > MOST_CLASSES:
+        text = f"{caption}: {len(labels)} classes are too many for a matrix; see metrics.json."
+        return node("p", text, class_="quiet")
+    short = shorten_labels(labels)
+    columns = join(
+        node("th", node("span", node("bdi", name)), scope="col", title=label)
+        for name, label in zip(short, labels, strict=True)
+    )
+    corner = node("td", node("span", "true \u2193  answered \u2192"), class_="corner")
+    head = node("tr", corner, columns, node("th", node("span", "images"), scope="col"))
+    rows = join(_render_row(i, label, matrix[i]) for i, label in enumerate(labels))
+    table = node(
+        "table",
+        node("caption", node("span", caption)),
+        node("thead", head),
+        node("tbody", rows),
+        class_="matrix",
+    )
+    return frame_wide(table, f"Confusion matrix: {caption}")
 
 
 def render_classes(level: Mapping[str, Any], caption: str) -> Markup:
@@ -152,14 +206,64 @@ def list_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """List JSON-ready facts as rows; nested ones are named `outer, inner`."""
     rows: list[tuple[str, str]] = []
     for name, value in facts.items():
-        said = str(name).replace("_", " ")
+        text = str(name).replace("_", " ")
         if isinstance(value, Mapping):
-            rows += [(f"{said}, {inner}", text) for inner, text in list_facts(value)]
+            rows += [(f"{text}, {inner}", written) for inner, written in list_facts(value)]
         elif isinstance(value, list | tuple):
-            rows.append((said, ", ".join(_write_value(one) for one in value)))
+            rows.append((text, ", ".join(_write_value(one) for one in value)))
         else:
-            rows.append((said, _write_value(value)))
+            rows.append((text, _write_value(value)))
     return rows
+
+
+def list_confusions(confusion: Mapping[str, Any], *, limit: int = 10) -> list[tuple[str, str, int]]:
+    """List the most frequent confusions as (truth, answer, count), most frequent first."""
+    labels = confusion["labels"]
+    wrong = [
+        (labels[i], labels[j], count)
+        for i, row in enumerate(confusion["matrix"])
+        for j, count in enumerate(row)
+        if i != j and count
+    ]
+    return sorted(wrong, key=lambda found: (-found[2], found[0], found[1]))[:limit]
+
+
+def _describe_size(level: Mapping[str, Any]) -> str:
+    right = write_share(level["accuracy"])
+    return f"{write_count(level['n'], 'image')}, {right} on the diagonal; shaded by row"
+
+
+def _render_row(i: int, label: str, counts: list[int]) -> Markup:
+    total = sum(counts)
+    cells = join(
+        node("td", write_count(count), class_=_shade(count, total, right=i == j))
+        for j, count in enumerate(counts)
+    )
+    head = node("th", render_path(label), scope="row")
+    return node("tr", head, cells, node("td", write_count(total), class_="total"))
+
+
+def _shade(count: int, total: int, *, right: bool) -> str:
+    """Name the class of a cell: any count at all has a visible shade."""
+    if not count:
+        return "zero"
+    step = max(1, round(_STEPS * count / total))
+    return f"{'right' if right else 'wrong'}{step}"
+
+
+def _render_frequent(confusion: Mapping[str, Any]) -> Markup:
+    found = list_confusions(confusion)
+    if not found:
+        return node("p", "No image was answered wrongly.")
+    items = join(
+        node(
+            "li",
+            node("b", write_count(count)),
+            node("span", render_path(truth), " answered as ", render_path(answer)),
+        )
+        for truth, answer, count in found
+    )
+    return node("div", node("h3", "Most frequent confusions"), node("ol", items), class_="frequent")
 
 
 def _write_value(value: Any) -> str:

@@ -1,6 +1,6 @@
 """What the evaluation's page is drawn from: answers, truth, scores, pictures and facts.
 
-The front door fills `EvaluationData` and hands it to `render_evaluation`.
+The command fills `EvaluationData` and hands it to `render_evaluation`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ class EvaluationData:
         read is left out.
     second_best : mapping of image id to (str, float)
         The runner-up's label path and its probability.
-    shown : int
+    max_pictures : int
         How many pictures at most: the limit that was given to `choose_mistakes`.
     threshold : float or None
         The confidence that answers must have, to be marked on the curve.
@@ -52,7 +52,7 @@ class EvaluationData:
     paths: Mapping[str, str] = field(default_factory=dict)
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     second_best: Mapping[str, tuple[str, float]] = field(default_factory=dict)
-    shown: int = 48
+    max_pictures: int = 48
     threshold: float | None = None
     ablation: Sequence[Mapping[str, Any]] = ()
     left_out: Mapping[str, Any] | None = None
@@ -66,5 +66,5 @@ class EvaluationData:
         n = len(self.predictions)
         if self.truth.shape != (n,) or self.scores["n"] != n:
             raise ValueError(f"truth {self.truth.shape}, scores of {self.scores['n']}, {n} images")
-        if self.shown < 0:
-            raise ValueError(f"shown is {self.shown}, expected 0 or more")
+        if self.max_pictures < 0:
+            raise ValueError(f"max_pictures is {self.max_pictures}, expected 0 or more")
