@@ -35,12 +35,12 @@ from discovery.classifier.evaluation import score_novelty, score_predictions, sc
 from discovery.classifier.examples import Examples, read_examples
 from discovery.classifier.features import open_feature_source
 from discovery.classifier.options import TrainOptions
-from discovery.classifier.reading import Reading, read_parts
 from discovery.classifier.train import train_classifier
 from discovery.flow import RoundOptions, discover_types
 from discovery.records import NOISE
 from embeddings.extract import ExtractOptions
 from embeddings.files import hash_file
+from embeddings.reader import Preparation, read_parts
 
 FOLDS = 5
 SHOTS, DRAWS = 10, 3
@@ -94,7 +94,7 @@ class Bench:
 
     def _describe(self, examples: Examples, cache: Path) -> None:
         source = open_feature_source(examples.parts, {}, options=self.extract, ignore=True)
-        reading = Reading(spec=source.spec, windows=source.windows, max_pixels=10**8, workers=2)
+        reading = Preparation(spec=source.spec, windows=source.windows, max_pixels=10**8, workers=2)
         described = describe_images(
             read_parts(examples.parts, reading),
             source.extractor,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from discovery.synthetic import plan_pictures
 from discovery.synthetic.folder import write_folder
 from embeddings.extract import Extracted, ExtractOptions, extract_vectors
-from embeddings.extract.select import make_recipe
+from embeddings.extract.rows import make_recipe
 from embeddings.records import Vectors
 from embeddings.store import open_store
 from embeddings.tables import read_table

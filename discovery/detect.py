@@ -156,6 +156,7 @@ def _count_places(
         threshold=options.threshold,
         tile=options.tile,
         um_per_pixel=options.um_per_pixel,
+        max_pixels=options.max_pixels,
     )
     for answer in track(found, total=len(places), what="images"):
         if not isinstance(answer, Counted):

@@ -105,16 +105,26 @@ def parse_options(
 
 
 def track(
-    items: Iterable[Item], *, total: int, what: str, stream: TextIO | None = None
+    items: Iterable[Item],
+    *,
+    total: int,
+    what: str,
+    ends: Callable[[Item], bool] = lambda _: True,
+    stream: TextIO | None = None,
 ) -> Iterator[Item]:
-    """Yield the items, redrawing one progress line where standard error is a terminal."""
+    """Yield the items, redrawing one progress line where standard error is a terminal.
+
+    `ends` tells the items that count: of the pieces of a file the last.
+    """
     out = stream or sys.stderr
     if not out.isatty():
         yield from items
         return
     start = last = time.monotonic()
-    for done, item in enumerate(items, start=1):
+    done = 0
+    for item in items:
         yield item
+        done += ends(item)
         now = time.monotonic()
         if now - last > _REDRAW_SECONDS or done == total:
             last = now

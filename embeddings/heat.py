@@ -11,22 +11,28 @@ pictures: a picture without anything unusual stays grey.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
 from embeddings.errors import ImageError, StoreError
 from embeddings.extract import ExtractOptions
 from embeddings.extract.choose import choose_extractor, make_extractor
-from embeddings.extract.references import COLUMN, Golden, open_reference
-from embeddings.images import show_picture
+from embeddings.extract.metadata import COLUMN
+from embeddings.images import Picture
 from embeddings.pooling import PatchWeights
+from embeddings.reader import (
+    OpenPart,
+    Preparation,
+    list_parts,
+    map_parts,
+    open_reference,
+    raise_limit,
+)
 from embeddings.records import REFERENCE, Vectors
-from embeddings.reopen import Reopened, find_window, reopen_rows
 from embeddings.store import Store
 
 # Spreads above the centre: below the first nothing is drawn, from the second on all is red.
@@ -74,13 +80,23 @@ def weigh_images(
     extractor = make_extractor(choose_extractor(options, store), options)
     if not isinstance(extractor, DefectExtractor):  # by the spec it is
         raise TypeError(f"{type(extractor).__name__} weighs no patches")
-    wanted = vectors.rows.assign(image_id=vectors.ids)
-    wanted = wanted[wanted["image_id"].isin(list(ids))]
-    return {
-        image_id: extractor.weigh(image[None])[0]
-        for _, rows in wanted.groupby("path")
-        for image_id, image in _read_file(rows, store)
-    }
+    limit = raise_limit(vectors, options.max_pixels)
+    how = Preparation(spec=store.spec, windows=store.windows, max_pixels=limit)
+    wanted = np.flatnonzero(np.isin(vectors.ids, list(ids)))
+    known = dict(
+        zip(vectors.ids[wanted].tolist(), vectors.rows["metadata"].iloc[wanted], strict=True)
+    )
+
+    def show(opened: OpenPart) -> NDArray[np.float32]:
+        noted = known[opened.part.image_id]
+        golden = _read_golden(opened, noted, how) if is_paired else None
+        return how.show(opened.picture, region=opened.part.region, golden=golden)
+
+    is_paired = store.spec.normals_sha256 == REFERENCE
+    shown = map_parts(
+        list_parts(vectors, wanted), show, level=how.spec.level, max_pixels=how.max_pixels
+    )
+    return {part.image_id: extractor.weigh(image[None])[0] for part, image in shown}
 
 
 def draw_heat(thumbnail: bytes, heat: PatchWeights) -> bytes:
@@ -99,27 +115,9 @@ def draw_heat(thumbnail: bytes, heat: PatchWeights) -> bytes:
     return sink.getvalue()
 
 
-def _read_file(rows: pd.DataFrame, store: Store) -> list[tuple[str, NDArray[np.float32]]]:
-    try:
-        return list(_prepare_rows(rows, store))
-    except ImageError:  # moved or changed since it was embedded
-        return []
-
-
-def _prepare_rows(rows: pd.DataFrame, store: Store) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    for part in reopen_rows(rows, level=store.spec.level):
-        window, golden = find_window(part.picture, store), None
-        if store.spec.normals_sha256 == REFERENCE:
-            golden = _open_golden(part).match(part.page, store.spec.level)
-        image = show_picture(
-            part.picture, store.spec, window=window, region=part.region, golden=golden
-        )
-        yield part.row["image_id"], image
-
-
-def _open_golden(part: Reopened) -> Golden:
-    path = json.loads(part.row["metadata"] or "{}").get(COLUMN)
-    golden = open_reference(path, max_pixels=ExtractOptions().max_pixels)
+def _read_golden(opened: OpenPart, metadata: str, how: Preparation) -> Picture:
+    path = json.loads(metadata or "{}").get(COLUMN)
+    golden = open_reference(path, max_pixels=how.max_pixels)
     if golden is None:
         raise ImageError("its reference is not known")
-    return golden
+    return golden.match(opened.page, how.spec.level)

@@ -67,7 +67,7 @@ class ExtractorSpec:
         How an image is brought to that square, and whether AFM levelling comes first.
     view : {"picture", "map", "polar"}
         How pictures of few grey levels (wafer maps) are shown to the network, see
-        `embeddings.images.show`; all others are shown as they are.
+        `embeddings.images.show_picture`; all others are shown as they are.
     decoder, backend, precision : str
         Who decoded, who computed, and with which arithmetic: each moves neighbours.
     window : tuple of float or None

@@ -1,31 +1,44 @@
 """Small pictures of images that have vectors, as the extractor saw them, and contact sheets.
 
-`read_thumbnails` reads the files again and shows each page, tile or crop in the store's own
-grey-level window, so that 16-bit pictures and AFM heights look as they did to the network.
+`read_thumbnails` reads the files again, but for what an extraction has just seen (`Previews`), and
+shows each page, tile or crop in the store's own grey-level window: 16-bit pictures and AFM heights
+look as they did to the network.
 `draw_contact_sheet` lays them out as one picture, for a notebook or a file.
 """
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from io import BytesIO
 
-import pandas as pd
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from embeddings.errors import ImageError, OptionError
-from embeddings.images import make_thumbnail
+from embeddings.errors import OptionError
+from embeddings.images import MAX_PIXELS, make_thumbnail
+from embeddings.reader import (
+    THUMBNAIL_SIDE,
+    OpenPart,
+    Preparation,
+    Previews,
+    list_parts,
+    map_parts,
+    raise_limit,
+)
 from embeddings.records import Vectors
-from embeddings.reopen import find_window, reopen_rows
 from embeddings.store import Store
 
-SIDE = 112  # pixels: a defect shows, and a JPEG takes about 4 kB
 _GAP = 6  # pixels between pictures, and around the sheet
 _CAPTION, _HEADING = 12, 17  # font sizes in pixels
 _INK, _QUIET, _PAPER, _EMPTY = "#18212b", "#56616d", "#ffffff", "#e6e9ec"
 
 
 def read_thumbnails(
-    vectors: Vectors, ids: Sequence[str], store: Store, *, side: int = SIDE
+    vectors: Vectors,
+    ids: Sequence[str],
+    store: Store,
+    *,
+    side: int = THUMBNAIL_SIDE,
+    max_pixels: int = MAX_PIXELS,
+    previews: Previews | None = None,
 ) -> dict[str, bytes]:
     """Make small JPEGs of these images; one that is no longer there or readable is left out.
 
@@ -38,12 +51,28 @@ def read_thumbnails(
         Where the vectors came from: its windows say what is black and what is white.
     side : int
         The longest side in pixels; a smaller picture is not enlarged.
+    max_pixels : int
+        Most pixels a picture may have; what is embedded may always be read again.
+    previews : Previews, optional
+        What this process has just extracted: of that no file is opened.
     """
-    wanted = vectors.rows.assign(image_id=vectors.ids)
-    wanted = wanted[wanted["image_id"].isin(list(ids))]
-    with ThreadPoolExecutor(thread_name_prefix="thumbnail") as pool:
-        jobs = [pool.submit(_read_file, group, store, side) for _, group in wanted.groupby("path")]
-        return {image_id: data for job in jobs for image_id, data in job.result()}
+    how = Preparation(
+        spec=store.spec, windows=store.windows, max_pixels=raise_limit(vectors, max_pixels)
+    )
+    drawn: dict[str, bytes] = {}
+    if previews is not None and side == THUMBNAIL_SIDE:
+        kept = {image_id: previews.find_thumbnail(image_id, how) for image_id in ids}
+        drawn = {image_id: data for image_id, data in kept.items() if data is not None}
+    wanted = np.isin(vectors.ids, [image_id for image_id in ids if image_id not in drawn])
+
+    def draw(opened: OpenPart) -> bytes:
+        window = how.require_window(opened.picture)
+        region = opened.part.region
+        return make_thumbnail(opened.picture, window=window, side=side, region=region)
+
+    parts = list_parts(vectors, np.flatnonzero(wanted))
+    found = map_parts(parts, draw, level=store.spec.level, max_pixels=how.max_pixels)
+    return drawn | {part.image_id: data for part, data in found}
 
 
 def draw_contact_sheet(
@@ -52,10 +81,11 @@ def draw_contact_sheet(
     store: Store,
     *,
     columns: int = 8,
-    side: int = SIDE,
+    side: int = THUMBNAIL_SIDE,
     title: str = "",
     captions: Sequence[str] = (),
     accent: str = "",
+    max_pixels: int = MAX_PIXELS,
 ) -> Image.Image:
     """Draw images side by side; a crossed-out field stands for one whose file has gone.
 
@@ -73,6 +103,8 @@ def draw_contact_sheet(
         One below each picture, cut to its width.
     accent : str
         Colour of a stripe beside the title, such as the cluster's on the map.
+    max_pixels : int
+        As for `read_thumbnails`.
 
     Raises
     ------
@@ -85,7 +117,7 @@ def draw_contact_sheet(
         )
     if captions and len(captions) != len(ids):
         raise OptionError(f"{len(captions)} captions for {len(ids)} images: expected one each")
-    thumbnails = read_thumbnails(vectors, ids, store, side=side)
+    thumbnails = read_thumbnails(vectors, ids, store, side=side, max_pixels=max_pixels)
     lines = title.split("\n") if title else []
     top = _GAP + (_HEADING + 7 + (_CAPTION + 6) * (len(lines) - 1) if lines else 0)
     step = side + _GAP, side + _GAP + (_CAPTION + 4 if captions else 0)
@@ -100,20 +132,6 @@ def draw_contact_sheet(
             text = _cut(captions[place], side)
             pen.text((x + 1, y + side + 2), text, fill=_QUIET, font=_font(_CAPTION))
     return sheet
-
-
-def _read_file(rows: pd.DataFrame, store: Store, side: int) -> list[tuple[str, bytes]]:
-    try:
-        return list(_draw(rows, store, side))
-    except ImageError:  # moved or changed since it was embedded
-        return []
-
-
-def _draw(rows: pd.DataFrame, store: Store, side: int) -> Iterator[tuple[str, bytes]]:
-    for part in reopen_rows(rows, level=store.spec.level):
-        window = find_window(part.picture, store)
-        drawn = make_thumbnail(part.picture, window=window, side=side, region=part.region)
-        yield part.row["image_id"], drawn
 
 
 def _place_picture(

@@ -15,10 +15,9 @@ from discovery.classifier.augment import AugmentOptions, augment_many, turn_pict
 from discovery.classifier.enhance.gate import GateOptions, pass_gate
 from discovery.classifier.enhance.noise import estimate_noise
 from discovery.classifier.enhance.values import MIN_SIDE
-from discovery.classifier.parts import Fault, Part
-from discovery.classifier.reading import ReadFile
 from embeddings.console import track
 from embeddings.extract.batches import Batches, Extractor, default_batch_size
+from embeddings.reader import Fault, Part, ReadParts
 from embeddings.texture.descriptors import describe_glcm, describe_zernike
 from embeddings.texture.standout import describe_standout
 
@@ -103,7 +102,7 @@ class Described:
 
 
 def describe_images(
-    files: Iterable[ReadFile],
+    files: Iterable[ReadParts],
     extractor: Extractor,
     *,
     options: DescribeOptions,
@@ -115,7 +114,7 @@ def describe_images(
 
     Parameters
     ----------
-    files : iterable of ReadFile
+    files : iterable of ReadParts
         As `read_parts` yields them.
     extractor : Extractor
     known : mapping of image id to (d,), optional
@@ -125,8 +124,8 @@ def describe_images(
     """
     work = _Work(extractor, options, known or {}, batch_size or default_batch_size(extractor.spec))
     with work.pool:
-        for file in track(files, total=total, what="describe"):
-            work.add(file)
+        for piece in track(files, total=total, what="describe", ends=lambda one: one.is_last):
+            work.add(piece)
         return work.finish()
 
 
@@ -152,13 +151,18 @@ class _Work:
         self.noisy: list[bool] = []
         self.faults: list[Fault] = []
         self.deferred: list[Part] = []
+        self.first = 0  # position of the first image of the file that is being read
+        self.dropped: set[int] = set()  # positions of images whose file turned out unusable
 
-    def add(self, file: ReadFile) -> None:
-        if file.fault is not None:
-            self.faults.append(file.fault)
-        self.deferred += file.deferred
-        for part, image in file.images:
+    def add(self, piece: ReadParts) -> None:
+        if piece.fault is not None:
+            self.faults.append(piece.fault)
+            self.dropped |= set(range(self.first, len(self.parts)))
+        self.deferred += piece.deferred
+        for part, image in piece.images:
             self._add_image(part, image)
+        if piece.is_last:
+            self.first = len(self.parts)
 
     def _add_image(self, part: Part, image: Image) -> None:
         position = len(self.parts)
@@ -195,28 +199,33 @@ class _Work:
             yield image  # the texture descriptors do not change with the orientation
             return
         is_square = image.shape[1] == image.shape[2]
-        turns = range(ORIENTATIONS) if is_square else (0, 2, 4, 6)
-        for k in list(turns)[: self.options.turns]:
+        turns = list(range(ORIENTATIONS)) if is_square else [0, 2, 4, 6]
+        if self.extractor.spec.view == "polar":
+            turns = [0]  # a turned wafer is a shifted picture there, not a turned one
+        for k in turns[: self.options.turns]:
             yield turn_picture(image, k)
         if self.options.augment is not None:
             yield from augment_many(image, self.options.augment, seed=self.options.seed)
 
     def finish(self) -> Described:
         vectors = self.batches.take()
-        least = min(self.copies, default=0)  # pictures that are not square have fewer
+        kept = [i for i in range(len(self.parts)) if i not in self.dropped]
+        # Pictures that are not square have fewer copies.
+        least = min((self.copies[i] for i in kept), default=0)
         width = self.extractor.spec.dim
-        deep = np.zeros((len(self.parts), max(least, 1), width), np.float32)  # (n, c, d)
-        for i, part in enumerate(self.parts):
+        deep = np.zeros((len(kept), max(least, 1), width), np.float32)  # (n, c, d)
+        for row, i in enumerate(kept):
             for copy in range(least):
                 name = f"{i} {copy}"
-                deep[i, copy] = vectors[name] if name in vectors else self.known[part.image_id]
-        moments = [future.result() for future in self.moments]
+                is_made = name in vectors
+                deep[row, copy] = vectors[name] if is_made else self.known[self.parts[i].image_id]
+        moments = [self.moments[i].result() for i in kept] if self.is_deep else []
         return Described(
-            parts=tuple(self.parts),
+            parts=tuple(self.parts[i] for i in kept),
             deep=deep,
             classical=np.stack(moments) if moments else np.zeros((len(deep), 0), np.float32),
-            noises=np.array(self.noises, np.float32),
-            is_noisy=np.array(self.noisy, bool),
+            noises=np.array(self.noises, np.float32)[kept],
+            is_noisy=np.array(self.noisy, bool)[kept],
             denoised=self._describe_cleared(),
             faults=tuple(self.faults),
             deferred=tuple(self.deferred),
@@ -225,9 +234,10 @@ class _Work:
     def _describe_cleared(self) -> Described | None:
         if not self.cleared:
             return None
-        images = [(self.parts[position], image) for position, image in self.cleared.items()]
+        cleared = {i: image for i, image in self.cleared.items() if i not in self.dropped}
+        images = [(self.parts[position], image) for position, image in cleared.items()]
         again = replace(self.options, gate=None)
-        return describe_images([ReadFile(images=images)], self.extractor, options=again, total=1)
+        return describe_images([ReadParts(images=images)], self.extractor, options=again, total=1)
 
 
 def join_described(first: Described, second: Described) -> Described:

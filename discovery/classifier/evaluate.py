@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,12 @@ from discovery.classifier.examples import Examples
 from discovery.classifier.leaks import find_training_images
 from discovery.classifier.model import Model
 from discovery.classifier.options import PredictOptions
-from discovery.classifier.parts import Part
 from discovery.classifier.predict import Answered, predict_images
 from discovery.classifier.taxonomy import Taxonomy
 from discovery.records import Predictions
-from embeddings.errors import HandoffError, ImageError
-from embeddings.images import level_picture, make_thumbnail, stream_pictures
+from embeddings.errors import HandoffError
+from embeddings.images import make_thumbnail
+from embeddings.reader import OpenPart, Preparation, map_parts
 
 _VARIANTS = {
     "fused": "fused (flat)",
@@ -76,6 +75,7 @@ def assess_classifier(
             f"none of the truth's types ({_name(truth.labels)}) is one of the model's "
             f"({', '.join(model.cascade.classes_[:5].tolist())}): labels must be written alike"
         )
+    options = options or PredictOptions()
     answered = predict_images(model, truth.parts, options=options, keep_rows=True)
     place = {part.image_id: i for i, part in enumerate(truth.parts)}
     order = np.array([place[part.image_id] for part in answered.parts], np.intp)
@@ -96,7 +96,9 @@ def assess_classifier(
         truth=labels[known],
         scores=scores,
         paths={part.image_id: part.path for part in answered.parts},
-        thumbnails=_draw_thumbnails(model, answered, choose_mistakes(said, labels[known])),
+        thumbnails=_draw_thumbnails(
+            model, answered, choose_mistakes(said, labels[known]), max_pixels=options.max_pixels
+        ),
         second_best=_find_second(model, answered, known),
         max_pictures=MAX_PICTURES,
         threshold=float(model.cascade.thresholds_[-1]),
@@ -190,29 +192,21 @@ def _find_second(
     }
 
 
-def _draw_thumbnails(model: Model, answered: Answered, wanted: Sequence[str]) -> dict[str, bytes]:
-    parts = {part.image_id: part for part in answered.parts}
-    drawn = {}
-    for name in wanted:
-        data = _draw_thumbnail(parts[name], model, answered.windows)
-        if data:
-            drawn[name] = data
-    return drawn
+def _draw_thumbnails(
+    model: Model, answered: Answered, wanted: Sequence[str], *, max_pixels: int
+) -> dict[str, bytes]:
+    """Draw pictures as the extractor saw them; of files that are gone meanwhile there are none."""
+    how = Preparation(spec=model.spec, windows=answered.windows, max_pixels=max_pixels)
+    names = set(wanted)
 
+    def draw(opened: OpenPart) -> bytes:
+        window = how.require_window(opened.picture)
+        region = opened.part.region
+        return make_thumbnail(opened.picture, window=window, side=_THUMBNAIL, region=region)
 
-def _draw_thumbnail(
-    part: Part, model: Model, windows: Mapping[str, tuple[float, float]]
-) -> bytes | None:
-    """Draw one picture as the extractor saw it; None where its file is gone meanwhile."""
-    try:
-        for page in stream_pictures(Path(part.path)):
-            if page.page == part.page:
-                picture = level_picture(page, model.spec.level)
-                window = model.spec.window or windows[picture.kind]
-                return make_thumbnail(picture, window=window, side=_THUMBNAIL, region=part.region)
-    except ImageError:
-        return None
-    return None
+    parts = [part for part in answered.parts if part.image_id in names]
+    drawn = map_parts(parts, draw, level=how.spec.level, max_pixels=max_pixels)
+    return {part.image_id: data for part, data in drawn}
 
 
 def _list_facts(model: Model) -> dict[str, str]:

@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from discovery.classifier.parts import Fault, Part, name_part
 from discovery.formats.handoff import digest_rows, read_handoff, read_known_types
 from discovery.records import NOISE
 from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.errors import HandoffError, ImageError
 from embeddings.files import hash_bytes, hash_file
-from embeddings.images import fingerprint_file, image_id, read_sizes
+from embeddings.images import fingerprint_file, image_id, read_headers
+from embeddings.reader import Fault, Part, name_part
 from embeddings.tables import read_table
 
 _HANDOFF_COLUMNS = {"image_id", "path", "cluster_id", "proposal_id", "label"}
@@ -184,10 +184,14 @@ def _identify(name: str, path: str, fingerprint: Callable[[Path], str]) -> Seque
         if name[:16] != file_id:
             raise ImageError("is no longer the file that was labelled: its content has changed")
         return [name_part(name, path)]
-    n_pages = len(read_sizes(file))
     return [
-        Part(image_id=image_id(file_id, page=page, n_pages=n_pages), path=path, page=page)
-        for page in range(n_pages)
+        Part(
+            image_id=image_id(file_id, page=header.page, n_pages=header.n_pages),
+            path=path,
+            page=header.page,
+        )
+        for header in read_headers(file)
+        if header.is_picture
     ]
 
 

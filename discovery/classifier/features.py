@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.classifier.parts import Part
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError
 from embeddings.extract import ExtractOptions
 from embeddings.extract.batches import Extractor
 from embeddings.extract.choose import Choice, choose_extractor, make_extractor, open_weights
-from embeddings.extract.windows import choose_windows
+from embeddings.reader import Part, choose_windows
 from embeddings.records import ExtractorSpec
 from embeddings.store import Store, open_store, store_exists
 

@@ -10,35 +10,24 @@ from pathlib import Path
 
 import pandas as pd
 
-from discovery.formats.pictures import split_id
 from embeddings.errors import ImageError, OptionError
 from embeddings.extract import ExtractOptions
-from embeddings.extract.reader import TILE_OVERLAP, Recipe
-from embeddings.extract.select import check_boxes, make_recipe, select_files
+from embeddings.extract.rows import TILE_OVERLAP, Recipe, check_boxes, make_recipe
 from embeddings.extract.sources import (
     OnlyList,
     fingerprint_files,
     open_source,
     read_only_list,
+    select_files,
 )
-from embeddings.images import Region, image_id, read_sizes, tile_picture
+from embeddings.images import Region, image_id, read_headers, tile_picture
+from embeddings.reader import Fault, Part, name_part
 from embeddings.store import open_store, store_exists
 
-Fault = tuple[str, str]  # path, reason
 _NO_FILES = pd.DataFrame(
     {"path": pd.Series(dtype="str"), "file_id": pd.Series(dtype="str"),
      "size": pd.Series(dtype="int64"), "mtime_ns": pd.Series(dtype="int64")}
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One image: a page of a file, and the region of it (None: all)."""
-
-    image_id: str
-    path: str
-    page: int = 0
-    region: Region | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +48,6 @@ class Parts:
     def list_paths(self, part: Part) -> tuple[str, ...]:
         """Return every path of an image's file."""
         return self.paths.get(part.image_id[:16], (part.path,))
-
-
-def name_part(name: str, path: str) -> Part:
-    """Return the part that an image id names in a file."""
-    page, region = split_id(name)
-    return Part(image_id=name, path=path, page=page or 0, region=region)
 
 
 def find_parts(source: Path, options: ExtractOptions) -> Parts:
@@ -144,18 +127,21 @@ def _list_parts(copies: Sequence[str], file_id: str, recipe: Recipe) -> list[Par
     if recipe.boxes is not None:
         names = dict.fromkeys(name for copy in copies for name in recipe.crop_ids(copy, file_id))
         return [name_part(name, path) for name in names]
-    sizes = read_sizes(Path(path))
     parts = []
-    for page, (width, height) in enumerate(sizes):
-        whole = image_id(file_id, page=page, n_pages=len(sizes))
+    for header in read_headers(Path(path)):
+        if not header.is_picture:  # a thumbnail or mask: counted, as the store does, not seen
+            continue
+        whole = image_id(file_id, page=header.page, n_pages=header.n_pages)
         regions: Sequence[Region | None] = (None,)
         if recipe.tile:
-            regions = tile_picture(width, height, tile=recipe.tile, overlap=TILE_OVERLAP)
+            regions = tile_picture(
+                header.width, header.height, tile=recipe.tile, overlap=TILE_OVERLAP
+            )
         parts += [
             Part(
                 image_id=image_id(whole, region=region) if region else whole,
                 path=path,
-                page=page,
+                page=header.page,
                 region=region,
             )
             for region in regions
@@ -164,7 +150,7 @@ def _list_parts(copies: Sequence[str], file_id: str, recipe: Recipe) -> list[Par
 
 
 def _group(paths: pd.Series, file_ids: pd.Series) -> dict[str, tuple[str, ...]]:
-    grouped: dict[str, tuple[str, ...]] = {}
+    grouped: dict[str, list[str]] = {}
     for path, file_id in zip(paths.tolist(), file_ids.tolist(), strict=True):
-        grouped[file_id] = (*grouped.get(file_id, ()), path)
-    return grouped
+        grouped.setdefault(file_id, []).append(path)
+    return {file_id: tuple(copies) for file_id, copies in grouped.items()}

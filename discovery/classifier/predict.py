@@ -14,12 +14,10 @@ from discovery.classifier.enhance.gate import GateOptions
 from discovery.classifier.features import FeatureSource, reopen_feature_source
 from discovery.classifier.model import Model
 from discovery.classifier.options import PredictOptions
-from discovery.classifier.parts import Fault, Part
-from discovery.classifier.reading import Reading, read_parts
 from discovery.records import Predictions
 from embeddings.console import get_logger, stage
 from embeddings.errors import InputError
-from embeddings.extract.windows import choose_windows
+from embeddings.reader import Fault, Part, Preparation, choose_windows, read_parts
 
 _BLOCK = 1024  # images described before they are answered: 8 orientations of one take 100 kB
 
@@ -78,7 +76,7 @@ def predict_images(
         source = reopen_feature_source(model.spec, model.tensors, options=extract)
         facts.update(extractor=source.spec.name)
     windows = _complete_windows(model.windows, model, parts, max_pixels=extract.max_pixels)
-    reading = Reading(
+    reading = Preparation(
         spec=source.spec,
         windows=windows,
         max_pixels=extract.max_pixels,
@@ -125,7 +123,7 @@ def _answer_block(
     model: Model,
     source: FeatureSource,
     parts: Sequence[Part],
-    reading: Reading,
+    reading: Preparation,
     batch_size: int | None,
     *,
     keep_rows: bool,

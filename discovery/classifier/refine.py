@@ -20,7 +20,6 @@ from discovery.classifier.features import FeatureSource
 from discovery.classifier.finetune import FineTuned, FineTuneOptions, finetune_stage
 from discovery.classifier.folds import assign_folds
 from discovery.classifier.options import TrainOptions
-from discovery.classifier.reading import Reading, read_parts
 from discovery.classifier.taxonomy import Taxonomy
 from discovery.classifier.training_data import (
     compare_held_out,
@@ -29,6 +28,7 @@ from discovery.classifier.training_data import (
     make_reading,
 )
 from embeddings.console import get_logger, stage
+from embeddings.reader import Preparation, read_parts
 from embeddings.records import ExtractorSpec
 
 Image = NDArray[np.float32]
@@ -81,7 +81,7 @@ def finetune_cascade(
 
 
 def finetune_source(
-    source: FeatureSource, examples: Examples, reading: Reading, *, options: TrainOptions
+    source: FeatureSource, examples: Examples, reading: Preparation, *, options: TrainOptions
 ) -> Refined | None:
     """Fine-tune the extractor's last stage on the examples; None where nothing is gained.
 
@@ -127,7 +127,7 @@ def _is_worth_it(tuned: FineTuned) -> bool:
     return worth
 
 
-def _stack_batches(examples: Examples, reading: Reading, *, turns: int) -> Iterator[Image]:
+def _stack_batches(examples: Examples, reading: Preparation, *, turns: int) -> Iterator[Image]:
     """Yield (b, copies, c, h, w) pictures in the order of the examples."""
     images = (image for file in read_parts(examples.parts, reading) for _, image in file.images)
     while batch := list(itertools.islice(images, _BATCH)):

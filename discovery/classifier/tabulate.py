@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from discovery.classifier.parts import Fault, Parts
+from discovery.classifier.parts import Parts
 from discovery.classifier.predict import Answered
 from embeddings.files import format_csv
+from embeddings.reader import Fault
 
 
 def tabulate_answers(answered: Answered, found: Parts) -> bytes:

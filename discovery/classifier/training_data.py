@@ -17,16 +17,16 @@ from discovery.classifier.evaluation.correctness import judge_answers
 from discovery.classifier.examples import Examples
 from discovery.classifier.features import FeatureSource, add_windows
 from discovery.classifier.options import TrainOptions
-from discovery.classifier.reading import Reading, read_parts
 from discovery.classifier.taxonomy import Taxonomy
+from embeddings.reader import Preparation, read_parts
 
 _FEW_IMAGES = 300  # below, varied copies are learned too
 _FEW_COPIES = 8
 
 
-def make_reading(source: FeatureSource, options: TrainOptions) -> Reading:
+def make_reading(source: FeatureSource, options: TrainOptions) -> Preparation:
     """Return how pictures are brought to what the extractor sees."""
-    return Reading(
+    return Preparation(
         spec=source.spec,
         windows=source.windows,
         max_pixels=options.extract.max_pixels,

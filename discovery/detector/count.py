@@ -11,9 +11,9 @@ from pathlib import Path
 from discovery.detector.boxes import Boxes
 from discovery.detector.predict import Detector, find_boxes
 from discovery.detector.records import Place, Unreadable
-from discovery.detector.views import GreyWindows, View, load_view, read_reference
+from discovery.detector.views import GreyWindows, View, stream_views
 from embeddings.errors import ImageError
-from embeddings.images import Picture, fingerprint_file, image_id, read_pictures
+from embeddings.images import MAX_PIXELS, Picture, fingerprint_file, image_id, read_headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,6 +52,7 @@ def count_defects(
     threshold: float | None = None,
     tile: int | None = None,
     um_per_pixel: float | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Iterator[Counted | Unreadable]:
     """Count the defects of each picture; every page of a file is a picture.
 
@@ -66,43 +67,55 @@ def count_defects(
         Side of the tiles that a large picture is read by, in pixels, instead of the detector's.
     um_per_pixel : float, optional
         Instead of what the files say.
+    max_pixels : int
+        Most pixels a page may have.
 
     Yields
     ------
     Counted or Unreadable
         In order; what cannot be read is told and the rest goes on.
     """
-    windows = GreyWindows(detector.spec.windows)
+    windows = GreyWindows(detector.spec.windows, max_pixels=max_pixels)
     windows.fix_from(places)
     least = detector.threshold if threshold is None else threshold
     for place in places:
         try:
-            # A file is counted whole or not at all: a page that cannot be read spoils it.
-            pages = read_pictures(place.path)
             fingerprint = fingerprint_file(place.path)
-            views = [_show(detector, place, page, windows) for page in pages]
+            for page, view in _read_pages(detector, place, windows):
+                found = find_boxes(detector, view, tile=tile)
+                yield Counted(
+                    path=place.path,
+                    image_id=image_id(fingerprint, page=page.page, n_pages=page.n_pages),
+                    page=page.page,
+                    boxes=found.take(found.scores >= least),
+                    um_per_pixel=page.um_per_pixel if um_per_pixel is None else um_per_pixel,
+                    size=(page.width, page.height),
+                    view=view,
+                )
         except ImageError as error:
             yield Unreadable(path=place.path, reason=str(error))
-            continue
-        for page, view in zip(pages, views, strict=True):
-            found = find_boxes(detector, view, tile=tile)
-            yield Counted(
-                path=place.path,
-                image_id=image_id(fingerprint, page=page.page, n_pages=len(pages)),
-                page=page.page,
-                boxes=found.take(found.scores >= least),
-                um_per_pixel=page.um_per_pixel if um_per_pixel is None else um_per_pixel,
-                size=(page.width, page.height),
-                view=view,
+
+
+def _read_pages(
+    detector: Detector, place: Place, windows: GreyWindows
+) -> Iterator[tuple[Picture, View]]:
+    """Yield the pages of a file one by one.
+
+    A file is counted whole or not at all: a page that cannot be read spoils it. So a stack is read
+    through before it is counted, instead of being held: reading costs little beside the network.
+    """
+    reference = None
+    if detector.spec.has_reference:
+        reference = place.reference
+        if reference is None:
+            raise ImageError(
+                "no golden reference: the detector was trained with them, give a CSV with the "
+                "columns path and reference"
             )
-
-
-def _show(detector: Detector, place: Place, page: Picture, windows: GreyWindows) -> View:
-    if not detector.spec.has_reference:
-        return load_view(page, None, windows)
-    if place.reference is None:
-        raise ImageError(
-            "no golden reference: the detector was trained with them, give a CSV with the columns "
-            "path and reference"
-        )
-    return load_view(page, read_reference(place.reference), windows)
+    numbers = [header.page for header in read_headers(place.path) if header.is_picture]
+    pages = [Place(path=place.path, page=page, reference=reference) for page in numbers]
+    if len(pages) > 1:
+        for _ in stream_views(pages, windows):
+            pass
+    for _, page, view in stream_views(pages, windows):
+        yield page, view

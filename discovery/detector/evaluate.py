@@ -58,7 +58,7 @@ def evaluate_detector(
             f"the detector was trained with golden references and {table} gives none: add a "
             "column reference, or pass --images a CSV that has it"
         )
-    windows = GreyWindows(detector.spec.windows)
+    windows = GreyWindows(detector.spec.windows, max_pixels=options.max_pixels)
     windows.fix_from([item.place for item in examples.items])
     gathered = gather_pictures(examples.items, windows)
     if not gathered.items:

@@ -4,15 +4,16 @@ Every picture is decoded once before anything is learnt, so that what cannot be 
 fit its boxes, is known at the start and not an hour later.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from discovery.detector.boxes import Boxes
 from discovery.detector.records import Example, Place, Unreadable
-from discovery.detector.views import GreyWindows, View, load_view, read_place
+from discovery.detector.views import GreyWindows, View, read_view, stream_views
 from embeddings.console import track
 from embeddings.errors import ImageError, TableError
 
@@ -36,11 +37,15 @@ class Views(Sequence[View]):
         place = self.places[index]
         if place in self._held:
             return self._held[place]
-        view = load_view(*read_place(place), self._windows)
+        view = read_view(place, self._windows)
+        self.hold(place, view)
+        return view
+
+    def hold(self, place: Place, view: View) -> None:
+        """Keep a view at hand, where there is room."""
         if self._bytes + view.nbytes <= _HELD_BYTES:
             self._held[place] = view
             self._bytes += view.nbytes
-        return view
 
     def keep(self, places: Sequence[Place]) -> "Views":
         """Return the views of some of the places, without reading them again."""
@@ -70,13 +75,28 @@ def gather_pictures(items: Sequence[Example], windows: GreyWindows) -> Gathered:
     usable: list[Example] = []
     faults: list[Unreadable] = []
     views = Views([item.place for item in items], windows)
-    for index, item in enumerate(track(items, total=len(items), what="pictures")):
-        try:
-            usable.append(replace(item, boxes=_fit_inside(item, views[index])))
-        except ImageError as error:
-            faults.append(Unreadable(path=item.place.path, reason=str(error)))
+    for item, view in track(_read_items(items, windows), total=len(items), what="pictures"):
+        if isinstance(view, str):
+            faults.append(Unreadable(path=item.place.path, reason=view))
+        else:
+            usable.append(replace(item, boxes=_fit_inside(item, view)))
+            views.hold(item.place, view)
     kept = views.keep([item.place for item in usable])
     return Gathered(items=tuple(usable), views=kept, faults=tuple(faults))
+
+
+def _read_items(
+    items: Sequence[Example], windows: GreyWindows
+) -> Iterator[tuple[Example, View | str]]:
+    """Yield each example with its view, or why there is none; a file is opened once."""
+    for _, group in groupby(items, key=lambda item: item.place.path):
+        waiting = {item.place: item for item in group}
+        try:
+            for place, _, view in stream_views(tuple(waiting), windows):
+                yield waiting.pop(place), view
+        except ImageError as error:
+            for item in waiting.values():
+                yield item, str(error)
 
 
 def _fit_inside(item: Example, view: View) -> Boxes:

@@ -49,6 +49,8 @@ class DetectorTrainOptions:
     seed : int
         Of everything random.
     device : {"auto", "cpu", "cuda"}
+    max_pixels : int
+        Larger pictures are left out: a guard against decompression bombs.
     """
 
     images: Path | None = None
@@ -64,6 +66,7 @@ class DetectorTrainOptions:
     class_agnostic: bool = False
     seed: int = 0
     device: Device = "auto"
+    max_pixels: int = 100_000_000
 
     def __post_init__(self) -> None:
         for flag, value, least in (
@@ -105,6 +108,8 @@ class CountOptions:
     overlay : Path or None
         Folder to write pictures with their boxes into.
     device : {"auto", "cpu", "cuda"}
+    max_pixels : int
+        Larger pictures are left out: a guard against decompression bombs.
     """
 
     threshold: float | None = None
@@ -114,6 +119,7 @@ class CountOptions:
     format: BoxFormat = "csv"
     overlay: Path | None = None
     device: Device = "auto"
+    max_pixels: int = 100_000_000
 
     def __post_init__(self) -> None:
         check_threshold(self.threshold)
@@ -138,12 +144,15 @@ class DetectorEvaluateOptions:
     tile : int or None
         As in counting.
     device : {"auto", "cpu", "cuda"}
+    max_pixels : int
+        Larger pictures are left out: a guard against decompression bombs.
     """
 
     images: Path | None = None
     threshold: float | None = None
     tile: int | None = None
     device: Device = "auto"
+    max_pixels: int = 100_000_000
 
     def __post_init__(self) -> None:
         check_threshold(self.threshold)

@@ -55,7 +55,7 @@ def learn_boxes(
     examples = read_examples(
         table, options.images, labels=(ANY_DEFECT,) if options.class_agnostic else None
     )
-    windows = GreyWindows()
+    windows = GreyWindows(max_pixels=options.max_pixels)
     with stage("pictures") as facts:
         gathered = _gather(examples, windows, table)
         facts["pictures"] = len(gathered.items)

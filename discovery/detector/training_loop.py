@@ -29,7 +29,7 @@ from discovery.detector.tiling import choose_overlap
 from discovery.detector.views import View
 from embeddings.console import get_logger, track
 from embeddings.errors import OptionError
-from embeddings.extract.ahead import run_ahead
+from embeddings.reader import run_ahead
 
 Keep = Callable[[Detector], None]
 

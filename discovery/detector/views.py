@@ -1,7 +1,8 @@
 """Pictures as the network sees them: grey-level windows, golden references, three channels.
 
-`load_view` reads one picture (and its reference) into [0, 1]; `stack_channels` makes the three
-channels of it. A reference must have its picture's size: both show the same place.
+`stream_views` reads the places of one file, page by page; `load_view` shows a picture (and its
+reference) in [0, 1]; `stack_channels` makes the three channels of it. A reference must have its
+picture's size: both show the same place.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,10 +16,10 @@ from discovery.detector.records import Place
 from discovery.detector.spec import Window
 from embeddings.console import get_logger
 from embeddings.errors import ImageError
-from embeddings.images import Picture, fix_window, prepare_picture, read_pictures
+from embeddings.images import MAX_PIXELS, Picture, fix_window, prepare_picture
+from embeddings.reader import Part, choose_windows, open_parts
 
 View = NDArray[np.float32]
-_SAMPLE_FILES = 64  # evenly spaced over the pictures, so that one lot does not decide
 
 
 def load_view(picture: Picture, reference: Picture | None, windows: "GreyWindows") -> View:
@@ -72,22 +73,49 @@ def rescale_view(view: View, scale: float) -> torch.Tensor:
     )[0]
 
 
-def read_place(place: Place) -> tuple[Picture, Picture | None]:
-    """Read one page of a file, and its reference.
+def read_view(place: Place, windows: "GreyWindows") -> View:
+    """Read one place: its page alone is decoded.
 
     Raises
     ------
     ImageError
         A file cannot be read, or has no such page.
     """
-    pages = read_pictures(place.path)
-    if place.page >= len(pages):
-        raise ImageError(f"has {len(pages)} pages, none with the number {place.page} (from 0)")
-    reference = None if place.reference is None else read_reference(place.reference)
-    return pages[place.page], reference
+    _, _, view = next(stream_views([place], windows))
+    return view
 
 
-def read_reference(path: Path) -> Picture:
+def stream_views(
+    places: Sequence[Place], windows: "GreyWindows"
+) -> Iterator[tuple[Place, Picture, View]]:
+    """Yield places of one file with their pages and what the network sees, in the file's order.
+
+    The file is opened once, and so is a reference that they share; pages that are not wanted are
+    not decoded.
+
+    Parameters
+    ----------
+    places : sequence of Place
+        All of the same path; pages by their number in the file.
+    windows : GreyWindows
+
+    Raises
+    ------
+    ImageError
+        A file cannot be read, or has no such page.
+    """
+    by_page = {place.page: place for place in places}
+    golden: dict[Path, Picture] = {}
+    parts = [Part(path=str(place.path), page=place.page) for place in places]
+    for opened in open_parts(parts, max_pixels=windows.max_pixels):
+        place = by_page[opened.part.page]
+        if place.reference is not None and place.reference not in golden:
+            golden = {place.reference: read_reference(place.reference, windows.max_pixels)}
+        reference = None if place.reference is None else golden[place.reference]
+        yield place, opened.page, load_view(opened.page, reference, windows)
+
+
+def read_reference(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a golden reference: the first page of its file.
 
     Raises
@@ -96,7 +124,7 @@ def read_reference(path: Path) -> Picture:
         It cannot be read; the text says that it is the reference.
     """
     try:
-        return read_pictures(path)[0]
+        return next(open_parts([Part(path=str(path))], max_pixels=max_pixels)).page
     except ImageError as error:
         raise ImageError(f"its reference {path}: {error}") from error
 
@@ -108,10 +136,15 @@ class GreyWindows:
     ----------
     known : mapping of kind to (low, high)
         Those of a trained detector.
+    max_pixels : int
+        Most pixels a page may have that is read for them.
     """
 
-    def __init__(self, known: Mapping[str, Window] | None = None) -> None:
+    def __init__(
+        self, known: Mapping[str, Window] | None = None, *, max_pixels: int = MAX_PIXELS
+    ) -> None:
         self._known = dict(known or {})
+        self.max_pixels = max_pixels
 
     @property
     def known(self) -> dict[str, Window]:
@@ -119,31 +152,14 @@ class GreyWindows:
         return dict(self._known)
 
     def fix_from(self, places: Sequence[Place]) -> None:
-        """Fix a window for each new kind in an evenly spaced sample of these pictures."""
-        by_kind: dict[str, list[Picture]] = {}
-        for picture in _sample([place.path for place in places]):
-            if picture.kind not in self._known:
-                by_kind.setdefault(picture.kind, []).append(picture)
-        for kind, pictures in sorted(by_kind.items()):
-            self._fix(kind, pictures)
+        """Fix a window for each new kind in an evenly spaced sample of these pictures' files."""
+        # Each file once: of a stack every page is a place, and each is in the sample anyway.
+        paths = list(dict.fromkeys(str(place.path) for place in places))
+        self._known |= choose_windows(paths, self._known, max_pixels=self.max_pixels)
 
     def find(self, picture: Picture) -> Window:
         """Return the window of a picture's kind; a kind rarer than the sample gets its own now."""
         if picture.kind not in self._known:
-            self._fix(picture.kind, [picture])
+            low, high = self._known[picture.kind] = fix_window([picture])
+            get_logger().info("grey-level window of %s: %g to %g", picture.kind, low, high)
         return self._known[picture.kind]
-
-    def _fix(self, kind: str, pictures: Sequence[Picture]) -> None:
-        low, high = self._known[kind] = fix_window(pictures)
-        get_logger().info(
-            "grey-level window of %s: %g to %g, from %d pictures", kind, low, high, len(pictures)
-        )
-
-
-def _sample(paths: Sequence[Path]) -> Iterator[Picture]:
-    step = max(1.0, len(paths) / _SAMPLE_FILES)
-    for i in range(min(_SAMPLE_FILES, len(paths))):
-        try:
-            yield from read_pictures(paths[int(i * step)])
-        except ImageError:
-            continue  # it goes to quarantine when its turn comes

@@ -24,16 +24,14 @@ from discovery.flow.sources import RoundSource, extract_view, join_sources
 from discovery.records import number_by_size
 from discovery.runs import VIEWS_FOLDER
 from embeddings.console import get_logger, stage
-from embeddings.errors import ImageError, OptionError
+from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
 from embeddings.files import format_csv, parse_csv
-from embeddings.images import is_wafer_map, read_pictures
+from embeddings.reader import are_maps
 from embeddings.records import View
 from embeddings.store import store_exists
 
 _LOOKS: tuple[View, ...] = ("map", "polar")
-_SAMPLE = 32  # pictures that are looked at
-_MOSTLY = 0.9  # of them
 
 # What a view must have to be taken, as a multiple of the given one's score. Maps are worth more
 # than photographs of maps, and weighted places less than all of them, unless they last far longer.
@@ -120,7 +118,11 @@ def _choose_names(source: Path, given: RoundSource, options: RoundOptions) -> tu
             )
         return asked
     is_plain = not is_store and not _describes(options.extract)
-    if is_plain and given.store.spec.name == "resnet50" and _are_maps(given):
+    if (
+        is_plain
+        and given.store.spec.name == "resnet50"
+        and are_maps(given.paths["path"].tolist(), max_pixels=options.extract.max_pixels)
+    ):
         get_logger().info("the pictures are wafer maps: they are shown as maps too")
         return "given", "maps"
     return ("given",)
@@ -131,20 +133,6 @@ def _describes(options: ExtractOptions) -> bool:
     said = (options.view, options.pooling, options.layers, options.normal, options.tau)
     parts = (options.turns, options.tile, options.boxes)
     return any(one is not None for one in (*said, *parts))
-
-
-def _are_maps(given: RoundSource) -> bool:
-    """Tell whether nearly all of a sample of the pictures are wafer maps."""
-    paths = given.paths["path"].tolist()
-    rng = np.random.default_rng(0)
-    drawn = rng.permutation(len(paths))[:_SAMPLE]
-    seen: list[bool] = []
-    for place in drawn.tolist():
-        try:
-            seen += [is_wafer_map(page.pixels) for page in read_pictures(Path(paths[place]))]
-        except ImageError:  # gone since
-            continue
-    return bool(seen) and float(np.mean(seen)) >= _MOSTLY
 
 
 def _extract(

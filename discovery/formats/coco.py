@@ -8,9 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from discovery.formats.pictures import split_id
 from discovery.records import Handoff
-from embeddings.images import Region
+from embeddings.images import Region, split_id
 
 
 def format_coco(handoff: Handoff, sizes: Mapping[str, tuple[int, int]]) -> bytes:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from discovery.formats.pictures import split_id
 from discovery.records import Handoff
+from embeddings.images import split_id
 
 _COLUMNS = (
     "DEFECTID", "XREL", "YREL", "XINDEX", "YINDEX", "XSIZE", "YSIZE", "DEFECTAREA", "DSIZE",

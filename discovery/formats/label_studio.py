@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
-from discovery.formats.pictures import split_id
 from discovery.records import Handoff
+from embeddings.images import split_id
 
 _FROM, _TO = "choice", "image"
 

@@ -5,33 +5,17 @@ Exports that carry images use it: a tile or a crop must not come out as the whol
 
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-import numpy as np
 import tifffile
-from numpy.typing import NDArray
 
 from embeddings.console import track
 from embeddings.errors import ImageError
-from embeddings.images import Picture, Region, read_pictures, read_sizes
+from embeddings.images import cut_region, read_sizes, split_id
+from embeddings.reader import name_part, open_parts
 
-_ID = re.compile(r"[^#@]*(?:#(\d+))?(?:@(-?\d+),(-?\d+),(\d+),(\d+))?")
-
-
-def split_id(image_id: str) -> tuple[int | None, Region | None]:
-    """Return the page (None in a file of one) and the region (None: all of it) of an image id."""
-    match = _ID.fullmatch(image_id)
-    if match is None:
-        return None, None
-    page, *box = match.groups()
-    if box[0] is None:
-        return (None if page is None else int(page)), None
-    x0, y0, width, height = map(int, box)
-    return (
-        None if page is None else int(page),
-        Region(x0=x0, y0=y0, width=width, height=height),
-    )
+_ANY_SIZE = 10_000_000_000  # pixels: a handoff lists what was embedded, under its user's own limit
 
 
 def is_part(image_id: str) -> bool:
@@ -47,50 +31,56 @@ def name_picture(image_id: str, path: str) -> str:
     return f"{PurePosixPath(path).stem}{part}.tif"
 
 
-def read_picture_bytes(image_id: str, path: Path) -> bytes:
-    """Return the file's bytes as they are, or a page, tile or crop as TIFF without loss.
-
-    Raises
-    ------
-    ImageError
-        The file is gone, unreadable, or no longer has that page.
-    """
-    if not is_part(image_id):
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise ImageError(f"{path} cannot be read: {error.strerror}") from error
-    page, region = split_id(image_id)
-    if not path.is_file():
-        raise ImageError(f"{path} does not exist")
-    pictures = read_pictures(path)
-    if (page or 0) >= len(pictures):
-        raise ImageError(f"{path} has {len(pictures)} pages, page {page} was expected")
-    buffer = io.BytesIO()
-    # TIFF holds every number type that a picture may have, float32 heights of an AFM among them.
-    tifffile.imwrite(buffer, _cut(pictures[page or 0], region), compression="zlib")
-    return buffer.getvalue()
-
-
 def write_pictures(plan: Mapping[PurePosixPath, tuple[str, str]], folder: Path) -> list[str]:
     """Write each planned picture (relative name -> image id, path) into a folder.
+
+    A whole file is copied as it is; a page, tile or crop becomes a TIFF without loss. A file is
+    opened once for all that is wanted of it.
 
     Returns
     -------
     list of str
         What could not be read, with the reason.
     """
-    faults = []
-    for name, (image_id, path) in track(plan.items(), total=len(plan), what="images"):
+    faults: list[str] = []
+    files: dict[str, list[tuple[PurePosixPath, str]]] = {}
+    for name, (image_id, path) in plan.items():
+        files.setdefault(path, []).append((name, image_id))
+    for path, wanted in track(files.items(), total=len(files), what="images"):
+        written = 0
         try:
-            data = read_picture_bytes(image_id, Path(path))
+            for name, data in _read_file(path, wanted):
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
+                written += 1
         except ImageError as error:
-            faults.append(str(error))
-            continue
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
+            faults += [f"{path} {error}"] * (len(wanted) - written)
     return faults
+
+
+def _read_file(
+    path: str, wanted: Sequence[tuple[PurePosixPath, str]]
+) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """Yield the bytes of what is wanted of a file."""
+    parts: dict[str, list[PurePosixPath]] = {}
+    for name, image_id in wanted:
+        if is_part(image_id):
+            parts.setdefault(image_id, []).append(name)
+            continue
+        try:
+            yield name, Path(path).read_bytes()
+        except OSError as error:
+            raise ImageError(f"cannot be read: {error.strerror}") from error
+    if not parts:
+        return
+    for opened in open_parts([name_part(one, path) for one in parts], max_pixels=_ANY_SIZE):
+        # TIFF holds every number type that a picture may have, heights of an AFM among them.
+        buffer = io.BytesIO()
+        pixels = cut_region(opened.page.pixels, opened.part.region)
+        tifffile.imwrite(buffer, pixels, compression="zlib")
+        for name in parts[opened.part.image_id]:
+            yield name, buffer.getvalue()
 
 
 def measure_pictures(paths: Iterable[str]) -> tuple[dict[str, tuple[int, int]], list[str]]:
@@ -103,12 +93,3 @@ def measure_pictures(paths: Iterable[str]) -> tuple[dict[str, tuple[int, int]], 
         except ImageError as error:
             faults.append(f"{path}: {error}")
     return sizes, faults
-
-
-def _cut(picture: Picture, region: Region | None) -> NDArray[np.generic]:
-    """Cut a region out; where it leaves the picture, the edge goes on, as the network saw it."""
-    if region is None:
-        return picture.pixels
-    rows = np.clip(np.arange(region.y0, region.y0 + region.height), 0, picture.height - 1)
-    columns = np.clip(np.arange(region.x0, region.x0 + region.width), 0, picture.width - 1)
-    return np.ascontiguousarray(picture.pixels[np.ix_(rows, columns)])

@@ -1,3 +1,3 @@
 from .options import ExtractOptions as ExtractOptions
-from .verb import Extracted as Extracted
-from .verb import extract_vectors as extract_vectors
+from .run import Extracted as Extracted
+from .run import extract_vectors as extract_vectors

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.extract.reader import Job, Prepared
+from embeddings.extract.rows import Job, Prepared
 from embeddings.records import ExtractorSpec
 
 Image = NDArray[np.float32]  # (c, h, w) in [0, 1]
@@ -86,13 +86,26 @@ class Round:
         self.jobs: list[Job] = []
         self.rows: dict[str, dict[str, Any]] = {}
 
-    def add(self, file: Prepared, known_ids: set[str]) -> None:
-        """Take a file; rows that the store has, or that two boxes share, are not made again."""
-        self.jobs.append(file.job)
-        for image_id, image, row in zip(file.ids, file.images, file.rows, strict=True):
+        self._of_file: list[str] = []  # rows of the file that is being read
+
+    def add(self, piece: Prepared, known_ids: set[str]) -> None:
+        """Take a piece of a file; rows that the store has, or that two boxes share, are known.
+
+        A file that turns out to be unusable, or that has to wait, leaves no row.
+        """
+        if piece.fault or piece.is_deferred:
+            for image_id in self._of_file:
+                del self.rows[image_id]
+            self._of_file = []
+            return
+        for image_id, image, row in zip(piece.ids, piece.images, piece.rows, strict=True):
             if image_id not in known_ids and image_id not in self.rows:
                 self.rows[image_id] = row
+                self._of_file.append(image_id)
                 self._batches.add(image_id, image)
+        if piece.is_last:
+            self.jobs.append(piece.job)
+            self._of_file = []
 
     def take(self) -> dict[str, NDArray[np.float32]]:
         """Return the vectors by id and begin anew."""

@@ -20,10 +20,9 @@ from embeddings.extract.choose import Choice, open_weights, take_residuals
 from embeddings.extract.defect import DistanceMeter, PatchNetwork
 from embeddings.extract.normals import find_normals
 from embeddings.extract.options import ExtractOptions
-from embeddings.extract.reader import Box, Job, Reading, Recipe, Window, read_jobs
+from embeddings.extract.rows import Box, Job, Recipe, RowPlan, join_pieces, read_jobs
 from embeddings.extract.sources import OnlyList
-from embeddings.extract.windows import choose_windows
-from embeddings.images import fingerprint_file, read_sizes
+from embeddings.images import Window, fingerprint_file, read_sizes
 from embeddings.orientations import turn_pictures
 from embeddings.pooling import Bank, Memory, print_picture
 from embeddings.pooling.settings import (
@@ -35,6 +34,7 @@ from embeddings.pooling.settings import (
     SEED,
     TAU,
 )
+from embeddings.reader import Preparation, choose_windows
 from embeddings.records import REFERENCE
 
 Image = NDArray[np.float32]  # (c, h, w) in [0, 1]
@@ -82,16 +82,10 @@ def run_first_pass(
             "--normal FOLDER of defect-free images, or a CSV with the columns path and reference"
         )
     windows = _choose_windows(lot, choice, options)
-    reading = Reading(
-        spec=choice.spec,
-        recipe=lot.recipe,
-        windows=windows,
-        um_per_pixel=options.um_per_pixel,
-        max_pixels=options.max_pixels,
-        references=lot.references,
-    )
+    how = Preparation(spec=choice.spec, windows=windows, max_pixels=options.max_pixels)
+    plan = RowPlan(how=how, recipe=lot.recipe, references=lot.references)
     network = PatchNetwork(choice.spec, *open_weights(choice, options))
-    work = _FirstPass(network, reading, options)
+    work = _FirstPass(network, plan, options)
     with stage("patch bank") as facts:
         bank = work.run(lot)
         facts.update(
@@ -130,16 +124,16 @@ def _is_listed(path: str, lot: Lot) -> bool:
 class _FirstPass:
     """One call's state: the network, and how pictures are read."""
 
-    def __init__(self, network: PatchNetwork, reading: Reading, options: ExtractOptions) -> None:
-        self.network, self.reading, self.options = network, reading, options
+    def __init__(self, network: PatchNetwork, plan: RowPlan, options: ExtractOptions) -> None:
+        self.network, self.plan, self.options = network, plan, options
         self.rng = np.random.default_rng(SEED)
 
     def run(self, lot: Lot) -> Bank:
         order = self.rng.permutation(len(lot.paths))
         jobs = _make_jobs([lot.paths[place] for place in order], lot)
-        pictures = list(self._read(jobs, self.reading, len(lot.paths), most=BANK_IMAGES))
+        pictures = list(self._read(jobs, self.plan, len(lot.paths), most=BANK_IMAGES))
         if not pictures:
-            pooling = self.reading.spec.pooling
+            pooling = self.plan.how.spec.pooling
             raise InputError(f"--pooling {pooling}: none of the images can be read")
         if self.options.normal is not None:
             bank = self._remember_normals(lot.recipe)
@@ -156,13 +150,13 @@ class _FirstPass:
         return self._calibrate(bank, pictures)
 
     def _read(
-        self, jobs: Iterable[Job], reading: Reading, files: int, *, most: int
+        self, jobs: Iterable[Job], plan: RowPlan, files: int, *, most: int
     ) -> Iterator[Image]:
         """Yield up to `most` different pictures, about the same number of each file."""
         share = -(-most // max(files, 1))
         seen: set[str] = set()
         workers = self.options.threads
-        for file in read_jobs(jobs, reading, workers=workers, ahead=2 * workers):
+        for file in join_pieces(read_jobs(jobs, plan, workers=workers, ahead=2 * workers)):
             for place in np.sort(self.rng.permutation(len(file.images))[:share]):
                 name = print_picture(file.images[place])
                 if name not in seen:
@@ -186,9 +180,9 @@ class _FirstPass:
         as_images = self._place_boxes(drawn, recipe) if recipe.boxes is not None else recipe
         lot = Lot(paths=drawn, recipe=as_images, only=None, references={})
         # Their own references they would be: they are compared with nothing.
-        reading = replace(self.reading, recipe=as_images, references={})
+        plan = replace(self.plan, recipe=as_images, references={})
         most = max(NORMAL_IMAGES, len(drawn)) if recipe.name else len(drawn)
-        pictures = self._read(_make_jobs(drawn, lot), reading, len(drawn), most=most)
+        pictures = self._read(_make_jobs(drawn, lot), plan, len(drawn), most=most)
         shown = track(pictures, total=most, what="normals")
         bank = self._remember(shown, max(1, NORMAL_PATCHES // most), memory="normals")
         if not len(bank.prints):
@@ -215,7 +209,7 @@ class _FirstPass:
         """Keep up to `quota` patches of each picture, over all orientations that are embedded."""
         patches, prints = [], []
         for picture in pictures:
-            turned = list(turn_pictures(picture[None], self.reading.spec.orientations))
+            turned = list(turn_pictures(picture[None], self.plan.how.spec.orientations))
             prints.append([print_picture(one[0]) for one in turned])
             seen = np.concatenate([self.network.look(one).reshape(-1, self.network.dim)
                                    for one in turned])  # fmt: skip
@@ -233,7 +227,7 @@ class _FirstPass:
     def _calibrate(self, bank: Bank, pictures: Sequence[Image]) -> Bank:
         """Measure how far the lot's own patches are: the unit in which weights are given."""
         meter = DistanceMeter(self.network, bank)
-        size = default_batch_size(self.reading.spec)
+        size = default_batch_size(self.plan.how.spec)
         batches = [np.stack(group) for group in _group_shapes(pictures, size)]
         shown = track(batches, total=len(batches), what="measure")
         distances = np.concatenate([meter.measure(batch).ravel() for batch in shown])

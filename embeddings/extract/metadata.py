@@ -1,4 +1,9 @@
-"""What is known of each image beside its pixels: a table joined on the file name."""
+"""What tables say of each image beside its pixels: metadata, and its golden reference.
+
+Metadata are joined on the file name. A column `reference` beside `path` names the golden image of
+each: the defect-free image of the very same place. It is read with the image, cut as the image
+is, and its channels are put behind the image's own.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,9 +12,14 @@ from pathlib import Path
 import pandas as pd
 
 from embeddings.console import get_logger
-from embeddings.errors import InputError
-from embeddings.tables import read_metadata
+from embeddings.errors import InputError, OptionError, TableError
+from embeddings.extract.options import ExtractOptions
+from embeddings.records import REFERENCE, ExtractorSpec
+from embeddings.tables import read_image_list, read_metadata
+from embeddings.tables.delimited import resolve_path
 
+COLUMN = "reference"
+LIST_SUFFIXES = (".csv", ".tsv", ".txt")
 ALL_PAGES = -1
 Joined = Mapping[str, Mapping[int, str]]  # a JSON object by path and page
 
@@ -57,3 +67,87 @@ def count_outdated(joined: Joined, files: pd.DataFrame, rows: pd.DataFrame) -> i
         for file_id, page, metadata in zip(*columns, strict=True)
         if path_of[file_id] in joined
     )
+
+
+def find_references(
+    source: Path, paths: Sequence[str], spec: ExtractorSpec, *, options: ExtractOptions
+) -> dict[str, str]:
+    """Return the golden image of each path, where the extractor compares with them.
+
+    A new store compares with them where the source has a column `reference`.
+
+    Parameters
+    ----------
+    source : Path
+        What was given: a CSV, or anything else.
+    paths : sequence of str
+        The images of the source.
+    spec : ExtractorSpec
+        The store's, or the one that a new store will have.
+
+    Raises
+    ------
+    InputError
+        The store compares with references and the source names none; or some images have none,
+        or it is not there.
+    OptionError
+        A new store would compare with normals too.
+    """
+    if not spec.compares:
+        return {}
+    named = _read_column(source)
+    if spec.normals_sha256 != REFERENCE and (spec.bank_sha256 or named is None):
+        return {}  # compared with a bank
+    if named is None:
+        raise InputError(
+            f"{source} has no column {COLUMN}: the store compares each image with its golden "
+            "reference; expected a CSV with the columns path and reference"
+        )
+    if options.normal is not None:
+        raise OptionError(
+            f"--normal and the column {COLUMN} of {source}: expected one of them, each says what "
+            "is normal"
+        )
+    _check_there(source, named, paths)
+    return named
+
+
+def add_references(
+    metadata: Mapping[str, Mapping[int, str]], references: Mapping[str, str]
+) -> dict[str, dict[int, str]]:
+    """Note each image's reference in its metadata, from which heat maps are drawn again."""
+    noted = {path: dict(pages) for path, pages in metadata.items()}
+    for path, reference in references.items():
+        pages = noted.setdefault(path, {})
+        pages.setdefault(ALL_PAGES, "{}")
+        for page, text in pages.items():
+            pages[page] = json.dumps(json.loads(text) | {COLUMN: reference})
+    return noted
+
+
+def _read_column(source: Path) -> dict[str, str] | None:
+    """Return the column `reference` by path, "" where a row has none; None without the column."""
+    if source.suffix.lower() not in LIST_SUFFIXES or not source.is_file():
+        return None
+    table = read_image_list(source)
+    if COLUMN not in table.columns:
+        return None
+    return {
+        path: str(resolve_path(text, source.parent)) if text else ""
+        for path, text in zip(table["path"], table[COLUMN], strict=True)
+    }
+
+
+def _check_there(source: Path, named: Mapping[str, str], paths: Sequence[str]) -> None:
+    lacking = [path for path in paths if not named.get(path)]
+    if lacking:
+        raise TableError(
+            f"{source}: {len(lacking)} of {len(paths)} images have no reference (the first is "
+            f"{lacking[0]}): fill in the column {COLUMN}, or leave it out"
+        )
+    absent = [path for path in paths if not Path(named[path]).is_file()]
+    if absent:
+        raise InputError(
+            f"{source}: the references of {len(absent)} of {len(paths)} images are not there "
+            f"(the first is {named[absent[0]]} of {absent[0]})"
+        )

@@ -1,4 +1,4 @@
-"""Which files are meant: a folder, a CSV or one image, minus what is excluded or not asked for."""
+"""Which files and rows are meant: a folder, a CSV or one image, minus what is not asked for."""
 
 import os
 import stat
@@ -7,17 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from embeddings.errors import ImageError, InputError, OptionError, TableError
+from embeddings.extract.metadata import LIST_SUFFIXES
 from embeddings.extract.options import ExtractOptions
+from embeddings.extract.rows import Recipe
 from embeddings.images import find_images, fingerprint_file
 from embeddings.tables import read_image_list, read_table
 from embeddings.tables.delimited import resolve_path
 
 # Verdicts of `assign` and `predict` that send an image back to discovery.
 OPEN_VERDICTS = ("unknown", "undecided")
-LIST_SUFFIXES = (".csv", ".tsv", ".txt")
 
 Quarantined = tuple[tuple[str, str], ...]
 
@@ -189,3 +192,57 @@ def read_only_list(table: Path) -> OnlyList:
         return OnlyList(table=table, ids=frozenset(frame["image_id"]))
     paths = frozenset(str(resolve_path(path, table.parent)) for path in frame["path"])
     return OnlyList(table=table, paths=paths)
+
+
+def select_files(files: pd.DataFrame, recipe: Recipe, only: OnlyList | None) -> pd.DataFrame:
+    """Leave out files without a box, and those that --only does not list.
+
+    Raises
+    ------
+    OptionError
+        --only lists none of the files.
+    """
+    kept = files
+    if recipe.boxes is not None:
+        kept = kept[kept["path"].isin(list(recipe.boxes))]
+    if only is not None:
+        mask = [only.has_file(p, f) for p, f in zip(kept["path"], kept["file_id"], strict=True)]
+        kept = kept[mask]
+        if kept.empty:
+            raise OptionError(f"--only {only.table}: none of its images is in the source")
+    return kept.reset_index(drop=True)
+
+
+def order_ids(
+    rows: pd.DataFrame, files: pd.DataFrame, *, recipe: Recipe, only: OnlyList | None
+) -> NDArray[np.str_]:
+    """Return the ids of the files' rows: by path, then page, then position.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The store's rows of this recipe.
+    files : DataFrame
+        Columns path and file_id, in order.
+    """
+    first = files.drop_duplicates("file_id").reset_index(drop=True)
+    place = pd.Series(first.index, index=first["file_id"])
+    mine = rows[rows["file_id"].isin(place.index)]
+    if recipe.boxes is not None:
+        wanted = {
+            crop
+            for path, file_id in zip(files["path"], files["file_id"], strict=True)
+            for crop in recipe.crop_ids(path, file_id)
+        }
+        mine = mine[mine["image_id"].isin(list(wanted))]
+    if only is not None:
+        paths = first["path"].loc[mine["file_id"].map(place)]
+        mine = mine[[only(p, i) for p, i in zip(paths, mine["image_id"], strict=True)]]
+    order = mine.assign(place=mine["file_id"].map(place))
+    order = order.sort_values(["place", "page", "y0", "x0", "image_id"])
+    return order["image_id"].to_numpy(dtype=np.str_)
+
+
+def is_under(path: str, root: Path | None) -> bool:
+    """Tell whether a file lies in the folder that was searched, by name alone."""
+    return root is not None and path.startswith(str(root).rstrip(os.sep) + os.sep)

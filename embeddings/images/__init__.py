@@ -5,25 +5,47 @@ The way of one file: `find_images` -> `fingerprint_file` -> `stream_pictures` ->
 `ImageError` with the reason; nothing unreadable is ever replaced or filled in.
 """
 
-from embeddings.images.decode import read_pictures, read_sizes, stream_pictures
+from embeddings.images.decode import (
+    read_headers,
+    read_pictures,
+    read_sizes,
+    stream_pictures,
+)
 from embeddings.images.find import IMAGE_SUFFIXES, Found, find_images, fingerprint_file
-from embeddings.images.level import level_picture
+from embeddings.images.levels import fix_window, level_picture
 from embeddings.images.maps import is_wafer_map
-from embeddings.images.picture import Picture
-from embeddings.images.prepare import Fill, Frame, make_thumbnail, prepare_picture
-from embeddings.images.regions import Region, clip_region, crop_box, image_id, tile_picture
-from embeddings.images.show import show_picture
-from embeddings.images.windows import fix_window
+from embeddings.images.picture import MAX_PIXELS, PageHeader, Picture
+from embeddings.images.prepare import (
+    Fill,
+    Frame,
+    Window,
+    make_thumbnail,
+    prepare_picture,
+    show_picture,
+)
+from embeddings.images.regions import (
+    Region,
+    clip_region,
+    crop_box,
+    cut_region,
+    image_id,
+    split_id,
+    tile_picture,
+)
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
     "Fill",
     "Found",
     "Frame",
+    "PageHeader",
     "Picture",
     "Region",
+    "Window",
     "clip_region",
     "crop_box",
+    "cut_region",
     "find_images",
     "fingerprint_file",
     "fix_window",
@@ -32,9 +54,11 @@ __all__ = [
     "level_picture",
     "make_thumbnail",
     "prepare_picture",
+    "read_headers",
     "read_pictures",
     "read_sizes",
     "show_picture",
+    "split_id",
     "stream_pictures",
     "tile_picture",
 ]

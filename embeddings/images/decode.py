@@ -1,19 +1,52 @@
 """Decode an image file into its pictures: one a page, in the grey levels that were stored.
 
+The container is told by content, not by suffix. TIFF is read in `embeddings.images.tiff`; JPEG,
+PNG, BMP and PGM/PPM here. Pillow's plugins are called by name, not through `Image.open`: that
+keeps its process-wide decompression-bomb limit, which warns or raises by a global setting, out of
+the way, and the size is checked before a pixel is allocated. EXIF orientation is ignored: boxes
+and coordinates of inspection tools are those of the stored pixels. Of several frames (MPO, APNG)
+the first is read.
+
 Thread-safe: nothing is shared between calls, and the decoders release the GIL.
 """
 
-from collections.abc import Iterator
+import io
+import zlib
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from PIL import BmpImagePlugin, ImageFile, JpegImagePlugin, PngImagePlugin, PpmImagePlugin
 
 from embeddings.errors import ImageError
 from embeddings.images.find import check_regular
-from embeddings.images.picture import MAX_PIXELS, Picture, name_damage
-from embeddings.images.raster import decode_raster, read_raster_size
-from embeddings.images.tiff import read_tiff_sizes, stream_tiff
+from embeddings.images.picture import (
+    MAX_PIXELS,
+    PageHeader,
+    Picture,
+    check_size,
+    convert_cmyk,
+    drop_equal_channels,
+    make_picture,
+    name_damage,
+)
+from embeddings.images.tiff import read_tiff_headers, stream_tiff
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # little and big endian; + is BigTIFF
 _BYTES_A_PIXEL = 16  # four samples of 16 bits, doubled for what a file carries beside its pixels
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PLUGINS: dict[bytes, tuple[str, type[ImageFile.ImageFile]]] = {
+    b"\xff\xd8\xff": ("JPEG", JpegImagePlugin.JpegImageFile),
+    _PNG: ("PNG", PngImagePlugin.PngImageFile),
+    b"BM": ("BMP", BmpImagePlugin.BmpImageFile),
+    b"P2": ("PGM", PpmImagePlugin.PpmImageFile),
+    b"P3": ("PPM", PpmImagePlugin.PpmImageFile),
+    b"P5": ("PGM", PpmImagePlugin.PpmImageFile),
+    b"P6": ("PPM", PpmImagePlugin.PpmImageFile),
+}
 
 
 def read_pictures(path: Path, *, max_pixels: int = MAX_PIXELS) -> list[Picture]:
@@ -33,8 +66,19 @@ def read_pictures(path: Path, *, max_pixels: int = MAX_PIXELS) -> list[Picture]:
     return list(stream_pictures(path, max_pixels=max_pixels))
 
 
-def stream_pictures(path: Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[Picture]:
+def stream_pictures(
+    path: Path, *, max_pixels: int = MAX_PIXELS, pages: Collection[int] | None = None
+) -> Iterator[Picture]:
     """Yield the pages of an image file one by one, for files too large to be held whole.
+
+    Parameters
+    ----------
+    path : Path
+    max_pixels : int
+        As in `read_pictures`.
+    pages : collection of int, optional
+        Numbers of the pages that are wanted, by default all; the others are not decoded. A number
+        that the file does not have yields nothing.
 
     Raises
     ------
@@ -43,11 +87,36 @@ def stream_pictures(path: Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[Pic
     """
     size = check_regular(path)
     if _read_head(path).startswith(_TIFF):
-        yield from stream_tiff(path, max_pixels=max_pixels)
+        yield from stream_tiff(path, max_pixels=max_pixels, pages=pages)
     elif size > max_pixels * _BYTES_A_PIXEL:
         raise ImageError(f"{size} bytes: more than a picture of {max_pixels} pixels can need")
-    else:
-        yield decode_raster(_read_bytes(path), max_pixels=max_pixels)
+    elif pages is None or 0 in pages:
+        with name_damage("cannot be read"):
+            data = path.read_bytes()
+        yield decode_raster(data, max_pixels=max_pixels)
+
+
+def read_headers(path: Path) -> list[PageHeader]:
+    """Return number and size of every page from the headers alone, thumbnails and masks too.
+
+    The position of a header is its page's number; `read_pictures` leaves out those that are no
+    pictures.
+
+    Raises
+    ------
+    ImageError
+        Not an image, or its header is damaged.
+    """
+    check_regular(path)
+    head = _read_head(path)
+    if head.startswith(_TIFF):
+        return read_tiff_headers(path)
+    name, plugin = _find_plugin(head)
+    # The plugins read no further than they must: of a JPEG up to its first frame.
+    what = f"damaged or truncated {name}"
+    with name_damage(what), path.open("rb") as handle, plugin(handle) as image:
+        width, height = image.size
+    return [PageHeader(page=0, width=width, height=height)]
 
 
 def read_sizes(path: Path) -> list[tuple[int, int]]:
@@ -60,10 +129,7 @@ def read_sizes(path: Path) -> list[tuple[int, int]]:
     ImageError
         Not an image, or its header is damaged.
     """
-    check_regular(path)
-    if _read_head(path).startswith(_TIFF):
-        return read_tiff_sizes(path)
-    return [read_raster_size(_read_bytes(path))]
+    return [(header.width, header.height) for header in read_headers(path)]
 
 
 def _read_head(path: Path) -> bytes:
@@ -71,6 +137,88 @@ def _read_head(path: Path) -> bytes:
         return handle.read(16)
 
 
-def _read_bytes(path: Path) -> bytes:
-    with name_damage("cannot be read"):
-        return path.read_bytes()
+def decode_raster(data: bytes, *, max_pixels: int) -> Picture:
+    """Decode the bytes of a JPEG, PNG, BMP, PGM or PPM file.
+
+    Raises
+    ------
+    ImageError
+        Not one of these, damaged, cut short, too large or too small.
+    """
+    name, plugin = _find_plugin(data)
+    what = f"damaged or truncated {name}"
+    if name == "PNG":
+        _check_chunks(data)
+    with name_damage(what):
+        image = plugin(io.BytesIO(data))
+    with image:
+        check_size(*image.size, max_pixels=max_pixels)
+        if name == "PNG" and data[24] == 16:
+            # Pillow drops 16-bit colour to 8 bits; libpng keeps it.
+            with name_damage(what):
+                pixels = _drop_alpha(imagecodecs.png_decode(data))
+        else:
+            with name_damage(what):
+                image.load()
+            pixels = _read_mode(image)
+    depth = data[24] if name == "PNG" else pixels.itemsize * 8
+    if image.mode == "1":
+        depth = 1
+    return make_picture(pixels, str(pixels.dtype), bit_depth=depth)
+
+
+def _find_plugin(data: bytes) -> tuple[str, type[ImageFile.ImageFile]]:
+    for magic, found in _PLUGINS.items():
+        if data.startswith(magic):
+            return found
+    raise ImageError("not an image: the content is neither JPEG, PNG, BMP, TIFF, PGM nor PPM")
+
+
+def _read_mode(image: ImageFile.ImageFile) -> NDArray[Any]:
+    """Return a loaded image's pixels without alpha."""
+    mode = image.mode
+    if mode == "1":
+        return np.asarray(image).astype(np.uint8) * 255
+    if mode in ("P", "PA"):
+        return _read_palette(image)
+    if mode in ("L", "LA", "La"):
+        return np.asarray(image if mode == "L" else image.getchannel(0))
+    if mode in ("RGB", "RGBA", "RGBX", "RGBa"):
+        return np.ascontiguousarray(np.asarray(image)[..., :3])
+    if mode == "CMYK":
+        return convert_cmyk(np.asarray(image), 255)
+    if mode.startswith("I"):  # "I;16", and "I" for a PGM of 16 bits
+        return np.asarray(image).astype(np.uint16)
+    raise ImageError(f"pixels of mode {mode} are not supported: expected grey or colour")
+
+
+def _read_palette(image: ImageFile.ImageFile) -> NDArray[np.uint8]:
+    """Look the colours up; Pillow's own conversion warns about transparent palettes."""
+    indices = np.asarray(image if image.mode == "P" else image.getchannel(0))
+    given = np.frombuffer(bytes(image.getpalette("RGB") or ()), np.uint8).reshape(-1, 3)
+    palette = np.zeros((256, 3), np.uint8)  # an index beyond the palette is black, as in libpng
+    palette[: len(given)] = given
+    return drop_equal_channels(palette[indices])
+
+
+def _drop_alpha(pixels: NDArray[Any]) -> NDArray[Any]:
+    if pixels.ndim == 2:
+        return pixels
+    return pixels[..., 0] if pixels.shape[2] <= 2 else pixels[..., :3]
+
+
+def _check_chunks(data: bytes) -> None:
+    """Check every chunk's CRC up to IEND: Pillow does not check those of the pixels."""
+    view, at = memoryview(data), len(_PNG)
+    while at + 12 <= len(data):
+        length = int.from_bytes(view[at : at + 4])
+        end = at + 8 + length
+        kind = bytes(view[at + 4 : at + 8])
+        if end + 4 > len(data):
+            break
+        if zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4]):
+            raise ImageError(f"damaged PNG: the checksum of its {kind!r} chunk does not match")
+        if kind == b"IEND":
+            return
+        at = end + 4
+    raise ImageError("truncated PNG: it ends before its IEND chunk")

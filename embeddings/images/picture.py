@@ -41,7 +41,9 @@ class Picture:
         Pictures of one kind share one grey-level window: the number type as stored, such as
         ``"uint8"``, ``"uint12"``, ``"float64"``.
     page : int
-        Position of the page in its file, from 0.
+        Number of the page in its file, from 0.
+    n_pages : int
+        Pages of the file, thumbnails and masks counted: with `page` it names the image.
     bit_depth : int
         Bits a sample, as stored.
     um_per_pixel : float
@@ -56,6 +58,7 @@ class Picture:
     bit_depth: int
     um_per_pixel: float
     nan_pixels: int
+    n_pages: int = 1
 
     def __post_init__(self) -> None:
         if self.pixels.dtype not in (np.uint8, np.uint16, np.float32):
@@ -79,12 +82,27 @@ class Picture:
         return 1 if self.pixels.ndim == 2 else 3
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageHeader:
+    """What a page's header says: its number in the file, its size in pixels.
+
+    `is_picture`: it is no thumbnail or mask of another page.
+    """
+
+    page: int
+    width: int
+    height: int
+    n_pages: int = 1
+    is_picture: bool = True
+
+
 def make_picture(
     pixels: NDArray[Any],
     kind: str,
     *,
     bit_depth: int,
     page: int = 0,
+    n_pages: int = 1,
     um_per_pixel: float = math.nan,
 ) -> Picture:
     """Check a decoded array and hold it as a `Picture`.
@@ -106,6 +124,7 @@ def make_picture(
         pixels=np.ascontiguousarray(held),
         kind=kind,
         page=page,
+        n_pages=n_pages,
         bit_depth=bit_depth,
         um_per_pixel=um_per_pixel,
         nan_pixels=bad,

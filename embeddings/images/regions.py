@@ -1,9 +1,15 @@
 """Parts of a picture: tiles that cover it, crops round a defect, and the id each of them gets."""
 
 import math
+import re
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from embeddings.errors import ImageError, OptionError
+
+_ID = re.compile(r"[^#@]*(?:#(\d+))?(?:@(-?\d+),(-?\d+),(\d+),(\d+))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +107,34 @@ def clip_region(region: Region, width: int, height: int) -> Region:
     return Region(x0=left, y0=top, width=right - left, height=bottom - top)
 
 
+def cut_region(pixels: NDArray[np.generic], region: Region | None) -> NDArray[np.generic]:
+    """Cut a region out of (h, w) or (h, w, 3) pixels; where it sticks out, the edge goes on."""
+    if region is None:
+        return pixels
+    rows = np.clip(np.arange(region.y0, region.y0 + region.height), 0, pixels.shape[0] - 1)
+    columns = np.clip(np.arange(region.x0, region.x0 + region.width), 0, pixels.shape[1] - 1)
+    return np.ascontiguousarray(pixels[np.ix_(rows, columns)])
+
+
 def image_id(file_id: str, *, page: int = 0, n_pages: int = 1, region: Region | None = None) -> str:
     """Name an image: the file's fingerprint, ``#page`` in a file of several, ``@x,y,w,h``."""
     name = file_id if n_pages == 1 else f"{file_id}#{page}"
     if region is None:
         return name
     return f"{name}@{region.x0},{region.y0},{region.width},{region.height}"
+
+
+def split_id(name: str) -> tuple[int | None, Region | None]:
+    """Return the page (None in a file of one) and the region (None: all of it) of an image id."""
+    match = _ID.fullmatch(name)
+    if match is None:
+        return None, None
+    page, *box = match.groups()
+    number = None if page is None else int(page)
+    if box[0] is None:
+        return number, None
+    x0, y0, width, height = map(int, box)
+    return number, Region(x0=x0, y0=y0, width=width, height=height)
 
 
 def _starts(length: int, tile: int, step: int) -> list[int]:

@@ -2,13 +2,14 @@
 
 Before a page is decoded its header is held against the file: a size over the limit, strips that
 lie outside of the file and pages that cannot be reached are errors, where tifffile would fill
-with zeros or log and go on. Thumbnails and masks that a writer put beside a page are left out.
+with zeros or log and go on: a file cut short would lose pages without an error. Thumbnails and
+masks that a writer put beside a page are left out, but counted: a page keeps its number.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from embeddings.errors import ImageError
 from embeddings.images.picture import (
+    PageHeader,
     Picture,
     check_size,
     convert_cmyk,
@@ -24,7 +26,6 @@ from embeddings.images.picture import (
     name_damage,
 )
 from embeddings.images.pixel_size import read_um_per_pixel
-from embeddings.images.tiff_chain import count_directories
 
 # tifffile logs what it works round; without a handler Python would print that to the console.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -37,11 +38,15 @@ _UNSUPPORTED = {
     tifffile.PHOTOMETRIC.LOGL: "LogLuv colours",
     tifffile.PHOTOMETRIC.LOGLUV: "LogLuv colours",
 }
+MAX_PAGES = 1_000_000
+_BIG = 43  # the version number of BigTIFF; 42 is TIFF 6.0
 _JPEG = {tifffile.COMPRESSION.OJPEG, tifffile.COMPRESSION.JPEG}
 
 
-def stream_tiff(path: Path, *, max_pixels: int) -> Iterator[Picture]:
-    """Yield each page of a TIFF file.
+def stream_tiff(
+    path: Path, *, max_pixels: int, pages: Collection[int] | None = None
+) -> Iterator[Picture]:
+    """Yield each page of a TIFF file, or those of these numbers.
 
     Raises
     ------
@@ -50,24 +55,26 @@ def stream_tiff(path: Path, *, max_pixels: int) -> Iterator[Picture]:
         supported; pages before it have been yielded.
     """
     with name_damage("damaged or truncated TIFF"):
-        n_pages = count_directories(path)
+        n_pages = _count_directories(path)
         file = tifffile.TiffFile(path)
     with file:
         _check_stack(file)
         for index in range(n_pages):
+            if pages is not None and index not in pages:
+                continue
             where = "" if n_pages == 1 else f" (page {index} of {n_pages})"
             # All of a page is in: tifffile reads a header's values when they are asked for, and
             # damaged ones are of any type.
             with name_damage(f"damaged or truncated TIFF{where}"):
                 page: Any = file.pages[index]
-                if index and int(page.subfiletype) & _THUMBNAIL_OR_MASK:
+                if not _is_picture(page, index):
                     continue
-                picture = _read_page(file, page, max_pixels=max_pixels)
+                picture = _read_page(file, page, n_pages=n_pages, max_pixels=max_pixels)
             yield picture
 
 
-def read_tiff_sizes(path: Path) -> list[tuple[int, int]]:
-    """Return width and height of each page from its header.
+def read_tiff_headers(path: Path) -> list[PageHeader]:
+    """Return number and size of each page from its header, thumbnails and masks too.
 
     Raises
     ------
@@ -75,10 +82,24 @@ def read_tiff_sizes(path: Path) -> list[tuple[int, int]]:
         A header is damaged.
     """
     with name_damage("damaged or truncated TIFF"):
-        n_pages = count_directories(path)
+        n_pages = _count_directories(path)
         with tifffile.TiffFile(path) as file:
-            pages: list[Any] = [file.pages[index] for index in range(n_pages)]
-            return [(int(page.imagewidth), int(page.imagelength)) for page in pages]
+            found: list[Any] = [file.pages[index] for index in range(n_pages)]
+            return [
+                PageHeader(
+                    page=index,
+                    n_pages=n_pages,
+                    width=int(page.imagewidth),
+                    height=int(page.imagelength),
+                    is_picture=_is_picture(page, index),
+                )
+                for index, page in enumerate(found)
+            ]
+
+
+def _is_picture(page: Any, index: int) -> bool:
+    """Tell a page from a thumbnail or mask of it; the first is always one."""
+    return index == 0 or not int(page.subfiletype) & _THUMBNAIL_OR_MASK
 
 
 def _check_stack(file: Any) -> None:
@@ -91,7 +112,7 @@ def _check_stack(file: Any) -> None:
             )
 
 
-def _read_page(file: Any, page: Any, *, max_pixels: int) -> Picture:
+def _read_page(file: Any, page: Any, *, n_pages: int, max_pixels: int) -> Picture:
     _check_header(page, file.filehandle.size, max_pixels=max_pixels)
     pixels = _drop_extra(_channels_last(page.asarray(maxworkers=1), page.axes), page)
     pixels, kind = _read_levels(pixels, page)
@@ -100,6 +121,7 @@ def _read_page(file: Any, page: Any, *, max_pixels: int) -> Picture:
         kind,
         bit_depth=_bits(page),
         page=page.index,
+        n_pages=n_pages,
         um_per_pixel=read_um_per_pixel(file, page),
     )
 
@@ -187,3 +209,49 @@ def _read_palette(pixels: NDArray[Any], page: Any) -> NDArray[np.uint8]:
 def _bits(page: Any) -> int:
     bits = page.bitspersample
     return int(bits if isinstance(bits, int) else max(bits))
+
+
+def _count_directories(path: Path) -> int:
+    """Return the number of pages.
+
+    Raises
+    ------
+    ImageError
+        There is none, one lies beyond the end of the file, or they form a circle.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as handle:
+        head = handle.read(16)
+        order: str = "little" if head[:2] == b"II" else "big"
+        is_big = _number(head[2:4], order) == _BIG
+        at = _number(head[8:16] if is_big else head[4:8], order)
+        seen: set[int] = set()
+        while at:
+            if at in seen or len(seen) >= MAX_PAGES:
+                raise ImageError("damaged TIFF: its pages form a circle")
+            seen.add(at)
+            at = _next_directory(handle, at, is_big=is_big, order=order, size=size)
+    if not seen:
+        raise ImageError("damaged TIFF: it holds no page")
+    return len(seen)
+
+
+def _next_directory(handle: BinaryIO, at: int, *, is_big: bool, order: str, size: int) -> int:
+    """Return where the next directory begins; 0 after the last."""
+    count_bytes, entry_bytes, offset_bytes = (8, 20, 8) if is_big else (2, 12, 4)
+    _check_reach(at + count_bytes, size)
+    handle.seek(at)
+    entries = _number(handle.read(count_bytes), order)
+    end = at + count_bytes + entries * entry_bytes
+    _check_reach(end + offset_bytes, size)
+    handle.seek(end)
+    return _number(handle.read(offset_bytes), order)
+
+
+def _check_reach(end: int, size: int) -> None:
+    if end > size:
+        raise ImageError("truncated TIFF: a page lies beyond the end of the file")
+
+
+def _number(data: bytes, order: str) -> int:
+    return int.from_bytes(data, "little" if order == "little" else "big")

@@ -1,2 +1,2 @@
-from .verb import LookAlikes as LookAlikes
-from .verb import find_look_alikes as find_look_alikes
+from .look_alikes import LookAlikes as LookAlikes
+from .look_alikes import find_look_alikes as find_look_alikes

@@ -32,6 +32,8 @@ class Command:
     """Where the weights of the store's extractor are now; others are refused."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the network runs."""
+    max_pixels: int = 100_000_000
+    """A larger picture is refused: a guard against decompression bombs."""
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -43,17 +45,18 @@ class Command:
 def main(command: Command) -> int:
     """Run the command."""
     from embeddings.extract import ExtractOptions
-    from embeddings.search.sheet import check_sheet_path, write_sheet
-    from embeddings.search.verb import find_look_alikes
+    from embeddings.search.look_alikes import check_sheet_path, find_look_alikes, write_sheet
     from embeddings.store import open_store
 
     if command.out is not None:
         check_sheet_path(command.out)
     store = open_store(command.store)
-    options = ExtractOptions(weights=command.weights, device=command.device)
+    options = ExtractOptions(
+        weights=command.weights, device=command.device, max_pixels=command.max_pixels
+    )
     found = find_look_alikes(store, command.image, k=command.k, page=command.page, options=options)
     if command.out is not None:
-        write_sheet(found, store, command.out)
+        write_sheet(found, store, command.out, max_pixels=command.max_pixels)
     table = found.table.assign(distance=found.table["distance"].map("{:.6f}".format))
     say(table.to_csv(index=False, lineterminator="\n").rstrip("\n"))
     return 0

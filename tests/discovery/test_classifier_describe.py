@@ -17,8 +17,7 @@ from discovery.classifier.describe import (
     join_described,
 )
 from discovery.classifier.enhance.gate import GateOptions
-from discovery.classifier.parts import Part, name_part
-from discovery.classifier.reading import ReadFile, Reading, read_parts
+from embeddings.reader import Part, Preparation, ReadParts, name_part, read_parts
 from embeddings.resnet import ResNet50Extractor, Weights, make_spec
 from embeddings.texture import TextureExtractor
 from embeddings.texture import make_spec as make_texture_spec
@@ -63,7 +62,7 @@ def draw(seed=0, *, noise=0.02, side=SIDE, defect=True):
 
 def hold(*images):
     return [
-        ReadFile(images=[(Part(image_id=f"i{i}", path=f"{i}.png"), image)])
+        ReadParts(images=[(Part(image_id=f"i{i}", path=f"{i}.png"), image)])
         for i, image in enumerate(images)
     ]
 
@@ -173,7 +172,7 @@ def test_moments_are_finite_on_a_plain_picture():
 
 
 def make_reading(texture, **windows):
-    return Reading(
+    return Preparation(
         spec=texture.spec, windows={"uint8": (0, 255), **windows}, max_pixels=10**6, workers=2
     )
 

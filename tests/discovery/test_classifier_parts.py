@@ -8,10 +8,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from discovery.classifier.parts import find_parts, name_part
+from discovery.classifier.parts import find_parts
 from embeddings.errors import InputError, OptionError, TableError
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.images import Region, fingerprint_file
+from embeddings.reader import name_part
 
 KLARF = """FileVersion 1 2;
 LotID "LOT1";

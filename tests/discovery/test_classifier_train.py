@@ -21,7 +21,8 @@ from discovery.classifier.tabulate import tabulate_answers, tabulate_faults
 from discovery.classifier.taxonomy import Taxonomy
 from discovery.classifier.train import train_classifier
 from embeddings.errors import HandoffError, InputError, OptionError
-from embeddings.extract import ExtractOptions, windows
+from embeddings.extract import ExtractOptions
+from embeddings.reader import windows
 
 pytestmark = pytest.mark.usefixtures("few_steps")
 KINDS = ("no_defect", "defect/pit", "defect/scratch")

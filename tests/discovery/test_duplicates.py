@@ -19,17 +19,16 @@ from discovery.stages.duplicates import (
     make_reader,
     propose_pairs,
     read_duplicates,
-    shrink_grey,
     tabulate_duplicates,
 )
-from discovery.stages.duplicates.sketch import MAY_BE_COPY, screen_pairs, sketch_picture
+from discovery.stages.duplicates.candidates import MAY_BE_COPY, screen_pairs, sketch_picture
 from discovery.stages.propose.evidence import find_members
 from discovery.stages.stability import measure_stability
 from embeddings.errors import RunError
+from embeddings.reader import make_preview
 from embeddings.records import ExtractorSpec, Vectors, unit_rows
 
 calmly = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
-SIDE = 160
 
 
 def draw_film(seed, side=200):
@@ -67,7 +66,7 @@ def resize(pixels, factor):
 
 
 def is_copy(first, second):
-    return compare_pictures(shrink_grey(first, SIDE), shrink_grey(second, SIDE)).is_copy
+    return compare_pictures(make_preview(first), make_preview(second)).is_copy
 
 
 COPIES = {
@@ -127,7 +126,7 @@ def test_fields_without_detail_are_like_nothing():
 
 
 def test_likeness_has_no_first_and_second():
-    one, other = (shrink_grey(draw_film(seed), SIDE) for seed in (1, 2))
+    one, other = (make_preview(draw_film(seed)) for seed in (1, 2))
     there, back = compare_pictures(one, other), compare_pictures(other, one)
     assert there.similarity == pytest.approx(back.similarity, abs=0.02)
 
@@ -135,7 +134,7 @@ def test_likeness_has_no_first_and_second():
 def test_a_sketch_lets_copies_through_and_few_others():
     pixels = draw_film(3)
     pictures = [pixels, save_jpeg(pixels, 75), resize(pixels, 0.5), draw_lines(4), pixels * 0 + 7]
-    sketches = np.stack([sketch_picture(shrink_grey(each, SIDE)) for each in pictures])
+    sketches = np.stack([sketch_picture(make_preview(each)) for each in pictures])
     pairs = np.array([[0, 1], [0, 2], [0, 3], [0, 4], [4, 4]], np.int32)
     assert [True, True, False, False, False] == (
         screen_pairs(sketches, pairs) >= MAY_BE_COPY
@@ -213,7 +212,7 @@ def test_overlapping_tiles_of_one_picture_are_kin(tmp_path):
     vectors = make_vectors(np.eye(4) + 1, [(str(path),)] * 4, parents=["p"] * 4)
     neighbours = find_neighbours(vectors.values, 3)
     reader = make_reader(vectors)
-    one, other = (grey for _, grey in reader(np.array([0, 1], np.intp), SIDE))
+    one, other = (grey for _, grey in reader(np.array([0, 1], np.intp)))
     assert compare_pictures(one, other).is_copy  # by their pixels alone they would be
     assert 0 == find_duplicates(vectors, neighbours, reader).near
 

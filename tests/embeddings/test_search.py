@@ -76,7 +76,7 @@ def test_an_image_that_is_not_in_the_store_gets_the_vector_extraction_would_give
 def test_blocks_give_what_one_look_gives(store, tmp_path, monkeypatch):
     image = tmp_path / "images" / "2.png"
     whole = find_look_alikes(open_store(store), image, k=4).table
-    monkeypatch.setattr("embeddings.search.verb._BLOCK_ROWS", 2)
+    monkeypatch.setattr("embeddings.search.look_alikes._BLOCK_ROWS", 2)
     assert whole.equals(find_look_alikes(open_store(store), image, k=4).table)
 
 

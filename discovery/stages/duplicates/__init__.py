@@ -6,17 +6,15 @@ kin, not copies.
 """
 
 from discovery.stages.duplicates.candidates import propose_pairs
+from discovery.stages.duplicates.find import find_duplicates, make_reader
 from discovery.stages.duplicates.likeness import Likeness, compare_pictures
-from discovery.stages.duplicates.reading import Grey, make_reader, shrink_grey
 from discovery.stages.duplicates.table import (
     group_files,
     read_duplicates,
     tabulate_duplicates,
 )
-from discovery.stages.duplicates.verb import find_duplicates
 
 __all__ = [
-    "Grey",
     "Likeness",
     "compare_pictures",
     "find_duplicates",
@@ -24,6 +22,5 @@ __all__ = [
     "make_reader",
     "propose_pairs",
     "read_duplicates",
-    "shrink_grey",
     "tabulate_duplicates",
 ]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from discovery.stages.duplicates.reading import Grey, resize_values
+from embeddings.reader import Preview, resize_values
 
 # Of copies (JPEG, PNG, 0.5x to 2x) 95 in 100 lie above .79; of pairs of different gratings, films
 # and steel the highest was .59 (docs/log.md).
@@ -72,14 +72,14 @@ class Likeness:
 _NOTHING_ALIKE = Likeness(similarity=0.0, noise=0.0, worst=0.0, has_grain=True)
 
 
-def compare_pictures(first: Grey, second: Grey) -> Likeness:
+def compare_pictures(first: Preview, second: Preview) -> Likeness:
     """Compare two shrunk pictures; a field without any detail is like no other."""
     has_grain = min(first.grain, second.grain) >= _LEAST_GRAIN
     found = [_compare(a, b, has_grain=has_grain) for a, b in _bring_to_scale(first, second)]
     return max(found, key=lambda each: each.similarity, default=_NOTHING_ALIKE)
 
 
-def _bring_to_scale(first: Grey, second: Grey) -> Iterator[tuple[Floats, Floats]]:
+def _bring_to_scale(first: Preview, second: Preview) -> Iterator[tuple[Floats, Floats]]:
     """Yield both as if one were the other resized, and as if it were cut from the other."""
     if abs(np.log(first.width / first.height * second.height / second.width)) < _SAME_SHAPE:
         height = min(first.values.shape[0], second.values.shape[0])

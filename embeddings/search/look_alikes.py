@@ -1,4 +1,4 @@
-"""The verb `find_look_alikes`: one image against all of a store, block by block.
+"""`find_look_alikes`: one image against all of a store, block by block; and its contact sheet.
 
 The image is embedded with the store's own extractor and grey-level windows, so that distances
 mean the same as between the store's images; one that the store holds already is not embedded
@@ -6,6 +6,7 @@ again, and needs no weights.
 """
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,15 @@ from embeddings.errors import ImageError, InputError, OptionError, StoreError
 from embeddings.extract import ExtractOptions
 from embeddings.extract.batches import Batches, default_batch_size
 from embeddings.extract.choose import choose_extractor, make_extractor
-from embeddings.extract.reader import Job, Prepared, Reading, Recipe, make_frame, read_job
-from embeddings.images import fingerprint_file
+from embeddings.extract.rows import Job, Prepared, RowPlan, join_pieces, make_frame, read_job
+from embeddings.files import write_bytes
+from embeddings.images import MAX_PIXELS, fingerprint_file, read_headers
+from embeddings.reader import Preparation
 from embeddings.records import Vectors
 from embeddings.store import Store
+from embeddings.thumbnails import draw_contact_sheet
 
+_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 _BLOCK_ROWS = 4096  # 50 MB of 3072-d float32, and as much again for the differences
 
 
@@ -73,12 +78,13 @@ def find_look_alikes(
         raise OptionError(f"-k {k}: expected 1 or more")
     if not len(store):
         raise StoreError(f"{store.path} holds no vectors yet: extract images into it first")
-    choice = choose_extractor(options or ExtractOptions(), store)
-    prepared = _read_query(store, image, page)
+    options = options or ExtractOptions()
+    choice = choose_extractor(options, store)
+    prepared = _read_query(store, image, page, max_pixels=options.max_pixels)
     query = _find_known(store, prepared)
     if query is None:
         with stage("load extractor"):
-            extractor = make_extractor(choice, options or ExtractOptions())
+            extractor = make_extractor(choice, options)
         batches = Batches(lambda: extractor, default_batch_size(store.spec))
         batches.add(prepared.ids[0], prepared.images[0])
         query = _make_vectors(store, prepared, batches.take()[prepared.ids[0]])
@@ -91,21 +97,18 @@ def find_look_alikes(
     return LookAlikes(table=pd.DataFrame(columns), query=query)
 
 
-def _read_query(store: Store, image: Path, page: int) -> Prepared:
+def _read_query(store: Store, image: Path, page: int, *, max_pixels: int) -> Prepared:
     """Read one page as the store's images were read."""
-    reading = Reading(
-        spec=store.spec,
-        recipe=Recipe(),
-        windows=store.windows,
-        um_per_pixel=None,
-        max_pixels=ExtractOptions().max_pixels,
-    )
+    how = Preparation(spec=store.spec, windows=store.windows, max_pixels=max_pixels)
     path = Path(image).absolute()
     try:
         job = Job(path=str(path), file_id=fingerprint_file(path))
+        numbers = [header.page for header in read_headers(path) if header.is_picture]
     except ImageError as error:
         raise InputError(f"{image}: {error}") from error
-    prepared = read_job(job, reading)
+    if page not in numbers:
+        raise OptionError(f"--page {page}: {image} has the pages {', '.join(map(str, numbers))}")
+    prepared = next(join_pieces(read_job(job, RowPlan(how=how), pages=(page,))))
     if prepared.fault:
         raise InputError(f"{image}: {prepared.fault}")
     if prepared.is_deferred:
@@ -114,15 +117,7 @@ def _read_query(store: Store, image: Path, page: int) -> Prepared:
             f"{image} is of a kind of picture that {store.path} has never seen (it has {kinds}): "
             "its grey levels cannot be compared; extract it into the store instead"
         )
-    position = next((i for i, row in enumerate(prepared.rows) if row["page"] == page), None)
-    if position is None:
-        raise OptionError(f"--page {page}: {image} has the pages 0 to {len(prepared.ids) - 1}")
-    return Prepared(
-        job=job,
-        ids=[prepared.ids[position]],
-        images=[prepared.images[position]],
-        rows=[prepared.rows[position]],
-    )
+    return prepared
 
 
 def _find_known(store: Store, prepared: Prepared) -> Vectors | None:
@@ -160,3 +155,58 @@ def _nearest(
         order = np.lexsort((best_ids, best))[:k]
         best_ids, best = best_ids[order], best[order]
     return best_ids.tolist(), best
+
+
+def check_sheet_path(path: Path) -> None:
+    """Refuse a file that could not be written, before anything is computed.
+
+    Raises
+    ------
+    OptionError
+        It is neither PNG nor JPEG.
+    InputError
+        Its folder is absent, or it is a folder.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise OptionError(f"--out {path}: expected a name that ends with {', '.join(_SUFFIXES)}")
+    if not path.absolute().parent.is_dir() or path.is_dir():
+        raise InputError(f"--out {path}: expected a file in a folder that exists")
+
+
+def write_sheet(
+    found: LookAlikes, store: Store, path: Path, *, max_pixels: int = MAX_PIXELS
+) -> None:
+    """Draw the sheet and write it, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written.
+    """
+    ids = found.table["image_id"].tolist()
+    vectors = _join(found.query, store.load_vectors(ids))
+    asked = str(found.query.ids[0])
+    captions = [f"{row.rank}: {row.distance:.3f}" for row in found.table.itertuples()]
+    sheet = draw_contact_sheet(
+        vectors,
+        [asked, *ids],
+        store,
+        title=f"Look-alikes of {Path(found.query.rows['path'].iloc[0]).name}",
+        captions=["asked for", *captions],
+        max_pixels=max_pixels,
+    )
+    buffer = BytesIO()
+    sheet.save(buffer, _SUFFIXES[path.suffix.lower()])
+    write_bytes(path, buffer.getvalue())
+
+
+def _join(query: Vectors, found: Vectors) -> Vectors:
+    """Return the query and what was found as one, the query first and only once."""
+    others = found.take(np.flatnonzero(found.ids != query.ids[0]))
+    columns = list(found.rows.columns)
+    return Vectors(
+        ids=np.concatenate([query.ids, others.ids]),
+        values=np.concatenate([query.values, others.values]),
+        rows=pd.concat([query.rows[columns], others.rows], ignore_index=True),
+        spec=found.spec,
+    )

@@ -1,24 +1,69 @@
-"""The verb `find_duplicates`: pairs are proposed, sketched, compared, and joined to groups."""
+"""`find_duplicates`: pairs are proposed, sketched, compared, and joined to groups."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from discovery.records import Neighbours
 from discovery.records.duplicates import Duplicates
-from discovery.stages.duplicates.candidates import NEAREST, propose_pairs
+from discovery.stages.duplicates.candidates import (
+    MAY_BE_COPY,
+    NEAREST,
+    SKETCH,
+    propose_pairs,
+    screen_pairs,
+    sketch_picture,
+)
 from discovery.stages.duplicates.likeness import compare_pictures
-from discovery.stages.duplicates.reading import SIDE, Grey, Reader
-from discovery.stages.duplicates.sketch import MAY_BE_COPY, SKETCH, screen_pairs, sketch_picture
+from embeddings.images import MAX_PIXELS
+from embeddings.reader import Preview, Previews, list_parts, make_preview, map_parts, raise_limit
 from embeddings.records import Vectors
+
+# Reads the images at some positions: (position, preview) file by file; an image whose file is no
+# longer there or readable is left out.
+PreviewReader = Callable[[NDArray[np.intp]], Iterator[tuple[int, Preview]]]
 
 # Pictures in memory at a time: 100 kB each. A pair's two are read anew in another batch.
 _BATCH = 256
 
 
+def make_reader(
+    vectors: Vectors, *, max_pixels: int = MAX_PIXELS, previews: Previews | None = None
+) -> PreviewReader:
+    """Return a function that reads small grey pictures of images that have vectors.
+
+    Parameters
+    ----------
+    max_pixels : int
+        Most pixels a picture may have; what is embedded may always be read again.
+    previews : Previews, optional
+        What this process has just extracted: of that no file is opened.
+    """
+    level, limit = vectors.spec.level, raise_limit(vectors, max_pixels)
+
+    def read(positions: NDArray[np.intp]) -> Iterator[tuple[int, Preview]]:
+        left = []
+        for position in positions.tolist():
+            name = str(vectors.ids[position])
+            kept = None if previews is None else previews.find(name, level=level)
+            if kept is None:
+                left.append(position)
+            else:
+                yield position, kept
+        place = {str(vectors.ids[position]): position for position in left}
+        parts = list_parts(vectors, np.array(left, np.intp))
+        found = map_parts(
+            parts, lambda opened: make_preview(opened.pixels), level=level, max_pixels=limit
+        )
+        for part, preview in found:
+            yield place[part.image_id], preview
+
+    return read
+
+
 def find_duplicates(
-    vectors: Vectors, neighbours: Neighbours, read: Reader, *, nearest: int = NEAREST
+    vectors: Vectors, neighbours: Neighbours, read: PreviewReader, *, nearest: int = NEAREST
 ) -> Duplicates:
     """Find the near copies among n images.
 
@@ -84,13 +129,15 @@ class _Groups:
                 self.similarities[i], self._alone[i] = similarity, False
 
 
-def _sketch(n: int, pairs: NDArray[np.int32], read: Reader) -> tuple[NDArray[np.float16], int]:
+def _sketch(
+    n: int, pairs: NDArray[np.int32], read: PreviewReader
+) -> tuple[NDArray[np.float16], int]:
     """Return the (n, 32, 32) sketches, zero where there is none, and how many were read."""
     sketches = np.zeros((n, SKETCH, SKETCH), np.float16)
     seen = 0
-    # Read at the size of the comparison: shrunk in one step, a wafer map would lose its dies.
-    for position, grey in read(np.unique(pairs).astype(np.intp), SIDE):
-        sketches[position] = sketch_picture(grey)
+    # From the size of the comparison: shrunk in one step, a wafer map would lose its dies.
+    for position, preview in read(np.unique(pairs).astype(np.intp)):
+        sketches[position] = sketch_picture(preview)
         seen += 1
     return sketches, seen
 
@@ -111,8 +158,8 @@ def _sort_pairs(
 
 
 def _read_pairs(
-    pairs: list[tuple[int, int]], groups: _Groups, read: Reader
-) -> Iterator[tuple[int, int, Grey, Grey]]:
+    pairs: list[tuple[int, int]], groups: _Groups, read: PreviewReader
+) -> Iterator[tuple[int, int, Preview, Preview]]:
     """Yield pairs with their pictures, a bounded number of pictures in memory."""
     start = 0
     while start < len(pairs):
@@ -124,7 +171,7 @@ def _read_pairs(
             if groups.find(pair[0]) != groups.find(pair[1]):
                 batch.append(pair)
                 wanted.update(pair)
-        pictures = dict(read(np.array(sorted(wanted), np.intp), SIDE))
+        pictures = dict(read(np.array(sorted(wanted), np.intp)))
         for first, second in batch:
             apart = groups.find(first) != groups.find(second)
             if apart and first in pictures and second in pictures:

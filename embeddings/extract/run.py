@@ -1,4 +1,4 @@
-"""The verb `extract_vectors`: what is new in a source is computed and committed, nothing twice.
+"""`extract_vectors`: what is new in a source is computed and committed, nothing twice.
 
 The order: find and hash the files; fix the grey-level window of each kind of picture that the
 store meets for the first time; then read, embed and commit in rounds. Windows are committed
@@ -16,25 +16,35 @@ from numpy.typing import NDArray
 from embeddings.console import get_logger, stage, track
 from embeddings.extract.batches import Batches, Extractor, Round, default_batch_size
 from embeddings.extract.choose import Choice, choose_extractor, make_extractor
-from embeddings.extract.metadata import Joined, count_outdated, join_metadata
+from embeddings.extract.metadata import (
+    Joined,
+    add_references,
+    count_outdated,
+    find_references,
+    join_metadata,
+)
 from embeddings.extract.options import ExtractOptions
-from embeddings.extract.reader import Job, Reading, Recipe, Window, make_frame, read_jobs
-from embeddings.extract.references import add_references, find_references
-from embeddings.extract.select import (
+from embeddings.extract.rows import (
+    Job,
+    Recipe,
+    RowPlan,
     check_boxes,
-    is_under,
+    make_frame,
     make_recipe,
-    order_ids,
-    select_files,
+    read_jobs,
 )
 from embeddings.extract.sources import (
     OnlyList,
     Source,
     fingerprint_files,
+    is_under,
     open_source,
+    order_ids,
     read_only_list,
+    select_files,
 )
-from embeddings.extract.windows import fix_windows
+from embeddings.images import Window
+from embeddings.reader import Preparation, Previews, choose_windows
 from embeddings.records import ExtractorSpec
 from embeddings.store import Store, StoreWriter, create_store, open_store, store_exists
 
@@ -72,7 +82,11 @@ class Extracted:
 
 
 def extract_vectors(
-    source: Path, store_path: Path, *, options: ExtractOptions | None = None
+    source: Path,
+    store_path: Path,
+    *,
+    options: ExtractOptions | None = None,
+    previews: Previews | None = None,
 ) -> Extracted:
     """Bring a store up to date with a source.
 
@@ -82,6 +96,8 @@ def extract_vectors(
         A folder (searched recursively), a CSV with a column ``path``, or one image.
     store_path : Path
         The store; made when absent.
+    previews : Previews, optional
+        Filled with small pictures of what is computed, for a round that looks at them next.
 
     Raises
     ------
@@ -111,7 +127,7 @@ def extract_vectors(
 
         lot = Lot(paths=paths, recipe=recipe, only=only, references=references)
         choice, windows = run_first_pass(choice, lot, options=options)
-    extraction = _Extraction(choice, options, found, references=references)
+    extraction = _Extraction(choice, options, found, references=references, previews=previews)
     if store is None:
         extraction.load()  # weights that do not fit must not leave a store behind either
         store = create_store(
@@ -135,9 +151,10 @@ class _Extraction:
         found: Source,
         *,
         references: Mapping[str, str],
+        previews: Previews | None,
     ) -> None:
         self.choice, self.options, self.found = choice, options, found
-        self.references = references
+        self.references, self.previews = references, previews
         self.workers = options.threads
         self.warnings = list(choice.warnings)
         self.computed: set[str] = set()  # paths
@@ -203,7 +220,8 @@ class _Extraction:
             self.warnings.append(text)
 
     def _compute(self, jobs: Sequence[Job], writer: StoreWriter) -> None:
-        if self.choice.spec.window is None:
+        # A store that has windows has had its sample: kinds it has not met are deferred.
+        if self.choice.spec.window is None and not writer.windows:
             self._fix_windows(self.files["path"].tolist(), writer)
         deferred = self._compute_pass(jobs, writer)
         while deferred:  # each turn fixes the window of at least one more kind of picture
@@ -211,33 +229,37 @@ class _Extraction:
             deferred = self._compute_pass(deferred, writer)
 
     def _fix_windows(self, paths: Sequence[str], writer: StoreWriter) -> None:
-        fix_windows(paths, writer, level=self.choice.spec.level, options=self.options)
+        """Fix and commit a window for every new kind of picture in a sample of these files."""
+        level, most = self.choice.spec.level, self.options.max_pixels
+        found = choose_windows(paths, writer.windows, level=level, max_pixels=most)
+        for kind, window in found.items():
+            writer.set_window(kind, window)
+        writer.commit()
 
     def _compute_pass(self, jobs: Sequence[Job], writer: StoreWriter) -> list[Job]:
         """Compute and commit; return the jobs whose kind of picture has no window yet."""
-        spec = self.choice.spec
-        reading = Reading(
-            spec=spec,
+        spec, options = self.choice.spec, self.options
+        plan = RowPlan(
+            how=Preparation(spec=spec, windows=dict(writer.windows), max_pixels=options.max_pixels),
             recipe=self.recipe,
-            windows=dict(writer.windows),
-            um_per_pixel=self.options.um_per_pixel,
-            max_pixels=self.options.max_pixels,
+            um_per_pixel=options.um_per_pixel,
             references=self.references,
+            previews=self.previews,
         )
-        batch_size = self.options.batch_size or default_batch_size(spec)
+        batch_size = options.batch_size or default_batch_size(spec)
         ahead = 2 * self.workers if self.recipe.name else 2 * self.workers + 2 * batch_size
         deferred: list[Job] = []
         round_ = Round(Batches(self.load, batch_size))
         with stage("extract") as facts:
-            prepared = read_jobs(jobs, reading, workers=self.workers, ahead=ahead)
-            for file in track(prepared, total=len(jobs), what="extract"):
-                if file.is_deferred:
-                    deferred.append(file.job)
-                elif file.fault:
-                    self.faults.append((file.job.path, file.fault))
-                else:
-                    round_.add(file, self._known_ids)
-                if len(round_.rows) >= self.options.commit_every:
+            pieces = read_jobs(jobs, plan, workers=self.workers, ahead=ahead)
+            shown = track(pieces, total=len(jobs), what="extract", ends=lambda one: one.is_last)
+            for piece in shown:
+                if piece.is_deferred:
+                    deferred.append(piece.job)
+                elif piece.fault:
+                    self.faults.append((piece.job.path, piece.fault))
+                round_.add(piece, self._known_ids)
+                if piece.is_last and len(round_.rows) >= options.commit_every:
                     self._commit(round_, writer)
             self._commit(round_, writer)
             facts.update(images=len(self.computed), vectors=self.rows)

@@ -1,0 +1,291 @@
+"""Files become rows: whole pages, tiles or crops, prepared as the extractor sees them.
+
+Threads decode ahead while the network computes. A file comes in pieces, so that a stack of a
+thousand pages, or a picture of a thousand tiles, is never held whole.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from embeddings.errors import ImageError, InputError
+from embeddings.extract.metadata import pick_page
+from embeddings.extract.options import ExtractOptions
+from embeddings.images import (
+    Picture,
+    Region,
+    crop_box,
+    image_id,
+    level_picture,
+    read_sizes,
+    stream_pictures,
+    tile_picture,
+)
+from embeddings.reader import (
+    CHUNK,
+    Image,
+    OpenPart,
+    Part,
+    Preparation,
+    Previews,
+    open_reference,
+    read_ahead,
+)
+from embeddings.tables import read_boxes
+
+TILE_OVERLAP = 0.25  # of a side: a defect of a quarter tile is whole in at least one
+BOX_MARGIN = 0.5  # of a box's longer side, on each side: the surroundings tell types apart
+BOX_MIN_SIDE = 32  # pixels: below, a crop is a blur
+
+Box = tuple[float, float, float, float, int]  # xmin, ymin, xmax, ymax, page from 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a file becomes rows: whole pages, tiles of a side, or crops around boxes.
+
+    `boxes` holds (xmin, ymin, xmax, ymax, page) by path.
+    """
+
+    tile: int = 0
+    boxes: Mapping[str, Sequence[Box]] | None = None
+
+    @property
+    def name(self) -> str:
+        """What the store calls it: rows of one recipe are never taken for another's."""
+        if self.boxes is not None:
+            return f"box:{BOX_MARGIN:g}:{BOX_MIN_SIDE}"
+        return f"tile:{self.tile}:{TILE_OVERLAP:g}" if self.tile else ""
+
+    def crop_ids(self, path: str, file_id: str) -> list[str]:
+        """Ids of a file's crops, known before it is read; pages count from 0."""
+        boxes = (self.boxes or {}).get(path, ())
+        return [_crop_id(file_id, box) for box in boxes]
+
+
+def make_recipe(options: ExtractOptions) -> Recipe:
+    """Return how files become rows, with the boxes read.
+
+    Raises
+    ------
+    TableError, OptionError
+        The boxes cannot be used.
+    """
+    if options.boxes is None:
+        return Recipe(tile=options.tile or 0)
+    table = read_boxes(options.boxes, um_per_pixel=options.um_per_pixel, read_sizes=read_sizes)
+    boxes: dict[str, list[Box]] = {}
+    columns = ["path", "xmin", "ymin", "xmax", "ymax", "page"]
+    for path, *box, page in table[columns].itertuples(index=False, name=None):
+        xmin, ymin, xmax, ymax = box
+        boxes.setdefault(path, []).append((xmin, ymin, xmax, ymax, int(page)))
+    return Recipe(boxes=boxes)
+
+
+def check_boxes(recipe: Recipe, paths: Iterable[str], table: Path | None) -> None:
+    """Check that boxes are of images of the source.
+
+    Raises
+    ------
+    InputError
+        None of them is.
+    """
+    if recipe.boxes is not None and not set(recipe.boxes).intersection(paths):
+        raise InputError(
+            f"--boxes {table}: none of its {len(recipe.boxes)} paths is an image of "
+            "the source; expected paths relative to the file itself, or absolute"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowPlan:
+    """All that making rows of a file needs to know beside the file.
+
+    Attributes
+    ----------
+    how : Preparation
+    recipe : Recipe
+    um_per_pixel : float or None
+        Instead of what the files say.
+    references : mapping of path to path
+        The golden image of a path; its channels are put behind the picture's own.
+    previews : Previews or None
+        Where small pictures of what is read are kept.
+    """
+
+    how: Preparation
+    recipe: Recipe = field(default_factory=Recipe)
+    um_per_pixel: float | None = None
+    references: Mapping[str, str] = field(default_factory=dict)
+    previews: Previews | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One file to read, and the metadata that its rows carry, by page."""
+
+    path: str
+    file_id: str
+    metadata: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A piece of a file's rows, `CHUNK` at most, or the reason why the file has none.
+
+    Attributes
+    ----------
+    ids, images, rows : list
+        Aligned.
+    fault : str
+        The file cannot be used: pieces that came before do not count.
+    is_deferred : bool
+        A page is of a kind that has no grey-level window yet: pieces before do not count either.
+    is_last : bool
+        No piece of this file follows.
+    """
+
+    job: Job
+    ids: list[str] = field(default_factory=list)
+    images: list[Image] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    fault: str = ""
+    is_deferred: bool = False
+    is_last: bool = True
+
+
+def read_jobs(
+    jobs: Iterable[Job], plan: RowPlan, *, workers: int, ahead: int
+) -> Iterator[Prepared]:
+    """Yield the pieces of each job's file in order; of at most `ahead` files one is in memory."""
+    return read_ahead(lambda job: read_job(job, plan), jobs, workers=workers, ahead=ahead)
+
+
+def read_job(
+    job: Job, plan: RowPlan, *, pages: Collection[int] | None = None
+) -> Iterator[Prepared]:
+    """Yield the pieces of one file; what is wrong with it is returned, not raised.
+
+    Parameters
+    ----------
+    pages : collection of int, optional
+        Numbers of the pages that are wanted, by default all.
+    """
+    try:
+        yield from _read(job, plan, pages)
+    except ImageError as error:
+        yield Prepared(job=job, fault=str(error))
+
+
+def join_pieces(pieces: Iterable[Prepared]) -> Iterator[Prepared]:
+    """Yield whole files, for what draws a sample of a file's rows."""
+    whole: Prepared | None = None
+    for piece in pieces:
+        if whole is None or piece.fault or piece.is_deferred:
+            whole = piece
+        else:
+            whole.ids.extend(piece.ids)
+            whole.images.extend(piece.images)
+            whole.rows.extend(piece.rows)
+        if piece.is_last:
+            yield whole
+            whole = None
+
+
+def _read(job: Job, plan: RowPlan, pages: Collection[int] | None) -> Iterator[Prepared]:
+    how = plan.how
+    piece = Prepared(job=job, is_last=False)
+    lost = set(plan.recipe.crop_ids(job.path, job.file_id))
+    is_deferred, n_pages = False, 1
+    reference = open_reference(plan.references.get(job.path), max_pixels=how.max_pixels)
+    for page in stream_pictures(Path(job.path), max_pixels=how.max_pixels, pages=pages):
+        n_pages = page.n_pages
+        picture = level_picture(page, how.spec.level)
+        is_deferred = is_deferred or how.find_window(picture) is None
+        if is_deferred:
+            continue
+        golden = None if reference is None else reference.match(page, how.spec.level)
+        for part, defect_px in _list_parts(page, job, plan.recipe):
+            opened = OpenPart(part=part, page=page, picture=picture)
+            if plan.previews is not None:
+                plan.previews.add(opened, how)
+            piece.ids.append(part.image_id)
+            piece.images.append(how.show(picture, region=part.region, golden=golden))
+            piece.rows.append(_make_row(opened, job, plan, defect_px=defect_px))
+            lost.discard(part.image_id)
+            if len(piece.ids) == CHUNK:
+                yield piece
+                piece = Prepared(job=job, is_last=False)
+    # Decoded to its end first: a file that is deferred can be read, and so gets its window.
+    if is_deferred:
+        yield Prepared(job=job, is_deferred=True)
+        return
+    if lost:
+        raise ImageError(f"a box of --boxes lies on none of its {n_pages} pages: {min(lost)}")
+    yield replace(piece, is_last=True)
+
+
+def _list_parts(page: Picture, job: Job, recipe: Recipe) -> list[tuple[Part, float]]:
+    """Return the parts of a page, each with the longest side of its defect's box in pixels."""
+    named = _name_parts(page, job, recipe)
+    return [
+        (Part(path=job.path, image_id=name, page=page.page, region=region), defect_px)
+        for name, region, defect_px in named
+    ]
+
+
+def _name_parts(page: Picture, job: Job, recipe: Recipe) -> list[tuple[str, Region | None, float]]:
+    if recipe.boxes is not None:
+        boxes = [box for box in recipe.boxes.get(job.path, ()) if box[4] == page.page]
+        return [
+            (_crop_id(job.file_id, box), _crop(box), max(box[2] - box[0], box[3] - box[1]))
+            for box in boxes
+        ]
+    whole = image_id(job.file_id, page=page.page, n_pages=page.n_pages)
+    if recipe.tile:
+        tiles = tile_picture(page.width, page.height, tile=recipe.tile, overlap=TILE_OVERLAP)
+        return [(image_id(whole, region=tile), tile, math.nan) for tile in tiles]
+    return [(whole, None, math.nan)]
+
+
+def _crop_id(file_id: str, box: Box) -> str:
+    """Id of a crop: the page is named from the second on, since the file is not read yet."""
+    return image_id(file_id, page=box[4], n_pages=2 if box[4] else 1, region=_crop(box))
+
+
+def _crop(box: Box) -> Region:
+    return crop_box(box[:4], margin=BOX_MARGIN, min_side=BOX_MIN_SIDE)
+
+
+def _make_row(opened: OpenPart, job: Job, plan: RowPlan, *, defect_px: float) -> dict[str, Any]:
+    picture, region = opened.picture, opened.part.region
+    whole = image_id(job.file_id, page=picture.page, n_pages=picture.n_pages)
+    um_per_pixel = picture.um_per_pixel if plan.um_per_pixel is None else plan.um_per_pixel
+    return {
+        "file_id": job.file_id,
+        "region": plan.recipe.name,
+        "width": region.width if region else picture.width,
+        "height": region.height if region else picture.height,
+        "bit_depth": picture.bit_depth,
+        "channels": picture.channels,
+        "nan_pixels": picture.nan_pixels,
+        "um_per_pixel": um_per_pixel,
+        "page": picture.page,
+        "x0": region.x0 if region else 0,
+        "y0": region.y0 if region else 0,
+        "metadata": pick_page(job.metadata, picture.page),
+        "parent_id": whole if region else "",
+        "defect_px": defect_px,
+    }
+
+
+def make_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a table with fixed types, the same for any subset."""
+    return pd.DataFrame(rows).astype(
+        {"file_id": "str", "region": "str", "parent_id": "str", "metadata": "str",
+         "um_per_pixel": "float64", "defect_px": "float64"}
+    )  # fmt: skip

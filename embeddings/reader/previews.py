@@ -1,0 +1,224 @@
+"""Small pictures of what an extraction saw: copies and thumbnails then need no file again.
+
+A preview is for comparing pixel by pixel, so it is in native grey levels and float32: averaged
+grain is smaller than one grey level. Beside it are kept the thumbnail, exactly as
+`read_thumbnails` would make it, and whether the page is a wafer map. All of it lives for this
+process only, in memory and then in a temporary file without a name, and within a bound: what is
+over it is read from its file again.
+"""
+
+import tempfile
+import threading
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from embeddings.errors import ImageError
+from embeddings.images import (
+    MAX_PIXELS,
+    Window,
+    is_wafer_map,
+    make_thumbnail,
+    stream_pictures,
+)
+from embeddings.reader.parts import OpenPart, Preparation
+from embeddings.records import Level
+
+PREVIEW_SIDE = 160  # pixels of the longest: grain of the size of a pixel or two survives in most
+THUMBNAIL_SIDE = 112  # pixels of the longest: a defect shows, and a JPEG takes about 4 kB
+_GRAIN_SIDE = 256  # pixels of the middle that the grain is measured in
+_IN_MEMORY = 64_000_000  # bytes, before the temporary file is used
+_MOST = 2_000_000_000  # bytes in all: about 20,000 previews of 100 kB
+_MAP_SAMPLE = 32  # files that are looked at to tell wafer maps
+_MOSTLY = 0.9  # of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Preview:
+    """A shrunk picture in native grey levels.
+
+    Attributes
+    ----------
+    values : (h, w) float32
+    width, height : int
+        Of the picture before it was shrunk, in pixels.
+    grain : float
+        How far the middle pixel stands off the two beside it, as a share of the grey levels'
+        range: 0 for wafer maps and binarised boards, however they were compressed.
+    """
+
+    values: NDArray[np.float32]
+    width: int
+    height: int
+    grain: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """Where in the spool a preview and its thumbnail are, and under which settings they came."""
+
+    at: int
+    shape: tuple[int, int]
+    thumbnail: int  # bytes of JPEG behind the values
+    size: tuple[int, int]
+    grain: float
+    level: Level
+    kind: str
+    window: Window
+
+
+def make_preview(pixels: NDArray[np.generic], *, side: int = PREVIEW_SIDE) -> Preview:
+    """Shrink an (H, W) or (H, W, 3) array to a longest side in pixels, never enlarging it."""
+    grey = np.asarray(pixels, dtype=np.float32)
+    if grey.ndim == 3:
+        grey = grey.mean(axis=2)
+    height, width = grey.shape
+    scale = min(1.0, side / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return Preview(
+        values=resize_values(grey, size), width=width, height=height, grain=_measure_grain(grey)
+    )
+
+
+def resize_values(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize an (h, w) array to (width, height), antialiased when shrinking."""
+    if values.shape[::-1] == size:
+        return values
+    resized = PillowImage.fromarray(values).resize(size, PillowImage.Resampling.BILINEAR)
+    return np.asarray(resized, dtype=np.float32)
+
+
+class Previews:
+    """The previews of one process, by image id.
+
+    Parameters
+    ----------
+    most : int
+        Bytes in all; what does not fit is not kept.
+    """
+
+    def __init__(self, *, most: int = _MOST) -> None:
+        self._spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
+        self.close = weakref.finalize(self, self._spool.close)  # with the object, or before
+        self._lock = threading.Lock()  # readers add from several threads
+        self._most, self._end = most, 0
+        self._kept: dict[str, _Kept] = {}
+        self._maps: dict[str, bool] = {}  # path -> whether its first page is a wafer map
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def add(self, opened: OpenPart, how: Preparation) -> None:
+        """Keep the preview and the thumbnail of a part that is being prepared.
+
+        Raises
+        ------
+        ImageError
+            The part lies outside of its page.
+        """
+        part = opened.part
+        if opened.page.page == 0 and part.path not in self._maps:
+            self._maps[part.path] = is_wafer_map(opened.page.pixels)
+        if self._end >= self._most:
+            return
+        preview = make_preview(opened.pixels)
+        window = how.require_window(opened.picture)
+        thumbnail = make_thumbnail(
+            opened.picture, window=window, side=THUMBNAIL_SIDE, region=part.region
+        )
+        shape = preview.values.shape
+        with self._lock:
+            at = self._write(preview.values.tobytes() + thumbnail)
+            if at is None:
+                return
+            self._kept[part.image_id] = _Kept(
+                at=at,
+                shape=(shape[0], shape[1]),
+                thumbnail=len(thumbnail),
+                size=(preview.width, preview.height),
+                grain=preview.grain,
+                level=how.spec.level,
+                kind=opened.picture.kind,
+                window=window,
+            )
+
+    def find(self, image_id: str, *, level: Level) -> Preview | None:
+        """Return the preview of an image, None where there is none of this levelling."""
+        kept = self._kept.get(image_id)
+        if kept is None or kept.level != level:
+            return None
+        data = self._read(kept.at, 4 * kept.shape[0] * kept.shape[1])
+        values = np.frombuffer(data, np.float32).reshape(kept.shape)
+        return Preview(values=values, width=kept.size[0], height=kept.size[1], grain=kept.grain)
+
+    def find_thumbnail(self, image_id: str, how: Preparation) -> bytes | None:
+        """Return the JPEG of an image, None where there is none in these grey levels."""
+        kept = self._kept.get(image_id)
+        if kept is None or kept.level != how.spec.level:
+            return None
+        if kept.window != (how.spec.window or how.windows.get(kept.kind)):
+            return None
+        return self._read(kept.at + 4 * kept.shape[0] * kept.shape[1], kept.thumbnail)
+
+    def is_map(self, path: str) -> bool | None:
+        """Tell whether the first page of a file is a wafer map; None where it was not seen."""
+        return self._maps.get(path)
+
+    def _write(self, data: bytes) -> int | None:
+        if self._end + len(data) > self._most:
+            return None
+        try:
+            self._spool.seek(self._end)
+            self._spool.write(data)
+        except OSError:  # the disk is full: files can still be read again
+            self._most = self._end
+            return None
+        at, self._end = self._end, self._end + len(data)
+        return at
+
+    def _read(self, at: int, length: int) -> bytes:
+        with self._lock:
+            self._spool.seek(at)
+            return self._spool.read(length)
+
+
+def are_maps(
+    paths: Sequence[str], *, max_pixels: int = MAX_PIXELS, previews: Previews | None = None
+) -> bool:
+    """Tell whether nearly all of a sample of these files are wafer maps, by their first pages.
+
+    Files that `previews` have seen are not opened; of photographs a few are enough to say no.
+    """
+    drawn = np.random.default_rng(0).permutation(len(paths))[:_MAP_SAMPLE]
+    maps = others = 0
+    for path in (paths[place] for place in drawn.tolist()):
+        known = None if previews is None else previews.is_map(path)
+        try:
+            found = _is_map(path, max_pixels) if known is None else known
+        except ImageError:  # gone since
+            continue
+        maps, others = maps + found, others + (not found)
+        if others > (1 - _MOSTLY) * len(drawn):
+            return False
+    return maps > 0 and maps >= _MOSTLY * (maps + others)
+
+
+def _is_map(path: str, max_pixels: int) -> bool:
+    pages = stream_pictures(Path(path), max_pixels=max_pixels, pages=(0,))
+    return any(is_wafer_map(page.pixels) for page in pages)
+
+
+def _measure_grain(grey: NDArray[np.float32]) -> float:
+    """Return the median distance of a pixel to the median of three in its row, over the range."""
+    height, width = grey.shape
+    top, left = max(0, (height - _GRAIN_SIDE) // 2), max(0, (width - _GRAIN_SIDE) // 2)
+    part = grey[top : top + _GRAIN_SIDE, left : left + _GRAIN_SIDE]
+    before, here, after = part[:, :-2], part[:, 1:-1], part[:, 2:]
+    middle = np.maximum(np.minimum(before, after), np.minimum(np.maximum(before, after), here))
+    low, high = np.percentile(part, (0.5, 99.5))
+    return float(np.median(np.abs(here - middle))) / float(high - low) if high > low else 0.0
