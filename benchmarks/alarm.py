@@ -28,11 +28,11 @@ from discovery.stages.place import (
     NAMED,
     UNKNOWN,
     Fitted,
+    NeighborVotes,
     PlaceOptions,
-    TieVotes,
     answer_rows,
     calibrate_limits,
-    measure_apart,
+    measure_cluster_distances,
 )
 from embeddings.records import Vectors
 from embeddings.store import open_store
@@ -64,15 +64,15 @@ def raise_alarm(
 ) -> tuple[LookAlikeGroup, ...]:
     """Cluster one part, place the other, and look for new groups, as `assign_images` does."""
     space, clustering = fit_views(fit, seed)
-    fitted = Fitted.of(clustering, space.rows, wide=join_views(fit))
-    votes = TieVotes(fitted, ties=find_ties(len(fitted)) - 1)
+    fitted = Fitted.of(clustering, space.rows, full_vectors=join_views(fit))
+    votes = NeighborVotes(fitted, n_neighbors=find_ties(len(fitted)) - 1)
     limits = calibrate_limits(fitted, votes, options=PlaceOptions())
     placed = answer_rows(space.place(lot), join_views(lot), votes=votes, limits=limits)
     return find_new_groups(
         lot,
         np.flatnonzero(placed.verdicts != NAMED),
         placed.verdicts == UNKNOWN,
-        apart=measure_apart(join_views(lot), fitted).min(axis=1),
+        apart=measure_cluster_distances(join_views(lot), fitted).min(axis=1),
         reach=float(limits.reaches.mean()),
         seed=seed,
     )

@@ -26,7 +26,7 @@ from discovery.flow.new_images import AssignOptions
 from discovery.flow.settings import find_ties
 from discovery.flow.space import join_views
 from discovery.runs import open_run
-from discovery.stages.place import NAMED, Fitted, place_rows
+from discovery.stages.place import NAMED, Fitted, NeighborVotes, answer_rows, calibrate_limits
 from embeddings.images import is_wafer_map
 from embeddings.records import Vectors
 
@@ -63,10 +63,12 @@ def compare_refit(views: list[Vectors], seed: int) -> tuple[float, float, float]
     out, kept = np.sort(order[:cut]), np.sort(order[cut:])
     space, clustering = fit_views([view.take(kept) for view in views], seed)
     _, whole = fit_views(views, seed)
-    wide = join_views(views)
-    fitted = Fitted.of(clustering, space.rows, wide=wide[kept])
+    vectors = join_views(views)
+    fitted = Fitted.of(clustering, space.rows, full_vectors=vectors[kept])
     lot = [view.take(out) for view in views]
-    placed = place_rows(space.place(lot), fitted, wide=wide[out], ties=find_ties(len(kept)) - 1)
+    votes = NeighborVotes(fitted, n_neighbors=find_ties(len(kept)) - 1)
+    limits = calibrate_limits(fitted, votes)
+    placed = answer_rows(space.place(lot), vectors[out], votes=votes, limits=limits)
     name_of = _match(whole.labels[kept], clustering.labels)
     again = name_of[whole.labels[out]]
     seen = (clustering.labels >= 0) & (whole.labels[kept] >= 0)

@@ -41,7 +41,7 @@ def withhold(
         rows[n:],
         types[known],
         groups=group_together(rows, seed=seed),
-        ties=find_ties(len(rows)) - 1,
+        n_neighbors=find_ties(len(rows)) - 1,
         options=PlaceOptions(),
     )
     named, is_new = found.verdicts == NAMED, types[lot] == hidden

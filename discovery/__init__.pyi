@@ -66,9 +66,9 @@ from .runs import open_run as open_run
 from .runs.lineage import read_lineage as read_lineage
 from .stages.export import Exported as Exported
 from .stages.export import export_handoff as export_handoff
-from .stages.handback import compose_handoff as compose_handoff
-from .stages.handback import publish_handoff as publish_handoff
-from .stages.handback import take_back as take_back
+from .stages.handoff_io import compose_handoff as compose_handoff
+from .stages.handoff_io import publish_handoff as publish_handoff
+from .stages.handoff_io import take_back as take_back
 from .stages.neighbours import build_neighbours as build_neighbours
 from .stages.partition import partition_rows as partition_rows
 from .stages.propose import KnownTypes as KnownTypes

@@ -20,7 +20,7 @@ from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import Handoff
 from discovery.runs import HANDOFF_CSV, LEDGER, Run, open_run
 from discovery.stages.export import Exported, Format, export_handoff
-from discovery.stages.handback import absorb_handoff, publish_handoff, take_back
+from discovery.stages.handoff_io import absorb_handoff, publish_handoff, take_back
 from embeddings.console import get_logger, run_command, say
 from embeddings.errors import HandoffError, OptionError
 

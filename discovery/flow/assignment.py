@@ -26,12 +26,12 @@ from discovery.stages.place import (
     UNKNOWN,
     Fitted,
     Limits,
+    NeighborVotes,
     Placement,
     PlaceOptions,
-    TieVotes,
     answer_rows,
     calibrate_limits,
-    measure_apart,
+    measure_cluster_distances,
 )
 from embeddings.console import stage
 from embeddings.errors import InputError
@@ -96,7 +96,7 @@ def assign_images(run: Run, source: Path, *, options: AssignOptions | None = Non
     seed = int((run.entry(CLUSTERING) or {}).get("seed", 0))
     with stage("fit") as facts:
         fitted, space = _fit(stores, clustering, seed)
-        votes = TieVotes(fitted, ties=find_ties(len(fitted)) - 1)
+        votes = NeighborVotes(fitted, n_neighbors=find_ties(len(fitted)) - 1)
         limits = calibrate_limits(fitted, votes, options=wanted)
         facts.update(images=len(fitted), clusters=fitted.k, by=limits.rule)
     with stage("place") as facts:
@@ -144,7 +144,7 @@ def _fit(stores: Sequence[Store], clustering: Clustering, seed: int) -> tuple[Fi
             dimensions=made["graph_dimensions"],
             whiten=made["graph_whiten"],
         )
-    return Fitted.of(clustering, space.rows, wide=join_views(views)), space
+    return Fitted.of(clustering, space.rows, full_vectors=join_views(views)), space
 
 
 def _keep_fit(
@@ -215,7 +215,7 @@ def _find_groups(
             views,
             left,
             placed.verdicts == UNKNOWN,
-            apart=measure_apart(join_views(views), fitted).min(axis=1),
+            apart=measure_cluster_distances(join_views(views), fitted).min(axis=1),
             reach=float(limits.reaches.mean()),
             seed=seed,
         )

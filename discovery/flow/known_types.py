@@ -152,7 +152,7 @@ def _match(
         rows[n:],
         known[1],
         groups=group_together(rows, seed=seed),
-        ties=max(1, find_ties(len(rows)) - 1),
+        n_neighbors=max(1, find_ties(len(rows)) - 1),
         options=PlaceOptions(target_purity=target_purity),
     )
     table: list[Sequence[str]] = [COLUMNS]

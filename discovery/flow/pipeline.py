@@ -34,7 +34,7 @@ from discovery.runs import (
     create_run,
 )
 from discovery.runs.lineage import LINEAGE
-from discovery.stages.handback import absorb_handoff, publish_handoff
+from discovery.stages.handoff_io import absorb_handoff, publish_handoff
 from embeddings.console import stage
 from embeddings.errors import InputError, OptionError
 from embeddings.files import hash_bytes

@@ -16,8 +16,12 @@ from discovery.stages.enrich import (
     find_associations,
     format_associations,
 )
-from discovery.stages.enrich.chance import adjust_pvalues, weigh_excess, weigh_within
 from discovery.stages.enrich.columns import read_columns, spread_metadata
+from discovery.stages.enrich.hypothesis_tests import (
+    adjust_pvalues,
+    compute_excess_p,
+    compute_stratified_p,
+)
 
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 
@@ -77,12 +81,12 @@ class TestChance:
         having = data.draw(st.integers(0, total))
         count = data.draw(st.integers(0, min(size, having)))
         expected = hypergeom.sf(count - 1, total, having, size)
-        actual = weigh_excess(count, size, having, total=total)[0]
+        actual = compute_excess_p(count, size, having, total=total)[0]
         assert expected == pytest.approx(actual, rel=1e-9, abs=1e-300)
 
     def test_the_tail_of_a_large_lot(self):
         expected = hypergeom.sf([119, 10], 50_000, [2_000, 40], [500, 5_000])
-        actual = weigh_excess(
+        actual = compute_excess_p(
             np.array([120, 11]), np.array([500, 5_000]), np.array([2_000, 40]), total=50_000
         )
         np.testing.assert_allclose(expected, actual, rtol=1e-8)
@@ -92,11 +96,11 @@ class TestChance:
         lot = np.arange(1000) < 300
         members = lot & (rng.random(1000) < 0.5)
         tool = lot | (rng.random(1000) < 0.3)  # all of the lot went through the tool
-        assert weigh_excess(
+        assert compute_excess_p(
             int((tool & members).sum()), int(members.sum()), int(tool.sum()), total=1000
         )[0] < 1e-20  # fmt: skip
-        assert weigh_within(tool, members, lot) > 0.05
-        assert weigh_within(lot, members, tool) < 1e-10
+        assert compute_stratified_p(tool, members, lot) > 0.05
+        assert compute_stratified_p(lot, members, tool) < 1e-10
 
 
 class TestColumns:

@@ -12,7 +12,7 @@ from discovery.handoff import HandoffOptions, main
 from discovery.ledger import append_decisions, read_decisions
 from discovery.records import Clustering, Decision, Layout, Proposal
 from discovery.runs import CLUSTERING, HANDOFF_CSV, LEDGER, PROPOSALS, Provenance, create_run
-from discovery.stages.handback import absorb_handoff
+from discovery.stages.handoff_io import absorb_handoff
 from embeddings.console import run_command
 from embeddings.images import fingerprint_file
 from embeddings.tables import parse_klarf

@@ -1,5 +1,7 @@
 """Placing new images: copies, new ones, strangers; the limits; known types; the learned metric."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from discovery.clusterers.agglomerative import Agglomerative
 from discovery.clusterers.communities import GraphCommunities
 from discovery.clusterers.hdbscan import HDBSCAN
 from discovery.clusterers.kmeans import KMeans
+from discovery.clusterers.knn import find_neighbours
 from discovery.records import number_by_size
 from discovery.stages.partition import partition_rows
 from discovery.stages.place import (
@@ -17,16 +20,17 @@ from discovery.stages.place import (
     UNDECIDED,
     UNKNOWN,
     Fitted,
+    NeighborVotes,
     PlaceOptions,
-    TieVotes,
     adapt_rows,
+    answer_rows,
     calibrate_limits,
     learn_metric,
     match_known,
-    place_rows,
 )
 from discovery.stages.place.known import find_pure_groups
-from discovery.stages.place.votes import COPY_RATIO, ask_centres
+from discovery.stages.place.records import DEFAULT_NEIGHBORS
+from discovery.stages.place.votes import COPY_RATIO, predict_by_centre
 from embeddings.errors import OptionError
 from embeddings.records import unit_rows
 
@@ -54,15 +58,25 @@ def blobs():
     return np.concatenate([*rows, stray]), np.repeat([0, 1, 2, 3, -1], (80, 70, 50, 40, 12))
 
 
-def fit(rows, clusterer, *, wide=None):
+def fit(rows, clusterer, *, full_vectors=None):
     ids = np.array([f"{i:04}" for i in range(len(rows))])
     clustering = partition_rows(rows, ids, clusterer, made_by="x", spec={})
-    return Fitted.of(clustering, rows, wide=wide)
+    return Fitted.of(clustering, rows, full_vectors=full_vectors)
 
 
 def fit_labels(rows, labels):
     labels = np.asarray(labels, np.int32)
-    return Fitted(rows=rows, wide=rows, labels=labels, memberships=(labels >= 0).astype(np.float32))
+    return Fitted(
+        rows=rows, full_vectors=rows, labels=labels, memberships=(labels >= 0).astype(np.float32)
+    )
+
+
+def place_rows(rows, fitted, *, full_vectors=None, n_neighbors=DEFAULT_NEIGHBORS):
+    """Place rows as `discovery.assign` does."""
+    votes = NeighborVotes(fitted, n_neighbors=n_neighbors)
+    limits = calibrate_limits(fitted, votes)
+    vectors = rows if full_vectors is None else full_vectors
+    return answer_rows(rows, vectors, votes=votes, limits=limits)
 
 
 def match_clusters(before, after):
@@ -134,14 +148,14 @@ def test_between_two_clusters_is_undecided_and_not_unknown(blobs):
     assert (placed.verdicts == UNDECIDED).mean() > 0.5
 
 
-def test_a_reduced_space_is_blind_to_what_is_new_and_the_wide_one_is_not(blobs):
+def test_a_reduced_space_is_blind_to_what_is_new_and_the_full_vectors_are_not(blobs):
     rows, _ = blobs
-    fitted_rows, wide = unit_rows(rows[:240, :4]), rows[:240]
-    fitted = fit(fitted_rows, Agglomerative(4), wide=wide)
+    fitted_rows, vectors = unit_rows(rows[:240, :4]), rows[:240]
+    fitted = fit(fitted_rows, Agglomerative(4), full_vectors=vectors)
     # The new type leans towards a corner that is known: across the axes that are kept it is new.
     new = unit_rows(draw(9, 30, np.random.default_rng(4)) + 0.5 * np.eye(P, dtype=np.float32)[0])
     blind = place_rows(unit_rows(new[:, :4]), fit(fitted_rows, Agglomerative(4)))
-    seeing = place_rows(unit_rows(new[:, :4]), fitted, wide=new)
+    seeing = place_rows(unit_rows(new[:, :4]), fitted, full_vectors=new)
     assert (blind.verdicts == UNKNOWN).mean() < 0.5
     assert (seeing.verdicts == UNKNOWN).all()
 
@@ -165,7 +179,7 @@ def test_any_labels_give_sound_answers(n, seed, ties):
     labels = number_by_size(rng.integers(-1, 4, n))
     fitted = fit_labels(rows, labels)
     new = unit_rows(rng.normal(size=(7, 5)).astype(np.float32))
-    placed = place_rows(np.concatenate([rows, new]), fitted, ties=ties)
+    placed = place_rows(np.concatenate([rows, new]), fitted, n_neighbors=ties)
     assert n + 7 == len(placed)
     assert (placed.cluster_ids < max(fitted.k, 1)).all()
     # The rows themselves keep their label or, at the limit of a cluster, get none; never another.
@@ -202,20 +216,35 @@ def test_rows_of_another_space_are_refused(blobs):
 
 def test_a_copy_is_much_nearer_to_one_than_to_the_next():
     rows = unit_rows(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32))
-    votes = TieVotes(fit_labels(rows, [0, 1, -1]), ties=2)
+    votes = NeighborVotes(fit_labels(rows, [0, 1, -1]), n_neighbors=2)
     near = unit_rows(np.array([[1, 0.1, 0], [1, 0.9, 0], [0, 0, 1]], np.float32))
     assert [0, -1, 2] == votes.count(near).copied.tolist()
     gaps = np.linalg.norm(near[1] - rows, axis=1)
     assert min(gaps) > COPY_RATIO * sorted(gaps)[1]
 
 
+def test_votes_of_many_clusters_need_little_memory():
+    n, k = 3_000, 1_500
+    rows = unit_rows(np.random.default_rng(0).normal(size=(n, 4)).astype(np.float32))
+    fitted = fit_labels(rows, np.arange(n) % k)
+    find_neighbours(rows, 14)  # what is loaded once is not counted
+    tracemalloc.start()
+    try:
+        votes = NeighborVotes(fitted, n_neighbors=14)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (n, k + 1) == votes.memberships.shape
+    assert held < 2_000_000  # a dense table takes 36 MB
+
+
 def test_a_withheld_image_does_not_vote_for_itself(blobs):
     # One image among those of another cluster: nobody else votes for its label.
     labels = np.zeros(80, np.int32)
     labels[7] = 1
-    votes = TieVotes(fit_labels(blobs[0][:80], labels), ties=14)
+    votes = NeighborVotes(fit_labels(blobs[0][:80], labels), n_neighbors=14)
     assert 0 == votes.count(blobs[0][7:8], np.array([7])).labels[0]
-    assert 1 == TieVotes(votes.fitted, ties=1).count(blobs[0][7:8]).labels[0]
+    assert 1 == NeighborVotes(votes.fitted, n_neighbors=1).count(blobs[0][7:8]).labels[0]
 
 
 @settings(max_examples=30, deadline=None)
@@ -225,7 +254,9 @@ def test_a_withheld_image_is_taken_out_of_its_centre(seed):
     rows = unit_rows(rng.normal(size=(12, 4)).astype(np.float32))
     labels = np.repeat([0, 1], (7, 5))
     i = int(rng.integers(12))
-    got, clearness = ask_centres(rows[i : i + 1], fit_labels(rows, labels), withheld=np.array([i]))
+    got, clearness = predict_by_centre(
+        rows[i : i + 1], fit_labels(rows, labels), withheld=np.array([i])
+    )
     rest = np.arange(12) != i
     centres = [rows[rest & (labels == c)].mean(axis=0) for c in (0, 1)]
     squared = np.array([np.square(rows[i] - centre).sum() for centre in centres])
@@ -240,14 +271,14 @@ def test_kmeans_goes_by_centres_and_a_ring_by_ties():
     rng = np.random.default_rng(6)
     spread = unit_rows(rng.normal(size=(300, 6)).astype(np.float32))
     by_centre = fit(spread, KMeans(5))
-    assert "centres" == calibrate_limits(by_centre, TieVotes(by_centre, ties=14)).rule
+    assert "centres" == calibrate_limits(by_centre, NeighborVotes(by_centre, n_neighbors=14)).rule
     # A ring around a blob has the blob's own centre.
     turn = np.linspace(0, 2 * np.pi, 150, endpoint=False)
     ring = np.stack([np.cos(turn), np.sin(turn), np.full(150, 1.0)], axis=1)
     blob = np.array([0, 0, 1.0]) + rng.normal(0, 0.1, (100, 3))
     rows = unit_rows(np.concatenate([ring, blob]).astype(np.float32))
     fitted = fit_labels(rows, np.repeat([0, 1], (150, 100)))
-    limits = calibrate_limits(fitted, TieVotes(fitted, ties=14))
+    limits = calibrate_limits(fitted, NeighborVotes(fitted, n_neighbors=14))
     assert ("ties", 1.0) == (limits.rule, limits.purity)
 
 
@@ -262,19 +293,19 @@ def blended():
 @pytest.mark.parametrize("target", [0.9, 0.95, 0.99])
 def test_the_target_purity_is_met_where_rejection_allows_it(blended, target):
     options = PlaceOptions(target_purity=target, max_rejection=0.9)
-    limits = calibrate_limits(blended, TieVotes(blended, ties=14), options=options)
+    limits = calibrate_limits(blended, NeighborVotes(blended, n_neighbors=14), options=options)
     assert limits.purity >= target
 
 
 @pytest.mark.parametrize("most", [0.02, 0.1, 0.3])
 def test_no_more_is_refused_than_allowed(blended, most):
     options = PlaceOptions(target_purity=1.0, max_rejection=most)
-    limits = calibrate_limits(blended, TieVotes(blended, ties=14), options=options)
+    limits = calibrate_limits(blended, NeighborVotes(blended, n_neighbors=14), options=options)
     assert limits.rejection <= most + 1e-9
 
 
 def test_a_purer_target_never_names_more(blended):
-    votes = TieVotes(blended, ties=14)
+    votes = NeighborVotes(blended, n_neighbors=14)
     bars = [
         calibrate_limits(
             blended, votes, options=PlaceOptions(target_purity=target, max_rejection=0.9)

@@ -8,8 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from discovery.clusterers import distances
 from discovery.records import Clustering, Proposal
-from discovery.stages.propose import KnownTypes, name_proposal, propose_types, rank_proposals
+from discovery.stages.propose import (
+    KnownTypes,
+    evidence,
+    name_proposal,
+    propose_types,
+    rank_proposals,
+)
 from discovery.stages.propose.evidence import (
     find_centroids,
     find_members,
@@ -227,6 +234,21 @@ def test_known_types_give_novelty_and_the_nearest(two_groups):
     assert (0, "scratch") == (found[0].novelty, found[0].nearest_known)
     assert (1, "scratch") == (found[1].novelty, found[1].nearest_known)
     assert 1 == found[1].rank  # what is new comes first
+
+
+def test_the_known_types_are_measured_once_for_all_clusters(two_groups, monkeypatch):
+    vectors, clustering = two_groups
+    compared = []
+
+    def measure_nearest(rows, others, **withheld):
+        compared.append(bool(withheld))
+        return distances.measure_nearest(rows, others, **withheld)
+
+    monkeypatch.setattr(evidence, "measure_nearest", measure_nearest)
+    known = KnownTypes(values=vectors.values[:4], labels=np.array(["a", "a", "b", "b"]))
+    propose_types(vectors, clustering, np.zeros(2), known=known)
+    # Each of two types with itself, and each of two clusters with both.
+    assert (2, 6) == (sum(compared), len(compared))
 
 
 def test_no_cluster_is_no_proposal(two_groups):

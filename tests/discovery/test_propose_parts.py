@@ -8,8 +8,8 @@ from scipy.spatial.distance import cdist
 
 from discovery.clusterers import distances
 from discovery.stages.propose import KnownTypes, exemplars
+from discovery.stages.propose.evidence import measure_novelties
 from discovery.stages.propose.exemplars import SHOWN, choose_exemplars, find_medoid
-from discovery.stages.propose.novelty import measure_novelty
 from embeddings.records import unit_rows
 
 # The machine may be busy: how long an example takes says nothing here.
@@ -30,6 +30,11 @@ def known(**groups):
         values=np.concatenate(list(groups.values())),
         labels=np.repeat(list(groups), [len(rows) for rows in groups.values()]),
     )
+
+
+def measure_novelty(rows, types):
+    """Measure one cluster."""
+    return measure_novelties([rows], types)[0]
 
 
 # --- medoid ---

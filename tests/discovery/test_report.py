@@ -158,8 +158,14 @@ def test_head_counts_images_by_path():
         summary.quarantined,
     ) == (67, 1, 61, 6, 4)
     text = " ".join(Reader(render_report(report)).texts)
-    for said in ("67", "1 exact duplicate", "91.0 %", "9.0 %", "4 images in quarantine"):
-        assert said in text
+    for figure in (
+        "67",
+        "1 exact duplicate",
+        "91.0\u00a0%",
+        "9.0\u00a0%",
+        "4 images in quarantine",
+    ):
+        assert figure in text
 
 
 def test_next_steps_name_the_files_of_the_run_quoted_for_the_shell():

@@ -1,9 +1,12 @@
 """What a cluster's images have in common beside their look: metadata, and places on the wafer."""
 
+from discovery.stages.enrich.associations import (
+    attach_associations,
+    find_associations,
+    format_associations,
+)
 from discovery.stages.enrich.records import Association, Enrichment, EnrichOptions, Signature
 from discovery.stages.enrich.signature import name_signature
-from discovery.stages.enrich.tables import format_associations
-from discovery.stages.enrich.verb import attach_associations, find_associations
 
 __all__ = [
     "Association",

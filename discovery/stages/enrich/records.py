@@ -122,6 +122,21 @@ class Association:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An association and the images that have it.
+
+    Attributes
+    ----------
+    association : Association
+    mask : (n,) bool
+        Images with the value, beyond the median, or inside the window.
+    """
+
+    association: Association
+    mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """What the places of a cluster's images on the wafer look like.
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from discovery.stages.enrich.chance import measure_odds, weigh_excess
+from discovery.stages.enrich.hypothesis_tests import compute_excess_p, compute_odds_ratio
 from discovery.stages.enrich.records import Positions, Signature, find_known
 
 NAME = "reticle repeat"
@@ -79,7 +79,7 @@ def _describe(repeat: _Repeat, members: NDArray[np.bool_], *, p: float) -> Signa
     mine = members & repeat.known
     count, size, having = (int(m.sum()) for m in (mine & repeat.same, mine, repeat.same))
     total = int(repeat.known.sum())
-    odds = measure_odds(count, size, having, total=total)
+    odds = compute_odds_ratio(count, size, having, total=total)
     return Signature(
         name=NAME,
         p=p,
@@ -114,7 +114,7 @@ def _find_in_die(
     if dies.max() < _LEAST_DIES:
         return None
     # The member in the middle is given: one of each count is not left to chance.
-    chances = weigh_excess(dies - 1, len(mine) - 1, images - 1, total=int(known.sum()) - 1)
+    chances = compute_excess_p(dies - 1, len(mine) - 1, images - 1, total=int(known.sum()) - 1)
     best = int(chances.argmin())
     place = where[mine[best]]
     same = known & (np.abs(np.nan_to_num(where) - place) <= _TOLERANCE).all(axis=1)
@@ -143,7 +143,7 @@ def _find_in_shot(
         counts = np.bincount(code[mine], minlength=columns * rows)
         having = np.bincount(code[known], minlength=columns * rows)
         tried += columns * rows
-        chances = weigh_excess(counts, int(mine.sum()), having, total=int(known.sum()))
+        chances = compute_excess_p(counts, int(mine.sum()), having, total=int(known.sum()))
         place = int(chances.argmin())
         if best is None or chances[place] < best.p:
             same = known & (code == place)

@@ -1,4 +1,4 @@
-"""Name what a cluster's places on the wafer look like: a spatial scan over zones of known shape.
+"""Name what the clusters' places on the wafer look like: a spatial scan over zones of known shape.
 
 Every zone of `zones` is asked how much better the members are explained by one rate inside it and
 a lower one outside than by one rate everywhere: the log-likelihood ratio of Kulldorff, "A spatial
@@ -7,12 +7,17 @@ whole round are the ground: what the tool looked at, and where all defects lie, 
 As many images drawn at random from the round tell what the best zone reaches by chance.
 """
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 from scipy.stats import gumbel_r
 
-from discovery.stages.enrich.records import Signature
+from discovery.stages.enrich.hypothesis_tests import adjust_pvalues, compute_odds_ratio
+from discovery.stages.enrich.records import EnrichOptions, Positions, Signature
+from discovery.stages.enrich.reticle import find_repeat
 from discovery.stages.enrich.zones import FAMILIES, SIDE, Zone, ZoneSet, build_zones, find_cells
 
 LEAST_POINTS = 8  # a ring and a spot of seven points cannot be told apart, tried at random
@@ -30,6 +35,8 @@ _MUCH = 0.35  # of the members are more than the zone's due: a pattern, whatever
 _FIRST_DRAWS, _HOPELESS = 19, 0.3
 _LEAST_GROUND = 4  # images of the round in a zone, to speak of a rate
 _MOST_GROUND = 0.8  # of them: a zone of nearly all says nothing
+_DRAWN = 300  # places drawn of a cluster: more fill the picture, and proposals.csv
+_DRAWN_GROUND = 200  # places drawn of all images, behind them
 
 
 def name_signature(
@@ -167,7 +174,7 @@ def _describe(scan: _Scan, best: int | None, *, p: float, alpha: float) -> Signa
         return Signature(name=RANDOM, p=p, size=scan.size)
     zone, count, area = scan.zone(best), scan.inside[best, 0], scan.area[best]
     rest, others = scan.total - scan.size, area - count
-    odds = (count + 0.5) * (rest - others + 0.5) / ((scan.size - count + 0.5) * (others + 0.5))
+    odds = float(compute_odds_ratio(count, scan.size, area, total=scan.total))
     rate_out = (scan.size - count + 0.5) / (scan.total - area + 1)
     lift = count / area / rate_out
     surplus = (count - rate_out * area) / scan.size
@@ -181,7 +188,75 @@ def _describe(scan: _Scan, best: int | None, *, p: float, alpha: float) -> Signa
         count=int(count),
         others=int(others),
         rest=rest,
-        effect=float(odds),
+        effect=odds,
         kind=zone.kind,
         measures=zone.measures,
     )
+
+
+def name_signatures(
+    positions: Positions,
+    labels: NDArray[np.int32],
+    wafers: NDArray[np.int64] | None = None,
+    *,
+    options: EnrichOptions,
+    seed: int = 0,
+) -> dict[int, Signature]:
+    """Name the spatial signature of each cluster, the false discovery rate held over all.
+
+    Parameters
+    ----------
+    positions : Positions of n images
+    labels : (n,) int32
+        Cluster of each image, -1 for noise: the ground of all.
+    wafers : (n,) int64, optional
+        Numbered, -1 for unknown.
+    """
+    known = positions.known
+    xy, inside = positions.xy[known], labels[known]
+    named: list[Signature] = []
+    for cluster in range(int(labels.max(initial=-1)) + 1):
+        scanned = name_signature(
+            xy, inside == cluster, alpha=options.q, draws=options.draws, seed=seed + cluster
+        )
+        repeat = find_repeat(positions, labels == cluster, wafers, alpha=options.q)
+        named.append(repeat or scanned)
+    p = np.array([signature.p for signature in named])
+    tested = np.isfinite(p)  # NaN: too few places to be tested, and no test to pay for
+    q = np.full(len(p), np.nan)
+    q[tested] = adjust_pvalues(p[tested])
+    return {i: _confirm(one, float(q[i]), options.q) for i, one in enumerate(named)}
+
+
+def _confirm(signature: Signature, q: float, most: float) -> Signature:
+    """Keep the name where it stands among all clusters; else it is random."""
+    if signature.measures and q > most:
+        return Signature(name=RANDOM, p=signature.p, q=q, size=signature.size)
+    return replace(signature, q=q)
+
+
+def sample_map(
+    positions: Positions, members: NDArray[np.bool_], *, seed: int = 0
+) -> dict[str, Any]:
+    """Return the places to draw: JSON-ready, in thousandths of a radius, x and y in turn.
+
+    Returns
+    -------
+    dict
+        ``points`` and ``ground`` (all images of the round), each sampled where there are many;
+        ``known``: members whose place is known; ``source``: the columns.
+    """
+    rng = np.random.default_rng(seed)
+    known = positions.known
+    return {
+        "source": positions.source,
+        "known": int((known & members).sum()),
+        "points": _flatten(positions.xy[known & members], _DRAWN, rng),
+        "ground": _flatten(positions.xy[known], _DRAWN_GROUND, rng),
+    }
+
+
+def _flatten(xy: NDArray[np.float64], most: int, rng: np.random.Generator) -> list[int]:
+    if len(xy) > most:
+        xy = xy[np.sort(rng.choice(len(xy), most, replace=False))]
+    return [int(value) for value in np.rint(1000 * xy).ravel()]

@@ -1,15 +1,24 @@
 """New images among clusters that are there: one contract for every clusterer.
 
-    fitted = Fitted.of(clustering, rows, wide=vectors.values)
-    placement = place_rows(new_rows, fitted, wide=new_values)
+::
 
-`place_rows` is `calibrate_limits` and `answer_rows` in one. `match_known` sets images of known
-types aside in the same way; `learn_metric` lets known types say which differences matter less.
+    fitted = Fitted.of(clustering, rows, full_vectors=vectors.values)
+    votes = NeighborVotes(fitted, n_neighbors=14)
+    limits = calibrate_limits(fitted, votes)
+    placement = answer_rows(new_rows, new_values, votes=votes, limits=limits)
+
+It sees rows and labels alone, so that communities, density clustering, k-means, linkage and a list
+of known types are served alike. `match_known` sets images of known types aside in the same way;
+`learn_metric` lets known types say which differences matter less.
 """
 
-from discovery.stages.place.calibrate import Limits, calibrate_limits, measure_apart
-from discovery.stages.place.known import Matched, match_known
-from discovery.stages.place.metric import adapt_rows, learn_metric
+from discovery.stages.place.known import KnownMatches, adapt_rows, learn_metric, match_known
+from discovery.stages.place.limits import (
+    Limits,
+    answer_rows,
+    calibrate_limits,
+    measure_cluster_distances,
+)
 from discovery.stages.place.records import (
     NAMED,
     UNDECIDED,
@@ -18,24 +27,22 @@ from discovery.stages.place.records import (
     Placement,
     PlaceOptions,
 )
-from discovery.stages.place.verb import answer_rows, place_rows
-from discovery.stages.place.votes import TieVotes
+from discovery.stages.place.votes import NeighborVotes
 
 __all__ = [
     "NAMED",
     "UNDECIDED",
     "UNKNOWN",
     "Fitted",
+    "KnownMatches",
     "Limits",
-    "Matched",
+    "NeighborVotes",
     "PlaceOptions",
     "Placement",
-    "TieVotes",
     "adapt_rows",
     "answer_rows",
     "calibrate_limits",
     "learn_metric",
     "match_known",
-    "measure_apart",
-    "place_rows",
+    "measure_cluster_distances",
 ]

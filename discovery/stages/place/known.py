@@ -1,4 +1,4 @@
-"""Images of known types, set aside before anything is clustered.
+"""Images of known types, set aside before anything is clustered, and a metric learned from them.
 
 Known types are clusters that a person has already named: an unlabelled image that is placed in one
 needs no discovery. Known images alone cannot tell how far is too far, since new types may lie
@@ -12,23 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.records import number_by_size
-from discovery.stages.place.calibrate import calibrate_limits
+from discovery.stages.place.limits import answer_rows, calibrate_limits
 from discovery.stages.place.records import (
+    DEFAULT_NEIGHBORS,
     NAMED,
-    TIES,
     UNDECIDED,
     Fitted,
     PlaceOptions,
 )
-from discovery.stages.place.verb import answer_rows
-from discovery.stages.place.votes import TieVotes
+from discovery.stages.place.votes import NeighborVotes
+from embeddings.records import unit_rows
 
 _LEAST_KNOWN = 3  # known images of a group: fewer say nothing of its share
 _DEVIATIONS = 1.0  # standard deviations by which a share may be off by chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matched:
+class KnownMatches:
     """Which of m images match a known type.
 
     Attributes
@@ -57,9 +57,9 @@ def match_known(
     labels: NDArray[np.str_],
     *,
     groups: NDArray[np.int32],
-    ties: int = TIES,
+    n_neighbors: int = DEFAULT_NEIGHBORS,
     options: PlaceOptions | None = None,
-) -> Matched:
+) -> KnownMatches:
     """Match images with known types.
 
     Parameters
@@ -72,7 +72,7 @@ def match_known(
     groups : (m + n,) int32
         Of the images to match and then the known ones, clustered together; -1 is none. An image
         is named only in a group that is as pure as asked for, or where it is a copy.
-    ties : int
+    n_neighbors : int
         Known images that vote; as many as the smallest type of several images has, if that is
         fewer: a large type must not outvote a small one by number alone.
     options : PlaceOptions, optional
@@ -85,10 +85,10 @@ def match_known(
     names, which, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     numbers = number_by_size(which)  # (n,)
     fitted = Fitted(
-        rows=known, wide=known, labels=numbers, memberships=np.ones(len(known), np.float32)
+        rows=known, full_vectors=known, labels=numbers, memberships=np.ones(len(known), np.float32)
     )
-    voters = min([ties, *sizes[sizes > 1].tolist()]) if len(names) > 1 else ties
-    votes = TieVotes(fitted, ties=voters)
+    voters = min([n_neighbors, *sizes[sizes > 1].tolist()]) if len(names) > 1 else n_neighbors
+    votes = NeighborVotes(fitted, n_neighbors=voters)
     limits = calibrate_limits(fitted, votes, options=options)
     voted = votes.count(rows)
     placed = answer_rows(rows, rows, votes=votes, limits=limits, voted=voted)
@@ -102,7 +102,7 @@ def match_known(
         name_of[cluster] if verdict == NAMED else ""
         for cluster, verdict in zip(placed.cluster_ids.tolist(), verdicts.tolist(), strict=True)
     ]
-    return Matched(
+    return KnownMatches(
         labels=np.array(matched, dtype=np.str_),
         confidences=placed.confidences,
         novelties=placed.novelties,
@@ -135,16 +135,57 @@ def find_pure_groups(
     k = int(max(mixed.max(initial=-1), known.max(initial=-1))) + 1
     there = np.bincount(mixed[mixed >= 0], minlength=k).astype(np.float64)  # (k,)
     of_known = np.bincount(known[known >= 0], minlength=k).astype(np.float64)
-    told = of_known >= _LEAST_KNOWN
-    if not told.any():
+    tested = of_known >= _LEAST_KNOWN
+    if not tested.any():
         return np.zeros(k + 1, bool), 0.0
-    ratios = there[told] / of_known[told]
+    ratios = there[tested] / of_known[tested]
     order = np.argsort(ratios)
-    weights = np.cumsum(of_known[told][order])
+    weights = np.cumsum(of_known[tested][order])
     usual = float(ratios[order][np.searchsorted(weights, weights[-1] / 2)])
     expected = usual * of_known
     # Poisson, of the images that came and of the known ones that the ratio rests on.
     deviation = np.sqrt(expected + expected**2 / np.maximum(of_known, 1))
-    pure = told & (there <= expected / target_purity + _DEVIATIONS * deviation)
+    pure = tested & (there <= expected / target_purity + _DEVIATIONS * deviation)
     share = float(np.minimum(there, expected).sum() / max(len(mixed), 1))
     return np.append(pure, False), share
+
+
+def learn_metric(known: NDArray[np.float32], labels: NDArray[np.str_]) -> NDArray[np.float32]:
+    """Return the (p, p) map that makes differences inside the known types count less.
+
+    Within-class covariance normalisation (Hatch, Kajarekar and Stolcke, 2006, "Within-class
+    covariance normalization for SVM-based speaker recognition", Interspeech): rows are multiplied
+    by W^(-1/2), W the covariance of the known images around their own types. It needs no number of
+    types, and the unknown ones profit as far as they vary in the same directions.
+
+    Use it as ``unit_rows(rows @ metric)``. W is shrunk towards a multiple of the identity by
+    p / (p + degrees of freedom): with few known images, rows stay as they are.
+
+    Parameters
+    ----------
+    known : (n, p) float32
+        Reduced rows of the known images.
+    labels : (n,) array of str
+    """
+    if labels.shape != (len(known),):
+        raise ValueError(f"{labels.shape} labels for {len(known)} known rows")
+    p = known.shape[1]
+    types, which = np.unique(labels, return_inverse=True)
+    rows = known.astype(np.float64)
+    deviations = np.concatenate(
+        [rows[which == i] - rows[which == i].mean(axis=0) for i in range(len(types))]
+    )  # (n, p)
+    freedom = len(known) - len(types)
+    within = deviations.T @ deviations / max(freedom, 1)  # (p, p)
+    level = float(np.trace(within)) / p
+    if freedom < 1 or level <= 0:
+        return np.eye(p, dtype=np.float32)
+    shrinkage = p / (p + freedom)
+    within = (1 - shrinkage) * within / level + shrinkage * np.eye(p)
+    values, axes = np.linalg.eigh(within)
+    return np.asarray((axes / np.sqrt(values)) @ axes.T, dtype=np.float32)
+
+
+def adapt_rows(rows: NDArray[np.float32], metric: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the (n, p) rows under a learned metric, unit again."""
+    return unit_rows(rows @ metric)

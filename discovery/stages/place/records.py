@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from discovery.records import NOISE, Clustering
 from embeddings.errors import OptionError
 
-TIES = 14  # neighbours that vote, where nothing else is said: those of the default graph
+DEFAULT_NEIGHBORS = 14  # that vote, where nothing else is asked: those of the default graph
 
 NAMED, UNKNOWN, UNDECIDED = "named", "unknown", "undecided"
 
@@ -45,7 +45,7 @@ class Fitted:
     ----------
     rows : (n, p) float32, unit rows
         What the clusterer saw, or the rows of its graph: here neighbours vote.
-    wide : (n, d) float32, unit rows
+    full_vectors : (n, d) float32, unit rows
         The vectors before any reduction: here distances tell what is unknown. Reduced rows do
         not: what is new in a new type lies across the axes of the fit, and is lost.
     labels : (n,) int32
@@ -54,15 +54,17 @@ class Fitted:
     """
 
     rows: NDArray[np.float32]
-    wide: NDArray[np.float32]
+    full_vectors: NDArray[np.float32]
     labels: NDArray[np.int32]
     memberships: NDArray[np.float32]
 
     def __post_init__(self) -> None:
         n = len(self.labels)
-        lengths = (len(self.rows), len(self.wide), len(self.memberships))
+        lengths = (len(self.rows), len(self.full_vectors), len(self.memberships))
         if lengths != (n, n, n):
-            raise ValueError(f"rows, wide and memberships have {lengths} entries for {n} labels")
+            raise ValueError(
+                f"rows, full_vectors and memberships have {lengths} entries for {n} labels"
+            )
         if n and self.labels.min() < NOISE:
             raise ValueError(f"label {self.labels.min()}, expected -1 (noise) or more")
 
@@ -72,12 +74,12 @@ class Fitted:
         clustering: Clustering,
         rows: NDArray[np.float32],
         *,
-        wide: NDArray[np.float32] | None = None,
+        full_vectors: NDArray[np.float32] | None = None,
     ) -> Self:
-        """Take a clustering of these rows; without `wide`, the rows tell what is unknown too."""
+        """Take a clustering of these rows, which without `full_vectors` stand for these too."""
         return cls(
             rows=rows,
-            wide=rows if wide is None else wide,
+            full_vectors=rows if full_vectors is None else full_vectors,
             labels=clustering.labels,
             memberships=clustering.memberships,
         )
@@ -100,7 +102,7 @@ class Placement:
     cluster_ids : (m,) int32
         -1 where the verdict is not *named*.
     confidences : (m,) float32 in [0, 1]
-        Share of an image's ties to the fitted images that lead into the likeliest cluster.
+        Share of an image's edges to the fitted images that lead into the likeliest cluster.
     novelties : (m,) float32 in [0, 1]
         Nearly 0 on an image of a cluster, 0.5 where the reach of the nearest cluster ends.
     verdicts : (m,) array of str

@@ -1,11 +1,24 @@
-"""How alike a cluster's members are, and how unlike everything else."""
+"""The evidence for a proposal: how alike its members are, how unlike all else, and how new.
+
+Rows are centred unit rows (the mean of all images taken away, then made unit again) for cohesion
+and separation, so that two images with no more in common than any two have similarity 0; novelty
+is measured on the vectors as they are, since known images were never centred with these.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.clusterers.distances import measure_nearest
 from discovery.records import Clustering, Duplicates
+
+# A type's reach: this share of its own images have their nearest sibling within it.
+REACH_QUANTILE = 0.95
+# Two float32 rows that are equal lie up to so far apart: sqrt(2 - 2x), x rounded at 1e-6. Without
+# it a type of one image would not even reach that image.
+ROUNDING = 2e-3
 
 
 def find_members(
@@ -67,9 +80,73 @@ def measure_separation(
 
 
 def _margin(rows: NDArray[np.float32], rivals: NDArray[np.float64], own_id: int) -> float:
+    # |a - b|^2 = |a|^2 + |b|^2 - 2ab: no (m, k, d) array of differences
     squared = (rows**2).sum(1)[:, None] + (rivals**2).sum(1) - 2 * rows @ rivals.T  # (m, k)
     distances = np.sqrt(np.maximum(squared, 0))
     own = distances[:, own_id].copy()
     distances[:, own_id] = np.inf
     other = distances.min(axis=1)
     return float(np.mean((other - own) / np.maximum(np.maximum(own, other), 1e-12)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownTypes:
+    """Images whose type is known.
+
+    Attributes
+    ----------
+    values : (m, d) float32, unit rows of the same extractor
+    labels : (m,) array of str
+    """
+
+    values: NDArray[np.float32]
+    labels: NDArray[np.str_]
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or self.labels.shape != (len(self.values),):
+            raise ValueError(f"{self.values.shape} values for {self.labels.shape} labels")
+        if not len(self.labels) or (self.labels == "").any():
+            raise ValueError("known types need at least one image, each with a label")
+
+
+def measure_novelties(
+    clusters: Sequence[NDArray[np.float32]], known: KnownTypes | None
+) -> list[tuple[float, str]]:
+    """Return the share of each cluster outside the reach of every known type, and the nearest type.
+
+    A type reaches as far from each of its images as 95 % of them are from their own nearest
+    sibling; a type of one image reaches as far as the types with several do in the mean.
+
+    Parameters
+    ----------
+    clusters : k arrays of (m, d) float32, unit rows
+    known : KnownTypes or None
+
+    Returns
+    -------
+    list of (float, str)
+        NaN and an empty label without known types.
+    """
+    if known is None:
+        return [(float("nan"), "")] * len(clusters)
+    names = np.unique(known.labels)
+    types = [known.values[known.labels == name] for name in names]
+    # Of the types alone, so once for all clusters: each type is compared with all of itself.
+    reaches = _measure_reaches(types)  # (types,)
+    novelties = []
+    for rows in clusters:
+        distances = np.stack([measure_nearest(rows, of_type) for of_type in types])  # (types, m)
+        inside = (distances <= reaches[:, None]).any(axis=0)  # (m,)
+        nearest = int(distances.mean(axis=1).argmin())
+        novelties.append((float(1 - inside.mean()), str(names[nearest])))
+    return novelties
+
+
+def _measure_reaches(types: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    reaches = np.full(len(types), np.nan)
+    for i, rows in enumerate(types):
+        if len(rows) > 1:
+            nearest = measure_nearest(rows, rows, withheld=np.arange(len(rows)))
+            reaches[i] = np.quantile(nearest, REACH_QUANTILE)
+    usual = np.nanmean(reaches) if np.isfinite(reaches).any() else 0.0
+    return np.maximum(np.where(np.isnan(reaches), usual, reaches), ROUNDING)

@@ -1,4 +1,4 @@
-"""What is behind an association: how many wafers and lots, and which stronger one explains it.
+"""Confounding: how many wafers and lots an association rests on, and what else explains it.
 
 Images of one wafer are not independent: eighteen that share a tool may be one scratched wafer.
 """
@@ -9,9 +9,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.stages.enrich.associate import Candidate
-from discovery.stages.enrich.chance import weigh_excess, weigh_within
-from discovery.stages.enrich.records import Association
+from discovery.stages.enrich.hypothesis_tests import compute_excess_p, compute_stratified_p
+from discovery.stages.enrich.records import Association, Candidate
 
 _LEAST_WAFERS = 2  # with the value: one wafer has nothing to be compared with
 
@@ -23,7 +22,7 @@ def count_units(
     wafers: NDArray[np.int64] | None,
     lots: NDArray[np.int64] | None,
 ) -> Candidate:
-    """Count the wafers and lots behind the members that have the value, and ask the wafers.
+    """Count the wafers and lots of the members that have the value, and test it over wafers.
 
     Parameters
     ----------
@@ -37,7 +36,7 @@ def count_units(
         candidate.association,
         wafers=_count(wafers, having),
         lots=_count(lots, having),
-        wafer_p=None if wafers is None else _ask_wafers(candidate.mask, members, wafers),
+        wafer_p=None if wafers is None else _test_wafers(candidate.mask, members, wafers),
     )
     return replace(candidate, association=counted)
 
@@ -48,7 +47,7 @@ def _count(units: NDArray[np.int64] | None, having: NDArray[np.bool_]) -> int | 
     return len(np.unique(units[having & (units >= 0)])) or None
 
 
-def _ask_wafers(
+def _test_wafers(
     mask: NDArray[np.bool_], members: NDArray[np.bool_], wafers: NDArray[np.int64]
 ) -> float | None:
     """Return Fisher's p over wafers, each counted once; None where they cannot answer.
@@ -61,22 +60,24 @@ def _ask_wafers(
     images = np.bincount(wafers[known], minlength=n)
     with_value = np.bincount(wafers[known & mask], minlength=n)
     touched = np.bincount(wafers[known & members], minlength=n) > 0
+    # Images of one wafer that disagree: the value is none of the wafer's.
     if ((with_value > 0) & (with_value < images)).any():
         return None
     has = with_value > 0
     if not _LEAST_WAFERS <= has.sum() < n:
         return None
     counts = int((has & touched).sum()), int(touched.sum()), int(has.sum())
-    return float(weigh_excess(*counts, total=n)[0])
+    return float(compute_excess_p(*counts, total=n)[0])
 
 
-def explain_weaker(
+def mark_explained(
     candidates: Sequence[Candidate], members: NDArray[np.bool_], *, alpha: float
 ) -> tuple[Association, ...]:
-    """Tell which associations of one cluster are but another view of a stronger one.
+    """Mark the associations of one cluster that are but another view of a stronger one.
 
     A lot that stands for its one bad wafer, a tool that the same wafers went through: asked
-    within and without the stronger one (`weigh_within`), they are no longer over-represented.
+    within and without the stronger one (`compute_stratified_p`), they are no longer
+    over-represented.
 
     Parameters
     ----------
@@ -92,19 +93,19 @@ def explain_weaker(
         In the same order; `explained_by` names the strongest that does.
     """
     firm: list[Candidate] = []
-    told: list[Association] = []
+    marked: list[Association] = []
     for candidate in candidates:
         by = next(
             (
                 other.association
                 for other in firm
-                if weigh_within(candidate.mask, members, other.mask) > alpha
+                if compute_stratified_p(candidate.mask, members, other.mask) > alpha
             ),
             None,
         )
         if by is None:
-            firm.append(candidate)
-            told.append(candidate.association)
+            firm.append(candidate)  # only what stands by itself may explain others
+            marked.append(candidate.association)
         else:
-            told.append(replace(candidate.association, explained_by=f"{by.column}: {by.value}"))
-    return tuple(told)
+            marked.append(replace(candidate.association, explained_by=f"{by.column}: {by.value}"))
+    return tuple(marked)

@@ -1,8 +1,4 @@
-"""The verb `propose_types`, and the order in which proposals are shown.
-
-Cohesion and separation are computed on centred unit rows (the mean of all images taken away,
-then made unit again): two images with no more in common than any two have similarity 0.
-"""
+"""Proposals made of clusters, and the order in which they are shown."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,13 +9,14 @@ from numpy.typing import NDArray
 
 from discovery.records import Clustering, Duplicates, Proposal
 from discovery.stages.propose.evidence import (
+    KnownTypes,
     find_centroids,
     find_members,
     measure_cohesion,
+    measure_novelties,
     measure_separation,
 )
 from discovery.stages.propose.exemplars import choose_exemplars, find_medoid
-from discovery.stages.propose.novelty import KnownTypes, measure_novelty
 from embeddings.records import Vectors, unit_rows
 
 
@@ -56,23 +53,32 @@ def propose_types(
     centroids = find_centroids(centred, members)  # (k, d)
     cohesion = measure_cohesion(centroids)
     separation = measure_separation(centred, clustering, members=members, centroids=centroids)
-    drafts = [
-        _draft(vectors, clustering, centred, cluster_id, members[cluster_id], known)
-        for cluster_id in range(clustering.k)
-    ]
-    if duplicates is not None:
-        drafts = [replace(draft, distinct=len(members[draft.cluster_id])) for draft in drafts]
-    return rank_proposals(
-        [
-            replace(
-                draft,
+    novelties = measure_novelties([vectors.values[rows] for rows in members], known)
+    files = np.array([len(paths) for paths in vectors.rows["paths"]])  # (n,)
+    proposals = []
+    for i, rows in enumerate(members):
+        medoid = str(vectors.ids[rows[find_medoid(centred[rows])]])
+        novelty, nearest_known = novelties[i]
+        proposals.append(
+            Proposal(
+                proposal_id=name_proposal(medoid),
+                cluster_id=i,
+                rank=1,  # until all are there to be ranked
+                size=int(files[clustering.members(i)].sum()),
                 cohesion=float(cohesion[i]),
                 separation=float(separation[i]),
                 stability=float(stability[i]),
+                novelty=novelty,
+                nearest_known=nearest_known,
+                medoid=medoid,
+                exemplars=choose_exemplars(
+                    centred[rows], vectors.ids[rows], clustering.memberships[rows]
+                ),
+                size_um=_measure_size(vectors, rows),
+                distinct=None if duplicates is None else len(rows),
             )
-            for i, draft in enumerate(drafts)
-        ]
-    )
+        )
+    return rank_proposals(proposals)
 
 
 def name_proposal(medoid: str) -> str:
@@ -89,6 +95,7 @@ def rank_proposals(proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
     """
 
     def score(proposal: Proposal) -> float:
+        # Floors keep a group that fails one measure above 0: the others still order it.
         new = 1.0 if np.isnan(proposal.novelty) else 0.1 + 0.9 * proposal.novelty
         firm = (0.05 + proposal.stability) * max(1 + proposal.separation, 0.1)
         size = proposal.size if proposal.distinct is None else proposal.distinct
@@ -98,39 +105,10 @@ def rank_proposals(proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
     return tuple(replace(proposal, rank=rank) for rank, proposal in enumerate(ordered, start=1))
 
 
-def _draft(
-    vectors: Vectors,
-    clustering: Clustering,
-    centred: NDArray[np.float32],
-    cluster_id: int,
-    members: NDArray[np.intp],
-    known: KnownTypes | None,
-) -> Proposal:
-    """Return a proposal whose evidence over all clusters is still to be filled in."""
-    everyone = clustering.members(cluster_id)
-    medoid = str(vectors.ids[members[find_medoid(centred[members])]])
-    novelty, nearest_known = measure_novelty(vectors.values[members], known)
-    return Proposal(
-        proposal_id=name_proposal(medoid),
-        cluster_id=cluster_id,
-        rank=1,
-        size=sum(len(paths) for paths in vectors.rows["paths"].iloc[everyone]),
-        cohesion=0.0,
-        separation=0.0,
-        stability=0.0,
-        novelty=novelty,
-        nearest_known=nearest_known,
-        medoid=medoid,
-        exemplars=choose_exemplars(
-            centred[members], vectors.ids[members], clustering.memberships[members]
-        ),
-        size_um=_measure_size(vectors, members),
-    )
-
-
 def _measure_size(vectors: Vectors, members: NDArray[np.intp]) -> tuple[float, float] | None:
     """Return the 5th and 95th percentile of the longest side, in micrometres."""
     rows = vectors.rows.iloc[members]
+    # Where no defect was measured the whole picture stands for it.
     longest = rows["defect_px"].fillna(rows[["width", "height"]].max(axis=1))
     sizes = (longest * rows["um_per_pixel"]).dropna().to_numpy(dtype=np.float64)
     if not len(sizes):

@@ -1,4 +1,4 @@
-"""The verb `find_associations`: what each cluster's images have in common, beside their look."""
+"""What each cluster's images have in common beside their look: found, attached, and as a table."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,18 +9,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from discovery.records import Clustering, Proposal
-from discovery.stages.enrich.associate import Candidate
-from discovery.stages.enrich.behind import count_units, explain_weaker
-from discovery.stages.enrich.chance import adjust_pvalues
+from discovery.stages.enrich.column_tests import (
+    associate_bursts,
+    associate_numbers,
+    associate_values,
+)
 from discovery.stages.enrich.columns import Column, find_units, read_columns, spread_metadata
-from discovery.stages.enrich.maps import name_signatures, sample_map
+from discovery.stages.enrich.confounding import count_units, mark_explained
+from discovery.stages.enrich.hypothesis_tests import adjust_pvalues
 from discovery.stages.enrich.positions import find_positions
-from discovery.stages.enrich.quantities import weigh_bursts, weigh_numbers
-from discovery.stages.enrich.records import Association, Enrichment, EnrichOptions
-from discovery.stages.enrich.values import weigh_values
+from discovery.stages.enrich.records import Association, Candidate, Enrichment, EnrichOptions
+from discovery.stages.enrich.signature import name_signatures, sample_map
+from embeddings.files import format_csv
 
 
-class _Weigh(Protocol):
+class _ColumnTest(Protocol):
     """A test of one column in every cluster."""
 
     def __call__(
@@ -28,7 +31,22 @@ class _Weigh(Protocol):
     ) -> tuple[list[Candidate], int]: ...
 
 
-_LOOKED_AT = 3  # times the associations kept: as many are asked what explains them
+# Times the associations kept: as many are asked what explains them, so that those that follow
+# from a stronger one do not crowd out a weaker one of its own.
+_EXAMINED = 3
+COLUMNS = (
+    "proposal_id", "cluster_id", "column", "kind", "value", "count", "size", "share_in",
+    "share_out", "effect", "p", "q", "missing", "wafers", "lots", "wafer_p", "explained_by",
+    "same_as",
+)  # fmt: skip
+WAFER_MAP = "wafer map"  # stands for the column, in the row of a signature
+
+
+_COLUMN_TESTS: dict[str, tuple[_ColumnTest, ...]] = {
+    "value": (associate_values,),
+    "number": (associate_numbers,),
+    "time": (associate_numbers, associate_bursts),
+}
 
 
 def find_associations(
@@ -71,7 +89,7 @@ def find_associations(
         return Enrichment()
     positions, used = find_positions(table)
     columns, left_out = read_columns(table, skipped=used)
-    found, tests = _weigh_columns(columns, clustering.labels, options)
+    found, tests = _test_columns(columns, clustering.labels, options)
     signatures, maps = {}, {}
     if positions is not None:
         wafers = find_units(table)[0]
@@ -106,27 +124,28 @@ def attach_associations(
 
 
 def _describe(cluster: int, enrichment: Enrichment) -> dict[str, object]:
-    said: dict[str, object] = {}
+    described: dict[str, object] = {}
     found = enrichment.found.get(cluster, ())
     if found:
-        said["found"] = [association.to_dict() for association in found]
+        described["found"] = [association.to_dict() for association in found]
     if cluster in enrichment.signatures:
-        said["signature"] = enrichment.signatures[cluster].to_dict()
-        said["map"] = dict(enrichment.maps[cluster])
-    return said
+        described["signature"] = enrichment.signatures[cluster].to_dict()
+        described["map"] = dict(enrichment.maps[cluster])
+    return described
 
 
-def _weigh_columns(
+def _test_columns(
     columns: Sequence[Column], labels: NDArray[np.int32], options: EnrichOptions
 ) -> tuple[list[Candidate], int]:
     """Test every column in every cluster; candidates have their q, and tests are counted."""
     found: list[Candidate] = []
     tests = 0
     for column in columns:
-        for weigh in _choose_tests(column):
-            more, made = weigh(column, labels, options=options)
+        for test in _COLUMN_TESTS[column.kind]:
+            more, made = test(column, labels, options=options)
             found += more
             tests += made
+    # One list over all columns and clusters: a run of many columns is not let off more lightly.
     p = np.array([candidate.association.p for candidate in found])
     q = adjust_pvalues(p, tests=tests)
     held = [
@@ -135,15 +154,6 @@ def _weigh_columns(
         if value <= options.q
     ]
     return held, tests
-
-
-def _choose_tests(column: Column) -> tuple[_Weigh, ...]:
-    tests: dict[str, tuple[_Weigh, ...]] = {
-        "value": (weigh_values,),
-        "number": (weigh_numbers,),
-        "time": (weigh_numbers, weigh_bursts),
-    }
-    return tests[column.kind]
 
 
 def _select(
@@ -161,10 +171,11 @@ def _select(
     kept: dict[int, tuple[Association, ...]] = {}
     for cluster, candidates in sorted(by_cluster.items()):
         members = labels == cluster
-        strongest = sorted(candidates, key=_order)[: _LOOKED_AT * options.most]
+        strongest = sorted(candidates, key=_order)[: _EXAMINED * options.most]
         counted = [count_units(one, members, wafers=wafers, lots=lots) for one in strongest]
-        told = explain_weaker(counted, members, alpha=options.q)
-        ordered = sorted(told, key=lambda association: association.explained_by != "")
+        marked = mark_explained(counted, members, alpha=options.q)
+        # What follows from another goes last: the report folds it away.
+        ordered = sorted(marked, key=lambda association: association.explained_by != "")
         kept[cluster] = tuple(ordered[: options.most])
     return kept
 
@@ -173,3 +184,34 @@ def _order(candidate: Candidate) -> tuple[float, float, str, str]:
     """Strongest first: least p, then the larger effect; names keep the order the same."""
     one = candidate.association
     return one.p, -abs(one.effect), one.column, one.value
+
+
+def format_associations(proposals: Sequence[Proposal], enrichment: Enrichment) -> bytes:
+    """Return associations.csv: the proposals in their order, strongest associations first.
+
+    The signature on the wafer, where there is one, is a row of the column ``wafer map``.
+    """
+    rows: list[Sequence[str]] = [COLUMNS]
+    for proposal in proposals:
+        cluster = proposal.cluster_id
+        for one in enrichment.found.get(cluster, ()):
+            cells = {name: getattr(one, name, "") for name in COLUMNS}
+            cells |= {"proposal_id": proposal.proposal_id, "same_as": ", ".join(one.same_as)}
+            rows.append([_write(cells[name]) for name in COLUMNS])
+        signature = enrichment.signatures.get(cluster)
+        if signature is not None and signature.measures:
+            row = {
+                "proposal_id": proposal.proposal_id, "cluster_id": cluster, "column": WAFER_MAP,
+                "kind": "place", "value": signature.name, "count": signature.count,
+                "size": signature.size, "share_in": signature.count / signature.size,
+                "share_out": signature.others / max(signature.rest, 1),
+                "effect": signature.effect, "p": signature.p, "q": signature.q,
+            }  # fmt: skip
+            rows.append([_write(row.get(name)) for name in COLUMNS])
+    return format_csv(rows)
+
+
+def _write(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,9 +1,9 @@
 """Which groups of two generations belong together: by common images, else by their centroids.
 
-The one threshold on images is the majority: a group has at most one heir that took more than half
-of it, and at most one origin that gave more than half of it. The one threshold on centroids is two
-standard deviations along the line between them: closer than that, two normal groups of the same
-spread have one hump together and not two (Behboodian 1970; Holzmann & Vollmer 2008).
+The one threshold on images is the majority: a group has at most one successor that took more than
+half of it, and at most one origin that gave more than half of it. The one threshold on centroids
+is two standard deviations along the line between them: closer than that, two normal groups of the
+same spread have one hump together and not two (Behboodian 1970; Holzmann & Vollmer 2008).
 """
 
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from scipy.sparse import csr_array
 
 from discovery.records import Generation
 
-HUMP = 2.0  # standard deviations
+SAME_GROUP = 2.0  # standard deviations between two centroids
 # Rows stored as float16 are this far from themselves; a group of coincident rows has no less.
 _LEAST_SPREAD = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kinship:
+class GroupOverlap:
     """How b groups of before and a groups of after belong together.
 
     Attributes
@@ -49,14 +49,14 @@ class Kinship:
     strange_after: NDArray[np.bool_]
 
     @property
-    def kin(self) -> NDArray[np.bool_]:
+    def related(self) -> NDArray[np.bool_]:
         """Pairs that belong together by their members, (b, a)."""
         return np.asarray(self.fates | self.origins, np.bool_)
 
 
-def find_kinship(
+def compare_groups(
     before: Generation, after: Generation, *, values: NDArray[np.float32] | None
-) -> Kinship:
+) -> GroupOverlap:
     """Compare every group of `before` with every group of `after`.
 
     Parameters
@@ -72,12 +72,12 @@ def find_kinship(
     likely_origins = 2 * shared > known_after[None, :]
     strange_before = 2 * known_before <= before.sizes
     strange_after = 2 * known_after <= after.sizes
-    asked = (likely_fates & ~majorities) | (likely_origins & ~mostly)
-    asked |= strange_before[:, None] & strange_after[None, :]
-    separations = _measure_separations(before, after, values=values, asked=asked)
+    wanted = (likely_fates & ~majorities) | (likely_origins & ~mostly)
+    wanted |= strange_before[:, None] & strange_after[None, :]
+    separations = _measure_separations(before, after, values=values, wanted=wanted)
     # A few images speak for their group where the vectors do not contradict.
-    credible = ~(separations > HUMP)  # NaN is no contradiction
-    return Kinship(
+    credible = ~(separations > SAME_GROUP)  # NaN is no contradiction
+    return GroupOverlap(
         shared=shared,
         majorities=majorities,
         fates=majorities | (likely_fates & credible),
@@ -113,21 +113,21 @@ def _measure_separations(
     after: Generation,
     *,
     values: NDArray[np.float32] | None,
-    asked: NDArray[np.bool_],
+    wanted: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """Measure how far apart the asked pairs are, in standard deviations of the new group's rows.
+    """Measure how far apart the wanted pairs are, in standard deviations of the new group's rows.
 
     The squared distance of two means is, by chance alone, the sum of their groups' variances over
     their sizes; that much is taken away first, or small groups would never meet again.
     """
-    separations = np.full(asked.shape, np.nan)
+    separations = np.full(wanted.shape, np.nan)
     width = after.centroids.shape[1]
     comparable = before.space == after.space and before.centroids.shape[1] == width
     if values is None or not width or not comparable:
         return separations
     known = ~np.isnan(before.scatters)
-    for j in np.flatnonzero(asked[known].any(axis=0)):
-        olds = np.flatnonzero(asked[:, j] & known)
+    for j in np.flatnonzero(wanted[known].any(axis=0)):
+        olds = np.flatnonzero(wanted[:, j] & known)
         lines = before.centroids[olds].astype(np.float64) - after.centroids[j]  # (olds, d)
         lengths = np.linalg.norm(lines, axis=1)
         directions = lines / np.maximum(lengths, 1e-12)[:, None]

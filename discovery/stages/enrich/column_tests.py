@@ -1,4 +1,8 @@
-"""Find numbers that are higher or lower in a cluster, and times at which its images bunch."""
+"""The tests of one column in every cluster: values, numbers and times.
+
+Each returns the candidates with enough members and effect, whose p is not yet held against the
+other tests, and how many tests were made, those that came to nothing included.
+"""
 
 from datetime import UTC, datetime
 
@@ -6,15 +10,70 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
-from discovery.stages.enrich.associate import Candidate
-from discovery.stages.enrich.chance import measure_odds, weigh_excess
 from discovery.stages.enrich.columns import Column
-from discovery.stages.enrich.records import Association, EnrichOptions
+from discovery.stages.enrich.hypothesis_tests import compute_excess_p, compute_odds_ratio
+from discovery.stages.enrich.records import Association, Candidate, EnrichOptions
 
 _BUNCHED = 0.8  # of the members: a burst is told with a few stragglers beside it
 
 
-def weigh_numbers(
+def associate_values(
+    column: Column, labels: NDArray[np.int32], *, options: EnrichOptions
+) -> tuple[list[Candidate], int]:
+    """Test each value of a column in each cluster.
+
+    Parameters
+    ----------
+    column : Column of kind ``value``
+    labels : (n,) int32
+        Cluster of each image. Noise (-1) belongs to the round's images as well.
+
+    Returns
+    -------
+    list of Candidate
+        Those with enough members and odds; their p is not yet held against the other tests.
+    int
+        How many tests were made, those that came to nothing included.
+    """
+    known = column.codes >= 0
+    k, v = int(labels.max(initial=-1)) + 1, len(column.values)
+    inside = known & (labels >= 0)
+    flat = labels[inside].astype(np.int64) * v + column.codes[inside]
+    counts = np.bincount(flat, minlength=k * v).reshape(k, v)
+    having = np.bincount(column.codes[known], minlength=v)  # (v,)
+    sizes, total = counts.sum(axis=1), int(known.sum())  # (k,)
+    testable = np.outer(sizes >= options.least_size, having >= options.least_count)
+    clusters, codes = np.nonzero(testable & (counts >= options.least_count))
+    of = counts[clusters, codes], sizes[clusters], having[codes]
+    odds = compute_odds_ratio(*of, total=total)
+    kept = odds >= options.least_odds
+    clusters, codes, odds = clusters[kept], codes[kept], odds[kept]
+    p = compute_excess_p(*(part[kept] for part in of), total=total)
+    missing = np.bincount(labels[(labels >= 0) & ~known], minlength=k)
+    found: list[Candidate] = []
+    for cluster, code, effect, chance in zip(clusters, codes, odds, p, strict=True):
+        if chance > options.q:
+            continue  # its q is no less
+        count, size = int(counts[cluster, code]), int(sizes[cluster])
+        association = Association(
+            cluster_id=int(cluster),
+            column=column.name,
+            kind="value",
+            value=column.values[code],
+            count=count,
+            size=size,
+            others=int(having[code]) - count,
+            rest=total - size,
+            effect=float(effect),
+            p=float(chance),
+            missing=int(missing[cluster]),
+            same_as=column.same_as,
+        )
+        found.append(Candidate(association=association, mask=column.codes == code))
+    return found, int(testable.sum())
+
+
+def associate_numbers(
     column: Column, labels: NDArray[np.int32], *, options: EnrichOptions
 ) -> tuple[list[Candidate], int]:
     """Test whether the members' numbers rank above or below all other images'.
@@ -32,7 +91,7 @@ def weigh_numbers(
     Returns
     -------
     list of Candidate, int
-        As `weigh_values`.
+        As `associate_values`.
     """
     known = np.isfinite(column.numbers)
     k, total = int(labels.max(initial=-1)) + 1, int(known.sum())
@@ -85,7 +144,7 @@ def _tell_side(
     return Candidate(association=association, mask=mask)
 
 
-def weigh_bursts(
+def associate_bursts(
     column: Column, labels: NDArray[np.int32], *, options: EnrichOptions
 ) -> tuple[list[Candidate], int]:
     """Test whether four fifths of the members fall into a window that holds few of all images.
@@ -103,7 +162,7 @@ def weigh_bursts(
     Returns
     -------
     list of Candidate, int
-        As `weigh_values`.
+        As `associate_values`.
     """
     known = np.isfinite(column.numbers)
     times, repeats = np.unique(column.numbers[known], return_counts=True)
@@ -144,7 +203,7 @@ def _find_burst(
     last = np.searchsorted(ends, before + held[best], side="right") - 1
     widths = np.where(last >= np.arange(len(times)), ends[last] - before, 0)
     sizes, repeats = np.unique(widths[widths >= wanted], return_counts=True)
-    chances = weigh_excess(wanted, len(mine), sizes, total=total)
+    chances = compute_excess_p(wanted, len(mine), sizes, total=total)
     p = min(float((chances * repeats).sum()), 1.0)
     low, high = times[starts[best]], times[stops[best]]
     mask = (column.numbers >= low) & (column.numbers <= high)
@@ -159,7 +218,7 @@ def _find_burst(
         size=len(mine),
         others=int(mask.sum()) - count,
         rest=total - len(mine),
-        effect=float(measure_odds(*counts, total=total)),
+        effect=float(compute_odds_ratio(*counts, total=total)),
         p=p,
         missing=int((members & ~known).sum()),
     )

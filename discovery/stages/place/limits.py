@@ -1,7 +1,8 @@
-"""How sure is sure enough: limits from the fitted images, each placed as if it were new.
+"""How sure is sure enough: limits from the fitted images, and answers for new ones by them.
 
-Leave-one-out tells three things: whether ties or centres place these clusters better; how far
-from its siblings an image of a cluster lies; and above which confidence the target purity holds.
+Each fitted image is placed as if it were new. This leave-one-out tells three things: whether
+neighbours or centres place these clusters better; how far from its siblings an image of a cluster
+lies; and above which confidence the target purity holds.
 """
 
 from dataclasses import dataclass
@@ -9,14 +10,24 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from discovery.clusterers.distances import measure_distances
-from discovery.stages.place.records import Fitted, PlaceOptions
+from discovery.records import NOISE
+from discovery.stages.place.records import (
+    NAMED,
+    UNDECIDED,
+    UNKNOWN,
+    Fitted,
+    Placement,
+    PlaceOptions,
+)
 from discovery.stages.place.votes import (
     Floats,
+    NeighborVotes,
     Positions,
-    TieVotes,
-    ask_centres,
+    Votes,
+    predict_by_centre,
 )
 
 Rule = Literal["ties", "centres"]
@@ -65,13 +76,13 @@ class Limits:
 
 
 def calibrate_limits(
-    fitted: Fitted, votes: TieVotes, *, options: PlaceOptions | None = None
+    fitted: Fitted, votes: NeighborVotes, *, options: PlaceOptions | None = None
 ) -> Limits:
     """Place fitted images as if they were new, and set the limits by what comes of it."""
     options = options or PlaceOptions()
     withheld = _choose_withheld(len(fitted))
     truth = fitted.labels[withheld]  # (s,)
-    if not fitted.k:
+    if not fitted.k:  # all is noise: nothing can be named, and nothing needs a limit
         empty = np.empty(0)
         return Limits(
             rule="ties", confidence=0, scales=empty, distance=0, spread=1,
@@ -79,12 +90,14 @@ def calibrate_limits(
         )  # fmt: skip
     rows = fitted.rows[withheld]
     voted = votes.count(rows, withheld)
-    by_centre, clearness = ask_centres(rows, fitted, withheld=withheld)
+    by_centre, clearness = predict_by_centre(rows, fitted, withheld=withheld)
     rule: Rule = "centres" if (by_centre == truth).sum() > (voted.labels == truth).sum() else "ties"
     labels, confidences = (
         (by_centre, clearness) if rule == "centres" else (voted.labels, voted.confidences)
     )
-    apart = measure_apart(fitted.wide[withheld], fitted, withheld=withheld)  # (s, k)
+    apart = measure_cluster_distances(  # (s, k)
+        fitted.full_vectors[withheld], fitted, withheld=withheld
+    )
     scales, distance, spread = _find_reach(apart, truth, share=options.max_rejection / 2)
     near = (apart / scales).min(axis=1) <= distance
     chosen = _choose_confidence(confidences, near & (labels >= 0), labels == truth, truth >= 0,
@@ -101,21 +114,21 @@ def calibrate_limits(
     )
 
 
-def measure_apart(
-    wide: NDArray[np.float32], fitted: Fitted, *, withheld: Positions | None = None
+def measure_cluster_distances(
+    full_vectors: NDArray[np.float32], fitted: Fitted, *, withheld: Positions | None = None
 ) -> Floats:
     """Return the (m, k) distance of each row to the nearest image of each cluster."""
     inside = np.flatnonzero(fitted.labels >= 0)
     inside = inside[np.argsort(fitted.labels[inside], kind="stable")]  # cluster by cluster
     starts = np.searchsorted(fitted.labels[inside], np.arange(fitted.k))
-    apart = np.empty((len(wide), fitted.k))
+    apart = np.empty((len(full_vectors), fitted.k))
     own = None
     if withheld is not None:
         place = np.full(len(fitted), -1)
         place[inside] = np.arange(len(inside))
         own = place[withheld]
-    others = fitted.wide[inside]
-    for block, distances in measure_distances(wide, others):
+    others = fitted.full_vectors[inside]
+    for block, distances in measure_distances(full_vectors, others):
         if own is not None:
             mine = own[block]
             rows = np.flatnonzero(mine >= 0)
@@ -182,3 +195,66 @@ def _choose_confidence(
     needed = int(np.ceil((1 - options.max_rejection) * belongs.sum()))
     most = float(kept[min(needed, len(kept)) - 1]) if len(kept) else 0.0
     return min(wanted, most)
+
+
+def answer_rows(
+    rows: NDArray[np.float32],
+    full_vectors: NDArray[np.float32],
+    *,
+    votes: NeighborVotes,
+    limits: Limits,
+    voted: Votes | None = None,
+) -> Placement:
+    """Place new images among the fitted ones.
+
+    An image beyond the reach of every cluster is unknown. One that is near, but whose neighbours
+    agree less on a cluster than the target purity asks for, is undecided. A copy of a fitted image
+    is answered as that image was: a copy of noise is given no cluster.
+
+    Parameters
+    ----------
+    rows : (m, p) float32, unit rows
+        In the space of ``votes.fitted.rows``.
+    full_vectors : (m, d) float32, unit rows
+        In the space of ``votes.fitted.full_vectors``.
+    votes : NeighborVotes
+    limits : Limits
+    voted : Votes, optional
+        Of these rows, where they were counted already.
+    """
+    fitted = votes.fitted
+    spaces = fitted.rows.shape[1:], fitted.full_vectors.shape[1:]
+    if (rows.shape[1:], full_vectors.shape[1:]) != spaces:
+        raise ValueError(
+            f"rows {rows.shape} and full vectors {full_vectors.shape} are not in the spaces of the "
+            f"fitted {fitted.rows.shape} and {fitted.full_vectors.shape}"
+        )
+    voted = votes.count(rows) if voted is None else voted
+    labels, confidences, nearest = voted.labels, voted.confidences, voted.likeliest
+    if limits.rule == "centres":
+        nearest, confidences = predict_by_centre(rows, fitted)
+        labels = nearest
+    # 0.5 at the limit; one spread of the fitted images before it 0.27, one beyond it 0.73.
+    units = _measure_units(full_vectors, fitted, limits.scales)
+    novelties = expit((units - limits.distance) / limits.spread)  # (m,)
+    # A lone image far out has a nearest one that is much nearer than the next, and is no copy.
+    is_copy = (voted.copied >= 0) & ((novelties <= 0.5) | (fitted.labels[voted.copied] < 0))
+    labels = np.where(is_copy, fitted.labels[voted.copied], labels)
+    confidences = np.where(is_copy, fitted.memberships[voted.copied], confidences)
+    sure = is_copy | ((novelties <= 0.5) & (confidences >= limits.confidence))
+    named = (labels >= 0) & sure
+    verdicts = np.where(named, NAMED, np.where(novelties > 0.5, UNKNOWN, UNDECIDED))
+    return Placement(
+        cluster_ids=np.where(named, labels, NOISE).astype(np.int32),
+        confidences=confidences.astype(np.float32),
+        novelties=novelties.astype(np.float32),
+        verdicts=verdicts.astype(np.str_),
+        nearest=np.where(named, labels, nearest).astype(np.int32),
+    )
+
+
+def _measure_units(full_vectors: NDArray[np.float32], fitted: Fitted, scales: Floats) -> Floats:
+    """Return the distance to the cluster in whose reach a row is deepest, in its unit, (m,)."""
+    if not fitted.k:
+        return np.full(len(full_vectors), np.inf)
+    return np.asarray((measure_cluster_distances(full_vectors, fitted) / scales).min(axis=1))

@@ -1,9 +1,9 @@
 """Which new group goes on with which old id: one to one, and the most images keep their id.
 
-Among groups that belong together (see `kinship`) the pairs are those of the assignment problem
-(Kuhn 1955) with the most common images. So of two groups that became one the bigger contributor
-keeps its id, and of a group that came apart the biggest part. An id that was decided and whose
-majority stays together goes before any that was not.
+Among groups that belong together (see `group_overlap`) the pairs are those of the assignment
+problem (Kuhn 1955) with the most common images. So of two groups that became one the bigger
+contributor keeps its id, and of a group that came apart the biggest part. An id that was decided
+and whose majority stays together goes before any that was not.
 """
 
 from collections.abc import Collection
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from discovery.records import Generation
-from discovery.stages.lineage.kinship import HUMP, Kinship
+from discovery.stages.lineage.group_overlap import SAME_GROUP, GroupOverlap
 
 NO_ONE = -1
 
 
-def pair_groups(
+def find_predecessors(
     before: Generation,
     after: Generation,
-    kinship: Kinship,
+    overlap: GroupOverlap,
     *,
     decided: Collection[str],
     same_name: bool,
@@ -46,50 +46,51 @@ def pair_groups(
         positions = {name: i for i, name in enumerate(before.names)}
         pairs = np.array([positions.get(name, NO_ONE) for name in after.names], np.intp)
     first = np.isin(np.array(before.names, dtype=np.str_), sorted(decided))  # (b,)
-    free = _find_free(before, kinship)
+    free = _find_free(before, overlap)
     living = before.alive[:, None]
+    # From the surest evidence to the weakest; what a step has paired the next ones leave alone.
     for weights in (
-        _weigh_members(kinship, first, len(after.ids)) * living,
-        _weigh_centroids(kinship) * (free & living),
-        _weigh_returns(before, after, kinship, first) * ~living,
-        _weigh_centroids(kinship) * (free & ~living),
+        _score_members(overlap, first, len(after.ids)) * living,
+        _score_centroids(overlap) * (free & living),
+        _score_returns(before, after, overlap, first) * ~living,
+        _score_centroids(overlap) * (free & ~living),
     ):
         pairs = _assign(pairs, weights)
     return pairs
 
 
-def _find_free(before: Generation, kinship: Kinship) -> NDArray[np.bool_]:
-    """Find pairs of whose kinship the members say nothing, (b, a): the centroids are asked."""
-    kin = kinship.kin
-    old = kinship.strange_before & ~kin.any(axis=1)
-    new = kinship.strange_after & ~kin[before.alive].any(axis=0)
+def _find_free(before: Generation, overlap: GroupOverlap) -> NDArray[np.bool_]:
+    """Find pairs of whose overlap the members say nothing, (b, a): centroids decide."""
+    related = overlap.related
+    old = overlap.strange_before & ~related.any(axis=1)
+    new = overlap.strange_after & ~related[before.alive].any(axis=0)
     return np.asarray(old[:, None] & new[None, :], np.bool_)
 
 
-def _weigh_members(kinship: Kinship, first: NDArray[np.bool_], n: int) -> NDArray[np.float64]:
-    """Weigh pairs by what they share; of equal sums the more alike pairs win, (b, a).
+def _score_members(overlap: GroupOverlap, first: NDArray[np.bool_], n: int) -> NDArray[np.float64]:
+    """Score pairs by what they share; of equal sums the more alike pairs win, (b, a).
 
     A decided id with its majority counts more than all the n images can.
     """
-    shared = kinship.shared
+    shared = overlap.shared
     union = shared.sum(axis=1)[:, None] + shared.sum(axis=0)[None, :] - shared
     alike = shared / np.maximum(union, 1)  # Jaccard, of the images that both runs grouped
     weights = shared + alike / (2 + min(shared.shape))  # all of these together are below 1
-    return np.where(kinship.kin, weights + (first[:, None] & kinship.majorities) * (n + 1), 0.0)
+    return np.where(overlap.related, weights + (first[:, None] & overlap.majorities) * (n + 1), 0.0)
 
 
-def _weigh_centroids(kinship: Kinship) -> NDArray[np.float64]:
-    """Weigh pairs by how much closer they are than two humps would be, (b, a)."""
-    near = np.nan_to_num(HUMP - kinship.separations, nan=0.0)
+def _score_centroids(overlap: GroupOverlap) -> NDArray[np.float64]:
+    """Score pairs by how much closer they are than two humps would be, (b, a)."""
+    near = np.nan_to_num(SAME_GROUP - overlap.separations, nan=0.0)
     return np.maximum(near, 0.0)
 
 
-def _weigh_returns(
-    before: Generation, after: Generation, kinship: Kinship, first: NDArray[np.bool_]
+def _score_returns(
+    before: Generation, after: Generation, overlap: GroupOverlap, first: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Weigh ids that may come back, (b, a): most of the old group is most of the new one."""
-    shared, own = kinship.shared, after.sizes[None, :]
-    back = kinship.majorities & (2 * shared > own)
+    """Score ids that may come back, (b, a): most of the old group is most of the new one."""
+    shared, own = overlap.shared, after.sizes[None, :]
+    back = overlap.majorities & (2 * shared > own)
     alike = shared / (before.sizes[:, None] + own - shared)  # Jaccard
     return np.where(back, alike + 2 * first[:, None], 0.0)
 
