@@ -17,7 +17,7 @@ import tyro
 from discovery.flow.new_images import AssignOptions
 from discovery.runs import open_run
 from embeddings.console import get_logger, run_command, say
-from embeddings.files import check_place, format_csv, write_bytes
+from embeddings.files import check_out_file, format_csv, write_bytes
 
 if TYPE_CHECKING:
     from discovery.flow.assignment import Assigned
@@ -58,7 +58,7 @@ def main(command: Command) -> None:
 
     groups_path = command.out.with_suffix(".groups.csv")
     for path in (command.out, groups_path):
-        check_place(path, command.source)
+        check_out_file(path, command.source)
     run = open_run(command.run)
     assigned = assign_images(run, command.source, options=command.assign)
     write_bytes(command.out, format_csv([_COLUMNS, *_list_rows(assigned)]))

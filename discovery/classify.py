@@ -21,7 +21,7 @@ import tyro
 from discovery.classifier.options import PredictOptions, TrainOptions, refuse_options
 from embeddings.console import get_logger, run_command, say
 from embeddings.errors import InputError, OptionError
-from embeddings.files import check_place, write_bytes
+from embeddings.files import check_out_file, write_bytes
 
 _PROG = "python -m discovery.classify"
 
@@ -91,10 +91,10 @@ def main(options: Classify) -> None:
 
 def _train(command: Train) -> None:
     from discovery.classifier.examples import read_examples
-    from discovery.classifier.model import check_place, save_model
+    from discovery.classifier.model import check_model_folder, save_model
     from discovery.classifier.train import train_classifier
 
-    check_place(command.out)
+    check_model_folder(command.out)
     examples = read_examples(command.handoff)
     get_logger().info(
         "labelled images: %d, %d rows left out, %d unusable",
@@ -122,7 +122,7 @@ def _predict(command: Predict) -> None:
     from discovery.classifier.predict import predict_images
     from discovery.classifier.tabulate import count_words, tabulate_answers, tabulate_faults
 
-    check_place(command.out, command.source)
+    check_out_file(command.out, command.source)
     model = load_model(command.model)
     found = find_parts(command.source, command.options.to_extract())
     if not found.parts:
@@ -144,11 +144,11 @@ def _evaluate(command: Evaluate) -> None:
     from discovery.classifier.examples import read_examples
     from discovery.classifier.model import load_model
 
-    check_place(command.out, command.truth)
+    check_out_file(command.out, command.truth)
     page = command.out.with_suffix(".html")
     if page == command.out:
         raise OptionError(f"--out {command.out}: expected a name that ends in .json")
-    check_place(page, command.truth)
+    check_out_file(page, command.truth)
     refuse_options(command.options.to_extract())
     model = load_model(command.model)
     truth = read_examples(command.truth)

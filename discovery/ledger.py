@@ -20,7 +20,7 @@ from typing import Any
 from discovery.records import Decided, Decision, ImageLabel
 from embeddings.console import get_logger
 from embeddings.errors import RunError
-from embeddings.files import locked
+from embeddings.locks import locked
 
 _FIELDS = frozenset(field.name for field in fields(Decision))
 

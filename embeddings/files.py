@@ -1,23 +1,32 @@
-"""Files that are whole or not there: written under a temporary name, synced, then renamed.
+"""Files that are whole or not there, and what goes with them: hashes, seals, CSV.
 
-Used for everything a run folder or an export holds. `locked` keeps two processes from
-rewriting the same file at once.
+The one place that knows how bytes reach the disk. A file is written under a temporary name,
+synced, and renamed, and then its folder is synced: before the rename nothing is visible, after
+it nothing is lost, wherever the process or the machine stops.
 """
 
 import contextlib
 import csv
-import fcntl
+import errno
+import functools
 import hashlib
 import io
+import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from embeddings.errors import InputError, OptionError
 
-_TEMPORARY = re.compile(r"^\..+\.(\d+)\.tmp$")
-_BLOCK = 1 << 20  # bytes read at once while hashing
+# `.NAME.MACHINE-PID.tmp`; version 0.1 wrote `.NAME.PID.tmp`.
+_TEMPORARY = re.compile(r"^\.(?P<name>.+)\.(?:(?P<machine>[0-9a-f]{8})-)?(?P<pid>\d+)\.tmp$")
+_OLD_SECONDS = 24 * 3600.0  # no file is written for so long: who began it is gone
+# What only writing can fail with; such an error may name no file.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def hash_bytes(data: bytes) -> str:
@@ -25,40 +34,128 @@ def hash_bytes(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def hash_file(path: Path) -> str:
-    """Return the sha256 of a file's bytes as 64 hex digits, reading 1 MiB at a time."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+def hash_file(file: Path | io.BufferedReader | io.FileIO) -> str:
+    """Return the sha256 of a file's whole content as 64 hex digits, in bounded memory.
+
+    An open file is read from its start, and left at its end.
+    """
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            return hash_file(opened)
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_json(values: Any) -> str:
+    """Return the sha256 of JSON-ready values, the same whatever the order of their keys."""
+    return hash_bytes(json.dumps(values, sort_keys=True).encode())
+
+
+def seal(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return JSON-ready values with ``sha256`` over all the others, whatever their order."""
+    body = {key: value for key, value in values.items() if key != "sha256"}
+    return {**body, "sha256": hash_json(body)}
+
+
+def is_sealed(values: Any) -> bool:
+    """Tell whether values read back from JSON are what `seal` returned."""
+    return isinstance(values, dict) and "sha256" in values and seal(values) == values
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes its place when the block ends well.
 
+    Errors of the block that do not come from this writing pass as they are.
+
     Raises
     ------
     InputError
         The folder cannot be written to, or the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _name_temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        sync_path(temporary)
-        temporary.replace(path)
-        sync_path(path.parent)  # the rename itself must survive a power cut
     except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"cannot write {path}: {reason}; choose a writable place") from error
+        raise _cannot_write(path, error) from error
+    try:
+        yield temporary
+    except OSError as error:
+        # What else the block reads or writes is not ours to explain.
+        if _concerns(error, temporary):
+            raise _cannot_write(path, error) from error
+        raise
+    else:
+        try:
+            _settle(temporary, path)
+        except OSError as error:
+            raise _cannot_write(path, error) from error
     finally:
         with contextlib.suppress(OSError):  # gone after the rename
             temporary.unlink(missing_ok=True)
 
 
-def check_place(path: Path, source: Path) -> None:
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file atomically, and its folder where that is absent.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to, or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        put_bytes(path, data)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def put_bytes(path: Path, data: bytes) -> None:
+    """Write a file atomically as `write_bytes`, for callers with an error text of their own.
+
+    Raises
+    ------
+    OSError
+        As the system says it.
+    """
+    temporary = _name_temporary(path)
+    try:
+        temporary.write_bytes(data)
+        _settle(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            temporary.unlink(missing_ok=True)
+
+
+def sync_path(path: Path) -> None:
+    """Ask the kernel to put a file, or the names in a folder, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether a file name is one that this module gives to a file being written."""
+    return strip_temporary(name) != name
+
+
+def strip_temporary(name: str) -> str:
+    """Return the name that a file being written will bear; any other name as it is."""
+    match = _TEMPORARY.match(name)
+    return match["name"] if match else name
+
+
+def sweep_temporary(folder: Path) -> None:
+    """Remove the temporary files of writers that are no longer there."""
+    for entry in folder.iterdir():
+        match = _TEMPORARY.match(entry.name)
+        if match and _is_left(entry, match["machine"], int(match["pid"])):
+            entry.unlink(missing_ok=True)
+
+
+def check_out_file(path: Path, source: Path) -> None:
     """Refuse, before the work, a place where --out cannot or must not be written.
 
     Parameters
@@ -82,69 +179,46 @@ def check_place(path: Path, source: Path) -> None:
             raise OptionError(f"--out {path}: {place} is a file, expected a folder")
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file atomically.
-
-    Raises
-    ------
-    InputError
-        The folder cannot be written to, or the disk is full.
-    """
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
-
-
 def format_csv(rows: Iterable[Sequence[str]]) -> bytes:
     r"""Return rows as CSV in UTF-8; the csv module reads back every text as it was.
 
-    Its writer does not: with ``\n`` as the end of a line it leaves a lone ``\r`` unquoted.
+    Its writer does not: with ``\n`` as the end of a line it leaves a lone ``\r`` unquoted. A
+    file name that is not UTF-8 keeps its bytes.
     """
     lines = [",".join(_quote(cell) for cell in row) for row in rows]
-    return "".join(line + "\n" for line in lines).encode()
+    return "".join(line + "\n" for line in lines).encode(errors="surrogateescape")
 
 
 def parse_csv(data: bytes) -> list[dict[str, str]]:
     """Return the rows of what `format_csv` wrote, each by the names in its first row."""
-    return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+    return list(csv.DictReader(io.StringIO(data.decode(errors="surrogateescape"), newline="")))
 
 
-def _quote(cell: str) -> str:
-    if any(mark in cell for mark in ',"\r\n'):
-        return '"' + cell.replace('"', '""') + '"'
-    return cell
+@functools.cache
+def _find_machine() -> str:
+    """Return 8 hex digits that tell apart the places where a process number means something.
+
+    That is one start of one kernel, and one container on it: a folder on a network drive, or
+    mounted into two containers, is written to from several of them.
+    """
+    marks = [socket.gethostname()]
+    with contextlib.suppress(OSError):  # no Linux: the name alone
+        marks.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
+        marks.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hash_bytes("\n".join(marks).encode(errors="surrogateescape"))[:8]
 
 
-def sync_path(path: Path) -> None:
-    """Ask the kernel to put a file or folder on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _name_temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{_find_machine()}-{os.getpid()}.tmp")
 
 
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file or folder; the kernel frees it when the process dies."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def is_temporary(name: str) -> bool:
-    """Tell whether a file name is one that `replacing` makes."""
-    return _TEMPORARY.match(name) is not None
-
-
-def sweep_temporary(folder: Path) -> None:
-    """Remove temporary files left by processes that are no longer there."""
-    for entry in folder.iterdir():
-        match = _TEMPORARY.match(entry.name)
-        if match and not _is_alive(int(match.group(1))):
-            entry.unlink(missing_ok=True)
+def _is_left(file: Path, machine: str | None, pid: int) -> bool:
+    if machine == _find_machine():
+        return not _is_alive(pid)
+    # Written elsewhere, where the number may be that of a live process.
+    with contextlib.suppress(FileNotFoundError):
+        return time.time() - file.stat().st_mtime > _OLD_SECONDS
+    return False
 
 
 def _is_alive(pid: int) -> bool:
@@ -155,3 +229,25 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True  # it runs as another user
     return True
+
+
+def _settle(temporary: Path, path: Path) -> None:
+    sync_path(temporary)
+    temporary.replace(path)
+    sync_path(path.parent)  # the rename itself must survive a power cut
+
+
+def _concerns(error: OSError, temporary: Path) -> bool:
+    if error.filename is None:  # a write, or a library that has the name in its text alone
+        return error.errno in _FULL or str(temporary) in str(error)
+    return bool(os.fspath(error.filename) == os.fspath(temporary))
+
+
+def _cannot_write(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot write {path}: {error.strerror or error}; choose a writable place")
+
+
+def _quote(cell: str) -> str:
+    if any(mark in cell for mark in ',"\r\n'):
+        return '"' + cell.replace('"', '""') + '"'
+    return cell

@@ -5,7 +5,6 @@ Apart from the network itself, because to recognise weights needs no torch.
 
 import contextlib
 import functools
-import hashlib
 import io
 import socket
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from embeddings.console import get_logger
 from embeddings.errors import WeightsError
+from embeddings.files import hash_file
 
 NAMES = {"imagenet": "IMAGENET1K_V2", "imagenet-v1": "IMAGENET1K_V1"}
 DOWNLOAD_SECONDS = 20.0  # a fab's firewall drops packets instead of refusing: do not hang
@@ -43,8 +43,7 @@ def locate_weights(source: str) -> Path:
 
 @functools.lru_cache(maxsize=8)
 def _hash_unchanged(path: Path, _size: int, _mtime_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hash_file(path)
 
 
 def hash_weights(path: Path) -> str:

@@ -23,7 +23,16 @@ from numpy.typing import NDArray
 from discovery.classifier.cascade import CascadeClassifier
 from discovery.classifier.serialization import cascade_from_arrays, cascade_to_arrays
 from embeddings.errors import HandoffError, ModelError, StoreError
-from embeddings.files import hash_bytes, hash_file, is_temporary, sweep_temporary, write_bytes
+from embeddings.files import (
+    hash_bytes,
+    hash_file,
+    hash_json,
+    is_sealed,
+    is_temporary,
+    seal,
+    sweep_temporary,
+    write_bytes,
+)
 from embeddings.records import ExtractorSpec
 
 if TYPE_CHECKING:
@@ -66,7 +75,7 @@ class Model:
     training: Mapping[str, Any] = field(default_factory=dict)
 
 
-def check_place(folder: Path) -> None:
+def check_model_folder(folder: Path) -> None:
     """Refuse a place where a model would overwrite something else, before the work.
 
     Raises
@@ -103,9 +112,9 @@ def save_model(model: Model, folder: Path) -> None:
     Raises
     ------
     ModelError
-        See `check_place`.
+        See `check_model_folder`.
     """
-    check_place(folder)
+    check_model_folder(folder)
     if folder.is_dir():
         sweep_temporary(folder)
     arrays, settings = cascade_to_arrays(model.cascade)
@@ -127,8 +136,7 @@ def save_model(model: Model, folder: Path) -> None:
         "training": dict(model.training),
         "files": files,
     }
-    content["sha256"] = _seal(content)
-    write_bytes(folder / MODEL_JSON, _format(content))
+    write_bytes(folder / MODEL_JSON, _format(seal(content)))
     kept = {entry["name"] for entry in files.values()}
     for stale in folder.glob("*.safetensors"):
         if _OWN.fullmatch(stale.name) and stale.name not in kept:
@@ -173,18 +181,14 @@ def _describe_belonging(
 ) -> dict[str, str]:
     """Return what each tensor file says of the model it is part of."""
     return {
-        "taxonomy": hash_bytes(json.dumps(taxonomy, sort_keys=True).encode()),
-        "spec": hash_bytes(json.dumps(spec, sort_keys=True).encode()),
+        "taxonomy": hash_json(taxonomy),
+        "spec": hash_json(spec),
         "handoff": handoff,
     }
 
 
 def _format(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2) + "\n").encode()
-
-
-def _seal(content: Mapping[str, Any]) -> str:
-    return hash_bytes(json.dumps(content, sort_keys=True).encode())
 
 
 def _write_tensors(
@@ -222,7 +226,7 @@ def _read_json(folder: Path) -> dict[str, Any]:
             "program that wrote it, or train the model again"
         )
     is_whole = data == _format(content)  # blanks and the writing of numbers count, too
-    if content.pop("sha256", None) != _seal(content) or not is_whole:
+    if not is_sealed(content) or not is_whole:
         raise ModelError(f"{path} was altered: its sha256 does not match, train the model again")
     return content
 

@@ -6,11 +6,10 @@ made at all.
 
 import functools
 import importlib.metadata
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from embeddings.files import hash_bytes
+from embeddings.files import hash_json
 
 # The packages whose arithmetic decides what an artefact holds.
 _PACKAGES = (
@@ -59,7 +58,7 @@ class Provenance:
     def key(self) -> str:
         """sha256 over spec, seed, inputs and versions: equal keys, equal results."""
         values = [self.spec, self.seed, self.inputs, self.versions]
-        return hash_bytes(json.dumps(values, sort_keys=True).encode())
+        return hash_json(values)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry of run.json, without what is only known once the artefact is there."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from embeddings.errors import RunError
-from embeddings.files import is_temporary, locked, sweep_temporary, write_bytes
+from embeddings.files import is_temporary, sweep_temporary, write_bytes
+from embeddings.locks import locked
 
 RUN_JSON = "run.json"
 FORMAT = "defect-discovery-run"

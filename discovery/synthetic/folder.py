@@ -4,10 +4,8 @@
 first, so an interrupted folder is still known as ours and can be written again.
 """
 
-import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +19,7 @@ from discovery.synthetic.pictures import draw_picture
 from discovery.synthetic.records import Box, Picture
 from embeddings.console import track
 from embeddings.errors import InputError
+from embeddings.files import format_csv, strip_temporary, write_bytes
 
 _FORMAT: Final = {"format": "defect-discovery-synthetic", "version": 1}
 _MARKER: Final = "synthetic.json"
@@ -42,19 +41,19 @@ def write_folder(pictures: Sequence[Picture], folder: Path, *, seed: int) -> Non
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     made_by = {**_FORMAT, "n": len(pictures), "seed": seed}
-    _write(folder / _MARKER, (json.dumps(made_by) + "\n").encode())
+    write_bytes(folder / _MARKER, (json.dumps(made_by) + "\n").encode())
     (folder / "truth.csv").unlink(missing_ok=True)
     _remove_others(images, {picture.file_name for picture in pictures})
     truth: list[Sequence[Any]] = []
     boxes: list[Sequence[Any]] = []
     for picture in track(pictures, total=len(pictures), what="drawing"):
         drawing = draw_picture(picture, seed=seed)
-        _write(images / picture.file_name, _encode(drawing.pixels))
+        write_bytes(images / picture.file_name, _encode(drawing.pixels))
         truth.append(_truth_row(picture, len(drawing.boxes)))
         boxes.extend(_box_row(picture, box) for box in drawing.boxes)
-    _write(folder / "boxes.csv", _table(_BOXES, boxes))
-    _write(folder / "metadata.csv", _table(_METADATA, map(_metadata_row, pictures)))
-    _write(folder / "truth.csv", _table(_TRUTH, truth))
+    write_bytes(folder / "boxes.csv", _table(_BOXES, boxes))
+    write_bytes(folder / "metadata.csv", _table(_METADATA, map(_metadata_row, pictures)))
+    write_bytes(folder / "truth.csv", _table(_TRUTH, truth))
 
 
 def _check_ours(folder: Path) -> None:
@@ -88,9 +87,11 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _is_picture(path: Path) -> bool:
-    number = path.name.removeprefix("img_").split(".")[0]
-    ours = path.name.startswith("img_") and number.isdecimal() and path.is_file()
-    return ours and path.suffix in {".png", ".tif", ".partial"}
+    name = strip_temporary(path.name)
+    number = name.removeprefix("img_").split(".")[0]
+    ours = name.startswith("img_") and number.isdecimal() and path.is_file()
+    # Version 0.1 wrote NAME.partial first.
+    return ours and name.endswith((".png", ".tif", ".partial"))
 
 
 def _remove_others(images: Path, names: set[str]) -> None:
@@ -131,18 +132,4 @@ def _metadata_row(picture: Picture) -> Sequence[Any]:
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue().encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write the whole file or nothing: a temporary name, then one atomic replacement."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    return format_csv([columns, *([str(cell) for cell in row] for row in rows)])

@@ -13,7 +13,7 @@ import tyro
 
 from embeddings.console import run_command, say
 from embeddings.errors import StoreCorruptError
-from embeddings.store.disk import repair_command
+from embeddings.store.folder import repair_command
 from embeddings.store.reader import open_store
 from embeddings.store.repair import repair_store
 from embeddings.store.verify import verify_store

@@ -1,25 +1,40 @@
-"""The numbered files of one commit, and the cleaning up after one that was interrupted."""
+"""The files of one commit, and the cleaning up after one that was interrupted.
 
+Segments and parts of the log bear the commit's number. `quarantine.csv` and `bank.npz` keep their
+names, so that a commit takes three steps: write `NAME.next`, commit the manifest with its sha256,
+rename. Whoever finds the rename missing (a crash) takes `NAME.next`: no moment exists at which the
+committed content cannot be read.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from embeddings.store.codes import encode_codes
-from embeddings.store.disk import hash_bytes, sync_folder, write_file
-from embeddings.store.layout import (
+from embeddings.files import format_csv, hash_bytes, put_bytes, sync_path
+from embeddings.store.faiss_files import encode_codes
+from embeddings.store.folder import (
+    ALTERED,
     MANIFEST,
+    MISSING,
+    NEXT,
     PATHS,
     SEGMENTS,
+    DamagedFileError,
     list_ours,
     name_codes,
     name_paths,
     name_rows,
 )
-from embeddings.store.manifest import Manifest, PathsEntry, SegmentEntry
-from embeddings.store.sealed import encode_table
-from embeddings.store.sidecars import settle_sidecars
+from embeddings.store.manifest import Manifest, PathsEntry, SegmentEntry, load_manifest
+from embeddings.store.parquet_files import encode_table
+
+_QUARANTINE_COLUMNS = ["path", "reason"]
 
 
 def write_segment(
@@ -32,9 +47,8 @@ def write_segment(
     facts = {"number": number, "sha256_faiss": sha256, "bytes_faiss": len(codes)}
     rows = encode_table(table, {**manifest.identity(), **facts})
     # Vectors first: rows that exist then always have their vectors beside them.
-    write_file(folder / name_codes(number), codes)
-    write_file(folder / name_rows(number), rows)
-    sync_folder(folder / SEGMENTS)
+    put_bytes(folder / name_codes(number), codes)
+    put_bytes(folder / name_rows(number), rows)
     return SegmentEntry(
         number=number,
         rows=table.num_rows,
@@ -49,8 +63,7 @@ def write_paths(folder: Path, manifest: Manifest, table: pa.Table) -> PathsEntry
     """Write a part of the log of files; its number is `manifest.next_number`."""
     number = manifest.next_number
     data = encode_table(table, {**manifest.identity(), "number": number})
-    write_file(folder / name_paths(number), data)
-    sync_folder(folder / PATHS)
+    put_bytes(folder / name_paths(number), data)
     return PathsEntry(number=number, rows=table.num_rows, sha256=hash_bytes(data))
 
 
@@ -70,3 +83,88 @@ def tidy_folder(folder: Path, manifest: Manifest) -> list[str]:
     for name in left:
         (folder / name).unlink()
     return left
+
+
+def stage_sidecar(folder: Path, name: str, data: bytes) -> str:
+    """Write `NAME.next` and return its sha256, for the manifest."""
+    put_bytes(folder / (name + NEXT), data)
+    return hash_bytes(data)
+
+
+def settle_sidecars(folder: Path, committed: Mapping[str, str]) -> None:
+    """Give each committed `NAME.next` its own name."""
+    for name, sha256 in committed.items():
+        if _read_if(folder / (name + NEXT), sha256) is not None:
+            (folder / (name + NEXT)).replace(folder / name)
+            sync_path(folder)
+
+
+def read_sidecar(folder: Path, name: str) -> bytes | None:
+    """Return the content of a sidecar as last committed, or None where there is none.
+
+    Raises
+    ------
+    StoreCorruptError
+        The file is damaged or missing.
+    """
+    problem = ""
+    for _ in range(3):  # a writer may replace it between our look at the manifest and at the file
+        sha256 = load_manifest(folder).sidecars.get(name)
+        if sha256 is None:
+            return None
+        data = find_sidecar(folder, name, sha256=sha256)
+        if data is not None:
+            return data
+        problem = ALTERED if (folder / name).exists() else MISSING
+    raise DamagedFileError(folder, name, problem)
+
+
+def find_sidecar(folder: Path, name: str, *, sha256: str) -> bytes | None:
+    """Return committed content from `NAME` or `NAME.next`, or None where neither has it."""
+    data = _read_if(folder / name, sha256)
+    return _read_if(folder / (name + NEXT), sha256) if data is None else data
+
+
+def encode_quarantine(pairs: Iterable[tuple[str, str]]) -> bytes:
+    """Return the bytes of `quarantine.csv`, sorted by path, the last reason of each path.
+
+    A path that is not UTF-8 keeps its bytes.
+    """
+    return format_csv([_QUARANTINE_COLUMNS, *sorted(dict(pairs).items())])
+
+
+def decode_quarantine(data: bytes) -> pd.DataFrame:
+    """Return columns path and reason.
+
+    Raises
+    ------
+    ValueError
+        The bytes are not those of a `quarantine.csv`.
+    """
+    text = io.StringIO(data.decode(errors="surrogateescape"), newline="")
+    head, *pairs = list(csv.reader(text)) or [[]]
+    if head != _QUARANTINE_COLUMNS or any(len(pair) != 2 for pair in pairs):
+        raise ValueError("not a quarantine.csv")
+    # Python strings: Arrow's hold no path that is not UTF-8.
+    return pd.DataFrame(pairs, columns=_QUARANTINE_COLUMNS, dtype=object)
+
+
+def encode_bank(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
+    """Return the bytes of `bank.npz`."""
+    sink = io.BytesIO()
+    np.savez(sink, allow_pickle=False, **arrays)
+    return sink.getvalue()
+
+
+def decode_bank(data: bytes) -> dict[str, NDArray[np.generic]]:
+    """Return the arrays of `bank.npz`."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def _read_if(path: Path, sha256: str) -> bytes | None:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None  # absent or unreadable: the caller says so, once it has looked everywhere
+    return data if hash_bytes(data) == sha256 else None

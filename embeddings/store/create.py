@@ -9,22 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.errors import StoreError
+from embeddings.files import sync_path
 from embeddings.records import ExtractorSpec
-from embeddings.store.disk import storage_errors, sync_folder
-from embeddings.store.layout import (
+from embeddings.store.commits import encode_bank, encode_quarantine, settle_sidecars, stage_sidecar
+from embeddings.store.folder import (
     BANK,
     LOCK,
     MANIFEST,
     PATHS,
     QUARANTINE,
     SEGMENTS,
+    hold_lock,
     list_ours,
     number_of,
+    storage_errors,
 )
-from embeddings.store.lock import hold_lock
 from embeddings.store.manifest import Manifest, VectorDtype, Window, save_manifest
 from embeddings.store.reader import Store, open_store
-from embeddings.store.sidecars import encode_bank, encode_quarantine, settle_sidecars, stage_sidecar
 
 
 def store_exists(path: Path | str) -> bool:
@@ -71,7 +72,7 @@ def create_store(
     )
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        sync_folder(folder.parent)  # the store's own name survives a power cut too
+        sync_path(folder.parent)  # the store's own name survives a power cut too
     with hold_lock(folder):
         if not store_exists(folder):  # another process may have been faster
             with storage_errors(folder):

@@ -1,7 +1,7 @@
 """The manifest `store.json`: what is committed. Replacing it atomically is the commit.
 
-It carries the sha256 of its own content, so a flipped bit in it is found as in any other
-file. `seal` and `is_sealed` do this for every piece of JSON in a store.
+It is sealed with the sha256 of its own content, so a flipped bit in it is found as in any other
+file.
 """
 
 import json
@@ -12,17 +12,19 @@ from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from embeddings.errors import StoreError
+from embeddings.files import is_sealed, put_bytes, seal
 from embeddings.records import ExtractorSpec
-from embeddings.store.disk import (
+from embeddings.store.folder import (
     ALTERED,
+    MANIFEST,
     MISSING,
     DamagedFileError,
-    hash_bytes,
-    sync_folder,
+    list_ours,
+    name_codes,
+    name_paths,
+    name_rows,
     unreadable,
-    write_file,
 )
-from embeddings.store.layout import MANIFEST, list_ours, name_codes, name_paths, name_rows
 
 VectorDtype = Literal["float32", "fp16"]
 Window = tuple[float, float]
@@ -163,25 +165,10 @@ def check_identity(values: Mapping[str, Any]) -> None:
         raise StoreError("the extractor spec and its hash differ: made by another version")
 
 
-def seal(values: Mapping[str, Any]) -> str:
-    """Return JSON text of the values with the sha256 of their content in it."""
-    body = {key: value for key, value in values.items() if key != "sha256"}
-    # NaN would not be JSON: another reader could not check the seal.
-    canonical = json.dumps(body, sort_keys=True, allow_nan=False)
-    lines = [
-        f" {json.dumps(key)}: {_lay_out(value)}"
-        for key, value in {**body, "sha256": hash_bytes(canonical.encode())}.items()
-    ]
-    return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
-def is_sealed(values: Any) -> bool:
-    """Tell whether values read back from `seal` are what was sealed."""
-    if not isinstance(values, dict) or not isinstance(values.get("sha256"), str):
-        return False
-    body = {key: value for key, value in values.items() if key != "sha256"}
-    found: bool = hash_bytes(json.dumps(body, sort_keys=True).encode()) == values["sha256"]
-    return found
+def format_manifest(values: Mapping[str, Any]) -> bytes:
+    """Return `store.json`: the values sealed, as JSON that people can read and compare."""
+    lines = [f" {json.dumps(key)}: {_lay_out(value)}" for key, value in seal(values).items()]
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
 def _lay_out(value: Any) -> str:
@@ -194,8 +181,7 @@ def _lay_out(value: Any) -> str:
 def save_manifest(folder: Path, manifest: Manifest) -> None:
     """Commit: after this returns, the manifest survives a power cut."""
     # Everything the manifest names was synced before: this rename is the only commit point.
-    write_file(folder / MANIFEST, seal(manifest.to_dict()).encode())
-    sync_folder(folder)
+    put_bytes(folder / MANIFEST, format_manifest(manifest.to_dict()))
 
 
 def load_manifest(folder: Path) -> Manifest:

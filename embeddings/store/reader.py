@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from embeddings.errors import StoreError, StoreSpecError
 from embeddings.records import ROW_COLUMNS, ExtractorSpec, Vectors
-from embeddings.store.codes import CodesFile
-from embeddings.store.layout import BANK, QUARANTINE
+from embeddings.store.commits import decode_bank, decode_quarantine, read_sidecar
+from embeddings.store.faiss_files import CodesFile
+from embeddings.store.folder import BANK, QUARANTINE
 from embeddings.store.manifest import Manifest, SegmentEntry, VectorDtype, Window, load_manifest
-from embeddings.store.rows import IMAGE_COLUMNS, collect_files, collect_rows
-from embeddings.store.sidecars import decode_bank, decode_quarantine, read_sidecar
+from embeddings.store.parquet_files import IMAGE_COLUMNS, collect_files, collect_rows
 from embeddings.store.writer import StoreWriter, open_writer
 
 BLOCK_ROWS = 8192  # 64 MiB of 2048-d float32

@@ -14,8 +14,9 @@ from typing import Any
 import pyarrow as pa
 
 from embeddings.errors import StoreError
-from embeddings.store.disk import hash_bytes, hash_file
-from embeddings.store.layout import (
+from embeddings.files import hash_bytes, hash_file
+from embeddings.store.commits import decode_quarantine
+from embeddings.store.folder import (
     BANK,
     DAMAGED,
     MANIFEST,
@@ -27,9 +28,7 @@ from embeddings.store.layout import (
     number_of,
 )
 from embeddings.store.manifest import Manifest, PathsEntry, SegmentEntry
-from embeddings.store.rows import PATHS_SCHEMA, ROWS_SCHEMA
-from embeddings.store.sealed import decode_table
-from embeddings.store.sidecars import decode_quarantine
+from embeddings.store.parquet_files import PATHS_SCHEMA, ROWS_SCHEMA, decode_table
 
 _Facts = dict[str, Any]
 
@@ -101,10 +100,7 @@ def _read_tables(
 
 
 def _has_hash(path: Path, sha256: str) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb", buffering=0) as file:
-        return hash_file(file) == sha256
+    return path.is_file() and hash_file(path) == sha256
 
 
 def _is_alike(facts: _Facts, newest: _Facts) -> bool:

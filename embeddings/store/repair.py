@@ -9,31 +9,38 @@ What was lost are vectors, never images: the next extraction computes them again
 """
 
 import dataclasses
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from embeddings.store.codes import CodesFile
-from embeddings.store.commits import tidy_folder, write_segment
-from embeddings.store.disk import MISSING, DamagedFileError, storage_errors, sync_folder
-from embeddings.store.layout import (
+from embeddings.files import sync_path
+from embeddings.store.commits import (
+    encode_quarantine,
+    find_sidecar,
+    stage_sidecar,
+    tidy_folder,
+    write_segment,
+)
+from embeddings.store.faiss_files import CodesFile
+from embeddings.store.folder import (
     BANK,
     DAMAGED,
     MANIFEST,
+    MISSING,
     QUARANTINE,
+    DamagedFileError,
+    hold_lock,
     list_ours,
     name_paths,
     number_of,
     segment_of,
+    storage_errors,
 )
-from embeddings.store.lock import hold_lock
 from embeddings.store.manifest import Manifest, load_manifest, save_manifest
+from embeddings.store.parquet_files import load_rows
 from embeddings.store.rebuild import rebuild_manifest
-from embeddings.store.rows import load_rows
-from embeddings.store.sidecars import encode_quarantine, find_sidecar, stage_sidecar
 from embeddings.store.verify import Fault, Inspection, fault_of, inspect_paths, inspect_segments
 
 
@@ -199,8 +206,8 @@ def _move_aside(folder: Path, names: list[str]) -> None:
         while target.exists():  # never over what an earlier repair put there
             target = damaged / f"{Path(name).name}.{copy}"
             copy += 1
-        os.replace(folder / name, target)  # noqa: PTH105
-    sync_folder(damaged)
+        (folder / name).replace(target)
+    sync_path(damaged)
 
 
 def _find_dropped(manifest: Manifest, mended: Manifest, aside: list[str]) -> tuple[int, ...]:

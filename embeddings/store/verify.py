@@ -17,14 +17,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from embeddings.store.codes import CodesFile, find_bad_rows
-from embeddings.store.commits import list_leftovers
-from embeddings.store.disk import MISSING, DamagedFileError
-from embeddings.store.layout import name_codes, name_rows, segment_of
-from embeddings.store.lock import is_locked
+from embeddings.locks import is_held
+from embeddings.store.commits import list_leftovers, read_sidecar
+from embeddings.store.faiss_files import CodesFile, find_bad_rows
+from embeddings.store.folder import (
+    LOCK,
+    MISSING,
+    DamagedFileError,
+    name_codes,
+    name_rows,
+    segment_of,
+)
 from embeddings.store.manifest import Manifest, SegmentEntry, load_manifest
-from embeddings.store.rows import load_paths, load_rows
-from embeddings.store.sidecars import read_sidecar
+from embeddings.store.parquet_files import load_paths, load_rows
 
 _CHECK_ROWS = 4096  # vectors checked at a time
 
@@ -91,7 +96,7 @@ def verify_store(path: Path | str) -> list[Fault]:
     segments = inspect_segments(folder, manifest)
     faults = [fault for segment in segments for fault in segment.faults]
     faults += inspect_paths(folder, manifest) + inspect_sidecars(folder, manifest)
-    if not is_locked(folder):  # a writer at work has files that are not yet committed
+    if not is_held(folder / LOCK):  # a writer at work has files that are not yet committed
         left = list_leftovers(folder, load_manifest(folder))
         problem = "is left over from an interrupted run; the next one removes it"
         faults += [Fault(file=name, kind="leftover", problem=problem) for name in left]

@@ -23,13 +23,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from embeddings.errors import StoreError
-from embeddings.store.codes import find_bad_rows
-from embeddings.store.commits import tidy_folder, write_paths, write_segment
-from embeddings.store.disk import hash_bytes, storage_errors
-from embeddings.store.layout import BANK, QUARANTINE
-from embeddings.store.lock import hold_lock
+from embeddings.files import hash_bytes
+from embeddings.store.commits import (
+    encode_bank,
+    encode_quarantine,
+    settle_sidecars,
+    stage_sidecar,
+    tidy_folder,
+    write_paths,
+    write_segment,
+)
+from embeddings.store.faiss_files import find_bad_rows
+from embeddings.store.folder import BANK, QUARANTINE, hold_lock, storage_errors
 from embeddings.store.manifest import Manifest, SegmentEntry, Window, load_manifest, save_manifest
-from embeddings.store.rows import (
+from embeddings.store.parquet_files import (
     Facts,
     collect_files,
     list_facts,
@@ -38,7 +45,6 @@ from embeddings.store.rows import (
     make_paths,
     make_rows,
 )
-from embeddings.store.sidecars import encode_bank, encode_quarantine, settle_sidecars, stage_sidecar
 
 
 @contextlib.contextmanager

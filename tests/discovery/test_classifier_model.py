@@ -15,7 +15,7 @@ from discovery.classifier.cascade import CascadeClassifier
 from discovery.classifier.model import (
     MODEL_JSON,
     Model,
-    check_place,
+    check_model_folder,
     load_model,
     save_model,
 )
@@ -235,7 +235,7 @@ def test_an_interrupted_save_leaves_the_old_model(model, folder, tmp_path):
     for path in (tmp_path / "new").glob("*.safetensors"):
         shutil.copyfile(path, folder / path.name)
     assert "ab" * 32 == load_model(folder).training["sha256"]
-    check_place(folder)
+    check_model_folder(folder)
 
 
 def test_an_interrupted_first_save_is_no_model_and_may_be_done_again(model, folder):
@@ -266,12 +266,12 @@ def test_a_place_that_holds_something_else_is_refused_and_left_as_it_is(model, t
             save_model(model, tmp_path / name)
     for name in ("file", "file/model"):
         with pytest.raises(ModelError, match="file is a file, expected a folder"):
-            check_place(tmp_path / name)
+            check_model_folder(tmp_path / name)
     assert other == (tmp_path / "detector" / MODEL_JSON).read_bytes()
     assert ["a.png"] == [path.name for path in (tmp_path / "images").iterdir()]
 
 
 def test_a_new_or_empty_place_will_do(tmp_path):
     for place in (tmp_path, tmp_path / "deep" / "er"):
-        check_place(place)
+        check_model_folder(place)
     assert [] == list(tmp_path.iterdir())

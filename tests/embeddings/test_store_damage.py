@@ -17,8 +17,8 @@ from embeddings.errors import StoreCorruptError, StoreError
 from embeddings.records import ExtractorSpec, unit_rows
 from embeddings.store import create_store, open_store, repair_store, store_exists, verify_store
 from embeddings.store.commits import write_segment
-from embeddings.store.manifest import load_manifest, save_manifest, seal
-from embeddings.store.rows import make_rows
+from embeddings.store.manifest import format_manifest, load_manifest, save_manifest
+from embeddings.store.parquet_files import make_rows
 
 SPEC = ExtractorSpec(name="texture", dim=8)
 SEGMENTS, ROWS = 3, 4
@@ -240,11 +240,11 @@ def test_leftovers_are_told_and_removed_by_the_next_writer(store):
 
 def test_versions_and_strangers(store):
     values = load_manifest(store.path).to_dict()
-    (store.path / "store.json").write_text(seal({**values, "version": 2}))
+    (store.path / "store.json").write_bytes(format_manifest({**values, "version": 2}))
     for act in (open_store, verify_store, repair_store):
         with pytest.raises(StoreError, match="has format version 2, this version reads 1: update"):
             act(store.path)
-    (store.path / "store.json").write_text(seal({**values, "format": "album"}))
+    (store.path / "store.json").write_bytes(format_manifest({**values, "format": "album"}))
     with pytest.raises(StoreError, match="the format is 'album'"):
         open_store(store.path)
     with pytest.raises(StoreError, match="is not a store"):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from embeddings.errors import StoreError, StoreSpecError
 from embeddings.records import ROW_COLUMNS, ExtractorSpec, unit_rows
 from embeddings.store import create_store, open_store, store_exists, verify_store
-from embeddings.store.codes import CodesFile
+from embeddings.store.faiss_files import CodesFile
 
 SPEC = ExtractorSpec(name="texture", dim=16)
 

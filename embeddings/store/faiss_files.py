@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.store.disk import ALTERED, MISSING, DamagedFileError, hash_file, unreadable
-from embeddings.store.layout import name_codes
+from embeddings.files import hash_file
+from embeddings.store.folder import ALTERED, MISSING, DamagedFileError, name_codes, unreadable
 from embeddings.store.manifest import SegmentEntry, VectorDtype
 
 _CODE_DTYPE: dict[VectorDtype, np.dtype[Any]] = {

@@ -1,24 +1,30 @@
-"""What is known of each vector of a segment, and of each file: the two Parquet tables.
+"""The two Parquet tables of a store: what is known of each vector of a segment, and of each file.
 
 A segment's table has one row a vector. The log of files has one row a path each time a path
 is noted: the latest row of a path wins, and an empty file_id forgets it.
+
+The files prove themselves: pages carry checksums, and facts are sealed into the footer. The
+manifest holds their sha256, too; where it is lost, what is in the files is enough to tell a sound
+one from a damaged one and to rebuild it.
 """
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from embeddings.errors import StoreError
+from embeddings.files import is_sealed, seal
 from embeddings.records import ROW_COLUMNS
-from embeddings.store.disk import DamagedFileError, read_file
-from embeddings.store.layout import name_paths, name_rows
+from embeddings.store.folder import DamagedFileError, name_paths, name_rows, read_file
 from embeddings.store.manifest import Manifest, PathsEntry, SegmentEntry
-from embeddings.store.sealed import parse_table
 
 _TYPES = {
     "width": pa.int32(), "height": pa.int32(), "bit_depth": pa.int32(), "channels": pa.int32(),
@@ -49,6 +55,7 @@ PATHS_SCHEMA = pa.schema(
 Facts = tuple[str, int, int]  # file_id, size, mtime_ns
 
 _FILE_ID = re.compile(r"[0-9a-f]{16}")
+_FACTS = b"defect-discovery"
 
 
 def make_rows(ids: NDArray[np.str_], rows: pd.DataFrame) -> pa.Table:
@@ -153,3 +160,55 @@ def _to_table(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
             f"{error.object!r} is not valid UTF-8: rename the file or leave it out"
         ) from None
     return table.replace_schema_metadata(None)
+
+
+def encode_table(table: pa.Table, facts: Mapping[str, Any]) -> bytes:
+    """Return a Parquet file of the table with the facts in its footer."""
+    sealed = json.dumps(seal({**facts, "rows": table.num_rows}))
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table.replace_schema_metadata({_FACTS: sealed}),
+        sink,
+        compression="zstd",
+        # CRC32 a page: what finds damage once the manifest and its sha256 are lost.
+        write_page_checksum=True,
+    )
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def decode_table(data: bytes, schema: pa.Schema) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the table and its facts.
+
+    Raises
+    ------
+    ValueError
+        The file is damaged, or not one of these.
+    """
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        table = file.read(use_threads=False)  # small: threads cost more than they give
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError("is damaged (not Parquet)") from error
+    facts = json.loads((table.schema.metadata or {}).get(_FACTS, b"null"))
+    if not is_sealed(facts) or facts["rows"] != table.num_rows:
+        raise ValueError("is damaged (its facts are not sealed)")
+    if not table.schema.equals(schema):
+        raise ValueError("is damaged (it has other columns)")
+    return table.replace_schema_metadata(None), facts
+
+
+def parse_table(
+    folder: Path, name: str, *, data: bytes, schema: pa.Schema
+) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the table and facts of a store's file, as `decode_table`.
+
+    Raises
+    ------
+    DamagedFileError
+        The file is damaged.
+    """
+    try:
+        return decode_table(data, schema)
+    except ValueError as error:
+        raise DamagedFileError(folder, name, str(error)) from None

@@ -1,0 +1,159 @@
+"""Files are whole or not there; what others are writing is left alone."""
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from embeddings.errors import InputError
+from embeddings.files import (
+    format_csv,
+    hash_bytes,
+    hash_file,
+    is_sealed,
+    is_temporary,
+    parse_csv,
+    put_bytes,
+    replacing,
+    seal,
+    strip_temporary,
+    sweep_temporary,
+    write_bytes,
+)
+
+_DAY_SECONDS = 24 * 3600
+
+
+def find_dead_pid():
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+        return process.pid
+
+
+def leave_temporary(file):
+    """Return the temporary file of a writer of this machine that was killed."""
+    code = (
+        "import os, signal, sys; from pathlib import Path; from embeddings.files import replacing\n"
+        "with replacing(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    before = set(file.parent.iterdir())
+    assert subprocess.run([sys.executable, "-c", code, str(file)], check=False).returncode == -9
+    (left,) = set(file.parent.iterdir()) - before
+    return left
+
+
+def test_what_a_killed_writer_left_is_swept(tmp_path):
+    left = leave_temporary(tmp_path / "run.json")
+    assert is_temporary(left.name)
+    assert strip_temporary(left.name) == "run.json"
+    sweep_temporary(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_on_another_machine_is_left_alone(tmp_path):
+    """Its process number means nothing here: it may be at work."""
+    ours = leave_temporary(tmp_path / "a.csv").name
+    machine, pid = ours.removeprefix(".a.csv.").removesuffix(".tmp").split("-")
+    other = f"{int(machine, 16) ^ 1:08x}"
+    names = [f".a.csv.{other}-{pid}.tmp", f".b.csv.{find_dead_pid()}.tmp"]  # 0.1 had no machine
+    for name in names:
+        (tmp_path / name).write_text("half")
+    sweep_temporary(tmp_path)
+    assert sorted(names) == sorted(file.name for file in tmp_path.iterdir())
+    for name in names:
+        os.utime(tmp_path / name, (time.time() - 2 * _DAY_SECONDS,) * 2)
+    sweep_temporary(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_live_writer_of_this_machine_is_left_alone(tmp_path):
+    with replacing(tmp_path / "a.csv") as temporary:
+        temporary.write_text("half")
+        os.utime(temporary, (0, 0))
+        sweep_temporary(tmp_path)
+        temporary.write_text("whole")
+    assert (tmp_path / "a.csv").read_text() == "whole"
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        (".store.json.0123abcd-17.tmp", "store.json"),
+        (".store.json.17.tmp", "store.json"),
+        ("store.json.tmp", "store.json.tmp"),
+        (".hidden", ".hidden"),
+        ("a.png", "a.png"),
+    ],
+)
+def test_temporary_names(name, target):
+    assert strip_temporary(name) == target
+    assert is_temporary(name) == (name != target)
+
+
+def test_an_error_of_the_block_is_not_one_of_writing(tmp_path):
+    path = tmp_path / "a.csv"
+    with pytest.raises(FileNotFoundError, match="absent"), replacing(path):
+        (tmp_path / "absent").read_bytes()
+    with pytest.raises(TimeoutError), replacing(path):
+        raise TimeoutError(errno.ETIMEDOUT, "the server is gone")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_of_writing_are_one_line(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("x")
+    for write in (write_bytes, lambda path, data: replacing(path).__enter__()):
+        with pytest.raises(InputError, match=r"cannot write .*/file/a\.csv: .*; choose a writable"):
+            write(blocked / "a.csv", b"")
+    path = tmp_path / "a.csv"
+    with pytest.raises(InputError, match=r"cannot write .*a\.csv: No space left"), replacing(path):
+        raise OSError(errno.ENOSPC, "No space left on device")  # as write() says it: no name
+    with (
+        pytest.raises(InputError, match=r"cannot write .*a\.csv: Is a directory"),
+        replacing(path) as temporary,
+    ):
+        temporary.mkdir() or temporary.write_bytes(b"")
+    with pytest.raises(NotADirectoryError):
+        put_bytes(blocked / "a.csv", b"")
+
+
+def test_written_files_are_whole(tmp_path):
+    write_bytes(tmp_path / "new" / "a.csv", b"one")
+    put_bytes(tmp_path / "new" / "a.csv", b"two")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.csv"]
+    assert (tmp_path / "new" / "a.csv").read_bytes() == b"two"
+    assert hash_file(tmp_path / "new" / "a.csv") == hash_bytes(b"two")
+    with (tmp_path / "new" / "a.csv").open("rb") as file:
+        file.read(1)
+        assert hash_file(file) == hash_bytes(b"two")
+
+
+def test_a_seal_knows_every_change_but_that_of_order():
+    values = {"b": [1, 2.5], "a": "x"}
+    sealed = seal(values)
+    assert is_sealed(sealed)
+    assert is_sealed(dict(reversed(sealed.items())))
+    assert seal(sealed) == sealed
+    for changed in ({**sealed, "a": "y"}, {**sealed, "c": 0}, {**sealed, "sha256": 0}):
+        assert not is_sealed(changed)
+    for other in (values, [sealed], None, "text"):
+        assert not is_sealed(other)
+
+
+@pytest.mark.parametrize("text", ["a,b", 'a"b', "a\nb", "a\rb", " a ", "", "=1+1", "\udcff.png"])
+def test_csv_keeps_every_text(text):
+    data = format_csv([["path", "n"], [text, "1"]])
+    assert parse_csv(data) == [{"path": text, "n": "1"}]
+
+
+def test_a_relative_path_is_written_to(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_bytes(Path("a.csv"), b"x")
+    with replacing(Path("b.csv")) as temporary:
+        temporary.write_bytes(b"y")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
