@@ -1,6 +1,7 @@
 """The model's folder: the same answers after reading, nothing that was altered is read."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -218,7 +219,8 @@ def test_a_file_is_no_model(folder):
 def test_training_into_the_same_folder_replaces_and_leaves_no_stale_tensors(model, folder):
     (folder / "notes.txt").write_text("mine")
     (folder / "resnet50.safetensors").write_bytes(b"mine too")
-    (folder / ".model.json.999999999.tmp").write_bytes(b"left by a crash")
+    (folder / ".model.json.999999999.tmp").write_bytes(b"left by a crash of long ago")
+    os.utime(folder / ".model.json.999999999.tmp", (0, 0))
     before = {path.name for path in folder.glob("*-*.safetensors")}
     save_model(with_handoff(model, "cd" * 32), folder)
     after = {path.name for path in folder.glob("*-*.safetensors")}
