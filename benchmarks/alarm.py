@@ -16,14 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from quality_sets import GIVEN_NORMALS, GIVEN_REFERENCES, Case, find_cases
 
+from discovery.clusterers.auto import AutoOptions
 from discovery.flow.alarm import LookAlikeGroup, find_new_groups
-from discovery.flow.options import AutoOptions
 from discovery.flow.route import partition_vectors
-from discovery.flow.settings import describe_graph, find_ties
+from discovery.flow.settings import describe_graph
 from discovery.flow.space import Space, fit_space, join_views
+from discovery.graph import choose_n_neighbors
+from discovery.graph.neighbours import find_neighbours
 from discovery.records import Clustering
 from discovery.runs import open_run
-from discovery.stages.neighbours import build_neighbours
 from discovery.stages.place import (
     NAMED,
     UNKNOWN,
@@ -54,7 +55,7 @@ def load_views(case: Case) -> tuple[list[Vectors], NDArray[np.str_]]:
 def fit_views(views: Sequence[Vectors], seed: int) -> tuple[Space, Clustering]:
     """Cluster images by the default route; return their space too."""
     space = fit_space(views, seed=seed)
-    graph = build_neighbours(space.rows, describe_graph(len(space.rows))["k"], seed=seed)
+    graph = find_neighbours(space.rows, describe_graph(len(space.rows))["k"], seed=seed)
     found = partition_vectors(views[0], space.rows, graph, choice=AutoOptions(), seed=seed)
     return space, found.clustering
 
@@ -65,7 +66,7 @@ def raise_alarm(
     """Cluster one part, place the other, and look for new groups, as `assign_images` does."""
     space, clustering = fit_views(fit, seed)
     fitted = Fitted.of(clustering, space.rows, full_vectors=join_views(fit))
-    votes = NeighborVotes(fitted, n_neighbors=find_ties(len(fitted)) - 1)
+    votes = NeighborVotes(fitted, n_neighbors=choose_n_neighbors(len(fitted)) - 1)
     limits = calibrate_limits(fitted, votes, options=PlaceOptions())
     placed = answer_rows(space.place(lot), join_views(lot), votes=votes, limits=limits)
     return find_new_groups(

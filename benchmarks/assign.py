@@ -23,8 +23,8 @@ from quality_sets import GIVEN_NORMALS, GIVEN_REFERENCES, Case, find_cases
 
 from discovery.flow.assignment import assign_images
 from discovery.flow.new_images import AssignOptions
-from discovery.flow.settings import find_ties
 from discovery.flow.space import join_views
+from discovery.graph import choose_n_neighbors
 from discovery.runs import open_run
 from discovery.stages.place import NAMED, Fitted, NeighborVotes, answer_rows, calibrate_limits
 from embeddings.images import is_wafer_map
@@ -66,7 +66,7 @@ def compare_refit(views: list[Vectors], seed: int) -> tuple[float, float, float]
     vectors = join_views(views)
     fitted = Fitted.of(clustering, space.rows, full_vectors=vectors[kept])
     lot = [view.take(out) for view in views]
-    votes = NeighborVotes(fitted, n_neighbors=find_ties(len(kept)) - 1)
+    votes = NeighborVotes(fitted, n_neighbors=choose_n_neighbors(len(kept)) - 1)
     limits = calibrate_limits(fitted, votes)
     placed = answer_rows(space.place(lot), vectors[out], votes=votes, limits=limits)
     name_of = _match(whole.labels[kept], clustering.labels)

@@ -1,7 +1,7 @@
 """Clusterers side by side with their peers: time, agreement and peak memory.
 
 `python benchmarks/cluster.py` runs every case in a process of its own and prints a table a job;
-`python benchmarks/cluster.py hdbscan ward` only some. Every case has one thread, and cases are
+`python benchmarks/cluster.py ward` only some. Every case has one thread, and cases are
 compared by processor time, so that other work on the machine does not count. Results are kept
 in benchmarks/results/cluster.txt.
 """
@@ -27,7 +27,6 @@ from sklearn.metrics import adjusted_rand_score
 Fit = Callable[[NDArray[np.float32]], Any]
 
 ROOT = Path(__file__).resolve().parent.parent
-MIN_CLUSTER_SIZE = 50
 
 
 def make_mixture(
@@ -53,19 +52,6 @@ def make_mixture(
     return values[order], truth[order]
 
 
-def _hdbscan_package(values: NDArray[np.float32]) -> Any:
-    from hdbscan import HDBSCAN
-
-    model = HDBSCAN(min_cluster_size=MIN_CLUSTER_SIZE, min_samples=5, core_dist_n_jobs=1)
-    return model.fit(values).labels_
-
-
-def _hdbscan_here(values: NDArray[np.float32]) -> Any:
-    from discovery.clusterers import HDBSCAN
-
-    return HDBSCAN(MIN_CLUSTER_SIZE, min_samples=5, exact=False).fit(values).labels_
-
-
 def _kmeans_sklearn(values: NDArray[np.float32]) -> Any:
     from sklearn.cluster import KMeans
 
@@ -79,15 +65,9 @@ def _minibatch_sklearn(values: NDArray[np.float32]) -> Any:
 
 
 def _kmeans_here(values: NDArray[np.float32]) -> Any:
-    from discovery.clusterers import KMeans
+    from discovery.estimators.kmeans import KMeans
 
     return KMeans(100).fit(values).labels_
-
-
-def _kmeans_auto(values: NDArray[np.float32]) -> Any:
-    from discovery.clusterers import KMeans
-
-    return KMeans().fit(values).labels_
 
 
 def _ward_sklearn(values: NDArray[np.float32]) -> Any:
@@ -105,27 +85,25 @@ def _ward_fastcluster(values: NDArray[np.float32]) -> Any:
 
 
 def _ward_here(values: NDArray[np.float32]) -> Any:
-    from discovery.clusterers import Agglomerative
+    from discovery.estimators.agglomerative import Agglomerative
 
     return Agglomerative(100).fit(values).labels_
 
 
 def _ward_micro(values: NDArray[np.float32]) -> Any:
-    from discovery.clusterers import Agglomerative
+    from discovery.estimators.agglomerative import Agglomerative
 
     return Agglomerative(100, exact_below=1).fit(values).labels_
 
 
 # job -> number of rows, and its cases; the first is the one compared with
 JOBS: dict[str, tuple[int, dict[str, Fit]]] = {
-    "hdbscan": (50_000, {"hdbscan": _hdbscan_package, "defect-discovery": _hdbscan_here}),
     "kmeans": (
         50_000,
         {
             "scikit-learn KMeans": _kmeans_sklearn,
             "scikit-learn MiniBatchKMeans": _minibatch_sklearn,
             "defect-discovery": _kmeans_here,
-            "defect-discovery, auto": _kmeans_auto,
         },
     ),
     "ward": (
@@ -180,28 +158,6 @@ def run_job(job: str, folder: Path) -> None:
         )
 
 
-def print_tree_times() -> None:
-    """Print what a cut costs once the graph, or the tree, is at hand."""
-    from discovery.clusterers.condensed import LinkageTree
-    from discovery.clusterers.knn import find_neighbours
-    from discovery.clusterers.spanning import span_graph
-
-    values = make_mixture(50_000, 50, 100)[0]
-    marks = [time.process_time()]
-    neighbours = find_neighbours(values, 15)
-    marks.append(time.process_time())
-    tree = LinkageTree(linkage=span_graph(values, neighbours, 5))
-    marks.append(time.process_time())
-    for size in (10, 20, 50, 100, 200):
-        tree.labels_at(size)
-    marks.append(time.process_time())
-    graph, spanning, sweep = np.diff(marks)
-    print(
-        f"\nHDBSCAN at 50000 x 50 in steps: graph {graph:.2f} CPU s, tree {spanning:.2f} CPU s, "
-        f"each cut {1000 * sweep / 5:.0f} ms"
-    )
-
-
 def main() -> None:
     """Run the jobs named on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -212,13 +168,12 @@ def main() -> None:
         job, case, out = options.case
         run_case(job, case, Path(out))
         return
-    packages = ("numpy", "scipy", "scikit-learn", "faiss-gpu", "hdbscan", "fastcluster")
+    packages = ("numpy", "scipy", "scikit-learn", "faiss-gpu", "fastcluster")
     print(f"{platform.processor() or platform.machine()}, CPU only, Python", end=" ")
     print(platform.python_version(), *(f"{name} {version(name)}" for name in packages), sep=", ")
     with tempfile.TemporaryDirectory() as folder:
         for job in options.jobs or JOBS:
             run_job(job, Path(folder))
-    print_tree_times()
 
 
 if __name__ == "__main__":

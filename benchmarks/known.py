@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from quality_sets import GIVEN_NORMALS, GIVEN_REFERENCES, find_cases
 
 from discovery.flow.known_types import group_together, stack_views
-from discovery.flow.settings import find_ties
 from discovery.flow.space import fit_space
+from discovery.graph import choose_n_neighbors
 from discovery.stages.place import NAMED, PlaceOptions, match_known
 from embeddings.records import Vectors
 
@@ -41,7 +41,7 @@ def withhold(
         rows[n:],
         types[known],
         groups=group_together(rows, seed=seed),
-        n_neighbors=find_ties(len(rows)) - 1,
+        n_neighbors=choose_n_neighbors(len(rows)) - 1,
         options=PlaceOptions(),
     )
     named, is_new = found.verdicts == NAMED, types[lot] == hidden

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from quality_peers import PEERS, Peer
 from quality_sets import Case
 
-from discovery.flow import (
+from discovery import (
     AgglomerativeOptions,
     AutoOptions,
     HDBSCANOptions,

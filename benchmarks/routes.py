@@ -26,19 +26,22 @@ from image_sets import ASIDE, CHOOSING, Images, find_sets, load_set
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from discovery.clusterers import HDBSCAN, Agglomerative, GraphCommunities, KMeans
+from discovery.clusterers.auto import MIN_COMMUNITY
+from discovery.clusterers.hdbscan import HDBSCANOptions
+from discovery.estimators.agglomerative import Agglomerative
+from discovery.estimators.communities import GraphCommunities
+from discovery.estimators.kmeans import KMeans
 from discovery.flow.settings import (
     GRAPH_WHITEN,
-    MIN_COMMUNITY,
     PCA_DIMENSIONS,
     UMAP_DIMENSIONS,
     UMAP_NEIGHBOURS,
+    choose_dimensions,
     describe_graph,
-    find_dimensions,
-    find_ties,
 )
+from discovery.graph import choose_n_neighbors
+from discovery.graph.neighbours import find_neighbours
 from discovery.records import Neighbours
-from discovery.stages.neighbours import build_neighbours
 from discovery.stages.reduce import embed_umap, reduce_pca
 from discovery.stages.score import score_clustering
 from embeddings.extract import ExtractOptions
@@ -83,7 +86,7 @@ def find_communities(
     rows, graph = _reduce(values, whiten, seed)
     communities = GraphCommunities(
         resolution,
-        n_neighbors=find_ties(len(rows)),
+        n_neighbors=choose_n_neighbors(len(rows)),
         min_community_size=MIN_COMMUNITY,
         random_state=seed,
     )
@@ -95,23 +98,24 @@ def find_dense(
 ) -> Any:
     """Cluster with HDBSCAN on UMAP; whiten None leaves the vectors as they are."""
     if whiten is None:
-        rows, graph = values, build_neighbours(values, UMAP_NEIGHBOURS - 1, seed=seed)
+        rows, graph = values, find_neighbours(values, UMAP_NEIGHBOURS - 1, seed=seed)
     else:
         rows, graph = _reduce(values, whiten, seed)
     embedded = embed_umap(rows, graph, UMAP_DIMENSIONS, seed=seed, n_neighbors=UMAP_NEIGHBOURS)
-    return HDBSCAN(size, min_samples=samples, random_state=seed).fit(embedded).labels_
+    options = HDBSCANOptions(min_cluster_size=size, min_samples=samples)
+    return options.build(len(embedded), seed=seed).fit(embedded).labels_
 
 
-def find_compact(values: Rows, k: int, seed: int, *, model: type, is_told: bool) -> Any:
-    """Cluster with KMeans or Ward on PCA, told the number of types or not."""
+def find_compact(values: Rows, k: int, seed: int, *, model: type) -> Any:
+    """Cluster with KMeans or Ward on PCA, told the number of types."""
     rows = reduce_pca(values, PCA_DIMENSIONS, seed=seed)
-    return model(k if is_told else "auto", random_state=seed).fit(rows).labels_
+    return model(k, random_state=seed).fit(rows).labels_
 
 
 def _reduce(values: Rows, whiten: float, seed: int) -> tuple[Rows, Neighbours]:
     n = len(values)
-    rows = reduce_pca(values, find_dimensions(n), whiten=whiten, seed=seed)
-    return rows, build_neighbours(rows, describe_graph(n)["k"], seed=seed)
+    rows = reduce_pca(values, choose_dimensions(n), whiten=whiten, seed=seed)
+    return rows, find_neighbours(rows, describe_graph(n)["k"], seed=seed)
 
 
 def _make_routes() -> list[Route]:
@@ -151,16 +155,15 @@ def _make_routes() -> list[Route]:
         )
         for size, samples in ((15, 15), (15, 5), (30, 5))
     ]
-    for name, model in (("Ward", Agglomerative), ("KMeans", KMeans)):
-        routes += [
-            Route(
-                name=f"max, PCA-50, {name}, {'true k' if is_told else 'k auto'}",
-                vectors="max",
-                cluster=partial(find_compact, model=model, is_told=is_told),
-                knows_k=is_told,
-            )
-            for is_told in (False, True)
-        ]
+    routes += [
+        Route(
+            name=f"max, PCA-50, {name}, true k",
+            vectors="max",
+            cluster=partial(find_compact, model=model),
+            knows_k=True,
+        )
+        for name, model in (("Ward", Agglomerative), ("KMeans", KMeans))
+    ]
     return routes
 
 

@@ -10,7 +10,7 @@
     for proposal in found.run.load_proposals():
         ...
 
-The estimators are in `discovery.clusterers`. The public names stand in `__init__.pyi`, one a
+The estimators are in `discovery.estimators`. The public names stand in `__init__.pyi`, one a
 line; each is loaded when first used, so `import discovery` needs neither torch nor faiss.
 """
 

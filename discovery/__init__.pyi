@@ -23,15 +23,15 @@ from .classifier.tabulate import tabulate_answers as tabulate_answers
 from .classifier.taxonomy import Taxonomy as Taxonomy
 from .classifier.taxonomy import make_default_taxonomy as make_default_taxonomy
 from .classifier.train import train_classifier as train_classifier
+from .clusterers.agglomerative import AgglomerativeOptions as AgglomerativeOptions
+from .clusterers.auto import AutoOptions as AutoOptions
+from .clusterers.hdbscan import HDBSCANOptions as HDBSCANOptions
+from .clusterers.kmeans import KMeansOptions as KMeansOptions
 from .detector.count import count_defects as count_defects
 from .detector.model import load_detector as load_detector
 from .detector.model import save_detector as save_detector
 from .detector.train import learn_boxes as learn_boxes
-from .flow import AgglomerativeOptions as AgglomerativeOptions
-from .flow import AutoOptions as AutoOptions
 from .flow import Discovered as Discovered
-from .flow import HDBSCANOptions as HDBSCANOptions
-from .flow import KMeansOptions as KMeansOptions
 from .flow import RoundOptions as RoundOptions
 from .flow import discover_types as discover_types
 from .flow.assignment import Assigned as Assigned
@@ -44,6 +44,7 @@ from .formats.handoff import Taken as Taken
 from .formats.handoff import read_handoff as read_handoff
 from .formats.handoff import read_known_types as read_known_types
 from .formats.handoff import write_handoff as write_handoff
+from .graph.neighbours import find_neighbours as find_neighbours
 from .ledger import append_decisions as append_decisions
 from .ledger import read_decisions as read_decisions
 from .ledger import replay_decisions as replay_decisions
@@ -69,7 +70,6 @@ from .stages.export import export_handoff as export_handoff
 from .stages.handoff_io import compose_handoff as compose_handoff
 from .stages.handoff_io import publish_handoff as publish_handoff
 from .stages.handoff_io import take_back as take_back
-from .stages.neighbours import build_neighbours as build_neighbours
 from .stages.partition import partition_rows as partition_rows
 from .stages.propose import KnownTypes as KnownTypes
 from .stages.propose import propose_types as propose_types

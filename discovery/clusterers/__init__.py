@@ -1,8 +1,4 @@
-"""scikit-learn estimators that group vectors: GraphCommunities, HDBSCAN, KMeans, Agglomerative.
+"""The clusterers of a round, one module each: options, how it is built, the rows it wants.
 
-Loaded when first used (PEP 562), as FAISS and scikit-learn take a second.
+A module that is put here is a subcommand of `discovery.cluster`; `base` says what it must hold.
 """
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.clusterers.distances import measure_nearest
-from discovery.flow.options import AutoOptions
+from discovery.clusterers.base import make_default
 from discovery.flow.route import partition_vectors
 from discovery.flow.settings import DRAWS, MIN_IMAGES, describe_graph
 from discovery.flow.space import fit_space, join_vectors
-from discovery.stages.neighbours import build_neighbours
+from discovery.graph.distances import measure_nearest
+from discovery.graph.neighbours import find_neighbours
 from discovery.stages.stability import measure_stability
 from embeddings.records import Vectors
 
@@ -122,7 +122,7 @@ def find_look_alike_groups(
     rows = fit_space(views, seed=seed).rows
     k = describe_graph(len(vectors))["k"]
     parts = partition_vectors(
-        vectors, rows, build_neighbours(rows, k, seed=seed), choice=AutoOptions(), seed=seed
+        vectors, rows, find_neighbours(rows, k, seed=seed), choice=make_default(), seed=seed
     )
     stability = measure_stability(
         parts.reduced, parts.clustering, fit=parts.fit, seed=seed, draws=DRAWS

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from discovery.flow.alarm import LookAlikeGroup, find_new_groups
 from discovery.flow.new_images import AssignOptions, open_fitted_stores, open_lot
-from discovery.flow.settings import find_ties
 from discovery.flow.sources import RoundSource
 from discovery.flow.space import Space, fit_space, join_views
+from discovery.graph import choose_n_neighbors
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import Clustering, Decided
 from discovery.runs import CLUSTERING, LEDGER, Run
@@ -96,7 +96,7 @@ def assign_images(run: Run, source: Path, *, options: AssignOptions | None = Non
     seed = int((run.entry(CLUSTERING) or {}).get("seed", 0))
     with stage("fit") as facts:
         fitted, space = _fit(stores, clustering, seed)
-        votes = NeighborVotes(fitted, n_neighbors=find_ties(len(fitted)) - 1)
+        votes = NeighborVotes(fitted, n_neighbors=choose_n_neighbors(len(fitted)) - 1)
         limits = calibrate_limits(fitted, votes, options=wanted)
         facts.update(images=len(fitted), clusters=fitted.k, by=limits.rule)
     with stage("place") as facts:

@@ -20,7 +20,7 @@ from discovery.flow.known_types import (
     set_matches_aside,
     split_known,
 )
-from discovery.flow.options import AutoOptions, RoundOptions, ViewName
+from discovery.flow.options import RoundOptions, ViewName
 from discovery.flow.sources import RoundSource, open_round
 from discovery.flow.view_selection import compare_views, open_views, read_taken, tabulate_views
 from discovery.records import Duplicates, Neighbours, Rarity
@@ -214,16 +214,16 @@ def _choose_view(
     """Return the view that the evidence picks; it is kept in the run, and found once."""
     if len(views) == 1:
         return next(iter(views.values()))
-    choice = options.clusterer if isinstance(options.clusterer, AutoOptions) else AutoOptions()
+    granularity = options.clusterer.view_granularity
     made_by = Provenance(
         command=COMMAND,
-        spec={"granularity": choice.granularity, "evidence": 1},
+        spec={"granularity": granularity, "evidence": 1},
         seed=options.seed,
         inputs={name: source.digest for name, source in views.items()},
     )
     if not run.is_current(VIEWS_CSV, made_by):
         start = time.monotonic()
-        looked = compare_views(views, choice=choice, seed=options.seed)
+        looked = compare_views(views, granularity=granularity, seed=options.seed)
         seconds = time.monotonic() - start
         run.save_bytes(VIEWS_CSV, tabulate_views(looked), made_by, seconds=seconds)
     return views[read_taken(run.check(VIEWS_CSV).read_bytes())]

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from discovery.flow.options import AutoOptions
-from discovery.flow.settings import MIN_IMAGES, find_ties
+from discovery.flow.settings import MIN_IMAGES
 from discovery.flow.sources import RoundSource
 from discovery.formats.handoff import read_known_types
+from discovery.graph import choose_n_neighbors
 from discovery.runs import MATCHED, Provenance, Run
 from embeddings.console import get_logger, stage
 from embeddings.errors import HandoffError, ImageError, InputError
@@ -122,9 +122,9 @@ def stack_views(views: Sequence[Vectors], others: Sequence[Vectors]) -> list[Vec
 
 def group_together(rows: NDArray[np.float32], *, seed: int) -> NDArray[np.int32]:
     """Group known and new images as one, finely: a new type must not hide in a known one, (n,)."""
-    from discovery.flow.route import group_rows
+    from discovery.flow.route import find_lasting_groups
 
-    labels: NDArray[np.int32] = group_rows(rows, AutoOptions(granularity="fine"), seed=seed).labels_
+    labels: NDArray[np.int32] = find_lasting_groups(rows, granularity="fine", seed=seed).labels_
     return labels
 
 
@@ -152,7 +152,7 @@ def _match(
         rows[n:],
         known[1],
         groups=group_together(rows, seed=seed),
-        n_neighbors=max(1, find_ties(len(rows)) - 1),
+        n_neighbors=max(1, choose_n_neighbors(len(rows)) - 1),
         options=PlaceOptions(target_purity=target_purity),
     )
     table: list[Sequence[str]] = [COLUMNS]

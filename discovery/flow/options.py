@@ -2,92 +2,33 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 import tyro
 
+from discovery.clusterers.base import (
+    ClustererOptions,
+    check_clusterer,
+    find_clusterers,
+    make_default,
+)
 from embeddings.errors import OptionError
 from embeddings.extract.options import ExtractOptions
 
 MAX_SEED = 2**31 - 2  # FAISS keeps seed + 1 in 32 bits with a sign
 
 
-@dataclass(frozen=True, kw_only=True)
-class AutoOptions:
-    """The default, nothing to choose: groups of the neighbour graph that last, honest noise."""
-
-    granularity: Literal["coarse", "auto", "fine"] = "auto"
-    """coarse: fewer and larger types; fine: more and smaller ones; auto: what lasts longest."""
-
-    @property
-    def name(self) -> str:
-        """What the provenance calls it."""
-        return "auto"
-
-
-@dataclass(frozen=True, kw_only=True)
-class HDBSCANOptions:
-    """Density clustering: groups of any shape, and honest noise."""
-
-    min_cluster_size: int | None = None
-    """The smallest group worth a name (default: from the number of images)."""
-    min_samples: int | None = None
-    """How many neighbours make a region dense; larger calls more images noise."""
-    cluster_selection_method: Literal["eom", "leaf"] = "eom"
-    """eom: the most persistent clusters; leaf: the finest ones."""
-
-    def __post_init__(self) -> None:
-        _check_least("--min-cluster-size", self.min_cluster_size, 2)
-        _check_least("--min-samples", self.min_samples, 1)
-
-    @property
-    def name(self) -> str:
-        """What the provenance calls it."""
-        return "hdbscan"
-
-
-@dataclass(frozen=True, kw_only=True)
-class KMeansOptions:
-    """Round groups of similar spread; every image belongs to one."""
-
-    n_clusters: int | Literal["auto"] = "auto"
-    """How many groups, or auto: as many as last over the resolutions of the neighbour graph."""
-
-    def __post_init__(self) -> None:
-        _check_n_clusters(self.n_clusters)
-
-    @property
-    def name(self) -> str:
-        """What the provenance calls it."""
-        return "kmeans"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgglomerativeOptions:
-    """Groups joined from the bottom up; every image belongs to one."""
-
-    n_clusters: int | Literal["auto"] = "auto"
-    """How many groups, or auto: as many as last over the resolutions of the neighbour graph."""
-    linkage: Literal["ward", "average"] = "ward"
-    """ward joins what adds least variance, average what is nearest on average."""
-
-    def __post_init__(self) -> None:
-        _check_n_clusters(self.n_clusters)
-
-    @property
-    def name(self) -> str:
-        """What the provenance calls it."""
-        return "agglomerative"
-
-
 ViewName = Literal["given", "maps", "defect"]
 
-ClusterChoice = (
-    Annotated[AutoOptions, tyro.conf.subcommand("auto")]
-    | Annotated[HDBSCANOptions, tyro.conf.subcommand("hdbscan")]
-    | Annotated[KMeansOptions, tyro.conf.subcommand("kmeans")]
-    | Annotated[AgglomerativeOptions, tyro.conf.subcommand("agglomerative")]
-)
+if TYPE_CHECKING:
+    ClusterChoice = ClustererOptions
+else:  # a subcommand for each clusterer that is found
+    ClusterChoice = Union[  # noqa: UP007 - how many there are is not known here
+        tuple(
+            Annotated[options, tyro.conf.subcommand(name)]
+            for name, options in find_clusterers().items()
+        )
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,10 +57,11 @@ class RoundOptions:
     """Give each image that is in no group to the one it has most ties to; it stays marked."""
     thumbnails: int = 3000
     """Small pictures kept in the report at most."""
-    clusterer: ClusterChoice = field(default_factory=AutoOptions)
+    clusterer: ClusterChoice = field(default_factory=make_default)
     extract: ExtractOptions = field(default_factory=ExtractOptions)
 
     def __post_init__(self) -> None:
+        check_clusterer(self.clusterer)
         if not 0 <= self.seed <= MAX_SEED:
             raise OptionError(f"--seed {self.seed}: expected 0 to {MAX_SEED}")
         if not 0 < self.target_purity <= 1:
@@ -129,13 +71,3 @@ class RoundOptions:
             raise OptionError(f"{flag} is for --known HANDOFF: give one, or leave it out")
         if not 0 <= self.thumbnails <= 20_000:
             raise OptionError(f"--thumbnails {self.thumbnails}: expected 0 to 20000")
-
-
-def _check_least(flag: str, value: int | None, least: int) -> None:
-    if value is not None and value < least:
-        raise OptionError(f"{flag} {value}: expected {least} or more")
-
-
-def _check_n_clusters(value: int | Any) -> None:
-    if value != "auto" and value < 2:
-        raise OptionError(f"--n-clusters {value}: expected auto, or 2 or more")

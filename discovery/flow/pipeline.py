@@ -36,7 +36,7 @@ from discovery.runs import (
 from discovery.runs.lineage import LINEAGE
 from discovery.stages.handoff_io import absorb_handoff, publish_handoff
 from embeddings.console import stage
-from embeddings.errors import InputError, OptionError
+from embeddings.errors import InputError
 from embeddings.files import hash_bytes
 
 
@@ -107,15 +107,13 @@ class _Round:
     def check_images(self) -> None:
         """Refuse to group fewer images than make a group, or than the clusters asked for."""
         n, quarantined = len(self.source.ids), self.source.quarantined
-        wanted = getattr(self.options.clusterer, "n_clusters", None)
         if n < MIN_IMAGES:
             first = f"; the first: {': '.join(quarantined[0])}" if quarantined else ""
             raise InputError(
                 f"{n} images to cluster, expected {MIN_IMAGES} or more "
                 f"({self.source.counts}{first})"
             )
-        if isinstance(wanted, int) and wanted > n:
-            raise OptionError(f"--n-clusters {wanted}: there are {n} images, ask for fewer")
+        self.options.clusterer.check(n)
 
     def build_neighbours(self) -> None:
         """Find the k-nearest-neighbour graph that the map and the clusters share."""
@@ -127,11 +125,11 @@ class _Round:
         )
         if self.run.is_current(NEIGHBOURS, made_by):
             return
-        from discovery.stages.neighbours import build_neighbours
+        from discovery.graph.neighbours import find_neighbours
 
         start = time.monotonic()
         with stage("neighbours") as facts:
-            graph = build_neighbours(context.graph_rows, spec["k"], seed=self.options.seed)
+            graph = find_neighbours(context.graph_rows, spec["k"], seed=self.options.seed)
             facts.update(images=len(graph), k=spec["k"], exact=graph.exact)
         seconds = time.monotonic() - start
         self.run.save_neighbours(graph, context.vectors.ids, made_by, seconds=seconds)

@@ -6,37 +6,30 @@ The figures behind the default are in docs/log.md; benchmarks/routes.py makes th
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.flow.options import (
-    AgglomerativeOptions,
-    AutoOptions,
-    ClusterChoice,
-    KMeansOptions,
-)
+from discovery.clusterers.auto import AutoOptions
+from discovery.clusterers.base import ClustererOptions, Granularity
 from discovery.flow.settings import (
-    MIN_COMMUNITY,
     PCA_DIMENSIONS,
     UMAP_DIMENSIONS,
     UMAP_NEIGHBOURS,
     describe_choice,
     describe_graph,
-    find_min_cluster_size,
-    find_ties,
 )
 from discovery.flow.space import fit_space
+from discovery.graph.neighbours import find_neighbours
 from discovery.records import Clustering, Neighbours, Sweep, number_by_size
-from discovery.stages.neighbours import build_neighbours
 from discovery.stages.partition import partition_rows
 from discovery.stages.reduce import embed_umap, reduce_pca
 from discovery.stages.sweep import sweep_groups
 from embeddings.records import Vectors
 
 if TYPE_CHECKING:
-    from discovery.clusterers.communities import GraphCommunities
+    from discovery.estimators.communities import GraphCommunities
 
 MAP_MIN_DIST = 0.1  # points of a dense group stay apart enough to be hovered over
 
@@ -67,7 +60,7 @@ def partition_vectors(
     graph_rows: NDArray[np.float32],
     neighbours: Neighbours,
     *,
-    choice: ClusterChoice,
+    choice: ClustererOptions,
     seed: int,
 ) -> Partitioned:
     """Cluster, by the default route or the user's choice.
@@ -84,25 +77,22 @@ def partition_vectors(
         There are fewer images than the clusters asked for.
     """
     n = len(vectors)
-    if getattr(choice, "n_clusters", None) == "auto":
-        k = _count_lasting(graph_rows, neighbours, seed)
-    else:
-        k = None
+    k = _count_lasting(graph_rows, neighbours, seed) if choice.is_k_counted else None
     rows = _choose_rows(vectors, graph_rows, neighbours, choice, seed)
-    clusterer = make_clusterer(choice, n, seed=seed, k=k)
+    clusterer = choice.build(n, seed=seed, k=k)
     clustering = partition_rows(
         rows,
         vectors.ids,
         clusterer,
         made_by=choice.name,
         spec=describe_choice(choice, n),
-        neighbours=neighbours if isinstance(choice, AutoOptions) else None,
+        neighbours=neighbours if choice.takes_graph else None,
         graph=neighbours,
     )
 
     def fit(part: NDArray[np.float32]) -> NDArray[np.int32]:
         k = min(clustering.k, len(part))
-        again = make_clusterer(choice, n, seed=seed, share=len(part) / n, k=k)
+        again = choice.build(n, seed=seed, share=len(part) / n, k=k)
         return number_by_size(again.fit(part).labels_)
 
     found = getattr(clusterer, "persistence_", None)
@@ -110,15 +100,17 @@ def partition_vectors(
     return Partitioned(clustering=clustering, reduced=rows, fit=fit, sweep=sweep)
 
 
-def group_rows(
+def find_lasting_groups(
     rows: NDArray[np.float32],
-    choice: AutoOptions,
     *,
     seed: int,
+    granularity: Granularity = "auto",
     of: int | None = None,
     neighbours: Neighbours | None = None,
 ) -> "GraphCommunities":
-    """Group rows by the default route alone, without what a round makes of it.
+    """Find the groups of the neighbour graph that last, whatever the clusterer of the round.
+
+    They are an instrument, too: how many there are, how long they last, and what falls together.
 
     Parameters
     ----------
@@ -135,62 +127,30 @@ def group_rows(
     """
     m = len(rows)
     if neighbours is None:
-        neighbours = build_neighbours(rows, describe_graph(m)["k"], seed=seed)
+        neighbours = find_neighbours(rows, describe_graph(m)["k"], seed=seed)
     n = m if of is None else of
-    clusterer: GraphCommunities = make_clusterer(choice, n, seed=seed, share=m / n)
+    options = AutoOptions(granularity=granularity)
+    clusterer: GraphCommunities = options.build(n, seed=seed, share=m / n)
     return clusterer.fit(rows, neighbours=neighbours)
 
 
 def _count_lasting(graph_rows: NDArray[np.float32], neighbours: Neighbours, seed: int) -> int:
     """Return how many groups last over the resolutions, for clusterers that are told k."""
-    clusterer = group_rows(graph_rows, AutoOptions(), seed=seed, neighbours=neighbours)
-    return max(1, len(np.unique(clusterer.labels_[clusterer.labels_ >= 0])))
-
-
-def make_clusterer(
-    choice: ClusterChoice, n: int, *, seed: int, share: float = 1.0, k: int | None = None
-) -> Any:
-    """Make the estimator; for a share of the rows, with sizes cut down and k as it was found."""
-    if isinstance(choice, KMeansOptions):
-        from discovery.clusterers.kmeans import KMeans
-
-        return KMeans(k or choice.n_clusters, random_state=seed)
-    if isinstance(choice, AgglomerativeOptions):
-        from discovery.clusterers.agglomerative import Agglomerative
-
-        return Agglomerative(k or choice.n_clusters, linkage=choice.linkage, random_state=seed)
-    if isinstance(choice, AutoOptions):
-        from discovery.clusterers.communities import GraphCommunities
-
-        return GraphCommunities(
-            granularity=choice.granularity,
-            n_neighbors=find_ties(max(2, round(n * share))),
-            min_community_size=max(2, round(MIN_COMMUNITY * share)),
-            # A draw of the bootstrap is one look; the result itself is the best of several.
-            n_runs=None if share == 1.0 else 1,
-            random_state=seed,
-        )
-    from discovery.clusterers.hdbscan import HDBSCAN
-
-    return HDBSCAN(
-        max(2, round(find_min_cluster_size(choice, n) * share)),
-        min_samples=choice.min_samples,
-        cluster_selection_method=choice.cluster_selection_method,
-        random_state=seed,
-    )
+    labels = find_lasting_groups(graph_rows, seed=seed, neighbours=neighbours).labels_
+    return max(1, len(np.unique(labels[labels >= 0])))
 
 
 def _choose_rows(
     vectors: Vectors,
     graph_rows: NDArray[np.float32],
     neighbours: Neighbours,
-    choice: ClusterChoice,
+    choice: ClustererOptions,
     seed: int,
 ) -> NDArray[np.float32]:
-    """Return the rows that suit the clusterer, (n, p)."""
-    if isinstance(choice, KMeansOptions | AgglomerativeOptions):
+    """Return the rows that the clusterer wants, (n, p)."""
+    if choice.rows == "pca":
         return reduce_pca(vectors.values, PCA_DIMENSIONS, seed=seed)
-    if isinstance(choice, AutoOptions):
+    if choice.rows == "graph":
         return graph_rows
     width = min(UMAP_DIMENSIONS, graph_rows.shape[1])  # a handful of images has fewer
     return embed_umap(graph_rows, neighbours, width, seed=seed, n_neighbors=UMAP_NEIGHBOURS)

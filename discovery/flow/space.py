@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.flow.settings import GRAPH_WHITEN, find_dimensions
+from discovery.flow.settings import GRAPH_WHITEN, choose_dimensions
 from discovery.stages.reduce import PCAReducer
 from embeddings.files import hash_bytes
 from embeddings.records import Vectors
@@ -73,7 +73,7 @@ def fit_space(
         There is no view, or they are of different images.
     """
     _check_views(views)
-    wanted = find_dimensions(len(views[0])) if dimensions is None else dimensions
+    wanted = choose_dimensions(len(views[0])) if dimensions is None else dimensions
     reducers, rows = [], []
     for block in _split_blocks(views):
         reducer = PCAReducer(wanted, whiten=whiten, random_state=seed)

@@ -19,7 +19,8 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.flow.options import AutoOptions, RoundOptions, ViewName
+from discovery.clusterers.base import Granularity
+from discovery.flow.options import RoundOptions, ViewName
 from discovery.flow.sources import RoundSource, extract_view, join_sources
 from discovery.records import number_by_size
 from discovery.runs import VIEWS_FOLDER
@@ -152,14 +153,14 @@ def _extract(
 
 
 def compare_views(
-    views: Mapping[ViewName, RoundSource], *, choice: AutoOptions, seed: int
+    views: Mapping[ViewName, RoundSource], *, granularity: Granularity, seed: int
 ) -> tuple[ViewEvidence, ...]:
     """Group the images as each view shows them, and tell which view is taken."""
     found: list[ViewEvidence] = []
     labels: list[NDArray[np.int32]] = []
     for name, source in views.items():
         with stage(f"view {name}") as facts:
-            one, groups = _look(name, source, choice=choice, seed=seed)
+            one, groups = _look(name, source, granularity=granularity, seed=seed)
             facts.update(
                 clusters=one.clusters,
                 persistence=f"{one.persistence:.2f}",
@@ -187,7 +188,7 @@ def tabulate_views(looked: Sequence[ViewEvidence]) -> bytes:
 
 
 def _look(
-    name: ViewName, source: RoundSource, *, choice: AutoOptions, seed: int
+    name: ViewName, source: RoundSource, *, granularity: Granularity, seed: int
 ) -> tuple[ViewEvidence, NDArray[np.int32]]:
     from sklearn.metrics import adjusted_rand_score
 
@@ -195,12 +196,12 @@ def _look(
 
     rows = fit_space(source.load_views(), seed=seed).rows
     n = len(rows)
-    groups, persistence = _group(rows, choice, n, seed)
+    groups, persistence = _group(rows, granularity, n, seed)
     rng = np.random.default_rng(seed)
     alike = []
     for _ in range(_DRAWS):
         kept = np.sort(rng.permutation(n)[: max(2, round(_SHARE * n))])
-        again, _ = _group(rows[kept], choice, n, seed)
+        again, _ = _group(rows[kept], granularity, n, seed)
         alike.append(adjusted_rand_score(groups[kept], again))
     clusters = int(groups.max(initial=-1)) + 1
     stability = float(np.mean(alike))
@@ -210,12 +211,12 @@ def _look(
 
 
 def _group(
-    rows: NDArray[np.float32], choice: AutoOptions, n: int, seed: int
+    rows: NDArray[np.float32], granularity: Granularity, n: int, seed: int
 ) -> tuple[NDArray[np.int32], float]:
     """Return groups and their mean persistence, by the default route."""
-    from discovery.flow.route import group_rows
+    from discovery.flow.route import find_lasting_groups
 
-    clusterer = group_rows(rows, choice, seed=seed, of=n)
+    clusterer = find_lasting_groups(rows, granularity=granularity, seed=seed, of=n)
     found = clusterer.persistence_  # None where all are tied to all
     lasting = 0.0 if found is None else float(found.persistence)
     return number_by_size(clusterer.labels_), lasting

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.clusterers.reach import score_by_reach
+from discovery.graph.distances import score_outliers
 from discovery.records import Clustering, Neighbours, number_by_size
 
 
@@ -50,7 +50,7 @@ def partition_rows(
     memberships = _find_memberships(clusterer, labels)
     scores = 1 - memberships
     if (known := neighbours if graph is None else graph) is not None:
-        scores = score_by_reach(known, labels)
+        scores = score_outliers(known, labels)
     if hasattr(clusterer, "outlier_scores_"):
         scores = _to_unit_interval(clusterer.outlier_scores_)
     return Clustering(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from discovery.clusterers.reach import find_usual, measure_reach
+from discovery.graph.distances import find_cluster_medians, measure_mean_distances
 from discovery.records import NOISE, Clustering, Neighbours, Rarity
 from embeddings.files import format_csv
 
@@ -40,7 +40,7 @@ def rank_rare(clustering: Clustering, neighbours: Neighbours) -> Rarity:
         Clusters and neighbours are of different images.
     """
     _check_same(clustering, neighbours)
-    reach = measure_reach(neighbours)
+    reach = measure_mean_distances(neighbours)
     labels = clustering.core_labels
     rare = np.flatnonzero((labels == NOISE) | (_measure_outlyingness(reach, labels) > _FAR_OUT))
     nearest, ratios = _hold_against_clusters(labels, neighbours, reach)
@@ -104,8 +104,8 @@ def _check_same(clustering: Clustering, neighbours: Neighbours) -> None:
 
 def _measure_outlyingness(reach: Floats, labels: NDArray[np.int32]) -> Floats:
     """Return how many (robust) standard deviations an image reaches beyond its cluster, (n,)."""
-    usual = find_usual(reach, labels, labels)
-    spread = find_usual(np.abs(reach - usual), labels, labels)
+    usual = find_cluster_medians(reach, labels, labels)
+    spread = find_cluster_medians(np.abs(reach - usual), labels, labels)
     return np.divide(0.6745 * (reach - usual), spread, out=np.zeros_like(reach), where=spread > 0)
 
 
@@ -115,7 +115,7 @@ def _hold_against_clusters(
     """Return each image's nearest cluster, and its reach over what is usual there, (n,) each."""
     nearest, noise = labels.copy(), np.flatnonzero(labels == NOISE)
     nearest[noise] = _find_nearest_cluster(labels, neighbours, noise)
-    usual = find_usual(reach, labels, nearest)
+    usual = find_cluster_medians(reach, labels, nearest)
     ratios = np.divide(reach, usual, out=np.ones_like(reach), where=usual > 0)
     return nearest, ratios.astype(np.float32)
 

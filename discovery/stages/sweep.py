@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.clusterers.communities import PREFERENCES
-from discovery.clusterers.persistence import Persistence, select_persistent, sweep_resolutions
+from discovery.graph.persistence import (
+    PREFERENCES,
+    Persistence,
+    select_persistent,
+    sweep_resolutions,
+)
 from discovery.records import NOISE, Sweep
 from embeddings.errors import RunError
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from discovery.clusterers.knn import find_neighbours
+from discovery.graph.neighbours import find_neighbours
 from discovery.records import Clustering, Duplicates, Neighbours, number_by_size
 from discovery.stages.duplicates import (
     compare_pictures,

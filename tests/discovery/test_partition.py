@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN, AgglomerativeClustering
 
-from discovery.clusterers.hdbscan import HDBSCAN
-from discovery.clusterers.kmeans import KMeans
+from discovery.clusterers.hdbscan import HDBSCANOptions
+from discovery.estimators.kmeans import KMeans
 from discovery.records import Neighbours
 from discovery.stages.partition import partition_rows
 
@@ -105,7 +105,12 @@ def test_labels_of_another_length_are_a_bug_that_shows():
 
 @pytest.mark.parametrize(
     "clusterer",
-    [KMeans(3), HDBSCAN(5), AgglomerativeClustering(3), DBSCAN(eps=0.5)],
+    [
+        KMeans(3),
+        HDBSCANOptions(min_cluster_size=5).build(60, seed=0),
+        AgglomerativeClustering(3),
+        DBSCAN(eps=0.5),
+    ],
     ids=lambda one: type(one).__name__,
 )
 def test_our_own_and_foreign_estimators_serve_alike(clusterer):

@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from discovery.clusterers.agglomerative import Agglomerative
-from discovery.clusterers.communities import GraphCommunities
-from discovery.clusterers.hdbscan import HDBSCAN
-from discovery.clusterers.kmeans import KMeans
-from discovery.clusterers.knn import find_neighbours
+from discovery.estimators.agglomerative import Agglomerative
+from discovery.estimators.communities import GraphCommunities
+from discovery.estimators.kmeans import KMeans
+from discovery.graph.neighbours import find_neighbours
 from discovery.records import number_by_size
 from discovery.stages.partition import partition_rows
 from discovery.stages.place import (
@@ -37,7 +36,7 @@ from embeddings.records import unit_rows
 P = 24
 CLUSTERERS = {
     "communities": GraphCommunities(),
-    "hdbscan": HDBSCAN(10),
+    "hdbscan": HDBSCANOptions(min_cluster_size=10).build(0, seed=0),
     "kmeans": KMeans(4),
     "agglomerative": Agglomerative(4),
 }

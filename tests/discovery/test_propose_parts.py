@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from discovery.clusterers import distances
+from discovery.graph import distances
 from discovery.stages.propose import KnownTypes, exemplars
 from discovery.stages.propose.evidence import measure_novelties
 from discovery.stages.propose.exemplars import SHOWN, choose_exemplars, find_medoid

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from discovery.clusterers.kmeans import KMeans
-from discovery.clusterers.knn import find_neighbours
-from discovery.clusterers.reach import find_usual, score_by_reach
+from discovery.estimators.kmeans import KMeans
+from discovery.graph.distances import find_cluster_medians, score_outliers
+from discovery.graph.neighbours import find_neighbours
 from discovery.records import Clustering, Layout, Neighbours, Rarity, number_by_size
 from discovery.runs import Provenance, create_run
 from discovery.stages.partition import partition_rows
@@ -217,8 +217,10 @@ def test_an_image_between_two_clusters_is_no_outlier():
 def test_usual_values_by_hand():
     labels = np.array([0, 0, 1, -1, 0], np.int32)
     values = np.array([1.0, 2, 5, 9, 3])
-    assert [2, 5, 3] == find_usual(values, labels, np.array([0, 1, -1], np.int32)).tolist()
+    assert [2, 5, 3] == find_cluster_medians(
+        values, labels, np.array([0, 1, -1], np.int32)
+    ).tolist()
     indices = np.array([[1], [0], [1]], np.int32)
     distances = np.array([[1], [1], [4]], np.float32)
     graph = Neighbours(indices=indices, distances=distances)
-    assert [0, 0, 0.75] == score_by_reach(graph, np.zeros(3, np.int32)).tolist()
+    assert [0, 0, 0.75] == score_outliers(graph, np.zeros(3, np.int32)).tolist()

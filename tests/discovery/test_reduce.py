@@ -6,8 +6,8 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from discovery.clusterers import HDBSCAN
-from discovery.clusterers.knn import find_neighbours
+from discovery.clusterers.hdbscan import HDBSCANOptions
+from discovery.graph.neighbours import find_neighbours
 from discovery.stages.reduce import PCAReducer, embed_umap, reduce_pca
 from embeddings.errors import OptionError
 from embeddings.records import unit_rows
@@ -112,12 +112,17 @@ def clustered():
     return values, truth, find_neighbours(values, 20)
 
 
+def cluster_densely(layout):
+    options = HDBSCANOptions(min_cluster_size=15)
+    return options.build(len(layout), seed=0).fit(layout).labels_
+
+
 @pytest.mark.slow  # compiles
 def test_umap_draws_clusters_together(clustered):
     values, truth, neighbours = clustered
     layout = embed_umap(values, neighbours, 3, seed=1)
     assert (np.float32, (300, 3)) == (layout.dtype, layout.shape)
-    assert adjusted_rand_score(truth, HDBSCAN(15).fit(layout).labels_) > 0.95
+    assert adjusted_rand_score(truth, cluster_densely(layout)) > 0.95
     assert np.array_equal(layout, embed_umap(values, neighbours, 3, seed=1))
 
 
@@ -126,7 +131,7 @@ def test_umap_uses_the_graph_it_is_given(clustered):
     # A graph of other vectors must show in the layout.
     shuffled = np.random.default_rng(0).permutation(values)
     layout = embed_umap(values, find_neighbours(shuffled, 20), 3)
-    assert adjusted_rand_score(truth, HDBSCAN(15).fit(layout).labels_) < 0.5
+    assert adjusted_rand_score(truth, cluster_densely(layout)) < 0.5
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 9, 14, 15, 16])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from discovery.clusterers.kmeans import KMeans
+from discovery.estimators.kmeans import KMeans
 from discovery.records import Clustering, number_by_size
 from discovery.stages import stability
 from discovery.stages.stability import best_jaccard, measure_stability

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discovery.clusterers.communities import GraphCommunities
+from discovery.estimators.communities import GraphCommunities
 from discovery.records import Sweep, number_by_size
 from discovery.stages.sweep import format_sweep, read_sweep, sweep_groups
 from embeddings.errors import RunError

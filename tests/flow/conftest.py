@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from discovery.flow import AgglomerativeOptions, RoundOptions, discover_types
+from discovery import AgglomerativeOptions, RoundOptions, discover_types
 from discovery.runs import HANDOFF_CSV, HANDOFF_JSON, Run
 from embeddings.extract import ExtractOptions
 

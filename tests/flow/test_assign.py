@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from discovery.assign import Command, main
-from discovery.flow import (
+from discovery import (
     AgglomerativeOptions,
     HDBSCANOptions,
     KMeansOptions,
     RoundOptions,
     discover_types,
 )
+from discovery.assign import Command, main
 from discovery.flow.assignment import assign_images
 from discovery.flow.new_images import AssignOptions
 from discovery.runs import open_run

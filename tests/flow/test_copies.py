@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from discovery.flow import steps
+from discovery import steps
 from discovery.flow.steps import find_copies
+from discovery.graph.neighbours import find_neighbours
 from discovery.runs import COPIES, Provenance, create_run
-from discovery.stages.neighbours import build_neighbours
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.store import open_store
 
@@ -34,7 +34,7 @@ def vectors(tmp_path):
 
 def test_copies_are_found_once_and_read_back(tmp_path, vectors, monkeypatch):
     run = create_run(tmp_path / "run")
-    graph = build_neighbours(vectors.values, 4)
+    graph = find_neighbours(vectors.values, 4)
     made_by = Provenance(command="c", spec={}, seed=0, inputs={"vectors": "v"})
     found = find_copies(run, vectors, graph, made_by=made_by)
     assert (1, 1, 1) == (found.exact, found.near, found.near_groups)
@@ -57,7 +57,7 @@ def test_pictures_that_have_gone_are_warned_of(tmp_path, vectors, caplog):
         (tmp_path / path).unlink()
     run = create_run(tmp_path / "run")
     made_by = Provenance(command="c", spec={}, seed=0, inputs={})
-    graph = build_neighbours(vectors.values, 4)
+    graph = find_neighbours(vectors.values, 4)
     found = find_copies(run, vectors, graph, made_by=made_by)
     assert (1, 0) == (found.exact, found.near)
     assert "could not be read again" in caplog.text

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from discovery.flow import (
+from discovery import (
     AgglomerativeOptions,
     KMeansOptions,
     RoundOptions,

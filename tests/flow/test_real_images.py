@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from discovery import RoundOptions, discover_types
 from discovery.evaluate import EvaluateOptions
 from discovery.evaluate import main as evaluate
-from discovery.flow import RoundOptions, discover_types
 from embeddings.extract import ExtractOptions, extract_vectors
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from discovery.flow import (
+from discovery import (
     AgglomerativeOptions,
     KMeansOptions,
     RoundOptions,

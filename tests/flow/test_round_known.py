@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from discovery.flow import RoundOptions, discover_types
+from discovery import RoundOptions, discover_types
 from discovery.runs import open_run
 from embeddings.errors import HandoffError, InputError, OptionError
 from embeddings.extract import ExtractOptions

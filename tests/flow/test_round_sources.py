@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from discovery import HDBSCANOptions, RoundOptions, discover_types
 from discovery.evaluate import EvaluateOptions
 from discovery.evaluate import main as evaluate
-from discovery.flow import HDBSCANOptions, RoundOptions, discover_types
 from discovery.formats.handoff import read_handoff
 from discovery.runs import open_run
 from embeddings.errors import DefectDiscoveryError, InputError, OptionError, StoreSpecError

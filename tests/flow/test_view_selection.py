@@ -9,7 +9,7 @@ from PIL import Image
 
 pytest.importorskip("torch")
 
-from discovery.flow import RoundOptions, discover_types
+from discovery import RoundOptions, discover_types
 from discovery.flow.assignment import assign_images
 from discovery.flow.new_images import AssignOptions
 from discovery.flow.view_selection import ViewEvidence, read_taken, tabulate_views

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from discovery.clusterers.distances import measure_distances
+from discovery.graph.distances import measure_distances
 from discovery.records import NOISE
 from discovery.stages.place.records import (
     NAMED,

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from discovery.clusterers.communities import scale_ties
-from discovery.clusterers.distances import measure_distances
-from discovery.clusterers.knn import find_neighbours
+from discovery.graph.distances import measure_distances
+from discovery.graph.neighbours import find_neighbours
+from discovery.graph.weights import scale_ties
 from discovery.records import NOISE
 from discovery.stages.place.records import Fitted
 

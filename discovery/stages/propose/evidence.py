@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.clusterers.distances import measure_nearest
+from discovery.graph.distances import measure_nearest
 from discovery.records import Clustering, Duplicates
 
 # A type's reach: this share of its own images have their nearest sibling within it.

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discovery.clusterers import knn
-from discovery.clusterers.knn import find_neighbours
+from discovery.graph import neighbours as knn
+from discovery.graph.neighbours import find_neighbours
 from embeddings.errors import OptionError
+from embeddings.records import unit_rows
 
 
 def draw(n, d, seed=0):
@@ -76,3 +77,21 @@ def test_one_image_has_no_neighbours():
 def test_k_below_one_is_refused():
     with pytest.raises(OptionError, match="k is 0, expected 1 or more"):
         find_neighbours(draw(5, 2), 0)
+
+
+def make_rows(n, d=6):
+    return unit_rows(np.random.default_rng(0).normal(size=(n, d)))
+
+
+def test_neighbours_of_unit_rows_follow_the_cosine():
+    rows = make_rows(50)
+    found = find_neighbours(rows, 5, seed=0)
+    cosines = rows @ rows.T
+    np.fill_diagonal(cosines, -2)
+    assert np.array_equal(np.argsort(-cosines, axis=1)[:, :5], found.indices)
+    expected = np.sqrt(2 - 2 * np.take_along_axis(cosines, found.indices, axis=1))
+    np.testing.assert_allclose(found.distances, expected, rtol=1e-3)
+
+
+def test_few_images_have_few_neighbours():
+    assert (4, 3) == find_neighbours(make_rows(4), 15).indices.shape

@@ -1,4 +1,4 @@
-"""Checks of the clusterers' parameters: one line that says what came and what was expected."""
+"""Checks of the estimators' parameters: one line that says what came and what was expected."""
 
 import math
 from numbers import Integral, Real
@@ -47,19 +47,16 @@ def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
         raise OptionError(f"{name} is {value!r}, expected one of {listed}")
 
 
-def check_n_clusters(value: Any, n: int) -> int | None:
-    """Return the number of clusters asked for, or None for "auto".
+def check_n_clusters(value: Any, n: int) -> int:
+    """Return the number of clusters asked for.
 
     Raises
     ------
     OptionError
-        It is neither "auto" nor a whole number from 1 to n.
+        It is not a whole number from 1 to n.
     """
-    if isinstance(value, str) and value == "auto":
-        return None
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
-        raise OptionError(f"n_clusters is {value!r}, expected 'auto' or a whole number from 1")
-    if int(value) > n:
+    count = check_count("n_clusters", value)
+    if count > n:
         # scikit-learn's own checks look for "n_samples" in such a message.
-        raise OptionError(f"n_clusters is {value}, more than the {n} vectors (n_samples={n})")
-    return int(value)
+        raise OptionError(f"n_clusters is {count}, more than the {n} vectors (n_samples={n})")
+    return count

@@ -9,10 +9,9 @@ from scipy import sparse
 from scipy.sparse import csgraph
 from sklearn.metrics import adjusted_rand_score
 
-from discovery.clusterers import GraphCommunities
-from discovery.clusterers.communities import find_communities, weigh_graph
-from discovery.clusterers.knn import find_neighbours
-from discovery.clusterers.leiden import measure_modularity, partition_graph
+from discovery.estimators.communities import GraphCommunities, find_communities, weigh_graph
+from discovery.graph.leiden import measure_modularity, partition_graph
+from discovery.graph.neighbours import find_neighbours
 from discovery.records import Neighbours
 from embeddings.errors import OptionError
 

@@ -15,24 +15,26 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from discovery.clusterers.knn import find_neighbours
-from discovery.clusterers.leiden import measure_modularity, partition_graph
-from discovery.clusterers.merging import merge_communities
-from discovery.clusterers.options import check_amount, check_choice, check_count
-from discovery.clusterers.persistence import FINEST, Persistence, select_persistent
-from discovery.clusterers.reach import measure_excess
+from discovery.estimators.checks import check_amount, check_choice, check_count
+from discovery.graph.distances import measure_excess
+from discovery.graph.leiden import measure_modularity, partition_graph
+from discovery.graph.neighbours import find_neighbours
+from discovery.graph.persistence import (
+    FINEST,
+    PREFERENCES,
+    Persistence,
+    merge_communities,
+    select_persistent,
+)
+from discovery.graph.weights import weigh_graph
 from discovery.records import NOISE, Neighbours
 from embeddings.errors import OptionError
 
-_ROUNDS = 64  # bisections: the last halves a float64's rounding
-_SIGMA_FLOOR = 1e-3  # of the mean distance, as umap-learn has it: duplicates keep a finite weight
 _OWN_TIES = 0.5  # below this share an image is tied more to others than to its own
 _RUNS, _RUNS_LARGE, _LARGE = 10, 3, 5_000
 _ALL_TIED = 0.75  # the resolution for a handful of images
 _ROUNDING = 1e-12  # of sums of ties
 _SETTLING = 5  # sweeps at most; after two or three hardly an image moves
-# How much longer its parts must last, in all, for a group to be given up for them.
-PREFERENCES = {"coarse": 1.5, "auto": 1.0, "fine": 0.5}
 
 Granularity = Literal["coarse", "auto", "fine"]
 
@@ -141,8 +143,7 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         if is_joined:
             labels = self._join(graph, labels)
         shares = _own_shares(graph, labels)
-        reach = distances.mean(axis=1, dtype=np.float64)
-        sparsity = measure_excess(reach, labels.astype(np.int32))
+        sparsity = measure_excess(distances.mean(axis=1, dtype=np.float64), labels.astype(np.int32))
         kept = shares >= _OWN_TIES
         # Counted after the loose ones are left out: what remains is what a person would name.
         noise = ~kept | (np.bincount(labels, weights=kept)[labels] < smallest)
@@ -169,59 +170,6 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         self.modularity_ = 0.0
         self.persistence_ = None
         return self
-
-
-def weigh_graph(indices: NDArray[np.int32], distances: NDArray[np.float32]) -> sparse.csr_matrix:
-    """Return the (n, n) symmetric graph of ties in (0, 1].
-
-    A tie is exp(-(d - rho) / sigma): rho is the distance to the nearest other image, sigma is
-    such that a row's ties sum to log2(k + 1). Ties a and b of the two directions join to
-    a + b - ab.
-
-    Parameters
-    ----------
-    indices, distances : (n, k)
-        The neighbours of each row, itself not among them.
-    """
-    n, k = indices.shape
-    weights = _smooth(distances.astype(np.float64))
-    rows = np.repeat(np.arange(n), k)
-    directed = sparse.csr_matrix((weights.ravel(), (rows, indices.ravel())), shape=(n, n))
-    return (directed + directed.T - directed.multiply(directed.T)).tocsr()
-
-
-def _smooth(distances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the (n, k) directed ties."""
-    rho, sigma = scale_ties(distances)
-    weights: NDArray[np.float64] = np.exp(-np.maximum(distances - rho, 0) / sigma)
-    return weights
-
-
-def scale_ties(
-    distances: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return rho and sigma of each row, both (n, 1): a tie is exp(-max(d - rho, 0) / sigma).
-
-    Sigma is found by bisection, all rows at once.
-
-    Parameters
-    ----------
-    distances : (n, k)
-        To the neighbours of each row, nearest first.
-    """
-    goal = np.log2(distances.shape[1] + 1)
-    rho = np.where(distances > 0, distances, np.inf).min(axis=1, initial=np.inf)
-    rho = np.where(np.isinf(rho), 0, rho)[:, None]  # (n, 1)
-    gaps = np.maximum(distances - rho, 0)  # (n, k)
-    low, high = np.zeros(len(gaps)), np.full(len(gaps), np.inf)
-    sigma = np.ones(len(gaps))
-    for _ in range(_ROUNDS):
-        too_wide = np.exp(-gaps / sigma[:, None]).sum(axis=1) > goal
-        high, low = np.where(too_wide, sigma, high), np.where(too_wide, low, sigma)
-        # Doubled until it is too wide once; a row of equal distances never is.
-        sigma = np.where(np.isinf(high), np.minimum(sigma * 2, 1e30), (low + high) / 2)
-    floor = np.maximum(_SIGMA_FLOOR * distances.mean(axis=1), np.finfo(np.float64).tiny)
-    return rho, np.maximum(sigma, floor)[:, None]
 
 
 def find_communities(

@@ -8,10 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from discovery.clusterers.communities import GraphCommunities
-from discovery.clusterers.leiden import measure_modularity
-from discovery.clusterers.merging import MergeTree, merge_communities
-from discovery.clusterers.persistence import COARSEST, FINEST, select_persistent
+from discovery.estimators.communities import GraphCommunities
+from discovery.graph.leiden import measure_modularity
+from discovery.graph.persistence import (
+    COARSEST,
+    FINEST,
+    MergeTree,
+    merge_communities,
+    select_persistent,
+)
 
 
 def make_graph(seed, n=40):

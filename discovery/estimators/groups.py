@@ -1,7 +1,7 @@
-"""Groups of images by size, mean and variance: what linkage, the choice of k and memberships need.
+"""Groups of images by size, mean and variance: what linkage and memberships need.
 
-`summarise_rows` keeps single images as long as they are few, and above packs them into some
-thousand micro-clusters, so that everything quadratic stays small.
+`summarise_rows` packs many images into some thousand micro-clusters, so that everything quadratic
+stays small.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.clusterers.tree import Floats, Ints
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 MICRO_CLUSTERS = 2_000
 _BLOCK_ROWS = 4096
@@ -63,15 +64,12 @@ class Groups:
         return Groups(means=means, variances=variances, sizes=sizes)
 
 
-def summarise_rows(values: NDArray[Any], *, exact_below: int, seed: int) -> tuple[Groups, Ints]:
-    """Return the groups linkage starts from, and the (n,) group of each row.
+def summarise_rows(values: NDArray[Any], *, seed: int) -> tuple[Groups, Ints]:
+    """Return micro-clusters of the rows, and the (n,) micro-cluster of each row.
 
-    Single rows below `exact_below`, and from there micro-clusters: FAISS k-means with random
-    starts, which is good enough at thousands of clusters.
+    By FAISS k-means with random starts, which is good enough at thousands of clusters.
     """
     n, d = values.shape
-    if n < exact_below:
-        return Groups.from_rows(values), np.arange(n)
     narrow = np.ascontiguousarray(values, dtype=np.float32)
     kmeans = faiss.Kmeans(
         d, min(n, MICRO_CLUSTERS), niter=5, seed=seed + 1,

@@ -4,7 +4,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist
 from sklearn.metrics import adjusted_rand_score
 
-from discovery.clusterers import Agglomerative
+from discovery.estimators.agglomerative import Agglomerative
 from embeddings.errors import OptionError
 from embeddings.records import unit_rows
 
@@ -33,10 +33,9 @@ def test_average_is_cosine_on_unit_rows():
 
 @pytest.mark.parametrize("method", ["ward", "average"])
 @pytest.mark.parametrize("exact_below", [20_000, 300])
-def test_it_finds_clusters_and_their_number(method, exact_below):
+def test_it_finds_clusters(method, exact_below):
     values, truth = draw()
-    fitted = Agglomerative(linkage=method, exact_below=exact_below).fit(values)
-    assert 8 == fitted.n_clusters_
+    fitted = Agglomerative(8, linkage=method, exact_below=exact_below).fit(values)
     assert adjusted_rand_score(truth, fitted.labels_) > 0.98
 
 
@@ -44,23 +43,19 @@ def test_it_finds_clusters_and_their_number(method, exact_below):
 @pytest.mark.parametrize("method", ["ward", "average"])
 def test_micro_clusters_hardly_change_the_answer(method):
     values, _ = draw(n=6000)
-    exact = Agglomerative(8, linkage=method).fit(values)
+    exact = Agglomerative(8, linkage=method, exact_below=7000).fit(values)
     packed = Agglomerative(8, linkage=method, exact_below=1000).fit(values)
     assert len(packed.linkage_) < len(exact.linkage_)
     assert adjusted_rand_score(exact.labels_, packed.labels_) > 0.98
 
 
-def test_the_tree_answers_other_numbers():
-    values, _ = draw()
-    fitted = Agglomerative(4).fit(values)
-    assert np.array_equal(Agglomerative(13).fit(values).labels_, fitted.labels_at(13))
-    assert (899, 2) == fitted.children_.shape
-    with pytest.raises(OptionError, match="n_clusters is 901, but the tree has 900 leaves"):
-        fitted.labels_at(901)
+def test_more_clusters_than_micro_clusters_are_refused():
+    with pytest.raises(OptionError, match="n_clusters is 2100, but the tree has 2000 leaves"):
+        Agglomerative(2100, exact_below=1).fit(draw(n=2500)[0])
 
 
 def test_memberships():
-    fitted = Agglomerative().fit(draw()[0])
+    fitted = Agglomerative(8).fit(draw()[0])
     assert 0 <= fitted.membership_strengths_.min() <= fitted.membership_strengths_.max() <= 1
     assert fitted.membership_strengths_.mean() > 0.3
 
@@ -70,13 +65,13 @@ def test_memberships():
 def test_few_or_identical_images(n, method):
     values = np.random.default_rng(0).normal(size=(n, 3))
     assert set(range(n)) == set(Agglomerative(n, linkage=method).fit(values).labels_.tolist())
-    assert {0} == set(Agglomerative(linkage=method).fit(np.ones((n, 3))).labels_.tolist())
+    assert {0} == set(Agglomerative(1, linkage=method).fit(np.ones((n, 3))).labels_.tolist())
 
 
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"n_clusters": -1}, "n_clusters is -1, expected 'auto' or a whole number from 1"),
+        ({"n_clusters": -1}, "n_clusters is -1, expected a whole number of 1 or more"),
         ({"n_clusters": 31}, "n_clusters is 31, more than the 30 vectors"),
         ({"linkage": "single"}, "linkage is 'single', expected one of 'ward', 'average'"),
         ({"exact_below": 0}, "exact_below is 0, expected a whole number of 1 or more"),

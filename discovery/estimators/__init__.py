@@ -1,0 +1,5 @@
+"""scikit-learn estimators of the clusterers: `GraphCommunities`, `KMeans`, `Agglomerative`."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
