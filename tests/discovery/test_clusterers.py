@@ -28,7 +28,7 @@ NAMES = {
 def draw(n=600, k=6, seed=0):
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, k, n)
-    return (6 * rng.normal(size=(k, 5))[truth] + rng.normal(size=(n, 5))).astype(np.float32), truth
+    return (6 * rng.normal(size=(k, 5))[truth] + 0.4 * rng.normal(size=(n, 5))).astype("f4"), truth
 
 
 def test_every_module_is_found_by_its_name_the_default_first():

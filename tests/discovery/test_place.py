@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
+from sklearn.base import clone
 
+from discovery.clusterers.hdbscan import HDBSCANOptions
 from discovery.estimators.agglomerative import Agglomerative
 from discovery.estimators.communities import GraphCommunities
 from discovery.estimators.kmeans import KMeans
@@ -59,7 +61,7 @@ def blobs():
 
 def fit(rows, clusterer, *, full_vectors=None):
     ids = np.array([f"{i:04}" for i in range(len(rows))])
-    clustering = partition_rows(rows, ids, clusterer, made_by="x", spec={})
+    clustering = partition_rows(rows, ids, clone(clusterer), made_by="x", spec={})
     return Fitted.of(clustering, rows, full_vectors=full_vectors)
 
 
