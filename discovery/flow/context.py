@@ -28,6 +28,7 @@ from discovery.runs import NEIGHBOURS, VIEWS_CSV, Provenance, Run
 from embeddings.console import stage
 from embeddings.errors import InputError, OptionError
 from embeddings.files import hash_file
+from embeddings.reader import Previews
 from embeddings.records import Vectors
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class RoundContext:
         Whether the source is one of several views that were compared.
     matched : mapping of image id to label
         Images that matched a known type, and are not in the source any more.
+    previews : Previews
+        Small pictures of what this process has extracted.
     """
 
     def __init__(
@@ -65,10 +68,11 @@ class RoundContext:
         options: RoundOptions,
         is_compared: bool,
         matched: Mapping[str, str],
+        previews: Previews,
     ) -> None:
         self.given, self.run, self.source = given, run, source
         self.known, self.options = known, options
-        self.is_compared, self.matched = is_compared, matched
+        self.is_compared, self.matched, self.previews = is_compared, matched, previews
 
     @property
     def seed(self) -> int:
@@ -130,7 +134,14 @@ class RoundContext:
         """The copies among the images; written into the run when they are not there."""
         from discovery.flow.steps import find_copies
 
-        return find_copies(self.run, self.vectors, self.graph, made_by=self.copies_made_by())
+        return find_copies(
+            self.run,
+            self.vectors,
+            self.graph,
+            made_by=self.copies_made_by(),
+            max_pixels=self.options.extract.max_pixels,
+            previews=self.previews,
+        )
 
     @cached_property
     def rarity(self) -> Rarity:
@@ -172,8 +183,11 @@ def prepare_round(source: Path, run: Run, options: RoundOptions) -> RoundContext
     DefectDiscoveryError
         The source, an option, a store or the known types cannot be used.
     """
-    given = open_round(source, run.path, options=options.extract, known=options.known)
-    views = open_views(source, run.path, given, options=options)
+    previews = Previews()
+    given = open_round(
+        source, run.path, options=options.extract, known=options.known, previews=previews
+    )
+    views = open_views(source, run.path, given, options=options, previews=previews)
     opened = _choose_view(run, views, options)
     known: Known | None = None
     matched: dict[str, str] = {}
@@ -191,6 +205,7 @@ def prepare_round(source: Path, run: Run, options: RoundOptions) -> RoundContext
         options=options,
         is_compared=len(views) > 1,
         matched=matched,
+        previews=previews,
     )
 
 

@@ -39,7 +39,13 @@ def compose_report(context: RoundContext) -> bytes:
         clustering, proposals, limit=context.options.thumbnails, rarity=rarity
     )
     decided = replay_decisions(read_decisions(run.path / LEDGER))
-    pictures = read_thumbnails(context.vectors, shown, context.source.store)
+    pictures = read_thumbnails(
+        context.vectors,
+        shown,
+        context.source.store,
+        max_pixels=context.options.extract.max_pixels,
+        previews=context.previews,
+    )
     data = ReportData(
         clustering=clustering,
         xy=layout.xy,

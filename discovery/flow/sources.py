@@ -17,6 +17,7 @@ from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.extract.choose import choose_extractor
 from embeddings.extract.sources import read_only_list
 from embeddings.files import hash_bytes, replacing
+from embeddings.reader import Previews
 from embeddings.records import Vectors
 from embeddings.store import Store, open_store, store_exists
 
@@ -105,9 +106,14 @@ def _identify(store: Store) -> dict[str, Any]:
 
 
 def open_round(
-    source: Path, run: Path, *, options: ExtractOptions, known: Path | None
+    source: Path,
+    run: Path,
+    *,
+    options: ExtractOptions,
+    known: Path | None,
+    previews: Previews | None = None,
 ) -> RoundSource:
-    """Open a store, or extract a source into ``run/store``.
+    """Open a store, or extract a source into ``run/store``; `previews` as in `extract_vectors`.
 
     Raises
     ------
@@ -116,11 +122,17 @@ def open_round(
     """
     if source.is_dir() and store_exists(source):
         return _open_store(source, options)
-    return extract_view(source, run, "store", options=options, known=known)
+    return extract_view(source, run, "store", options=options, known=known, previews=previews)
 
 
 def extract_view(
-    source: Path, run: Path, place: str, *, options: ExtractOptions, known: Path | None
+    source: Path,
+    run: Path,
+    place: str,
+    *,
+    options: ExtractOptions,
+    known: Path | None,
+    previews: Previews | None = None,
 ) -> RoundSource:
     """Extract a source, and the images of known types, into a store in the run's folder.
 
@@ -132,10 +144,12 @@ def extract_view(
     if known is not None:
         # First, so that the source has the last word on what is quarantined.
         _extract_known(known, run, place, options=options)
-    return extract_source(source, run / place, options=options)
+    return extract_source(source, run / place, options=options, previews=previews)
 
 
-def extract_source(source: Path, folder: Path, *, options: ExtractOptions) -> RoundSource:
+def extract_source(
+    source: Path, folder: Path, *, options: ExtractOptions, previews: Previews | None = None
+) -> RoundSource:
     """Bring the store in `folder` up to date with a source, and give the source's images in it.
 
     Raises
@@ -143,7 +157,7 @@ def extract_source(source: Path, folder: Path, *, options: ExtractOptions) -> Ro
     DefectDiscoveryError
         As `extract_vectors`.
     """
-    extracted = extract_vectors(source, folder, options=options)
+    extracted = extract_vectors(source, folder, options=options, previews=previews)
     return RoundSource(
         store=open_store(folder),
         ids=extracted.ids,

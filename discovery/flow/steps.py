@@ -21,11 +21,19 @@ from discovery.stages.enrich import Enrichment, attach_associations, find_associ
 from discovery.stages.propose import KnownTypes, propose_types
 from discovery.stages.stability import measure_stability
 from embeddings.console import get_logger, stage
+from embeddings.images import MAX_PIXELS
+from embeddings.reader import Previews
 from embeddings.records import Vectors
 
 
 def find_copies(
-    run: Run, vectors: Vectors, neighbours: Neighbours, *, made_by: Provenance
+    run: Run,
+    vectors: Vectors,
+    neighbours: Neighbours,
+    *,
+    made_by: Provenance,
+    max_pixels: int = MAX_PIXELS,
+    previews: Previews | None = None,
 ) -> Duplicates:
     """Find the copies among a round's images, and write them into the run.
 
@@ -35,13 +43,16 @@ def find_copies(
         Their rows say where the pixels are.
     made_by : Provenance
         Where duplicates.csv was made just so, it is read and no picture is opened.
+    max_pixels, previews
+        As in `make_reader`.
     """
     if run.is_current(COPIES, made_by):
         files = np.array([len(paths) for paths in vectors.rows["paths"]], np.int32)
         return read_duplicates(run.check(COPIES).read_bytes(), vectors.ids, files)
     start = time.monotonic()
     with stage("duplicates") as facts:
-        found = find_duplicates(vectors, neighbours, make_reader(vectors))
+        reader = make_reader(vectors, max_pixels=max_pixels, previews=previews)
+        found = find_duplicates(vectors, neighbours, reader)
         facts.update(exact=found.exact, near=found.near, groups=found.near_groups)
     if found.unread:
         get_logger().warning(

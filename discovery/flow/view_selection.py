@@ -28,7 +28,7 @@ from embeddings.console import get_logger, stage
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
 from embeddings.files import format_csv, parse_csv
-from embeddings.reader import are_maps
+from embeddings.reader import Previews, are_maps
 from embeddings.records import View
 from embeddings.store import store_exists
 
@@ -71,7 +71,7 @@ class ViewEvidence:
 
 
 def open_views(
-    source: Path, run: Path, given: RoundSource, *, options: RoundOptions
+    source: Path, run: Path, given: RoundSource, *, options: RoundOptions, previews: Previews
 ) -> dict[ViewName, RoundSource]:
     """Extract the views that the options ask for.
 
@@ -79,6 +79,8 @@ def open_views(
     ----------
     given : RoundSource
         The view that the options of extraction describe.
+    previews : Previews
+        What the round has seen of the images so far.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def open_views(
     DefectDiscoveryError
         As `extract_vectors`.
     """
-    names = _choose_names(source, given, options)
+    names = _choose_names(source, given, options, previews)
     views: dict[ViewName, RoundSource] = {}
     for name in names:
         if name == "given":
@@ -107,7 +109,9 @@ def read_taken(table: bytes) -> ViewName:
     return next(name for name in get_args(ViewName) if name == taken)
 
 
-def _choose_names(source: Path, given: RoundSource, options: RoundOptions) -> tuple[ViewName, ...]:
+def _choose_names(
+    source: Path, given: RoundSource, options: RoundOptions, previews: Previews
+) -> tuple[ViewName, ...]:
     """Return the views to take, the given one first; more than one are compared."""
     asked = tuple(dict.fromkeys(options.views))
     is_store = source.is_dir() and store_exists(source)
@@ -122,7 +126,11 @@ def _choose_names(source: Path, given: RoundSource, options: RoundOptions) -> tu
     if (
         is_plain
         and given.store.spec.name == "resnet50"
-        and are_maps(given.paths["path"].tolist(), max_pixels=options.extract.max_pixels)
+        and are_maps(
+            given.paths["path"].tolist(),
+            max_pixels=options.extract.max_pixels,
+            previews=previews,
+        )
     ):
         get_logger().info("the pictures are wafer maps: they are shown as maps too")
         return "given", "maps"

@@ -124,7 +124,7 @@ class Previews:
         part = opened.part
         if opened.page.page == 0 and part.path not in self._maps:
             self._maps[part.path] = is_wafer_map(opened.page.pixels)
-        if self._end >= self._most:
+        if part.image_id in self._kept or self._end >= self._most:
             return
         preview = make_preview(opened.pixels)
         window = how.require_window(opened.picture)
