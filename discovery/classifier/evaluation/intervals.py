@@ -23,10 +23,11 @@ def estimate_interval(
     z = float(norm.ppf((1 + confidence) / 2))
     share = successes / n
     # The two shares from which the observed one lies z of their own standard errors away.
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    centre, scale = share + z * z / (2 * n), 1 + z * z / n
+    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low, high = (centre - spread) / scale, (centre + spread) / scale
     # Rounding must not put the share itself outside at 0 and 1.
-    return min(max(centre - spread, 0.0), share), max(min(centre + spread, 1.0), share)
+    return min(max(low, 0.0), share), max(min(high, 1.0), share)
 
 
 def compare_paired(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> dict[str, Any]:

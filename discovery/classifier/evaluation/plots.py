@@ -17,20 +17,8 @@ from discovery.classifier.evaluation.tables import render_table
 from discovery.pages.html import Markup, join, node
 from discovery.pages.words import write_count, write_figure, write_interval, write_share
 
-_TOPS = (
-    0.01,
-    0.02,
-    0.03,
-    0.05,
-    0.08,
-    0.1,
-    0.15,
-    0.2,
-    0.3,
-    0.5,
-    0.8,
-    1.0,
-)  # ends of the risk's axis
+# Where the axis of the risk may end: on an axis to 1 a good classifier's curve would be flat.
+_TOPS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8, 1.0)
 _SETTLED = 0.05  # below this coverage one image moves the curve; it may leave the frame
 _WIDTH, _HEIGHT = 460, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 14, 12, 46
