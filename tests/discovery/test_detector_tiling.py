@@ -1,5 +1,7 @@
 """Tiles and their seams: each planted defect is found once, wherever the tiles cut it."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -87,6 +89,44 @@ def test_a_cut_box_with_a_higher_score_does_not_remove_the_whole():
     whole = boxes_of((5, 10, 35, 30), scores=[0.6])  # x from 80 to 110 of the picture
     found = merge_tiles([(tiles[0], cut), (tiles[1], whole)], (175, 100))
     assert [(80.0, 10.0, 110.0, 30.0)] == sorted_edges(found)
+
+
+def test_a_scratch_over_many_tiles_is_one_and_its_likelier_neighbours_another():
+    tiles = [Region(x0=75 * i, y0=0, width=100, height=100) for i in range(5)]
+    pieces = [
+        (tile, boxes_of((0, 40, 100, 48), (0, 70, 100, 75), labels=[0, 1], scores=[0.5, 0.6]))
+        for tile in tiles
+    ]
+    found = merge_tiles(pieces, (500, 100))
+    assert [(0.0, 40.0, 400.0, 48.0), (0.0, 70.0, 400.0, 75.0)] == sorted_edges(found)
+    assert [1, 0] == found.labels.tolist()
+
+
+def count_calls(function, *args):
+    """Count the Python functions that run while a function does."""
+    calls = 0
+
+    def note(_frame, event, _argument):
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(note)
+    try:
+        function(*args)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_the_work_on_cut_boxes_grows_with_their_number_and_not_with_its_square():
+    def make(n):  # a cut box at the right border of each tile, far from all others
+        return [
+            (Region(x0=0, y0=200 * i, width=100, height=100), boxes_of((80, 20, 100, 40)))
+            for i in range(n)
+        ]
+
+    few, many = (count_calls(merge_tiles, make(n), (200, 200 * n)) for n in (50, 200))
+    assert many < 5 * few
 
 
 def test_a_box_at_the_pictures_own_edge_is_not_cut():
