@@ -37,7 +37,7 @@ _MOST_FAULTS = 5  # unreadable pictures named in the log; the file has all
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train:
+class TrainDetector:
     """Learn to find and tell the defects of a table of boxes."""
 
     boxes: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="BOXES.csv")]
@@ -49,7 +49,7 @@ class Train:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Count:
+class CountDefects:
     """Count the defects of pictures."""
 
     model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
@@ -62,7 +62,7 @@ class Count:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate:
+class EvaluateDetector:
     """Score a model against boxes that it was not trained on."""
 
     model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
@@ -79,23 +79,23 @@ class Command:
     """Count defects: Faster R-CNN trained from boxes."""
 
     what: (
-        Annotated[Train, tyro.conf.subcommand("train")]
-        | Annotated[Count, tyro.conf.subcommand("count")]
-        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+        Annotated[TrainDetector, tyro.conf.subcommand("train")]
+        | Annotated[CountDefects, tyro.conf.subcommand("count")]
+        | Annotated[EvaluateDetector, tyro.conf.subcommand("evaluate")]
     )
 
 
 def main(command: Command) -> None:
     """Train, count or evaluate; the last line says where the result is."""
-    if isinstance(command.what, Train):
+    if isinstance(command.what, TrainDetector):
         _train(command.what)
-    elif isinstance(command.what, Count):
+    elif isinstance(command.what, CountDefects):
         _count(command.what)
     else:
         _evaluate(command.what)
 
 
-def _train(command: Train) -> None:
+def _train(command: TrainDetector) -> None:
     from discovery.detector.model import save_detector
     from discovery.detector.train import learn_boxes
 
@@ -115,7 +115,7 @@ def _train(command: Train) -> None:
     say(str(command.out))
 
 
-def _count(command: Count) -> None:
+def _count(command: CountDefects) -> None:
     from discovery.detector.model import load_detector
     from discovery.detector.outputs import format_boxes, format_coco, format_counts
     from discovery.detector.sources import list_places
@@ -179,7 +179,7 @@ def _draw(answer: "Counted", labels: Sequence[str], folder: Path) -> None:
     write_bytes(folder / name, encode_png(image))
 
 
-def _evaluate(command: Evaluate) -> None:
+def _evaluate(command: EvaluateDetector) -> None:
     from discovery.detector.evaluate import evaluate_detector
     from discovery.detector.model import load_detector
     from embeddings.files import write_bytes

@@ -24,7 +24,7 @@ ANY_DEFECT = "defect"  # the one label of a detector that is told no types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examples:
+class BoxExamples:
     """What a detector learns from.
 
     Attributes
@@ -44,7 +44,7 @@ class Examples:
 
 def read_examples(
     table: Path, images: Path | None = None, *, labels: Sequence[str] | None = None
-) -> Examples:
+) -> BoxExamples:
     """Read a table of boxes into one example a picture.
 
     Parameters
@@ -86,7 +86,7 @@ def read_examples(
         )
         for path, page in sorted(found)
     )
-    return Examples(labels=names, items=_check_references(items, table), faults=faults)
+    return BoxExamples(labels=names, items=_check_references(items, table), faults=faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from discovery.detector.dataset import ANY_DEFECT, Examples, read_examples
+from discovery.detector.dataset import ANY_DEFECT, BoxExamples, read_examples
 from discovery.detector.gather import Gathered, gather_pictures
 from discovery.detector.network import find_backbone
 from discovery.detector.options import DetectorTrainOptions
@@ -84,7 +84,7 @@ def _add_facts(detector: Detector, facts: Mapping[str, object]) -> Detector:
     return replace(detector, facts={**detector.facts, **facts})
 
 
-def _gather(examples: Examples, windows: GreyWindows, table: Path) -> Gathered:
+def _gather(examples: BoxExamples, windows: GreyWindows, table: Path) -> Gathered:
     absent = [item.place.path for item in examples.items if not item.place.path.exists()]
     if absent:
         raise InputError(
@@ -103,7 +103,7 @@ def _gather(examples: Examples, windows: GreyWindows, table: Path) -> Gathered:
 
 
 def _choose(
-    examples: Examples,
+    examples: BoxExamples,
     gathered: Gathered,
     weights: Weights | None,
     *,

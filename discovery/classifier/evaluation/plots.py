@@ -29,12 +29,12 @@ def render_risk_coverage(data: EvaluationData) -> Markup:
     scores = data.scores
     points = [(point["coverage"], point["risk"]) for point in scores["risk_coverage"]]
     overall = 1 - scores["accuracy"]
-    frame = Frame(x=(0.0, 1.0), y=(0.0, _choose_top(points, overall)))
+    axes = Axes(x=(0.0, 1.0), y=(0.0, _choose_top(points, overall)))
     marks = _list_marks(data)
     content = [
-        draw_line(frame, [(0, overall), (1, overall)], "reference"),
-        draw_line(frame, [(points[0][0], points[0][1]), *points], "curve"),
-        *(draw_dot(frame, point, class_) for class_, _, point in marks),
+        draw_line(axes, [(0, overall), (1, overall)], "reference"),
+        draw_line(axes, [(points[0][0], points[0][1]), *points], "curve"),
+        *(draw_dot(axes, point, class_) for class_, _, point in marks),
     ]
     texts = "; ".join(text for _, text, _ in marks)
     alternative = (
@@ -49,7 +49,7 @@ def render_risk_coverage(data: EvaluationData) -> Markup:
     ]  # fmt: skip
     return node(
         "figure",
-        render_plot(frame, content, names=names, alternative=alternative),
+        render_plot(axes, content, names=names, alternative=alternative),
         _render_keys(keys),
         _fold(_tabulate_risk(scores["risk_coverage"])),
     )
@@ -60,13 +60,13 @@ def render_reliability(scores: Mapping[str, Any]) -> Markup:
     bins = scores["reliability"]
     low = min(min(row["confidence"], row["accuracy"]) for row in bins)
     start = min(int(low * 10) / 10, 0.9)
-    frame = Frame(x=(start, 1.0), y=(start, 1.0))
+    axes = Axes(x=(start, 1.0), y=(start, 1.0))
     whiskers = [
-        draw_line(frame, [(row["confidence"], end) for end in row["accuracy_interval"]], "whisker")
+        draw_line(axes, [(row["confidence"], end) for end in row["accuracy_interval"]], "whisker")
         for row in bins
     ]
-    dots = [draw_dot(frame, (row["confidence"], row["accuracy"]), "dot") for row in bins]
-    content = [draw_line(frame, [(start, start), (1, 1)], "reference"), *whiskers, *dots]
+    dots = [draw_dot(axes, (row["confidence"], row["accuracy"]), "dot") for row in bins]
+    content = [draw_line(axes, [(start, start), (1, 1)], "reference"), *whiskers, *dots]
     alternative = (
         f"Reliability diagram of {len(bins)} bins. Mean confidence "
         f"{write_share(scores['mean_confidence'])}, accuracy {write_share(scores['accuracy'])}, "
@@ -90,7 +90,7 @@ def render_reliability(scores: Mapping[str, Any]) -> Markup:
     columns = ("Mean confidence", "Images", "Accuracy", "95 % interval")
     return node(
         "figure",
-        render_plot(frame, content, names=names, alternative=alternative),
+        render_plot(axes, content, names=names, alternative=alternative),
         _render_keys(keys),
         _fold(render_table("Accuracy by confidence", columns, rows)),
     )
@@ -161,7 +161,7 @@ def _fold(table: Markup) -> Markup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class Axes:
     """Ranges of both axes, in data units; what lies outside is drawn at the edge."""
 
     x: tuple[float, float]
@@ -181,10 +181,10 @@ class Frame:
 
 
 def render_plot(
-    frame: Frame, content: Iterable[Markup], *, names: tuple[str, str], alternative: str
+    axes: Axes, content: Iterable[Markup], *, names: tuple[str, str], alternative: str
 ) -> Markup:
     """Render a plot of shares with its axes named, and a text that says what it shows."""
-    parts = [_render_ticks_x(frame), _render_ticks_y(frame), *content, _render_names(names)]
+    parts = [_render_ticks_x(axes), _render_ticks_y(axes), *content, _render_names(names)]
     return node(
         "svg",
         join(parts),
@@ -195,15 +195,15 @@ def render_plot(
     )
 
 
-def draw_line(frame: Frame, points: Iterable[tuple[float, float]], class_: str) -> Markup:
+def draw_line(axes: Axes, points: Iterable[tuple[float, float]], class_: str) -> Markup:
     """Draw a line through points in data units."""
-    places = [f"{frame.place_x(x):.1f} {frame.place_y(y):.1f}" for x, y in points]
+    places = [f"{axes.place_x(x):.1f} {axes.place_y(y):.1f}" for x, y in points]
     return node("path", d="M" + "L".join(places), class_=class_)
 
 
-def draw_dot(frame: Frame, point: tuple[float, float], class_: str) -> Markup:
+def draw_dot(axes: Axes, point: tuple[float, float], class_: str) -> Markup:
     """Draw a round mark at a point in data units."""
-    x, y = frame.place_x(point[0]), frame.place_y(point[1])
+    x, y = axes.place_x(point[0]), axes.place_y(point[1])
     return node("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=5, class_=class_)
 
 
@@ -219,38 +219,38 @@ def _scale(value: float, limits: Sequence[float]) -> float:
     return min(max((value - limits[0]) / (limits[1] - limits[0]), 0.0), 1.0)
 
 
-def _render_ticks_x(frame: Frame) -> Markup:
+def _render_ticks_x(axes: Axes) -> Markup:
     base = _HEIGHT - _BOTTOM
     return join(
         node(
             "g",
-            node("path", d=f"M{frame.place_x(tick):.1f} {_TOP}V{base}", class_="grid"),
+            node("path", d=f"M{axes.place_x(tick):.1f} {_TOP}V{base}", class_="grid"),
             node(
                 "text",
                 _write_tick(tick),
-                x=f"{frame.place_x(tick):.1f}",
+                x=f"{axes.place_x(tick):.1f}",
                 y=base + 17,
                 text_anchor="middle",
             ),
         )
-        for tick in list_ticks(*frame.x)
+        for tick in list_ticks(*axes.x)
     )
 
 
-def _render_ticks_y(frame: Frame) -> Markup:
+def _render_ticks_y(axes: Axes) -> Markup:
     return join(
         node(
             "g",
-            node("path", d=f"M{_LEFT} {frame.place_y(tick):.1f}H{_WIDTH - _RIGHT}", class_="grid"),
+            node("path", d=f"M{_LEFT} {axes.place_y(tick):.1f}H{_WIDTH - _RIGHT}", class_="grid"),
             node(
                 "text",
                 _write_tick(tick),
                 x=_LEFT - 7,
-                y=f"{frame.place_y(tick) + 4:.1f}",
+                y=f"{axes.place_y(tick) + 4:.1f}",
                 text_anchor="end",
             ),
         )
-        for tick in list_ticks(*frame.y)
+        for tick in list_ticks(*axes.y)
     )
 
 
