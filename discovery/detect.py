@@ -27,8 +27,8 @@ from embeddings.errors import InputError
 
 if TYPE_CHECKING:  # torch is loaded when there is work for it, not for --help
     from discovery.detector.count import Counted
+    from discovery.detector.dataset import PictureRef, Unreadable
     from discovery.detector.predict import Detector
-    from discovery.detector.records import Place, Unreadable
 
 _PROG = "python -m discovery.detect"
 _QUARANTINE = "quarantine.csv"  # in a model's folder
@@ -116,18 +116,18 @@ def _train(command: TrainDetector) -> None:
 
 
 def _count(command: CountDefects) -> None:
+    from discovery.detector.dataset import list_pictures
     from discovery.detector.model import load_detector
     from discovery.detector.outputs import format_boxes, format_coco, format_counts
-    from discovery.detector.sources import list_places
     from embeddings.files import write_bytes
     from embeddings.resnet import choose_device
 
     options = command.counting
     detector = load_detector(command.model, choose_device(options.device))
     labels = detector.spec.labels
-    listing = list_places(command.images)
+    listing = list_pictures(command.images)
     with stage("count") as facts:
-        answers, faults = _count_places(detector, listing.places, options)
+        answers, faults = _count_pictures(detector, listing.refs, options)
         defects = sum(len(answer.boxes) for answer in answers)
         facts |= {"images": len(answers), "defects": defects}
     faults = [*listing.faults, *faults]
@@ -142,8 +142,8 @@ def _count(command: CountDefects) -> None:
     say(str(command.out))
 
 
-def _count_places(
-    detector: "Detector", places: Sequence["Place"], options: CountOptions
+def _count_pictures(
+    detector: "Detector", refs: Sequence["PictureRef"], options: CountOptions
 ) -> tuple[list["Counted"], list["Unreadable"]]:
     """Count each file, and draw its boxes where that was asked for."""
     from discovery.detector.count import Counted, count_defects
@@ -152,19 +152,19 @@ def _count_places(
     faults: list[Unreadable] = []
     found = count_defects(
         detector,
-        places,
+        refs,
         threshold=options.threshold,
         tile=options.tile,
         um_per_pixel=options.um_per_pixel,
         max_pixels=options.max_pixels,
     )
-    for answer in track(found, total=len(places), what="images"):
+    for answer in track(found, total=len(refs), what="images"):
         if not isinstance(answer, Counted):
             faults.append(answer)
             continue
         if options.overlay is not None:
             _draw(answer, detector.spec.labels, options.overlay)
-        answers.append(replace(answer, view=None))
+        answers.append(replace(answer, pixels=None))
     return answers, faults
 
 
@@ -172,9 +172,9 @@ def _draw(answer: "Counted", labels: Sequence[str], folder: Path) -> None:
     from discovery.detector.outputs import draw_boxes, encode_png
     from embeddings.files import write_bytes
 
-    if answer.view is None:
+    if answer.pixels is None:
         raise ValueError("the picture is no longer there")
-    image = draw_boxes(answer.view, answer.boxes, labels)
+    image = draw_boxes(answer.pixels, answer.boxes, labels)
     name = f"{answer.path.stem}_{answer.image_id.replace('#', '-')}.png"
     write_bytes(folder / name, encode_png(image))
 

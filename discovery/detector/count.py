@@ -1,6 +1,6 @@
 """Count the defects of pictures with a trained detector, one answer a page of a file.
 
-for answer in count_defects(detector, places, threshold=0.6):
+for answer in count_defects(detector, refs, threshold=0.6):
     ...  # Counted, or Unreadable with the reason
 """
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from discovery.detector.boxes import Boxes
+from discovery.detector.dataset import PictureRef, Unreadable
+from discovery.detector.pictures import GreyWindows, Pixels, stream_pixels
 from discovery.detector.predict import Detector, find_boxes
-from discovery.detector.records import Place, Unreadable
-from discovery.detector.views import GreyWindows, View, stream_views
 from embeddings.errors import ImageError
 from embeddings.images import MAX_PIXELS, Picture, fingerprint_file, image_id, read_headers
 
@@ -32,7 +32,7 @@ class Counted:
         NaN where it is not known.
     size : (int, int)
         Width and height of the picture.
-    view : (c, h, w) float32 or None
+    pixels : (c, h, w) float32 or None
         What the detector saw; None once it is no longer needed.
     """
 
@@ -42,12 +42,12 @@ class Counted:
     boxes: Boxes
     um_per_pixel: float
     size: tuple[int, int]
-    view: View | None = None
+    pixels: Pixels | None = None
 
 
 def count_defects(
     detector: Detector,
-    places: Sequence[Place],
+    refs: Sequence[PictureRef],
     *,
     threshold: float | None = None,
     tile: int | None = None,
@@ -59,7 +59,7 @@ def count_defects(
     Parameters
     ----------
     detector : Detector
-    places : sequence of Place
+    refs : sequence of PictureRef
         Files, with their golden references where the detector was trained with them.
     threshold : float, optional
         Score from which a box counts, instead of the detector's.
@@ -76,29 +76,29 @@ def count_defects(
         In order; what cannot be read is told and the rest goes on.
     """
     windows = GreyWindows(detector.spec.windows, max_pixels=max_pixels)
-    windows.fix_from(places)
+    windows.fix_from(refs)
     least = detector.threshold if threshold is None else threshold
-    for place in places:
+    for ref in refs:
         try:
-            fingerprint = fingerprint_file(place.path)
-            for page, view in _read_pages(detector, place, windows):
-                found = find_boxes(detector, view, tile=tile)
+            fingerprint = fingerprint_file(ref.path)
+            for page, pixels in _read_pages(detector, ref, windows):
+                found = find_boxes(detector, pixels, tile=tile)
                 yield Counted(
-                    path=place.path,
+                    path=ref.path,
                     image_id=image_id(fingerprint, page=page.page, n_pages=page.n_pages),
                     page=page.page,
                     boxes=found.take(found.scores >= least),
                     um_per_pixel=page.um_per_pixel if um_per_pixel is None else um_per_pixel,
                     size=(page.width, page.height),
-                    view=view,
+                    pixels=pixels,
                 )
         except ImageError as error:
-            yield Unreadable(path=place.path, reason=str(error))
+            yield Unreadable(path=ref.path, reason=str(error))
 
 
 def _read_pages(
-    detector: Detector, place: Place, windows: GreyWindows
-) -> Iterator[tuple[Picture, View]]:
+    detector: Detector, ref: PictureRef, windows: GreyWindows
+) -> Iterator[tuple[Picture, Pixels]]:
     """Yield the pages of a file one by one.
 
     A file is counted whole or not at all: a page that cannot be read spoils it. So a stack is read
@@ -106,16 +106,16 @@ def _read_pages(
     """
     reference = None
     if detector.spec.has_reference:
-        reference = place.reference
+        reference = ref.reference
         if reference is None:
             raise ImageError(
                 "no golden reference: the detector was trained with them, give a CSV with the "
                 "columns path and reference"
             )
-    numbers = [header.page for header in read_headers(place.path) if header.is_picture]
-    pages = [Place(path=place.path, page=page, reference=reference) for page in numbers]
+    numbers = [header.page for header in read_headers(ref.path) if header.is_picture]
+    pages = [PictureRef(path=ref.path, page=page, reference=reference) for page in numbers]
     if len(pages) > 1:
-        for _ in stream_views(pages, windows):
+        for _ in stream_pixels(pages, windows):
             pass
-    for _, page, view in stream_views(pages, windows):
-        yield page, view
+    for _, page, pixels in stream_pixels(pages, windows):
+        yield page, pixels

@@ -1,7 +1,7 @@
-"""Read what a detector learns from: a table of boxes, and the list of all pictures.
+"""What a detector learns from and counts in: the pictures a user names, and a table of their boxes.
 
 BOXES.csv has `path,label,xmin,ymin,xmax,ymax` (pixels; `page` where files have several). A picture
-that is in the list of images alone has no defect: what it shows is learnt as background. A column
+that is in the list of images alone has no defect: what it shows is learned as background. A column
 `reference` (or `template`) in either table gives the golden image of that very picture.
 """
 
@@ -14,13 +14,49 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from discovery.detector.boxes import Boxes
-from discovery.detector.records import Example, Place, Unreadable
-from discovery.detector.sources import list_places, read_references
 from embeddings.errors import TableError
-from embeddings.tables import read_boxes
+from embeddings.extract.options import ExtractOptions
+from embeddings.extract.sources import open_source
+from embeddings.tables import read_boxes, read_table
+from embeddings.tables.delimited import resolve_path
 
 _EDGES = ["xmin", "ymin", "xmax", "ymax"]
 ANY_DEFECT = "defect"  # the one label of a detector that is told no types
+_REFERENCE_COLUMNS = ("reference", "template")
+_TABLES = (".csv", ".tsv", ".txt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureRef:
+    """Where one picture is: a page of a file, and its golden reference where there is one."""
+
+    path: Path
+    page: int = 0
+    reference: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A file that could not be used, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One picture with all its boxes; a picture without any is one without defects."""
+
+    ref: PictureRef
+    boxes: Boxes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The pictures of a source, and what looks like one and cannot be used."""
+
+    refs: tuple[PictureRef, ...]
+    faults: tuple[Unreadable, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +76,37 @@ class BoxExamples:
     labels: tuple[str, ...]
     items: tuple[Example, ...]
     faults: tuple[Unreadable, ...] = ()
+
+
+def list_pictures(source: Path) -> Listing:
+    """List the pictures of a source, each with its golden reference where there is one.
+
+    Raises
+    ------
+    InputError
+        The source is absent or has no image.
+    """
+    found = open_source(source, ExtractOptions())
+    references = read_references(source)
+    return Listing(
+        refs=tuple(PictureRef(path=p, reference=references.get(str(p))) for p in found.files),
+        faults=tuple(Unreadable(path=Path(p), reason=why) for p, why in found.quarantined),
+    )
+
+
+def read_references(table: Path) -> dict[str, Path]:
+    """Return the golden reference of each path that a table gives one for; a folder gives none."""
+    if table.suffix.lower() not in _TABLES or not table.is_file():
+        return {}
+    rows = read_table(table, required=("path",))
+    column = next((name for name in rows if str(name).lower() in _REFERENCE_COLUMNS), None)
+    if column is None:
+        return {}
+    return {
+        str(resolve_path(path, table.parent)): resolve_path(reference, table.parent)
+        for path, reference in zip(rows["path"], rows[column], strict=True)
+        if reference
+    }
 
 
 def read_examples(
@@ -66,22 +133,22 @@ def read_examples(
     boxes, names = _read_labelled(table, labels)
     references = read_references(table)
     rows: dict[tuple[str, int], list[int]] = {}
-    for row, place in enumerate(zip(boxes["path"], boxes["page"], strict=True)):
-        rows.setdefault(place, []).append(row)
-    found = {place: _make_boxes(boxes.iloc[held], names) for place, held in rows.items()}
+    for row, ref in enumerate(zip(boxes["path"], boxes["page"], strict=True)):
+        rows.setdefault(ref, []).append(row)
+    found = {ref: _make_boxes(boxes.iloc[held], names) for ref, held in rows.items()}
     faults: tuple[Unreadable, ...] = ()
     if images is not None:
-        listing = list_places(images)
+        listing = list_pictures(images)
         references |= read_references(images)
         faults = listing.faults
         # By the real path: a picture with boxes must not come back as one without, by a link.
         known = {Path(path).resolve() for path, _ in found}
-        for listed in listing.places:
+        for listed in listing.refs:
             if listed.path.resolve() not in known:
                 found[str(listed.path), 0] = Boxes.make([], [])
     items = tuple(
         Example(
-            place=Place(path=Path(path), page=page, reference=references.get(path)),
+            ref=PictureRef(path=Path(path), page=page, reference=references.get(path)),
             boxes=found[path, page],
         )
         for path, page in sorted(found)
@@ -144,7 +211,7 @@ def _make_boxes(rows: pd.DataFrame, labels: tuple[str, ...]) -> Boxes:
 
 
 def _check_references(items: tuple[Example, ...], table: Path) -> tuple[Example, ...]:
-    without = [item.place.path for item in items if item.place.reference is None]
+    without = [item.ref.path for item in items if item.ref.reference is None]
     if 0 < len(without) < len(items):
         raise TableError(
             f"{table}: {len(without)} of {len(items)} pictures have no reference, the first is "

@@ -16,12 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.detector.boxes import Boxes
-from discovery.detector.dataset import read_examples
-from discovery.detector.gather import gather_pictures
+from discovery.detector.dataset import Unreadable, read_examples
 from discovery.detector.options import DetectorEvaluateOptions
+from discovery.detector.pictures import GreyWindows, Pixels, load_examples
 from discovery.detector.predict import Detector, find_boxes
-from discovery.detector.records import Unreadable
-from discovery.detector.views import GreyWindows, View
 from embeddings.console import track
 from embeddings.errors import InputError, ModelError
 
@@ -53,35 +51,37 @@ def evaluate_detector(
         None of the pictures can be read.
     """
     examples = read_examples(table, options.images, labels=detector.spec.labels)
-    if detector.spec.has_reference and examples.items[0].place.reference is None:
+    if detector.spec.has_reference and examples.items[0].ref.reference is None:
         raise ModelError(
             f"the detector was trained with golden references and {table} gives none: add a "
             "column reference, or pass --images a CSV that has it"
         )
     windows = GreyWindows(detector.spec.windows, max_pixels=options.max_pixels)
-    windows.fix_from([item.place for item in examples.items])
-    gathered = gather_pictures(examples.items, windows)
-    if not gathered.items:
+    windows.fix_from([item.ref for item in examples.items])
+    loaded = load_examples(examples.items, windows)
+    if not loaded.items:
         raise InputError(f"{table}: none of its {len(examples.items)} pictures can be read")
     pairs = [
-        (item.boxes, find_boxes(detector, view, tile=options.tile))
-        for item, view in track(
-            zip(gathered.items, gathered.views, strict=True),
-            total=len(gathered.items),
+        (item.boxes, find_boxes(detector, pixels, tile=options.tile))
+        for item, pixels in track(
+            zip(loaded.items, loaded.pictures, strict=True),
+            total=len(loaded.items),
             what="images",
         )
     ]
     threshold = detector.threshold if options.threshold is None else options.threshold
     scores = score_detections(pairs, detector.spec.labels, threshold=threshold)
-    faults = (*examples.faults, *gathered.faults)
+    faults = (*examples.faults, *loaded.faults)
     return scores | {"unreadable": len(faults)}, faults
 
 
 def validate_detector(
-    detector: Detector, truth: Sequence[Boxes], views: Iterable[View]
+    detector: Detector, truth: Sequence[Boxes], pictures: Iterable[Pixels]
 ) -> Detector:
     """Return the detector with the threshold and the figures of these held-out pictures."""
-    pairs = [(boxes, find_boxes(detector, view)) for boxes, view in zip(truth, views, strict=True)]
+    pairs = [
+        (boxes, find_boxes(detector, pixels)) for boxes, pixels in zip(truth, pictures, strict=True)
+    ]
     threshold = choose_threshold(pairs)
     figures = score_detections(pairs, detector.spec.labels, threshold=threshold)
     facts = detector.facts | {"held_out_figures": figures}

@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw
 
 from discovery.detector.boxes import Boxes
 from discovery.detector.count import Counted
-from discovery.detector.records import Unreadable
-from discovery.detector.views import View
+from discovery.detector.dataset import Unreadable
+from discovery.detector.pictures import Pixels
 from embeddings.files import format_csv
 
 _BOX_COLUMNS = (
@@ -111,15 +111,15 @@ def format_quarantine(faults: Sequence[Unreadable]) -> bytes:
     return format_csv([("path", "reason"), *((str(fault.path), fault.reason) for fault in faults)])
 
 
-def draw_boxes(view: View, boxes: Boxes, labels: Sequence[str]) -> Image.Image:
+def draw_boxes(pixels: Pixels, boxes: Boxes, labels: Sequence[str]) -> Image.Image:
     """Draw each box with its type and score; a colour a type.
 
     Parameters
     ----------
-    view : (c, h, w) float32
+    pixels : (c, h, w) float32
         In [0, 1]; of two channels (picture and reference) the first is shown.
     boxes : Boxes
-        In the view's pixels.
+        In the picture's pixels.
     labels : sequence of str
 
     Returns
@@ -127,8 +127,8 @@ def draw_boxes(view: View, boxes: Boxes, labels: Sequence[str]) -> Image.Image:
     PIL.Image.Image
         RGB; pictures below 512 pixels are enlarged by a whole factor.
     """
-    shown = view if len(view) == 3 else view[:1]
-    levels = np.rint(np.broadcast_to(shown, (3, *view.shape[1:])) * 255).astype(np.uint8)
+    visible = pixels if len(pixels) == 3 else pixels[:1]
+    levels = np.rint(np.broadcast_to(visible, (3, *pixels.shape[1:])) * 255).astype(np.uint8)
     image = Image.fromarray(np.ascontiguousarray(levels.transpose(1, 2, 0)))
     factor = max(1, -(-_LEAST_SIDE // max(image.size)))
     image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)

@@ -14,10 +14,10 @@ import torch
 from torchvision.models.detection import FasterRCNN
 
 from discovery.detector.boxes import Boxes
+from discovery.detector.pictures import Pixels
 from discovery.detector.samples import prepare_sample
 from discovery.detector.spec import DetectorSpec
 from discovery.detector.tiling import MOST_OVERLAP, OVERLAP, merge_tiles
-from discovery.detector.views import View
 from embeddings.images import Region, tile_picture
 from embeddings.resnet import choose_precision
 
@@ -49,14 +49,14 @@ class Detector:
     facts: dict[str, Any]
 
 
-def find_boxes(detector: Detector, view: View, *, tile: int | None = None) -> Boxes:
+def find_boxes(detector: Detector, pixels: Pixels, *, tile: int | None = None) -> Boxes:
     """Find the defects of a picture with all scores down to `network.LOWEST_SCORE`.
 
     Parameters
     ----------
     detector : Detector
-    view : (c, h, w) float32
-        The whole picture in its own pixels (`views.load_view`).
+    pixels : (c, h, w) float32
+        The whole picture in its own pixels (`pictures.prepare_pixels`).
     tile : int, optional
         Side of a tile in picture pixels instead of the spec's.
 
@@ -65,7 +65,7 @@ def find_boxes(detector: Detector, view: View, *, tile: int | None = None) -> Bo
     Boxes
         In picture pixels, inside of the picture, highest score first.
     """
-    height, width = view.shape[1:]
+    height, width = pixels.shape[1:]
     side = tile or detector.spec.tile
     # Smaller tiles need a larger share of overlap for the same defects to be whole in one.
     overlap = min(max(detector.overlap * detector.spec.tile / side, OVERLAP), MOST_OVERLAP)
@@ -74,7 +74,7 @@ def find_boxes(detector: Detector, view: View, *, tile: int | None = None) -> Bo
     batch = _BATCH[detector.device.type]
     for start in range(0, len(regions), batch):
         part = regions[start : start + batch]
-        found += zip(part, _run(detector, [_cut(view, region) for region in part]), strict=True)
+        found += zip(part, _run(detector, [_cut(pixels, region) for region in part]), strict=True)
     return merge_tiles(found, (width, height))
 
 
@@ -86,18 +86,20 @@ def arithmetic(device: torch.device) -> Iterator[None]:
         yield
 
 
-def _cut(view: View, region: Region) -> View:
+def _cut(pixels: Pixels, region: Region) -> Pixels:
     x0, y0 = region.x0, region.y0
-    return np.ascontiguousarray(view[:, y0 : y0 + region.height, x0 : x0 + region.width])
+    return np.ascontiguousarray(pixels[:, y0 : y0 + region.height, x0 : x0 + region.width])
 
 
-def _run(detector: Detector, views: list[View]) -> list[Boxes]:
-    """Run the network on views of one size; the boxes come back in their pixels."""
-    images = [prepare_sample(view, Boxes.make([], []), detector.spec).image for view in views]
+def _run(detector: Detector, pictures: list[Pixels]) -> list[Boxes]:
+    """Run the network on pictures of one size; the boxes come back in their pixels."""
+    images = [
+        prepare_sample(pixels, Boxes.make([], []), detector.spec).image for pixels in pictures
+    ]
     detector.network.eval()
     with torch.inference_mode(), arithmetic(detector.device):
         answers = detector.network([image.to(detector.device) for image in images])
-    height, width = views[0].shape[1:]
+    height, width = pictures[0].shape[1:]
     scale = (width / images[0].shape[2], height / images[0].shape[1])
     return [_read_answer(answer).transform(scale, (0.0, 0.0)) for answer in answers]
 

@@ -1,6 +1,6 @@
 """Training samples: crops of the pictures, turned and lit anew, with their boxes turned along.
 
-    make_sample(view, boxes, spec, rng=np.random.default_rng([seed, epoch, index]))
+    make_sample(pixels, boxes, spec, rng=np.random.default_rng([seed, epoch, index]))
 
 depends on its arguments alone, so samples may be made in any order and on any thread.
 """
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from discovery.classifier.augment import AugmentOptions, augment_picture, turn_picture
 from discovery.detector.boxes import Boxes, clip_boxes, turn_boxes
+from discovery.detector.pictures import Pixels, rescale_pixels, stack_channels
 from discovery.detector.spec import DetectorSpec
-from discovery.detector.views import View, rescale_view, stack_channels
 
 # Sizes stay: a small and a large particle are two types. What the boxes do not follow is off.
 _LIGHT: Final = replace(
@@ -44,15 +44,15 @@ class Sample:
 
 
 def make_sample(
-    view: View, boxes: Boxes, spec: DetectorSpec, *, rng: Generator, share: float = 1.0
+    pixels: Pixels, boxes: Boxes, spec: DetectorSpec, *, rng: Generator, share: float = 1.0
 ) -> Sample:
     """Crop, turn and light a picture; its boxes follow.
 
     Parameters
     ----------
-    view : (c, h, w) float32
+    pixels : (c, h, w) float32
     boxes : Boxes
-        In the view's pixels.
+        In the picture's pixels.
     spec : DetectorSpec
     rng : Generator
         Advanced by the call.
@@ -60,7 +60,7 @@ def make_sample(
         Side of the crop as a share of a tile's: a smaller one costs less, and still shows most
         defects whole.
     """
-    cropped, kept = _crop(view, boxes, round(spec.tile * share), rng=rng)
+    cropped, kept = _crop(pixels, boxes, round(spec.tile * share), rng=rng)
     k = int(rng.integers(8))
     turned = turn_picture(cropped, k)
     kept = turn_boxes(kept, k, shape=cropped.shape[1:])
@@ -68,36 +68,38 @@ def make_sample(
     return prepare_sample(lit, kept, spec)
 
 
-def prepare_sample(view: View, boxes: Boxes, spec: DetectorSpec) -> Sample:
-    """Bring a view of at most one tile, with its boxes, to the network's pixels."""
-    image = rescale_view(stack_channels(view), spec.scale)
-    height, width = view.shape[1:]
+def prepare_sample(pixels: Pixels, boxes: Boxes, spec: DetectorSpec) -> Sample:
+    """Bring a picture of at most one tile, with its boxes, to the network's pixels."""
+    image = rescale_pixels(stack_channels(pixels), spec.scale)
+    height, width = pixels.shape[1:]
     scale = (image.shape[2] / width, image.shape[1] / height)  # of whole pixels: not quite equal
     return Sample(image=image, boxes=boxes.transform(scale, (0.0, 0.0)))
 
 
-def list_crops(positions: NDArray[np.int64], views: Sequence[View], tile: int) -> NDArray[np.int64]:
+def list_crops(
+    positions: NDArray[np.int64], pictures: Sequence[Pixels], tile: int
+) -> NDArray[np.int64]:
     """List the (picture, number) of an epoch's crops: as many of a picture as tiles fill it."""
-    areas = [views[i].shape[1] * views[i].shape[2] for i in positions]
+    areas = [pictures[i].shape[1] * pictures[i].shape[2] for i in positions]
     counts = [max(1, round(area / tile**2)) for area in areas]
     crops = [(i, number) for i, n in zip(positions, counts, strict=True) for number in range(n)]
     return np.array(crops, np.int64)
 
 
-def _crop(view: View, boxes: Boxes, tile: int, *, rng: Generator) -> tuple[View, Boxes]:
-    height, width = view.shape[1:]
+def _crop(pixels: Pixels, boxes: Boxes, tile: int, *, rng: Generator) -> tuple[Pixels, Boxes]:
+    height, width = pixels.shape[1:]
     if width <= tile and height <= tile:
-        return view, boxes
+        return pixels, boxes
     x0, y0 = _choose_corner(boxes, (width, height), tile, rng=rng)
     x1, y1 = min(x0 + tile, width), min(y0 + tile, height)
     cut, visible = clip_boxes(boxes, (x0, y0, x1, y1))
-    return np.ascontiguousarray(view[:, y0:y1, x0:x1]), cut.take(visible >= _VISIBLE)
+    return np.ascontiguousarray(pixels[:, y0:y1, x0:x1]), cut.take(visible >= _VISIBLE)
 
 
 def _choose_corner(
     boxes: Boxes, size: tuple[int, int], tile: int, *, rng: Generator
 ) -> tuple[int, int]:
-    """Place a crop on one of the boxes, or anywhere."""
+    """PictureRef a crop on one of the boxes, or anywhere."""
     most = [max(0, side - tile) for side in size]
     if len(boxes) and rng.random() < _ON_A_BOX:
         edges = boxes.edges[int(rng.integers(len(boxes)))]

@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from discovery.detector.dataset import ANY_DEFECT, BoxExamples, read_examples
-from discovery.detector.gather import Gathered, gather_pictures
+from discovery.detector.dataset import ANY_DEFECT, BoxExamples, Unreadable, read_examples
 from discovery.detector.network import find_backbone
 from discovery.detector.options import DetectorTrainOptions
+from discovery.detector.pictures import GreyWindows, LoadedExamples, load_examples
 from discovery.detector.predict import Detector
-from discovery.detector.records import Unreadable
 from discovery.detector.spec import DetectorSpec, choose_spec
 from discovery.detector.training_loop import Keep, train_detector
-from discovery.detector.views import GreyWindows
 from discovery.runs import package_versions
 from embeddings.console import stage
 from embeddings.errors import InputError
@@ -57,18 +55,18 @@ def learn_boxes(
     )
     windows = GreyWindows(max_pixels=options.max_pixels)
     with stage("pictures") as facts:
-        gathered = _gather(examples, windows, table)
-        facts["pictures"] = len(gathered.items)
-        facts["boxes"] = sum(len(item.boxes) for item in gathered.items)
+        loaded = _load_pictures(examples, windows, table)
+        facts["pictures"] = len(loaded.items)
+        facts["boxes"] = sum(len(item.boxes) for item in loaded.items)
         facts["types"] = len(examples.labels)
-        facts["unreadable"] = len(examples.faults) + len(gathered.faults)
+        facts["unreadable"] = len(examples.faults) + len(loaded.faults)
     weights = find_backbone(options.weights)
-    spec = _choose(examples, gathered, weights, windows=windows, options=options)
+    spec = _choose(examples, loaded, weights, windows=windows, options=options)
     described = _describe(table, weights, options)
     with stage("training") as facts:
         detector = train_detector(
-            gathered.items,
-            gathered.views,
+            loaded.items,
+            loaded.pictures,
             spec,
             options=options,
             backbone=weights.tensors if weights else None,
@@ -77,45 +75,45 @@ def learn_boxes(
         )
         facts["tile"], facts["size"] = spec.tile, spec.size
         facts["best epoch"] = detector.facts["epoch"]
-    return _add_facts(detector, described), (*examples.faults, *gathered.faults)
+    return _add_facts(detector, described), (*examples.faults, *loaded.faults)
 
 
 def _add_facts(detector: Detector, facts: Mapping[str, object]) -> Detector:
     return replace(detector, facts={**detector.facts, **facts})
 
 
-def _gather(examples: BoxExamples, windows: GreyWindows, table: Path) -> Gathered:
-    absent = [item.place.path for item in examples.items if not item.place.path.exists()]
+def _load_pictures(examples: BoxExamples, windows: GreyWindows, table: Path) -> LoadedExamples:
+    absent = [item.ref.path for item in examples.items if not item.ref.path.exists()]
     if absent:
         raise InputError(
             f"{table}: {len(absent)} of {len(examples.items)} pictures do not exist, the first is "
             f"{absent[0]}; paths are absolute or start at the table's folder"
         )
-    windows.fix_from([item.place for item in examples.items])
-    gathered = gather_pictures(examples.items, windows)
-    with_boxes = sum(len(item.boxes) > 0 for item in gathered.items)
+    windows.fix_from([item.ref for item in examples.items])
+    loaded = load_examples(examples.items, windows)
+    with_boxes = sum(len(item.boxes) > 0 for item in loaded.items)
     if with_boxes < _LEAST:
         raise InputError(
             f"{table}: boxes in {with_boxes} readable pictures, expected {_LEAST} pictures with "
             "boxes at least: one to learn from, one to judge by"
         )
-    return gathered
+    return loaded
 
 
 def _choose(
     examples: BoxExamples,
-    gathered: Gathered,
+    loaded: LoadedExamples,
     weights: Weights | None,
     *,
     windows: GreyWindows,
     options: DetectorTrainOptions,
 ) -> DetectorSpec:
     return choose_spec(
-        [item.boxes for item in gathered.items],
-        [view.shape[:0:-1] for view in gathered.views],
+        [item.boxes for item in loaded.items],
+        [pixels.shape[:0:-1] for pixels in loaded.pictures],
         labels=examples.labels,
         norm="group" if weights is None else "frozen-batch",
-        has_reference=gathered.items[0].place.reference is not None,
+        has_reference=loaded.items[0].ref.reference is not None,
         windows=windows.known,
         options=options,
     )

@@ -17,16 +17,15 @@ import torch
 from numpy.typing import NDArray
 
 from discovery.detector.boxes import Boxes, join_boxes
-from discovery.detector.dataset import Split, split_examples
+from discovery.detector.dataset import Example, Split, split_examples
 from discovery.detector.evaluate import validate_detector
 from discovery.detector.network import build_detector
 from discovery.detector.options import DetectorTrainOptions
+from discovery.detector.pictures import Pixels
 from discovery.detector.predict import Detector, arithmetic
-from discovery.detector.records import Example
 from discovery.detector.samples import Sample, list_crops, make_sample
 from discovery.detector.spec import DetectorSpec
 from discovery.detector.tiling import choose_overlap
-from discovery.detector.views import View
 from embeddings.console import get_logger, track
 from embeddings.errors import OptionError
 from embeddings.reader import run_ahead
@@ -49,7 +48,7 @@ _AHEAD = 2  # threads that prepare samples while the network computes
 
 def train_detector(
     items: Sequence[Example],
-    views: Sequence[View],
+    pictures: Sequence[Pixels],
     spec: DetectorSpec,
     *,
     options: DetectorTrainOptions,
@@ -62,7 +61,7 @@ def train_detector(
     Parameters
     ----------
     items : sequence of Example
-    views : sequence of (c, h, w) float32
+    pictures : sequence of (c, h, w) float32
         The pictures of the items.
     spec : DetectorSpec
     options : TrainOptions
@@ -98,30 +97,30 @@ def train_detector(
             overlap=choose_overlap(lengths, spec.tile),
             facts={"learnt": len(split.learnt), "held_out": len(split.held_out)},
         )
-        return _fit(detector, boxes, views, split=split, options=options, keep=keep)
+        return _fit(detector, boxes, pictures, split=split, options=options, keep=keep)
 
 
 def _fit(
     detector: Detector,
     boxes: Sequence[Boxes],
-    views: Sequence[View],
+    pictures: Sequence[Pixels],
     *,
     split: Split,
     options: DetectorTrainOptions,
     keep: Keep | None,
 ) -> Detector:
-    crops = list_crops(split.learnt, views, detector.spec.tile)  # (n, 2)
+    crops = list_crops(split.learnt, pictures, detector.spec.tile)  # (n, 2)
     schedule = _Schedule(detector, n=len(crops), options=options)
     best: Detector | None = None
     tensors: dict[str, torch.Tensor] = {}
     for epoch in range(schedule.epochs):
         order = np.random.default_rng([options.seed, epoch]).permutation(crops)
         crop = _SMALL_CROP if schedule.share < _SMALL_UNTIL else 1.0
-        make = partial(_make, boxes, views, detector.spec, key=(options.seed, epoch), share=crop)
+        make = partial(_make, boxes, pictures, detector.spec, key=(options.seed, epoch), share=crop)
         samples = run_ahead(make, order, workers=_AHEAD, ahead=4 * _AHEAD, name="samples")
         loss = _run_epoch(schedule, track(samples, total=len(order), what=f"epoch {epoch + 1}"))
         validated = validate_detector(
-            detector, [boxes[i] for i in split.held_out], [views[i] for i in split.held_out]
+            detector, [boxes[i] for i in split.held_out], [pictures[i] for i in split.held_out]
         )
         validated = replace(validated, facts=validated.facts | {"epoch": epoch + 1, "loss": loss})
         _log_epoch(validated, schedule)
@@ -221,7 +220,7 @@ def _learn(schedule: _Schedule, batch: Sequence[Sample]) -> float:
 
 def _make(
     boxes: Sequence[Boxes],
-    views: Sequence[View],
+    pictures: Sequence[Pixels],
     spec: DetectorSpec,
     crop: NDArray[np.int64],
     *,
@@ -230,7 +229,7 @@ def _make(
 ) -> Sample:
     index, number = (int(v) for v in crop)
     rng = np.random.default_rng([*key, index, number])
-    return make_sample(views[index], boxes[index], spec, rng=rng, share=share)
+    return make_sample(pictures[index], boxes[index], spec, rng=rng, share=share)
 
 
 def _rank(validated: Detector) -> float:

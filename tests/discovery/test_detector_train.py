@@ -14,16 +14,14 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from discovery.detect import Command, main
 from discovery.detector.boxes import Boxes
-from discovery.detector.dataset import read_examples, split_examples
-from discovery.detector.gather import gather_pictures
+from discovery.detector.dataset import Example, PictureRef, read_examples, split_examples
 from discovery.detector.model import load_detector, save_detector
 from discovery.detector.network import build_detector, find_backbone
 from discovery.detector.options import CountOptions, DetectorTrainOptions
+from discovery.detector.pictures import GreyWindows, load_examples
 from discovery.detector.predict import Detector, find_boxes
-from discovery.detector.records import Example, Place
 from discovery.detector.spec import DetectorSpec
 from discovery.detector.train import learn_boxes
-from discovery.detector.views import GreyWindows
 from embeddings.console import run_command
 from embeddings.errors import OptionError, WeightsError
 
@@ -371,7 +369,7 @@ def test_pictures_without_a_box_are_examples_too(tmp_path):
     everything = read_examples(boxes, tmp_path / "images")
     assert (3, 4) == (len(with_boxes.items), len(everything.items))
     assert {"3.png": 0} == {
-        item.place.path.name: len(item.boxes) for item in everything.items if not len(item.boxes)
+        item.ref.path.name: len(item.boxes) for item in everything.items if not len(item.boxes)
     }
 
 
@@ -395,15 +393,15 @@ def test_what_a_folder_cannot_offer_is_told(tmp_path):
 def test_boxes_a_pixel_too_large_are_cut_at_the_edge(tmp_path):
     draw_pictures(tmp_path, n=3)
     table = write_csv(tmp_path / "b.csv", [("images/0.png", "a", -0.5, 5, 64.8, 20)])
-    gathered = gather_pictures(read_examples(table).items, GreyWindows())
-    assert [[0.0, 5.0, 64.0, 20.0]] == gathered.items[0].boxes.edges.tolist()
+    loaded = load_examples(read_examples(table).items, GreyWindows())
+    assert [[0.0, 5.0, 64.0, 20.0]] == loaded.items[0].boxes.edges.tolist()
 
 
 @pytest.mark.parametrize(("with_boxes", "without"), [(2, 0), (2, 5), (40, 10), (7, 1)])
 def test_each_side_of_the_split_has_boxes(with_boxes, without, tmp_path):
     items = [
         Example(
-            place=Place(path=tmp_path / str(number)),
+            ref=PictureRef(path=tmp_path / str(number)),
             boxes=Boxes.make([(0, 0, 9, 9)] * (number < with_boxes), [0] * (number < with_boxes)),
         )
         for number in range(with_boxes + without)
