@@ -15,9 +15,9 @@ from PIL import Image
 from discovery.pages.html import Markup, node, raw
 from discovery.pages.words import write_count
 from discovery.records import NOISE, Clustering, Layout, Proposal
-from discovery.stages.report.associated import render_map
-from discovery.stages.report.evidence import describe_evidence, write_sizes
-from discovery.stages.report.figures import assign_marks, locate_clusters
+from discovery.stages.report.associations import render_wafer_map
+from discovery.stages.report.figures import describe_evidence, write_sizes
+from discovery.stages.report.marks import assign_marks, locate_clusters
 from embeddings.errors import InputError, MissingExtraError
 from embeddings.records import Vectors
 from embeddings.store import Store
@@ -213,7 +213,7 @@ def draw_wafer(
     return node(
         "figure",
         raw("style", _WAFER_STYLE),
-        render_map(signature, places),
+        render_wafer_map(signature, places),
         node("figcaption", node("b", name), node("br"), _describe_places(signature)),
         style=f"--accent: {colour}; width: {side}px; margin: 0",
     )

@@ -59,9 +59,12 @@ def node(tag: str, /, *children: str | None, **attributes: Attribute) -> Markup:
     return Markup(f"<{tag}{written}>{inside}</{tag}>")
 
 
-def join(parts: Iterable[Markup]) -> Markup:
-    """Put elements one after the other, each on its own line."""
-    return Markup("\n".join(parts))
+def join(parts: Iterable[Markup | None], separator: str = "\n") -> Markup:
+    """Put elements one after the other, each on its own line; None is left out.
+
+    A line break is a blank to a browser: between words that must touch, give no separator.
+    """
+    return Markup(separator.join(part for part in parts if part is not None))
 
 
 def raw(tag: str, content: str, **attributes: Attribute) -> Markup:

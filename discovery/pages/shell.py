@@ -77,7 +77,7 @@ def render_title(
         node(
             "div",
             node("h1", title),
-            node("p", join(part for part in origin if part is not None), class_="origin"),
+            node("p", join(origin), class_="origin"),
         ),
         node(
             "nav",

@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from discovery.pages.words import write_count, write_seconds, write_share
 from discovery.records import Clustering, Proposal, number_by_size
 from discovery.stages.report import choose_thumbnails
-from discovery.stages.report.evidence import describe_evidence, write_sizes
-from discovery.stages.report.figures import assign_marks, fit_map, locate_clusters
+from discovery.stages.report.figures import describe_evidence, write_sizes
+from discovery.stages.report.marks import assign_marks, fit_map, locate_clusters
 from discovery.stages.report.thumbnails import find_rare
 
 
@@ -117,24 +116,8 @@ class TestFigures:
                 assert marks[a, 0] != marks[b, 0]
 
 
-class TestWords:
-    @pytest.mark.parametrize(
-        ("share", "text"),
-        [(0, "0 %"), (1, "100 %"), (1e-5, "< 0.1 %"), (0.99999, "> 99.9 %"), (0.16, "16.0 %")],
-    )
-    def test_share(self, share, text):
-        assert text.replace(" ", "\u00a0") == write_share(share)
-
-    @pytest.mark.parametrize(
-        ("seconds", "text"),
-        [(0.041, "0.041 s"), (42.4, "42 s"), (312, "5 min 12 s"), (7500, "2 h 5 min")],
-    )
-    def test_seconds(self, seconds, text):
-        assert text == write_seconds(seconds)
-
-    def test_counts_and_sizes(self):
-        assert write_count(50_000, "image") == "50\u202f000 images"
-        assert write_count(1, "image") == "1 image"
+class TestEvidence:
+    def test_sizes(self):
         assert write_sizes((3.2, 41.0)) == "3.2\u201341 \u00b5m"
         assert write_sizes(None) is None
 

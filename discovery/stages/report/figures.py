@@ -1,24 +1,20 @@
-"""The figures of the report: counts, shares, positions and marks of the clusters.
+"""The figures of the report: counts and shares, names of clusters, and a proposal's evidence.
 
-Images are counted by path, as in the handoff: an exact duplicate is an image of its own.
+Images are counted by path, as in the handoff: an exact duplicate is an image of its own. A bar
+says how much; the word beside it says what an engineer may conclude, by a published rule where
+there is one.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.records import NOISE, Clustering
+from discovery.pages.words import DASH, write_figure
+from discovery.records import NOISE, Proposal
 from discovery.stages.report.data import ReportData
-
-COLOURS = 8  # .c0 to .c7 in report.css
-# Outlines of the marks, about the origin, radius 5; the scripts draw the very same.
-SHAPES = (
-    "M0-5A5 5 0 1 1 0 5A5 5 0 1 1 0-5Z",
-    "M-4.4-4.4H4.4V4.4H-4.4Z",
-    "M0-5.6L5.4 4.2H-5.4Z",
-    "M0-6L6 0L0 6L-6 0Z",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,43 +65,98 @@ def measure_clusters(data: ReportData) -> NDArray[np.int64]:
     return sizes.astype(np.int64)
 
 
-def fit_map(xy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Move an (n, 2) map into the unit square, shape kept, y turned downwards as on a screen."""
-    if not len(xy):
-        return xy.astype(np.float32)
-    low, high = xy.min(axis=0), xy.max(axis=0)
-    span = float((high - low).max()) or 1.0
-    centred = (xy - (low + high) / 2) / span
-    return np.ascontiguousarray(centred * (1, -1) + 0.5, dtype=np.float32)
-
-
-def locate_clusters(clustering: Clustering, xy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Find the median position of each cluster, (k, 2): where its name stands on the map."""
-    order = np.argsort(clustering.labels, kind="stable")
-    starts = np.searchsorted(clustering.labels[order], np.arange(clustering.k))
-    groups = np.split(order, starts)[1:]  # the first part is the noise
-    centres = [np.median(xy[group], axis=0) for group in groups]
-    return np.array(centres, np.float32).reshape(-1, 2)
-
-
-def assign_marks(centres: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Give each of k clusters a colour and a shape, as (k, 2): neighbours never look alike.
-
-    Eight colours cannot tell three hundred clusters apart, so a colour is used again as far
-    away on the map as it can be, and with the next shape.
-    """
-    marks = np.zeros((len(centres), 2), np.int32)
-    nearest = np.full((COLOURS, len(centres)), np.inf)  # distance to the next use of a colour
-    uses = np.zeros(COLOURS, np.int32)
-    for cluster, centre in enumerate(centres):
-        colour = int(np.argmax(nearest[:, cluster]))
-        marks[cluster] = colour, uses[colour] % len(SHAPES)
-        uses[colour] += 1
-        distances = np.linalg.norm(centres - centre, axis=1)
-        np.minimum(nearest[colour], distances, out=nearest[colour])
-    return marks
-
-
 def count_memberships(memberships: NDArray[np.float32], bins: int = 12) -> NDArray[np.int64]:
     """Count memberships in equal bins over [0, 1], (bins,)."""
     return np.histogram(memberships, bins=bins, range=(0.0, 1.0))[0]
+
+
+def name_clusters(data: ReportData) -> list[str]:
+    """Name each cluster as the page does: by the rank of its proposal, where it has one."""
+    ranks = {proposal.cluster_id: proposal.rank for proposal in data.proposals}
+    return [
+        f"Type {ranks[cluster]}" if cluster in ranks else f"Cluster {cluster}"
+        for cluster in range(data.clustering.k)
+    ]
+
+
+def find_labels(data: ReportData) -> list[str]:
+    """Look up the decided label of each cluster, or empty."""
+    ids = {proposal.cluster_id: proposal.proposal_id for proposal in data.proposals}
+    return [data.labels.get(ids.get(cluster, ""), "") for cluster in range(data.clustering.k)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One measure of a proposal: `filled` in [0, 1] is the bar, None where there is no figure."""
+
+    name: str
+    figure: str
+    filled: float | None
+    word: str
+    hint: str
+
+
+def describe_evidence(proposal: Proposal, among: Sequence[Proposal]) -> list[Evidence]:
+    """List the measures of one proposal; cohesion is judged among the others of the run."""
+    rows = [
+        _measure("Cohesion", proposal.cohesion, _compare(proposal, among), "likeness to the mean"),
+        _measure(
+            "Separation",
+            proposal.separation,
+            _grade(proposal.separation, _SEPARATION),
+            "margin to the nearest other cluster",
+        ),
+        _measure(
+            "Stability",
+            proposal.stability,
+            _grade(proposal.stability, _STABILITY),
+            "same group found again in resampled data",
+        ),
+    ]
+    if not math.isnan(proposal.novelty):
+        word = _grade(proposal.novelty, _NOVELTY)
+        if proposal.nearest_known:
+            word = f"{word}; nearest: {proposal.nearest_known}"
+        rows.append(_measure("Novelty", proposal.novelty, word, "share outside every known type"))
+    return rows
+
+
+def write_sizes(size_um: tuple[float, float] | None) -> str | None:
+    """Write the range of the defects' longest side, where it is known."""
+    if size_um is None:
+        return None
+    low, high = (f"{side:.3g}" for side in size_um)
+    return f"{low} \u00b5m" if low == high else f"{low}\u2013{high} \u00b5m"
+
+
+# Kaufman and Rousseeuw, Finding Groups in Data (1990), their reading of the silhouette.
+_SEPARATION = (
+    (0.7, "stands well apart"),
+    (0.5, "stands apart"),
+    (0.25, "touches a neighbour"),
+    (-1, "overlaps a neighbour"),
+)
+# Hennig (2007), thresholds as in his package fpc, clusterboot: .85 highly stable, .75 valid,
+# .6 a pattern whose members are doubtful.
+_STABILITY = ((0.85, "very stable"), (0.75, "stable"), (0.6, "core stable"), (0, "doubtful"))
+_NOVELTY = ((0.8, "new"), (0.2, "partly new"), (0, "mostly known"))
+
+
+def _grade(value: float, steps: tuple[tuple[float, str], ...]) -> str:
+    return next((word for step, word in steps if value >= step), "")
+
+
+def _compare(proposal: Proposal, among: Sequence[Proposal]) -> str:
+    """Say in which third of the run a cohesion lies: its scale depends on the extractor."""
+    tighter = [other for other in among if other.cohesion > proposal.cohesion]
+    if len(among) < 3 or math.isnan(proposal.cohesion):
+        return ""
+    third = 3 * len(tighter) // len(among)
+    return ("among the tightest", "middling", "among the loosest")[third]
+
+
+def _measure(name: str, value: float, word: str, hint: str) -> Evidence:
+    if math.isnan(value):
+        return Evidence(name=name, figure=DASH, filled=None, word="not measured", hint=hint)
+    filled = min(max(value, 0.0), 1.0)  # below zero there is no bar, the figure says it
+    return Evidence(name=name, figure=write_figure(value), filled=filled, word=word, hint=hint)

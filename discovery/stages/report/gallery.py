@@ -12,12 +12,16 @@ from discovery.pages.html import Markup, encode_picture, join, node
 from discovery.pages.table import render_bar
 from discovery.pages.words import write_count, write_share
 from discovery.records import Proposal
-from discovery.stages.report.associated import render_associations
+from discovery.stages.report.associations import render_associations
 from discovery.stages.report.data import ReportData
-from discovery.stages.report.evidence import Evidence, describe_evidence, write_sizes
-from discovery.stages.report.figures import count_memberships, count_paths
-from discovery.stages.report.marks import render_columns, render_mark
-from discovery.stages.report.shots import render_shot
+from discovery.stages.report.figures import (
+    Evidence,
+    count_memberships,
+    count_paths,
+    describe_evidence,
+    write_sizes,
+)
+from discovery.stages.report.marks import render_columns, render_mark, render_shot
 
 _KINDS = {
     "central": "most typical",
@@ -26,7 +30,7 @@ _KINDS = {
 }
 
 
-class _Page:
+class _Context:
     """What every card needs, worked out once: fifty thousand paths are counted one time only."""
 
     def __init__(self, data: ReportData, marks: Sequence[tuple[int, int]]) -> None:
@@ -42,12 +46,12 @@ class _Page:
 
 def render_gallery(data: ReportData, marks: Sequence[tuple[int, int]]) -> Markup:
     """Render the cards in rank order, below the tools that sort and filter them."""
-    page = _Page(data, marks)
-    cards = join(_render_card(page, proposal) for proposal in page.ranked)
+    context = _Context(data, marks)
+    cards = join(_render_card(context, proposal) for proposal in context.ranked)
     empty = node(
         "p", "No proposal matches this filter.", class_="quiet", id="no-match", hidden=True
     )
-    if not page.ranked:
+    if not context.ranked:
         empty = node(
             "p", "No type is proposed: no group of images was dense enough.", class_="quiet"
         )
@@ -76,25 +80,25 @@ def _render_tools() -> Markup:
     )
 
 
-def _render_card(page: _Page, proposal: Proposal) -> Markup:
+def _render_card(context: _Context, proposal: Proposal) -> Markup:
     name = f"Type {proposal.rank}"
-    medoid = page.positions([proposal.medoid])[0]
+    medoid = context.positions([proposal.medoid])[0]
     rows = join(
-        _render_exemplars(page, name, kind, page.positions(proposal.exemplars[kind]))
+        _render_exemplars(context, name, kind, context.positions(proposal.exemplars[kind]))
         for kind in _KINDS
         if proposal.exemplars[kind]
     )
     return node(
         "article",
-        _render_head(page, proposal),
+        _render_head(context, proposal),
         node(
             "div",
             node(
                 "div",
-                render_shot(page.data, medoid, f"{name}, medoid", class_="medoid"),
-                _render_heat(page.data.heats.get(proposal.medoid)),
+                render_shot(context.data, medoid, f"{name}, medoid", class_="medoid"),
+                _render_heat(context.data.heats.get(proposal.medoid)),
             ),
-            node("div", _render_evidence(page, proposal), class_="facts"),
+            node("div", _render_evidence(context, proposal), class_="facts"),
             class_="body",
         ),
         node("div", rows, class_="exemplars"),
@@ -109,13 +113,13 @@ def _render_card(page: _Page, proposal: Proposal) -> Markup:
     )
 
 
-def _render_head(page: _Page, proposal: Proposal) -> Markup:
-    label = page.data.labels.get(proposal.proposal_id)
-    share = write_share(proposal.size / max(int(page.counts.sum()), 1))
+def _render_head(context: _Context, proposal: Proposal) -> Markup:
+    label = context.data.labels.get(proposal.proposal_id)
+    share = write_share(proposal.size / max(int(context.counts.sum()), 1))
     noun = "image" if proposal.size == 1 else "images"
     return node(
         "header",
-        render_mark(*page.marks[proposal.cluster_id]),
+        render_mark(*context.marks[proposal.cluster_id]),
         node(
             "h3",
             node("span", f"Type {proposal.rank}"),
@@ -135,13 +139,13 @@ def _render_head(page: _Page, proposal: Proposal) -> Markup:
     )
 
 
-def _render_evidence(page: _Page, proposal: Proposal) -> Markup:
-    rows = [_render_measure(measure) for measure in describe_evidence(proposal, page.ranked)]
-    rows.append(_render_memberships(page, proposal))
+def _render_evidence(context: _Context, proposal: Proposal) -> Markup:
+    rows = [_render_measure(measure) for measure in describe_evidence(proposal, context.ranked)]
+    rows.append(_render_memberships(context, proposal))
     sizes = write_sizes(proposal.size_um)
     if proposal.distinct is not None and proposal.distinct < proposal.size:
-        said = "copies counted once" if proposal.distinct > 1 else "all are copies of one picture"
-        rows.append(_render_fact("Distinct", write_count(proposal.distinct), said))
+        note = "copies counted once" if proposal.distinct > 1 else "all are copies of one picture"
+        rows.append(_render_fact("Distinct", write_count(proposal.distinct), note))
     if sizes:
         rows.append(_render_fact("Size", sizes, "longest side, 5th to 95th percentile"))
     return node("dl", join(rows), class_="evidence")
@@ -150,11 +154,11 @@ def _render_evidence(page: _Page, proposal: Proposal) -> Markup:
 def _render_heat(heat: bytes | None) -> Markup | None:
     if heat is None:
         return None
-    said = "where it is unlike the rest"
+    caption = "where it is unlike the rest"
     return node(
         "figure",
-        node("img", alt=f"Medoid, red {said}", src=encode_picture(heat)),
-        node("figcaption", said, class_="quiet"),
+        node("img", alt=f"Medoid, red {caption}", src=encode_picture(heat)),
+        node("figcaption", caption, class_="quiet"),
         class_="heat",
     )
 
@@ -168,9 +172,9 @@ def _render_measure(measure: Evidence) -> Markup:
     )
 
 
-def _render_memberships(page: _Page, proposal: Proposal) -> Markup:
-    members = page.data.clustering.members(proposal.cluster_id)
-    memberships = np.repeat(page.data.clustering.memberships[members], page.counts[members])
+def _render_memberships(context: _Context, proposal: Proposal) -> Markup:
+    members = context.data.clustering.members(proposal.cluster_id)
+    memberships = np.repeat(context.data.clustering.memberships[members], context.counts[members])
     low, median, high = np.quantile(memberships, (0.0, 0.5, 1.0))
     return node(
         "div",
@@ -185,12 +189,12 @@ def _render_memberships(page: _Page, proposal: Proposal) -> Markup:
 
 
 def _render_fact(name: str, value: str, note: str) -> Markup:
-    said = node("dd", node("bdi", value, class_="value"), node("span", note))
-    return node("div", node("dt", node("bdi", name)), said, class_="plain")
+    content = node("dd", node("bdi", value, class_="value"), node("span", note))
+    return node("div", node("dt", node("bdi", name)), content, class_="plain")
 
 
-def _render_exemplars(page: _Page, name: str, kind: str, positions: list[int]) -> Markup:
-    shots = join(render_shot(page.data, i, f"{name}, {_KINDS[kind]}") for i in positions)
+def _render_exemplars(context: _Context, name: str, kind: str, positions: list[int]) -> Markup:
+    shots = join(render_shot(context.data, i, f"{name}, {_KINDS[kind]}") for i in positions)
     return node(
         "div",
         node("p", node("b", kind), node("span", _KINDS[kind])),

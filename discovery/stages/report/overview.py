@@ -1,12 +1,24 @@
-"""The head of the page: what was found in one glance, what to do next, what to beware of."""
+"""The head of the page: what was found at one glance, what to do next, and what changed."""
 
 import shlex
+from collections.abc import Mapping
 
-from discovery.pages.html import Markup, node
+from discovery.pages.html import Markup, join, node
 from discovery.pages.shell import render_figures, render_title, render_warnings
 from discovery.pages.words import write_count, write_share
+from discovery.records import LineageEntry, LineageEvent
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.figures import Summary, summarise
+
+_EVENT_WORDS = {
+    "merged": "merged",
+    "split": "split",
+    "vanished": "has gone",
+    "born": "is new",
+    "revived": "is back",
+    "kept": "has other images than before",
+}
+_MOST_EVENTS = 40  # events; all are in lineage.jsonl
 
 
 def render_overview(data: ReportData) -> Markup:
@@ -55,8 +67,8 @@ def _matched_figure(data: ReportData) -> list[tuple[str, str, str]]:
     matched = data.facts.matched
     if not matched:
         return []
-    said = f"{write_count(len(matched), 'type')}; named in matched.csv"
-    return [("of known types, set aside", write_count(sum(matched.values())), said)]
+    detail = f"{write_count(len(matched), 'type')}; named in matched.csv"
+    return [("of known types, set aside", write_count(sum(matched.values())), detail)]
 
 
 def _share_figure(summary: Summary, count: int, name: str) -> tuple[str, str, str]:
@@ -103,3 +115,52 @@ def _render_command(command: str) -> Markup:
         node("button", "Copy", type="button", class_="copy", data_copy=command),
         class_="command",
     )
+
+
+def render_history(entry: LineageEntry | None, ranks: Mapping[str, int]) -> Markup | None:
+    """Render the last entry of the lineage; None where there is no round before, or no change.
+
+    Parameters
+    ----------
+    entry : LineageEntry or None
+    ranks : mapping of proposal id to its rank on this page
+    """
+    if entry is None or not entry.events:
+        return None
+    lines = join(_render_event(event, ranks) for event in entry.events[:_MOST_EVENTS])
+    left = len(entry.events) - _MOST_EVENTS
+    more = f"{write_count(left)} more are in lineage.jsonl." if left > 0 else None
+    return node(
+        "section",
+        node("h2", "Since the round before"),
+        node("ul", lines),
+        node("p", more, class_="quiet") if more else None,
+        id="history",
+        class_="panel history",
+    )
+
+
+def _render_event(event: LineageEvent, ranks: Mapping[str, int]) -> Markup:
+    olds = _name_all(event.before, event.before_sizes, {})
+    news = _name_all(event.after, event.after_sizes, ranks)
+    word = node("b", _EVENT_WORDS[event.kind])
+    if event.kind == "vanished":
+        return node("li", olds, " ", word)
+    if event.kind in ("born", "revived", "kept"):
+        return node("li", news, " ", word, _render_common(event))
+    return node("li", olds, " ", word, " into ", news, _render_common(event))
+
+
+def _render_common(event: LineageEvent) -> Markup | None:
+    if not event.shared:
+        return node("span", ", matched by likeness", class_="quiet") if event.by else None
+    return node("span", f", {write_count(event.shared, 'image')} in common", class_="quiet")
+
+
+def _name_all(names: tuple[str, ...], sizes: tuple[int, ...], ranks: Mapping[str, int]) -> Markup:
+    parts = []
+    for place, (name, size) in enumerate(zip(names, sizes, strict=True)):
+        code = node("code", name)
+        link = node("a", code, href=f"#type-{ranks[name]}") if name in ranks else code
+        parts.append(node("span", ", " if place else None, link, f" ({write_count(size)})"))
+    return join(parts, "")

@@ -15,15 +15,14 @@ from discovery.pages.html import (
     node,
 )
 from discovery.pages.shell import render_page
-from discovery.stages.report.atlas import find_labels, name_clusters, render_atlas
 from discovery.stages.report.data import ReportData
-from discovery.stages.report.figures import SHAPES, assign_marks, fit_map, locate_clusters
+from discovery.stages.report.figures import find_labels, name_clusters
 from discovery.stages.report.gallery import render_gallery
-from discovery.stages.report.history import render_history
-from discovery.stages.report.making import render_making
-from discovery.stages.report.overview import render_overview
+from discovery.stages.report.map_panel import render_map_panel, render_sweep
+from discovery.stages.report.marks import SHAPES, assign_marks, fit_map, locate_clusters
+from discovery.stages.report.overview import render_history, render_overview
 from discovery.stages.report.rare import render_rare
-from discovery.stages.report.sweep import render_sweep
+from discovery.stages.report.run_details import render_run_details
 
 _STYLES = ("report.css", "associated.css")
 # In the order in which they use each other; together they are one script.
@@ -80,16 +79,16 @@ def _render_sections(report: ReportData, marks: list[tuple[int, int]]) -> Markup
     unscripted = node(
         "noscript", node("p", "Pictures and map need JavaScript, which is off.", class_="warnings")
     )
-    main = node("main", render_atlas(report, marks), found)
-    parts = [
+    main = node("main", render_map_panel(report, marks), found)
+    parts = (
         unscripted,
         render_overview(report),
         main,
         render_sweep(report, marks),
-        render_making(report),
+        render_run_details(report),
         _render_lightbox(),
-    ]
-    return join([part for part in parts if part is not None])
+    )
+    return join(parts)
 
 
 def _render_lightbox() -> Markup:

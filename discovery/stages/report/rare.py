@@ -9,7 +9,7 @@ from discovery.pages.words import write_count
 from discovery.records import Rarity
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.figures import summarise
-from discovery.stages.report.shots import render_shot
+from discovery.stages.report.marks import render_shot
 from discovery.stages.report.thumbnails import RARE_SHOWN, find_rare
 
 
@@ -21,7 +21,7 @@ def render_rare(data: ReportData) -> Markup:
     return node(
         "section",
         node("h2", "Rare: look at these first" if groups else "Nothing rare"),
-        node("p", _tell(data, rarity, groups), class_="quiet"),
+        node("p", _describe(data, rarity, groups), class_="quiet"),
         node("div", shots, class_="strip", tabindex=0, role="group", aria_label="Rare images")
         if groups
         else None,
@@ -54,29 +54,29 @@ def _take_groups(rarity: Rarity) -> list[list[int]]:
     return groups[:-1] if cut else groups
 
 
-def _tell(data: ReportData, rarity: Rarity, groups: Sequence[Sequence[int]]) -> str:
+def _describe(data: ReportData, rarity: Rarity, groups: Sequence[Sequence[int]]) -> str:
     noise = summarise(data).noise
     if not groups:
         return "Every image is in a cluster, and none lies far outside of its own."
     shown = sum(map(len, groups))
     inside = int((data.clustering.core_labels[rarity.positions] >= 0).sum())
-    told = [f"The strangest {shown} of {write_count(noise, 'image')} in no cluster"]
+    sentences = [f"The strangest {shown} of {write_count(noise, 'image')} in no cluster"]
     if inside:
-        told[0] += f" and {write_count(inside)} far outside of their own"
-    told[0] += ", each with its outlier score."
+        sentences[0] += f" and {write_count(inside)} far outside of their own"
+    sentences[0] += ", each with its outlier score."
     if any(len(ranks) > 1 for ranks in groups):
-        told.append("Framed together: images that look alike, too few for a cluster.")
+        sentences.append("Framed together: images that look alike, too few for a cluster.")
     if data.rarity is not None:
-        told.append("All are in rare.csv.")
-    return " ".join(told)
+        sentences.append("All are in rare.csv.")
+    return " ".join(sentences)
 
 
 def _render_group(data: ReportData, rarity: Rarity, ranks: Sequence[int]) -> Markup:
     shots = join(_render_rare_shot(data, rarity, rank) for rank in ranks)
     if len(ranks) == 1:
         return shots
-    said = f"{len(ranks)} look-alikes"
-    return node("div", shots, class_="lookalikes", role="group", aria_label=said)
+    label = f"{len(ranks)} look-alikes"
+    return node("div", shots, class_="lookalikes", role="group", aria_label=label)
 
 
 def _render_rare_shot(data: ReportData, rarity: Rarity, rank: int) -> Markup:

@@ -18,8 +18,8 @@ const createGallery = (selection, openImage) => {
   const textOf = (card) => {
     if (!texts.has(card)) {
       const paths = [...card.querySelectorAll(".shot")].flatMap((shot) => pathsOf(Number(shot.dataset.i)));
-      const said = [...card.querySelectorAll("h3, header code, dd span, bdi")].map((part) => part.textContent);
-      texts.set(card, [...said, ...paths].join("\n").toLowerCase());
+      const shown = [...card.querySelectorAll("h3, header code, dd span, bdi")].map((part) => part.textContent);
+      texts.set(card, [...shown, ...paths].join("\n").toLowerCase());
     }
     return texts.get(card);
   };

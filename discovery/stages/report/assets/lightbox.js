@@ -1,7 +1,7 @@
 // One picture large, with all that is known of it; arrow keys go through its neighbours on the page.
 
 const copyText = async (text, button) => {
-  const told = button.textContent;
+  const label = button.textContent;
   try {
     await navigator.clipboard.writeText(text);
   } catch { // a page from the disk may lack the right: the older way needs none
@@ -14,7 +14,7 @@ const copyText = async (text, button) => {
     button.focus();
   }
   button.textContent = "Copied";
-  setTimeout(() => { button.textContent = told; }, 1200);
+  setTimeout(() => { button.textContent = label; }, 1200);
 };
 
 const createLightbox = () => {

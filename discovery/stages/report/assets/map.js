@@ -60,17 +60,17 @@ const createMap = (selection, openImage) => {
       if (chosen !== null && label !== chosen) continue;
       const cluster = data.clusters[label];
       const short = cluster.name.replace(/^Type /, "");
-      const said = cluster.label ? `${short} ${cluster.label.split("/").pop().slice(0, 24)}` : short;
+      const text = cluster.label ? `${short} ${cluster.label.split("/").pop().slice(0, 24)}` : short;
       const [x, y] = view.toScreen(cluster.x, cluster.y);
-      const half = pen.measureText(said).width / 2 + 4;
+      const half = pen.measureText(text).width / 2 + 4;
       const free = taken.every(([ox, oy, reach]) => Math.abs(x - ox) > half + reach || Math.abs(y - oy) > 15);
       if (!free) continue;
       taken.push([x, y, half]);
       pen.strokeStyle = colours.panel;
       pen.lineWidth = 4;
-      pen.strokeText(said, x, y);
+      pen.strokeText(text, x, y);
       pen.fillStyle = colours.text;
-      pen.fillText(said, x, y);
+      pen.fillText(text, x, y);
     }
   };
 
@@ -174,8 +174,8 @@ const showTip = (tip, i, isNew) => {
     line.textContent = text;
     return line;
   });
-  const said = document.createElement("div");
-  said.append(...lines);
-  tip.replaceChildren(holder, said);
+  const text = document.createElement("div");
+  text.append(...lines);
+  tip.replaceChildren(holder, text);
   showPicture(image, i);
 };

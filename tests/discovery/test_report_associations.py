@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from discovery.pages.html import node
-from discovery.stages.report.associated import render_associations, write_chance
-from discovery.stages.report.zones import draw_zone
+from discovery.stages.report.associations import _write_p, outline_zone, render_associations
 
 FOUND = {
     "column": "tool", "kind": "value", "value": "<EQ7 & co>", "count": 18, "size": 20,
@@ -33,7 +32,7 @@ def render(**associations):
 def test_an_association_is_told_with_its_shares_and_units():
     words, tree = render(found=[FOUND])
     assert "tool <EQ7 & co> 90.0 % 18 of 20 2 not known 20.0 % 6 wafers, 2 lots < 0.0001" in words
-    titles = [cell.get("title") for cell in tree.iter("td") if cell.get("title")]
+    titles = [cell.get("title") for cell in tree.iter("bdi") if cell.get("title")]
     assert titles == ["p = 1e-09, q = 3e-07, odds ratio 36"]
     assert "all from one wafer" not in words
     assert tree.find(".//svg") is None
@@ -108,7 +107,7 @@ def test_no_style_stands_in_the_page():
     ("p", "said"), [(0.04999, "= 0.05"), (1e-4, "= 0.0001"), (9e-5, "< 0.0001"), (1.0, "= 1")]
 )
 def test_a_chance_has_no_more_digits_than_anyone_reads(p, said):
-    assert said == write_chance(p)
+    assert said == _write_p(p)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +120,7 @@ def test_a_chance_has_no_more_digits_than_anyone_reads(p, said):
     ],
 )
 def test_an_outline_lies_where_the_zone_does(kind, measures, inside, corner):
-    path = draw_zone(kind, measures, radius=100)
+    path = outline_zone(kind, measures, radius=100)
     first = tuple(map(float, re.match(r"M(-?[\d.]+) (-?[\d.]+)", path).groups()))
     np.testing.assert_allclose(first, corner, atol=0.051)
     ends = re.findall(r"(-?[\d.]+) (-?[\d.]+)(?=[MLAZ])", path)
@@ -131,4 +130,4 @@ def test_an_outline_lies_where_the_zone_does(kind, measures, inside, corner):
 
 
 def test_a_place_in_the_die_has_no_outline_on_the_wafer():
-    assert draw_zone("in die", (0.3, 0.7), radius=100) == ""
+    assert outline_zone("in die", (0.3, 0.7), radius=100) == ""
