@@ -19,7 +19,7 @@ from .classifier.options import TrainOptions as TrainOptions
 from .classifier.parts import find_parts as find_parts
 from .classifier.predict import Answered as Answered
 from .classifier.predict import predict_images as predict_images
-from .classifier.tabulate import tabulate_answers as tabulate_answers
+from .classifier.predict import tabulate_answers as tabulate_answers
 from .classifier.taxonomy import Taxonomy as Taxonomy
 from .classifier.taxonomy import make_default_taxonomy as make_default_taxonomy
 from .classifier.train import train_classifier as train_classifier

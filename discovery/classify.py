@@ -1,4 +1,4 @@
-"""The front door to the hierarchical classifier: learn named types, answer images, be judged.
+"""The command of the hierarchical classifier: learn named types, answer images, be judged.
 
     python -m discovery.classify train HANDOFF --out MODEL
     python -m discovery.classify predict MODEL IMAGES --out predictions.csv
@@ -119,8 +119,7 @@ def _train(command: Train) -> None:
 def _predict(command: Predict) -> None:
     from discovery.classifier.model import load_model
     from discovery.classifier.parts import find_parts
-    from discovery.classifier.predict import predict_images
-    from discovery.classifier.tabulate import count_words, tabulate_answers, tabulate_faults
+    from discovery.classifier.predict import format_faults, predict_images, tabulate_answers
 
     check_out_file(command.out, command.source)
     model = load_model(command.model)
@@ -131,10 +130,10 @@ def _predict(command: Predict) -> None:
     answered = predict_images(model, found.parts, options=command.options)
     write_bytes(command.out, tabulate_answers(answered, found))
     faults = [*found.faults, *answered.faults]
-    _write_quarantine(command.out, tabulate_faults(faults), count=len(faults))
+    _write_quarantine(command.out, format_faults(faults), count=len(faults))
     verdicts = answered.predictions.verdicts
-    counts = {name: int((verdicts == name).sum()) for name in ("named", "unknown", "undecided")}
-    say(f"{len(answered.predictions)} images: {count_words(counts)}; {len(faults)} not readable")
+    counts = [f"{(verdicts == name).sum()} {name}" for name in ("named", "unknown", "undecided")]
+    say(f"{len(verdicts)} images: {', '.join(counts)}; {len(faults)} not readable")
     say(str(command.out))
 
 

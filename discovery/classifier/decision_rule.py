@@ -39,7 +39,7 @@ class Paths:
     levels: Floats
 
     @property
-    def reach(self) -> Floats:
+    def path_probabilities(self) -> Floats:
         """Probability of forced's path down to each depth, (n, depth); NaN below its own."""
         return np.asarray(np.cumprod(self.levels, axis=1), np.float64)
 
@@ -49,22 +49,22 @@ class Paths:
         return np.asarray(np.nanprod(self.levels, axis=1), np.float64)
 
 
-def walk_paths(taxonomy: Taxonomy, chances: Mapping[str, Floats], n: int) -> Paths:
-    """Multiply the chances of children (n, k) down the tree; a node without any passes through.
+def walk_paths(taxonomy: Taxonomy, probabilities: Mapping[str, Floats], n: int) -> Paths:
+    """Multiply the probabilities of children (n, k) down the tree; one child alone passes through.
 
     Parameters
     ----------
-    chances : mapping of node to (n, k)
+    probabilities : mapping of node to (n, k)
         In the order of the node's children; they add up to 1.
     """
     nodes = taxonomy.nodes
     column = {node: i for i, node in enumerate(nodes)}
     given = np.ones((n, len(nodes)))
-    for node, values in chances.items():
+    for node, values in probabilities.items():
         given[:, [column[child] for child in taxonomy.children(node)]] = values
     for node in (ROOT, *nodes):  # children that were never learned in a fold: all alike
         children = taxonomy.children(node)
-        if len(children) > 1 and node not in chances:
+        if len(children) > 1 and node not in probabilities:
             given[:, [column[child] for child in children]] = 1 / len(children)
     marginal = given.copy()
     for i, node in enumerate(nodes):
@@ -93,7 +93,7 @@ def _list_levels(
     return levels
 
 
-def cut_to_trusted(paths: Paths, thresholds: Floats) -> NDArray[np.str_]:
+def truncate_forced(paths: Paths, thresholds: Floats) -> NDArray[np.str_]:
     """Cut each forced answer to the deepest node that can be vouched for; "" where there is none.
 
     Parameters
@@ -101,7 +101,7 @@ def cut_to_trusted(paths: Paths, thresholds: Floats) -> NDArray[np.str_]:
     thresholds : (depth,)
         Probability that the path must have down to each depth.
     """
-    trusted = np.nan_to_num(paths.reach, nan=-1.0) >= thresholds  # (n, depth)
+    trusted = np.nan_to_num(paths.path_probabilities, nan=-1.0) >= thresholds  # (n, depth)
     depths = np.logical_and.accumulate(trusted, axis=1).sum(axis=1)
     cut = [
         "/".join(split_path(label)[:depth])
@@ -140,15 +140,17 @@ def choose_thresholds(
         Infinity where no image shows what an answer of that depth is worth.
     """
     if max_rejection is not None:
-        sure = np.where(refused, 0.0, np.nanmin(paths.reach, axis=1))
-        least = choose_threshold_for_rejection(sure, max_rejection=max_rejection)
+        # The whole path's probability is the least of all depths': each depth multiplies it down.
+        whole = np.where(refused, 0.0, np.nanmin(paths.path_probabilities, axis=1))
+        least = choose_threshold_for_rejection(whole, max_rejection=max_rejection)
         return np.full(paths.levels.shape[1], least)
     thresholds = []
-    for depth, reach in enumerate(paths.reach.T, start=1):
-        there = (count_parts(labels) >= depth) & ~np.isnan(reach)
+    for depth, reached in enumerate(paths.path_probabilities.T, start=1):
+        # A label or an answer that stops above this depth says nothing of it.
+        there = (count_parts(labels) >= depth) & ~np.isnan(reached)
         right = cut_paths(paths.forced[there], depth) == cut_paths(labels[there], depth)
         thresholds.append(
-            choose_threshold(reach[there], right, target_purity=target_purity)
+            choose_threshold(reached[there], right, target_purity=target_purity)
             if there.any()
             else np.inf
         )

@@ -4,8 +4,8 @@ described = describe_images(read_parts(parts, reading), extractor, options=Descr
 described.rows  # (n, copies, deep + classical)
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from discovery.classifier.enhance.noise import estimate_noise
 from discovery.classifier.enhance.values import MIN_SIDE
 from embeddings.console import track
 from embeddings.extract.batches import Batches, Extractor, default_batch_size
-from embeddings.reader import Fault, Part, ReadParts
+from embeddings.reader import Fault, Part, ReadParts, run_ahead
 from embeddings.texture.descriptors import describe_glcm, describe_zernike
 from embeddings.texture.standout import describe_standout
 
@@ -25,6 +25,7 @@ Image = NDArray[np.float32]
 Floats = NDArray[np.float32]
 
 ORIENTATIONS = 8
+_WORKERS = min(16, os.cpu_count() or 1)  # threads that measure pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +34,8 @@ class DescribeOptions:
 
     Attributes
     ----------
-    turns : int
-        Orientations: 8 of a square picture, 4 where it is not, or 1 where the way up matters.
+    orientations : int
+        8 of a square picture, 4 where it is not, or 1 where the way up matters.
     augment : AugmentOptions or None
         Varied copies on top of them, for training.
     gate : GateOptions or None
@@ -42,7 +43,7 @@ class DescribeOptions:
     seed : int
     """
 
-    turns: int = ORIENTATIONS
+    orientations: int = ORIENTATIONS
     augment: AugmentOptions | None = None
     gate: GateOptions | None = None
     seed: int = 0
@@ -55,11 +56,14 @@ class Described:
     Attributes
     ----------
     parts : tuple of Part
-    deep : (n, c, d) float32
-        c copies: the orientations, then the varied ones.
-    classical : (n, m) float32
-        GLCM, Zernike moments and the shape of what stands out; m = 0 where the deep features
-        are classical descriptors themselves (no weights).
+    rows : (n, c, d + m) float32
+        c copies: the orientations, then the varied ones. d deep features, and m classical ones
+        (GLCM, Zernike moments and the shape of what stands out), which do not change with the
+        orientation; m = 0 where the deep ones are classical descriptors themselves (no weights).
+    blocks : tuple of int
+        Columns of the deep and of the classical features: (d, m), or (d,).
+    n_orientations : int
+        Copies at the front that are real orientations in every image.
     noises : (n,) float32
     is_noisy : (n,) bool
         The noise is over the gate's threshold: `denoised` holds what is seen without it.
@@ -71,8 +75,9 @@ class Described:
     """
 
     parts: tuple[Part, ...]
-    deep: Floats
-    classical: Floats
+    rows: Floats
+    blocks: tuple[int, ...]
+    n_orientations: int
     noises: Floats
     is_noisy: NDArray[np.bool_]
     denoised: "Described | None"
@@ -87,18 +92,17 @@ class Described:
         """Image ids, (n,)."""
         return np.array([part.image_id for part in self.parts], dtype=np.str_)
 
-    @property
-    def blocks(self) -> tuple[int, ...]:
-        """Columns of the deep and of the classical features."""
-        widths = (self.deep.shape[2], self.classical.shape[1])
-        return tuple(width for width in widths if width)
 
-    @property
-    def rows(self) -> Floats:
-        """All features, (n, c, d + m): the classical ones do not change with the orientation."""
-        copies = self.deep.shape[1]
-        repeated = np.repeat(self.classical[:, None, :], copies, axis=1)
-        return np.concatenate([self.deep, repeated], axis=2)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """A picture with what is measured of it beside the network; `cleared`: what denoising left."""
+
+    part: Part
+    image: Image
+    moments: Floats
+    noise: float = np.nan
+    is_noisy: bool = False
+    cleared: Image | None = None
 
 
 def describe_images(
@@ -122,15 +126,25 @@ def describe_images(
     total : int
         Files, for the progress line.
     """
-    work = _Work(extractor, options, known or {}, batch_size or default_batch_size(extractor.spec))
-    with work.pool:
-        for piece in track(files, total=total, what="describe", ends=lambda one: one.is_last):
-            work.add(piece)
-        return work.finish()
+    describer = _Describer(
+        extractor, options, known or {}, batch_size or default_batch_size(extractor.spec)
+    )
+    # A few pictures ahead of the network: without a bound, all would wait in memory for a thread.
+    for measured in run_ahead(
+        describer.measure,
+        describer.list_pictures(
+            track(files, total=total, what="describe", ends=lambda one: one.is_last)
+        ),
+        workers=_WORKERS,
+        ahead=2 * _WORKERS,
+        name="moments",
+    ):
+        describer.add(measured)
+    return describer.finish()
 
 
-class _Work:
-    """One call's state: what waits for the extractor and for the classical descriptors."""
+class _Describer:
+    """One call's state: what waits for the extractor, and what is known of the pictures so far."""
 
     def __init__(
         self,
@@ -142,88 +156,106 @@ class _Work:
         self.extractor, self.options, self.known = extractor, options, known
         self.batches = Batches(lambda: extractor, batch_size)
         self.is_deep = extractor.spec.name != "texture"
-        self.pool = ThreadPoolExecutor(thread_name_prefix="moments")
         self.parts: list[Part] = []
+        self.orientations: list[int] = []
         self.copies: list[int] = []
         self.noises: list[float] = []
-        self.moments: list[Future[Floats]] = []
-        self.cleared: dict[int, Image] = {}  # position -> the picture after denoising
         self.noisy: list[bool] = []
+        self.moments: list[Floats] = []
+        self.cleared: dict[int, Image] = {}  # position -> the picture after denoising
         self.faults: list[Fault] = []
         self.deferred: list[Part] = []
-        self.first = 0  # position of the first image of the file that is being read
         self.dropped: set[int] = set()  # positions of images whose file turned out unusable
 
-    def add(self, piece: ReadParts) -> None:
-        if piece.fault is not None:
-            self.faults.append(piece.fault)
-            self.dropped |= set(range(self.first, len(self.parts)))
-        self.deferred += piece.deferred
-        for part, image in piece.images:
-            self._add_image(part, image)
-        if piece.is_last:
-            self.first = len(self.parts)
+    def list_pictures(self, pieces: Iterable[ReadParts]) -> Iterator[tuple[Part, Image]]:
+        """Yield the pictures of the files, and note what has none."""
+        first = position = 0  # of the file that is being read, and of the next picture
+        for piece in pieces:
+            if piece.fault is not None:
+                self.faults.append(piece.fault)
+                self.dropped |= set(range(first, position))
+            self.deferred += piece.deferred
+            for pair in piece.images:
+                position += 1
+                yield pair
+            if piece.is_last:
+                first = position
 
-    def _add_image(self, part: Part, image: Image) -> None:
-        position = len(self.parts)
-        self._pass_gate(position, image)
-        self.parts.append(part)
+    def measure(self, pair: tuple[Part, Image]) -> _Measured:
+        """Compute all but the deep features; a picture that is too noisy is denoised, too."""
+        part, image = pair
+        grey = image.mean(axis=0)
+        moments = describe_moments(image) if self.is_deep else np.zeros(0, np.float32)
+        if min(grey.shape) < MIN_SIDE:  # the filters need more: not measured
+            return _Measured(part=part, image=image, moments=moments)
+        gate = self.options.gate
+        if gate is None:
+            noise = estimate_noise(grey)
+            return _Measured(part=part, image=image, moments=moments, noise=noise)
+        gated = pass_gate(grey, gate)
+        cleared = None
+        if gated.verdict == "denoised":
+            cleared = np.broadcast_to(gated.picture, image.shape).copy()
+        return _Measured(
+            part=part,
+            image=image,
+            moments=moments,
+            noise=gated.noise_before,
+            is_noisy=gated.verdict != "clear",
+            cleared=cleared,
+        )
+
+    def add(self, measured: _Measured) -> None:
+        """Give the picture's copies to the extractor, and keep the rest."""
+        position, part = len(self.parts), measured.part
+        orientations = self._list_orientations(measured.image)
         copies = 0
-        for copies, copy in enumerate(self._list_copies(image), start=1):
+        for copies, copy in enumerate(self._list_copies(measured.image, orientations), start=1):
             if copies > 1 or part.image_id not in self.known:
                 self.batches.add(f"{position} {copies - 1}", copy)
+        self.parts.append(part)
+        self.orientations.append(len(orientations))
         self.copies.append(copies)
-        if self.is_deep:
-            self.moments.append(self.pool.submit(describe_moments, image))
+        self.noises.append(measured.noise)
+        self.noisy.append(measured.is_noisy)
+        self.moments.append(measured.moments)
+        if measured.cleared is not None:
+            self.cleared[position] = measured.cleared
 
-    def _pass_gate(self, position: int, image: Image) -> None:
-        """Measure the noise; a picture that is too noisy is denoised beside the one that came."""
-        grey = image.mean(axis=0)
-        gate = self.options.gate
-        if min(grey.shape) < MIN_SIDE:
-            self.noises.append(np.nan)
-            self.noisy.append(False)
-            return
-        if gate is None:
-            self.noises.append(estimate_noise(grey))
-            self.noisy.append(False)
-            return
-        gated = pass_gate(grey, gate)
-        self.noises.append(gated.noise_before)
-        self.noisy.append(gated.verdict != "clear")
-        if gated.verdict == "denoised":
-            self.cleared[position] = np.broadcast_to(gated.picture, image.shape).copy()
-
-    def _list_copies(self, image: Image) -> Iterator[Image]:
+    def _list_orientations(self, image: Image) -> list[int]:
+        """List the orientations that keep the picture's shape, as many as the options ask for."""
         if not self.is_deep:
-            yield image  # the texture descriptors do not change with the orientation
-            return
-        is_square = image.shape[1] == image.shape[2]
-        turns = list(range(ORIENTATIONS)) if is_square else [0, 2, 4, 6]
+            return [0]  # the texture descriptors do not change with the orientation
         if self.extractor.spec.view == "polar":
-            turns = [0]  # a turned wafer is a shifted picture there, not a turned one
-        for k in turns[: self.options.turns]:
+            return [0]  # a turned wafer is a shifted picture there, not a turned one
+        is_square = image.shape[1] == image.shape[2]
+        return [*(range(ORIENTATIONS) if is_square else (0, 2, 4, 6))][: self.options.orientations]
+
+    def _list_copies(self, image: Image, orientations: list[int]) -> Iterator[Image]:
+        for k in orientations:
             yield turn_picture(image, k)
-        if self.options.augment is not None:
+        if self.is_deep and self.options.augment is not None:
             yield from augment_many(image, self.options.augment, seed=self.options.seed)
 
     def finish(self) -> Described:
+        """Run the extractor on what still waits, and put everything together."""
         vectors = self.batches.take()
         kept = [i for i in range(len(self.parts)) if i not in self.dropped]
-        # Pictures that are not square have fewer copies.
-        least = min((self.copies[i] for i in kept), default=0)
-        width = self.extractor.spec.dim
-        deep = np.zeros((len(kept), max(least, 1), width), np.float32)  # (n, c, d)
-        for row, i in enumerate(kept):
-            for copy in range(least):
-                name = f"{i} {copy}"
-                is_made = name in vectors
-                deep[row, copy] = vectors[name] if is_made else self.known[self.parts[i].image_id]
-        moments = [self.moments[i].result() for i in kept] if self.is_deep else []
+        # Pictures that are not square have fewer.
+        copies = min((self.copies[i] for i in kept), default=1)
+        deep, classical = self.extractor.spec.dim, len(self.moments[0]) if self.moments else 0
+        rows = np.zeros((len(kept), copies, deep + classical), np.float32)
+        for row, i in zip(rows, kept, strict=True):
+            for copy in range(copies):
+                # Taken out: 100 kB an image must not be in memory twice.
+                vector = vectors.pop(f"{i} {copy}", None)
+                row[copy, :deep] = self.known[self.parts[i].image_id] if vector is None else vector
+            row[:, deep:] = self.moments[i]
         return Described(
             parts=tuple(self.parts[i] for i in kept),
-            deep=deep,
-            classical=np.stack(moments) if moments else np.zeros((len(deep), 0), np.float32),
+            rows=rows,
+            blocks=(deep, classical) if classical else (deep,),
+            n_orientations=min((self.orientations[i] for i in kept), default=1),
             noises=np.array(self.noises, np.float32)[kept],
             is_noisy=np.array(self.noisy, bool)[kept],
             denoised=self._describe_cleared(),
@@ -232,27 +264,37 @@ class _Work:
         )
 
     def _describe_cleared(self) -> Described | None:
-        if not self.cleared:
+        images = [
+            (self.parts[i], image) for i, image in self.cleared.items() if i not in self.dropped
+        ]
+        if not images:
             return None
-        cleared = {i: image for i, image in self.cleared.items() if i not in self.dropped}
-        images = [(self.parts[position], image) for position, image in cleared.items()]
         again = replace(self.options, gate=None)
         return describe_images([ReadParts(images=images)], self.extractor, options=again, total=1)
 
 
 def join_described(first: Described, second: Described) -> Described:
     """Put together what two calls described without a gate; what is deferred is the second's."""
-    arrays = ("deep", "classical", "noises", "is_noisy")
     if not (len(first) and len(second)):
         whole = first if len(first) else second
         return replace(whole, faults=first.faults + second.faults, deferred=second.deferred)
     return Described(
         parts=first.parts + second.parts,
+        rows=stack_rows([first.rows, second.rows]),
+        blocks=first.blocks,
+        n_orientations=min(first.n_orientations, second.n_orientations),
+        noises=np.concatenate([first.noises, second.noises]),
+        is_noisy=np.concatenate([first.is_noisy, second.is_noisy]),
         denoised=None,
         faults=first.faults + second.faults,
         deferred=second.deferred,
-        **{n: np.concatenate([getattr(first, n), getattr(second, n)]) for n in arrays},
     )
+
+
+def stack_rows(blocks: Sequence[Floats]) -> Floats:
+    """Put rows (n, c, d) of several calls together, with as many copies as all of them have."""
+    copies = min(rows.shape[1] for rows in blocks)
+    return np.concatenate([rows[:, :copies] for rows in blocks])
 
 
 def describe_moments(image: Image) -> Floats:

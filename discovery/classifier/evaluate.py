@@ -1,4 +1,4 @@
-"""The verb `assess_classifier`: a model against true labels, with everything the page shows."""
+"""A model against true labels, with everything that the page of the evaluation shows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from discovery.classifier.evaluation import (
     summarise_left_out,
 )
 from discovery.classifier.examples import Examples
-from discovery.classifier.leaks import find_training_images
 from discovery.classifier.model import Model
 from discovery.classifier.options import PredictOptions
 from discovery.classifier.predict import Answered, predict_images
 from discovery.classifier.taxonomy import Taxonomy
+from discovery.classifier.training_overlap import find_training_images
 from discovery.records import Predictions
 from embeddings.errors import HandoffError
 from embeddings.images import make_thumbnail
@@ -83,32 +83,35 @@ def assess_classifier(
     known = np.flatnonzero(labels != "")
     if not len(known):
         raise HandoffError("none of the images of a known type can be read")
-    said = take_predictions(answered.predictions, known)
+    predictions = take_predictions(answered.predictions, known)
     scores = _score(model, answered, labels, known)
     given = truth.labels[order]
     scores["unlearned"] = _score_unlearned(answered.predictions, given, labels)
-    leaks = find_training_images(model, answered.predictions.ids, answered.rows)
-    scores["leaks"] = leaks.to_dict()
-    leaking = tuple(leaks.describe([part.path for part in answered.parts]))
+    overlap = find_training_images(model, answered.predictions.ids, answered.rows)
+    scores["leaks"] = overlap.to_dict()
+    leaks = tuple(overlap.describe([part.path for part in answered.parts]))
     scores["unreadable"] = len(answered.faults) + len(truth.faults)
     data = EvaluationData(
-        predictions=said,
+        predictions=predictions,
         truth=labels[known],
         scores=scores,
         paths={part.image_id: part.path for part in answered.parts},
         thumbnails=_draw_thumbnails(
-            model, answered, choose_mistakes(said, labels[known]), max_pixels=options.max_pixels
+            model,
+            answered,
+            choose_mistakes(predictions, labels[known]),
+            max_pixels=options.max_pixels,
         ),
         second_best=_find_second(model, answered, known),
         max_pictures=MAX_PICTURES,
-        threshold=float(model.cascade.thresholds_[-1]),
+        threshold=float(model.cascade.calibration_.thresholds[-1]),
         ablation=scores["ablation"],
         left_out=_summarise_unlearned(answered.predictions, given, labels),
         facts=_list_facts(model),
-        warnings=[*leaking, *_list_warnings(model, scores)],
+        warnings=[*leaks, *_list_warnings(model, scores)],
         source=source,
     )
-    return Assessment(scores=scores, data=data, leaks=leaking)
+    return Assessment(scores=scores, data=data, leaks=leaks)
 
 
 def fit_labels(labels: NDArray[np.str_], taxonomy: Taxonomy) -> NDArray[np.str_]:
@@ -136,15 +139,15 @@ def take_predictions(predictions: Predictions, positions: NDArray[np.intp]) -> P
 def _score(
     model: Model, answered: Answered, labels: NDArray[np.str_], known: NDArray[np.intp]
 ) -> dict[str, Any]:
-    said, truth = take_predictions(answered.predictions, known), labels[known]
+    predictions, truth = take_predictions(answered.predictions, known), labels[known]
     rows = answered.rows[known]
     variants = {
         name: model.cascade.predict_flat(rows, name) for name in model.cascade.networks_.flats
     }
     gate = {**answered.gate, "threshold": model.gate["threshold"], "method": model.gate["method"]}
-    scores = score_predictions(said, truth, flat=variants["fused"], noise_gate=gate)
+    scores = score_predictions(predictions, truth, flat=variants["fused"], noise_gate=gate)
     scores["ablation"] = [
-        score_variant("cascade (fused)", said.forced, truth),
+        score_variant("cascade (fused)", predictions.forced, truth),
         *(score_variant(_VARIANTS[name], found, truth) for name, found in variants.items()),
     ]
     return scores
@@ -154,11 +157,11 @@ def _score_unlearned(
     predictions: Predictions, truth: NDArray[np.str_], labels: NDArray[np.str_]
 ) -> dict[str, Any]:
     """Score how images of types that were not learned are told from known ones."""
-    strange = labels == ""
-    verdicts = predictions.verdicts[strange]
+    unlearned = labels == ""
+    verdicts = predictions.verdicts[unlearned]
     return {
-        "types": sorted(set(truth[strange].tolist())),
-        **score_novelty(predictions.novelties[~strange], predictions.novelties[strange]),
+        "types": sorted(set(truth[unlearned].tolist())),
+        **score_novelty(predictions.novelties[~unlearned], predictions.novelties[unlearned]),
         "called": {
             name: int((verdicts == name).sum()) for name in ("named", "unknown", "undecided")
         },
@@ -181,14 +184,15 @@ def _summarise_unlearned(
 def _find_second(
     model: Model, answered: Answered, known: NDArray[np.intp]
 ) -> dict[str, tuple[str, float]]:
-    chances = model.cascade.predict_proba(answered.rows[known])  # (m, k)
+    """Return the second likeliest leaf of each image by id, and its probability."""
+    probabilities = model.cascade.predict_proba(answered.rows[known])  # (m, k)
     classes = model.cascade.classes_
-    if chances.shape[1] < 2:
+    if probabilities.shape[1] < 2:
         return {}
-    second = np.argsort(-chances, axis=1, kind="stable")[:, 1]
+    second = np.argsort(-probabilities, axis=1, kind="stable")[:, 1]
     return {
-        answered.parts[i].image_id: (str(classes[j]), float(chance[j]))
-        for i, j, chance in zip(known.tolist(), second.tolist(), chances, strict=True)
+        answered.parts[i].image_id: (str(classes[j]), float(row[j]))
+        for i, j, row in zip(known.tolist(), second.tolist(), probabilities, strict=True)
     }
 
 

@@ -1,6 +1,6 @@
 """Deep features and classical moments, standardised and fused into one vector.
 
-    fusion = Fusion(blocks=(3072, 132)).fit(rows)
+    fusion = Fusion.fit(rows, blocks=(3072, 132))
     fused = fusion.transform(rows)  # (n, p)
 
 A wide block (ResNet features) is reduced to its principal components, a narrow one (GLCM and
@@ -9,13 +9,12 @@ Zernike moments) is standardised column by column; then each block gets its shar
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 Floats = NDArray[np.float32]
 Arrays = dict[str, NDArray[Any]]
@@ -36,80 +35,82 @@ _LEAST_AXIS = 1e-4  # of an axis, as a share of the first
 _SAMPLE = 20_000  # rows that find the axes: more move them less than they cost
 
 
-class Fusion(TransformerMixin, BaseEstimator):
-    """Standardise blocks of columns and fuse them.
-
-    Parameters
-    ----------
-    blocks : tuple of int, optional
-        Columns of each block, in order; None takes all as one.
-    n_components : int
-        Principal components at most of a block that has more columns.
-    random_state : int
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fusion:
+    """Blocks of columns, each standardised by its own scale, fused into one vector.
 
     Attributes
     ----------
-    spans_ : tuple of (int, int)
-        Where each block lies in the fused vector.
+    parts : tuple of arrays by name
+        Each block's mean (c,), its axes ((c, q) of a wide one, (c,) factors else) and its scale.
     """
 
-    def __init__(
-        self,
+    parts: tuple[Arrays, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        rows: Floats,
         *,
         blocks: tuple[int, ...] | None = None,
         n_components: int = N_COMPONENTS,
-        random_state: int = 0,
-    ) -> None:
-        self.blocks = blocks
-        self.n_components = n_components
-        self.random_state = random_state
-
-    def fit(self, X: NDArray[np.floating], y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+        seed: int = 0,
+    ) -> Self:
         """Find the scale of each block in rows (n, d).
+
+        Parameters
+        ----------
+        rows : (n, d)
+        blocks : tuple of int, optional
+            Columns of each block, in order; None takes all as one.
+        n_components : int
+            Principal components at most of a block that has more columns.
+        seed : int
 
         Raises
         ------
         ValueError
             The blocks do not add up to the columns.
         """
-        rows = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
-        blocks = self.blocks or (rows.shape[1],)
+        blocks = blocks or (rows.shape[1],)
         if sum(blocks) != rows.shape[1]:
             raise ValueError(f"blocks {blocks} for {rows.shape[1]} columns: they must add up")
-        rng = np.random.default_rng(self.random_state)
         if len(rows) > _SAMPLE:
+            rng = np.random.default_rng(seed)
             rows = rows[np.sort(rng.choice(len(rows), _SAMPLE, replace=False))]
-        shares = _share_variance(blocks, self.n_components)
-        self.parts_: list[Arrays] = []
-        for (start, stop), share in zip(_span(blocks), shares, strict=True):
-            part = _fit_block(rows[:, start:stop], self.n_components, seed=self.random_state)
+        parts = []
+        for (start, stop), share in zip(
+            _span(blocks), _share_variance(blocks, n_components), strict=True
+        ):
+            part = _fit_block(rows[:, start:stop], n_components, seed=seed)
             spread = np.sqrt(_apply_block(rows[:, start:stop], part).var(axis=0).sum())
             # A block whose rows are all alike says nothing, of new rows neither.
             scale = np.sqrt(share) / spread if spread > _LEAST_SPREAD else 0.0
-            part["scale"] = np.float32(scale).reshape(1)
-            self.parts_.append(part)
-        self.spans_ = _span(tuple(self._width(part) for part in self.parts_))
-        return self
+            parts.append({**part, "scale": np.float32(scale).reshape(1)})
+        return cls(parts=tuple(parts))
 
-    def transform(self, X: NDArray[np.floating]) -> Floats:
-        """Return the fused rows (n, p) float32; a typical row has length sqrt(p)."""
-        check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float32, reset=False)
-        blocks = self.blocks or (rows.shape[1],)
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Where each block lies in the fused vector."""
+        return _span(tuple(part["axes"].shape[-1] for part in self.parts))
+
+    def transform(self, rows: Floats) -> Floats:
+        """Return the fused rows (n, p) float32 of rows (n, d); a typical one has length sqrt(p)."""
+        spans = _span(tuple(len(part["mean"]) for part in self.parts))
         fused = [
             _apply_block(rows[:, start:stop], part) * part["scale"]
-            for (start, stop), part in zip(_span(blocks), self.parts_, strict=True)
+            for (start, stop), part in zip(spans, self.parts, strict=True)
         ]
         joined = np.concatenate(fused, axis=1)  # (n, p)
         return np.ascontiguousarray(joined * np.sqrt(joined.shape[1]), dtype=np.float32)
 
     def to_arrays(self) -> Arrays:
         """Return what was found as named arrays, for a file."""
-        check_is_fitted(self)
-        return {f"{i}.{k}": v for i, part in enumerate(self.parts_) for k, v in part.items()}
+        return {f"{i}.{name}": v for i, part in enumerate(self.parts) for name, v in part.items()}
 
-    def from_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Take back what `to_arrays` gave.
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, count: int) -> Self:
+        """Take back the `count` blocks that `to_arrays` gave.
 
         Raises
         ------
@@ -117,16 +118,9 @@ class Fusion(TransformerMixin, BaseEstimator):
             An array is missing.
         """
         names = ("mean", "axes", "scale")
-        count = len(self.blocks) if self.blocks else 1
-        self.parts_ = [{name: arrays[f"{i}.{name}"] for name in names} for i in range(count)]
-        self.spans_ = _span(tuple(self._width(part) for part in self.parts_))
-        self.n_features_in_ = sum(len(part["mean"]) for part in self.parts_)
-        return self
-
-    @staticmethod
-    def _width(part: Arrays) -> int:
-        axes = part["axes"]
-        return int(axes.shape[1] if axes.ndim == 2 else axes.shape[0])
+        return cls(
+            parts=tuple({name: arrays[f"{i}.{name}"] for name in names} for i in range(count))
+        )
 
 
 def _span(widths: tuple[int, ...]) -> tuple[tuple[int, int], ...]:

@@ -58,7 +58,7 @@ class Model:
         ResNet-50's state dict; empty for the texture descriptors.
     windows : mapping of kind to (low, high)
         Grey levels shown as black and white.
-    turns : int
+    orientations : int
         Orientations that an image is seen in.
     gate : mapping
         Options of the noise gate.
@@ -70,7 +70,7 @@ class Model:
     spec: ExtractorSpec
     tensors: "Mapping[str, torch.Tensor]" = field(default_factory=dict)
     windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    turns: int
+    orientations: int
     gate: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
 
@@ -131,7 +131,7 @@ def save_model(model: Model, folder: Path) -> None:
         **settings,
         "spec": model.spec.to_dict(),
         "windows": {kind: list(window) for kind, window in sorted(model.windows.items())},
-        "turns": model.turns,
+        "turns": model.orientations,
         "gate": dict(model.gate),
         "training": dict(model.training),
         "files": files,
@@ -166,7 +166,7 @@ def load_model(folder: Path) -> Model:
             spec=spec,
             tensors=tensors,
             windows={kind: (low, high) for kind, (low, high) in content["windows"].items()},
-            turns=int(content["turns"]),
+            orientations=int(content["turns"]),
             gate=content["gate"],
             training=content["training"],
         )

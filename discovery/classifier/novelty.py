@@ -1,11 +1,11 @@
 """How far an image is from every known type: what tells *unknown* from a type that was learned.
 
-Three views of it, each on its own scale among known images that were held out, then averaged:
+Three measures of it, each on its own scale among known images that were held out, then averaged:
 
 - the distance to the nearest known image, in half whitened principal axes;
 - the relative Mahalanobis distance (Ren et al. 2021, arXiv:2106.09022): to the nearest type, less
   the one to all images alike, so that what is unusual in every type alike does not count;
-- the doubt of the classifier, 1 - the highest probability (Hendrycks and Gimpel 2017).
+- the uncertainty of the classifier, 1 - the highest probability (Hendrycks and Gimpel 2017).
 
 No one of them is best on every kind of image (docs/log.md); their mean is never far from the best.
 """
@@ -22,7 +22,7 @@ from sklearn.decomposition import PCA
 Floats = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
 
-VIEWS = ("nearest", "relative", "doubt")
+MEASURES = ("nearest", "relative", "uncertainty")  # columns, in the order of a model file
 _MOST_AXES = 100
 _IMAGES_AN_AXIS = 5  # as few images carry an axis of the graph that discovery builds
 _WHITEN = 0.5
@@ -85,21 +85,14 @@ class KnownSpace:
             total=_invert(along - along.mean(axis=0)),
         )
 
-    def measure(self, rows: NDArray[np.floating], doubts: NDArray[np.floating]) -> Floats:
-        """Return the (n, 3) views, larger is stranger.
-
-        Parameters
-        ----------
-        rows : (n, d)
-        doubts : (n,)
-            1 - the classifier's highest probability.
-        """
+    def measure(self, rows: NDArray[np.floating]) -> Floats:
+        """Return the first two measures of rows (n, d), (n, 2): larger is stranger."""
         along = (rows - self.mean) @ self.axes  # (n, q)
         nearest = _find_nearest(_unit(along / self.spread**_WHITEN), self.points)
         to_types = [_square(along - centre, self.within) for centre in self.centres]
         # The points' mean is zero along the axes: `total` needs no centre.
         relative = np.min(to_types, axis=0) - _square(along, self.total)
-        return np.stack([nearest, relative, doubts.astype(np.float64)], axis=1)
+        return np.stack([nearest, relative], axis=1)
 
     def to_arrays(self) -> Arrays:
         """Return the space as named arrays, for a file.
@@ -121,9 +114,9 @@ class NoveltyScale:
     Attributes
     ----------
     medians, units : (3,)
-        Of each view among held-out known images; a unit is the way to their 95th percentile.
+        Of each measure among held-out known images; a unit is the way to their 95th percentile.
     limit : float
-        Mean of the scaled views that the accepted share of known images stays below.
+        Mean of the scaled measures that the accepted share of known images stays below.
     """
 
     medians: Floats
@@ -131,24 +124,24 @@ class NoveltyScale:
     limit: float
 
     @classmethod
-    def fit(cls, views: Floats, *, false_alarms: float) -> Self:
-        """Scale by the (n, 3) views of held-out known images; at most that share is refused."""
-        medians = np.median(views, axis=0)
-        units = np.maximum(np.percentile(views, _HIGH, axis=0) - medians, _LEAST_UNIT)
-        scaled = ((views - medians) / units).mean(axis=1)
+    def fit(cls, measures: Floats, *, false_alarms: float) -> Self:
+        """Scale by the (n, 3) measures of held-out known images; at most that share is refused."""
+        medians = np.median(measures, axis=0)
+        units = np.maximum(np.percentile(measures, _HIGH, axis=0) - medians, _LEAST_UNIT)
+        scaled = ((measures - medians) / units).mean(axis=1)
         # "higher": between two images the limit must not fall short of the share.
         limit = float(np.quantile(scaled, 1 - false_alarms, method="higher"))
         return cls(medians=medians, units=units, limit=limit)
 
-    def judge(self, views: Floats) -> NDArray[np.float32]:
-        """Return the novelty (n,) of images by their views: 1 at the limit, above it unknown.
+    def score(self, measures: Floats) -> NDArray[np.float32]:
+        """Return the novelty (n,) of images by their measures: 1 at the limit, above it unknown.
 
-        However great the doubt, the distances must lie beyond the limit too: an image between two
-        types that lies as near as known ones do is no unknown.
+        However great the uncertainty, the distances must lie beyond the limit too: an image between
+        two types that lies as near as known ones do is no unknown.
         """
-        units = (views - self.medians) / self.units  # (n, 3)
-        doubt = VIEWS.index("doubt")
-        units[:, doubt] = np.minimum(units[:, doubt], max(self.limit, 0.0))
+        units = (measures - self.medians) / self.units  # (n, 3)
+        uncertainty = MEASURES.index("uncertainty")
+        units[:, uncertainty] = np.minimum(units[:, uncertainty], max(self.limit, 0.0))
         scaled = units.mean(axis=1)
         return np.asarray(np.exp(np.clip(scaled - self.limit, -_MOST, _MOST)), np.float32)
 

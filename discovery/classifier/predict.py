@@ -1,7 +1,11 @@
-"""The verb `predict_images`: a model's answers to the images of a source, noise gate included."""
+"""A model's answers to the images of a source, noise gate included, and predictions.csv.
+
+answered = predict_images(load_model(folder), find_parts(source, options).parts)
+format_predictions(answered, found)  # CSV
+"""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -9,17 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.classifier.cascade import CascadeClassifier
-from discovery.classifier.describe import Described, DescribeOptions, describe_images
+from discovery.classifier.describe import Described, DescribeOptions, describe_images, stack_rows
 from discovery.classifier.enhance.gate import GateOptions
-from discovery.classifier.features import FeatureSource, reopen_feature_source
+from discovery.classifier.features import reopen_feature_source
 from discovery.classifier.model import Model
 from discovery.classifier.options import PredictOptions
+from discovery.classifier.parts import Parts
 from discovery.records import Predictions
 from embeddings.console import get_logger, stage
 from embeddings.errors import InputError
+from embeddings.files import format_csv
 from embeddings.reader import Fault, Part, Preparation, choose_windows, read_parts
 
 _BLOCK = 1024  # images described before they are answered: 8 orientations of one take 100 kB
+_VERDICTS = ("named", "unknown", "undecided")
+_GATE = ("clear", "denoised", "too_noisy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,18 +90,23 @@ def predict_images(
         max_pixels=extract.max_pixels,
         workers=extract.threads,
     )
-    blocks: list[tuple[Described, Predictions | None, Mapping[str, int]]] = []
+    gate = GateOptions(**model.gate)
+    blocks: list[_Block] = []
     with stage("describe and answer") as facts:
         waiting: Sequence[Part] = parts
-        while waiting:  # each further turn has the window of at least one more kind of picture
-            turn = [
-                _answer_block(
-                    model, source, block, reading, extract.batch_size, keep_rows=keep_rows
+        while waiting:  # each further pass has the window of at least one more kind of picture
+            deferred: list[Part] = []
+            for block in _cut_blocks(waiting):
+                described = describe_images(
+                    read_parts(block, reading),
+                    source.extractor,
+                    options=DescribeOptions(orientations=model.orientations, gate=gate),
+                    batch_size=extract.batch_size,
+                    total=len({part.path for part in block}),
                 )
-                for block in _cut_blocks(waiting)
-            ]
-            blocks += turn
-            waiting = [part for described, _, _ in turn for part in described.deferred]
+                deferred += described.deferred
+                blocks.append(_answer_block(model.cascade, described, keep_rows=keep_rows))
+            waiting = deferred
             if waiting:
                 windows = _complete_windows(windows, model, waiting, max_pixels=extract.max_pixels)
                 reading = replace(reading, windows=windows)
@@ -103,8 +116,13 @@ def predict_images(
     return answered
 
 
-_VERDICTS = ("named", "unknown", "undecided")
-_GATE = ("clear", "denoised", "too_noisy")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """Described images with their answers: None where there is no image."""
+
+    described: Described
+    predictions: Predictions | None
+    gate: Mapping[str, int]
 
 
 def _cut_blocks(parts: Sequence[Part]) -> Iterator[list[Part]]:
@@ -119,34 +137,18 @@ def _cut_blocks(parts: Sequence[Part]) -> Iterator[list[Part]]:
         yield block
 
 
-def _answer_block(
-    model: Model,
-    source: FeatureSource,
-    parts: Sequence[Part],
-    reading: Preparation,
-    batch_size: int | None,
-    *,
-    keep_rows: bool,
-) -> tuple[Described, Predictions | None, Mapping[str, int]]:
-    described = describe_images(
-        read_parts(parts, reading),
-        source.extractor,
-        options=DescribeOptions(turns=model.turns, gate=GateOptions(**model.gate)),
-        batch_size=batch_size,
-        total=len({part.path for part in parts}),
+def _answer_block(cascade: CascadeClassifier, described: Described, *, keep_rows: bool) -> _Block:
+    predictions: Predictions | None = None
+    gate: dict[str, int] = {}
+    if len(described):
+        predictions, gate = answer_described(cascade, described)
+    rows = described.rows if keep_rows else described.rows[:0].copy()  # a view would keep them
+    return _Block(
+        described=replace(described, rows=rows, denoised=None), predictions=predictions, gate=gate
     )
-    if not len(described):
-        return described, None, {}
-    predictions, gate = answer_described(model.cascade, described)
-    if not keep_rows:
-        described = replace(described, deep=described.deep[:0], classical=described.classical[:0])
-    return replace(described, denoised=None), predictions, gate
 
 
-def _join(
-    blocks: Sequence[tuple[Described, Predictions | None, Mapping[str, int]]],
-    windows: Mapping[str, tuple[float, float]],
-) -> Answered:
+def _join(blocks: Sequence[_Block], windows: Mapping[str, tuple[float, float]]) -> Answered:
     """Put the blocks together again.
 
     Raises
@@ -154,23 +156,23 @@ def _join(
     InputError
         No image could be read.
     """
-    faults = tuple(fault for described, _, _ in blocks for fault in described.faults)
-    said = [predictions for _, predictions, _ in blocks if predictions is not None]
-    if not said:
+    faults = tuple(fault for block in blocks for fault in block.described.faults)
+    answered = [block.predictions for block in blocks if block.predictions is not None]
+    if not answered:
         first = faults[0] if faults else ("", "no image came")
         raise InputError(
-            f"none of {len(faults)} files can be read (the first: {': '.join(first)}); expected "
+            f"none of {len(faults)} files can be read (the first: {', '.join(first)}); expected "
             "JPEG, PNG, BMP or TIFF files"
         )
     names = Predictions.__slots__
     return Answered(
         predictions=Predictions(
-            **{name: np.concatenate([getattr(one, name) for one in said]) for name in names}
+            **{name: np.concatenate([getattr(one, name) for one in answered]) for name in names}
         ),
-        parts=tuple(part for described, _, _ in blocks for part in described.parts),
-        rows=np.concatenate([described.rows for described, one, _ in blocks if one is not None]),
+        parts=tuple(part for block in blocks for part in block.described.parts),
+        rows=stack_rows([b.described.rows for b in blocks if b.predictions is not None]),
         faults=faults,
-        gate={name: sum(gate.get(name, 0) for _, _, gate in blocks) for name in _GATE},
+        gate={name: sum(block.gate.get(name, 0) for block in blocks) for name in _GATE},
         windows=windows,
     )
 
@@ -235,3 +237,40 @@ def _replace_denoised(
         merged[positions] = new
         changed[name] = merged
     return replace(result, **changed)
+
+
+def tabulate_answers(answered: Answered, found: Parts) -> bytes:
+    """Write the answers as CSV.
+
+    ``image_id, path, label, confidence, verdict, p_L1 ... p_Ln`` and, behind them, ``forced`` (the
+    answer at full coverage), ``novelty`` (above 1: unknown) and ``noise``. Exact duplicates have
+    a row each.
+    """
+    depth = answered.predictions.depth
+    levels = [f"p_L{level}" for level in range(1, depth + 1)]
+    header = ["image_id", "path", "label", "confidence", "verdict", *levels]
+    return format_csv([[*header, "forced", "novelty", "noise"], *_list_answers(answered, found)])
+
+
+def _list_answers(answered: Answered, found: Parts) -> Iterator[list[str]]:
+    predictions = answered.predictions
+    for i, part in enumerate(answered.parts):
+        label, verdict = str(predictions.labels[i]), str(predictions.verdicts[i])
+        confidence = _format_number(predictions.confidences[i])
+        levels = [_format_number(p) for p in predictions.level_probabilities[i]]
+        novelty = _format_number(predictions.novelties[i])
+        noise = _format_number(predictions.noises[i])
+        for path in found.list_paths(part):
+            yield [
+                part.image_id, path, label, confidence, verdict, *levels,
+                str(predictions.forced[i]), novelty, noise,
+            ]  # fmt: skip
+
+
+def format_faults(faults: Iterable[Fault]) -> bytes:
+    """Write what could not be used as CSV: path, reason."""
+    return format_csv([["path", "reason"], *([path, reason] for path, reason in faults)])
+
+
+def _format_number(value: np.float32) -> str:
+    return "" if np.isnan(value) else f"{value:.6g}"

@@ -13,21 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.classifier.augment import turn_picture
-from discovery.classifier.cascade import CascadeClassifier
-from discovery.classifier.describe import ORIENTATIONS, Described
+from discovery.classifier.calibration import assign_folds
+from discovery.classifier.describe import ORIENTATIONS
 from discovery.classifier.examples import Examples
 from discovery.classifier.features import FeatureSource
 from discovery.classifier.finetune import FineTuned, FineTuneOptions, finetune_stage
-from discovery.classifier.folds import assign_folds
 from discovery.classifier.options import TrainOptions
 from discovery.classifier.taxonomy import Taxonomy
-from discovery.classifier.training_data import (
-    compare_held_out,
-    describe_examples,
-    fit_cascade,
-    make_reading,
-)
-from embeddings.console import get_logger, stage
+from embeddings.console import get_logger
 from embeddings.reader import Preparation, read_parts
 from embeddings.records import ExtractorSpec
 
@@ -45,39 +38,6 @@ class Refined:
 
     source: FeatureSource
     held_out: NDArray[np.bool_]
-
-
-def finetune_cascade(
-    learned: Examples,
-    source: FeatureSource,
-    frozen: CascadeClassifier,
-    *,
-    taxonomy: Taxonomy,
-    options: TrainOptions,
-) -> tuple[FeatureSource, Described, CascadeClassifier] | None:
-    """Fine-tune and learn again; None where held-out images are not answered better.
-
-    Parameters
-    ----------
-    frozen : CascadeClassifier
-        Fitted on the features as they came.
-    """
-    with stage("fine-tune"):
-        refined = finetune_source(source, learned, make_reading(source, options), options=options)
-    if refined is None or frozen.held_out_ is None:
-        return None
-    with stage("describe images again") as facts:
-        described = describe_examples(learned, refined.source, options)
-        facts.update(images=len(described))
-    with stage("train again") as facts:
-        # Only images that the stage was not tuned on can vouch for what is learned now.
-        folds = np.where(refined.held_out, 0, -1).astype(np.int32)
-        cascade = fit_cascade(learned, described, taxonomy, options=options, folds=folds)
-        before, after = compare_held_out(frozen, cascade, learned.labels)
-        facts.update(
-            {"right before": int(before.sum()), "right now": int(after.sum()), "of": len(after)}
-        )
-    return (refined.source, described, cascade) if after.sum() > before.sum() else None
 
 
 def finetune_source(
@@ -103,7 +63,7 @@ def finetune_source(
     leaves = Taxonomy.from_labels(examples.labels.tolist()).leaves
     place = {leaf: i for i, leaf in enumerate(leaves)}
     tuned = finetune_stage(
-        _stack_batches(examples, reading, turns=options.orientations),
+        _stack_batches(examples, reading, orientations=options.orientations),
         np.array([place.get(label, -1) for label in examples.labels.tolist()], np.intp),
         examples.weights,
         held_out=held_out,
@@ -127,15 +87,17 @@ def _is_worth_it(tuned: FineTuned) -> bool:
     return worth
 
 
-def _stack_batches(examples: Examples, reading: Preparation, *, turns: int) -> Iterator[Image]:
+def _stack_batches(
+    examples: Examples, reading: Preparation, *, orientations: int
+) -> Iterator[Image]:
     """Yield (b, copies, c, h, w) pictures in the order of the examples."""
     images = (image for file in read_parts(examples.parts, reading) for _, image in file.images)
     while batch := list(itertools.islice(images, _BATCH)):
-        yield np.stack([_turn(image, turns) for image in batch])
+        yield np.stack([_turn(image, orientations) for image in batch])
 
 
-def _turn(image: Image, turns: int) -> Image:
-    return np.stack([turn_picture(image, k) for k in range(ORIENTATIONS)[:turns]])
+def _turn(image: Image, orientations: int) -> Image:
+    return np.stack([turn_picture(image, k) for k in range(ORIENTATIONS)[:orientations]])
 
 
 def _make_tuned_source(source: FeatureSource, tuned: FineTuned) -> FeatureSource:

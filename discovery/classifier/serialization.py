@@ -1,4 +1,7 @@
-"""A fitted cascade as arrays and JSON, and back."""
+"""A fitted cascade as arrays and JSON, and back.
+
+The names in the file are those of version 0.1, whatever the attributes are called today.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.classifier.calibration import Calibration
 from discovery.classifier.cascade import CascadeClassifier
 from discovery.classifier.fusion import Fusion
-from discovery.classifier.heads import Head
-from discovery.classifier.learned import FittedNetworks
-from discovery.classifier.network import FusedNetwork
+from discovery.classifier.networks import FittedNetworks, Head
 from discovery.classifier.novelty import KnownSpace, NoveltyScale
 from discovery.classifier.taxonomy import Taxonomy
 
@@ -21,29 +23,28 @@ _INFINITE = 1e300  # JSON has no infinity: a threshold that nothing reaches
 
 def cascade_to_arrays(cascade: CascadeClassifier) -> tuple[Arrays, dict[str, Any]]:
     """Return the arrays of a fitted cascade by name, and the rest as JSON can hold it."""
-    learned = cascade.networks_
-    arrays = _prefix("fusion", learned.fusion.to_arrays())
-    arrays |= _prefix("known", learned.known.to_arrays())
+    networks, calibration = cascade.networks_, cascade.calibration_
+    arrays = _prefix("fusion", networks.fusion.to_arrays())
+    arrays |= _prefix("known", networks.known.to_arrays())
     heads: dict[str, Any] = {}
-    for kind, group in (("heads", learned.heads), ("flats", learned.flats)):
+    for kind, group in (("heads", networks.heads), ("flats", networks.flats)):
         heads[kind] = []
         for i, (name, head) in enumerate(group.items()):
-            arrays |= _prefix(f"{kind}.{i}", head.network.to_arrays())
+            arrays |= _prefix(f"{kind}.{i}", head.to_arrays())
             heads[kind].append(_describe_head(str(name), head))
+    renamed = {"n_eval_views": "shown"}
+    parameters = {renamed.get(name, name): value for name, value in cascade.get_params().items()}
     settings = {
         "taxonomy": cascade.taxonomy_.to_dict(),
         "cascade": {
-            "parameters": {
-                **cascade.get_params(),
-                "blocks": None if cascade.blocks is None else list(cascade.blocks),
-            },
+            "parameters": dict(sorted(parameters.items())),
             "columns": cascade.n_features_in_,
-            "temperatures": cascade.temperatures_,
-            "thresholds": [min(float(t), _INFINITE) for t in cascade.thresholds_],
+            "temperatures": calibration.temperatures,
+            "thresholds": [min(float(t), _INFINITE) for t in calibration.thresholds],
             "novelty": {
-                "medians": cascade.scale_.medians.tolist(),
-                "units": cascade.scale_.units.tolist(),
-                "limit": min(cascade.scale_.limit, _INFINITE),
+                "medians": calibration.scale.medians.tolist(),
+                "units": calibration.scale.units.tolist(),
+                "limit": min(calibration.scale.limit, _INFINITE),
             },
             **heads,
         },
@@ -54,39 +55,42 @@ def cascade_to_arrays(cascade: CascadeClassifier) -> tuple[Arrays, dict[str, Any
 def cascade_from_arrays(
     arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]
 ) -> CascadeClassifier:
-    """Return the cascade that `cascade_to_arrays` took apart; `held_out_` is not kept.
+    """Return the cascade that `cascade_to_arrays` took apart; answers held out are not kept.
 
     Raises
     ------
     KeyError, TypeError, ValueError, RuntimeError
         Something is missing or does not fit.
     """
-    said = settings["cascade"]
-    blocks = said["parameters"]["blocks"]
-    parameters = {**said["parameters"], "blocks": None if blocks is None else tuple(blocks)}
-    cascade = CascadeClassifier(**parameters)
+    entries = settings["cascade"]
+    parameters = dict(entries["parameters"])
+    parameters["n_eval_views"] = parameters.pop("shown")
+    blocks = parameters.pop("blocks")
+    cascade = CascadeClassifier(**parameters, blocks=None if blocks is None else tuple(blocks))
     cascade.taxonomy_ = Taxonomy.from_dict(settings["taxonomy"])
     cascade.classes_ = np.array(cascade.taxonomy_.leaves, dtype=np.str_)
-    cascade.n_features_in_ = int(said["columns"])
-    cascade.temperatures_ = {str(k): float(v) for k, v in said["temperatures"].items()}
-    cascade.thresholds_ = _restore(said["thresholds"])
-    novelty = said["novelty"]
-    cascade.scale_ = NoveltyScale(
-        medians=np.array(novelty["medians"]),
-        units=np.array(novelty["units"]),
-        limit=float(_restore([novelty["limit"]])[0]),
+    cascade.n_features_in_ = int(entries["columns"])
+    novelty = entries["novelty"]
+    cascade.calibration_ = Calibration(
+        temperatures={str(k): float(v) for k, v in entries["temperatures"].items()},
+        thresholds=_restore(entries["thresholds"]),
+        scale=NoveltyScale(
+            medians=np.array(novelty["medians"]),
+            units=np.array(novelty["units"]),
+            limit=float(_restore([novelty["limit"]])[0]),
+        ),
     )
-    cascade.held_out_ = None
-    fusion = Fusion(blocks=cascade.blocks, random_state=cascade.random_state)
     groups = {
         kind: {
             entry["name"]: _restore_head(entry, _select(arrays, f"{kind}.{i}"))
-            for i, entry in enumerate(said[kind])
+            for i, entry in enumerate(entries[kind])
         }
         for kind in ("heads", "flats")
     }
     cascade.networks_ = FittedNetworks(
-        fusion=fusion.from_arrays(_select(arrays, "fusion")),
+        fusion=Fusion.from_arrays(
+            _select(arrays, "fusion"), count=len(cascade.blocks) if cascade.blocks else 1
+        ),
         heads=groups["heads"],
         flats=groups["flats"],
         known=KnownSpace.from_arrays(_select(arrays, "known")),
@@ -98,19 +102,20 @@ def _describe_head(name: str, head: Head) -> dict[str, Any]:
     return {
         "name": name,
         "classes": list(head.classes),
-        "learned": [int(i) for i in head.network.classes_],
+        "learned": list(head.trained),
         "span": list(head.span),
-        "hidden": head.network.hidden,
+        "hidden": head.hidden,
     }
 
 
 def _restore_head(entry: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Head:
-    network = FusedNetwork(hidden=int(entry["hidden"]))
     start, stop = entry["span"]
-    return Head(
+    return Head.from_arrays(
+        arrays,
         classes=tuple(entry["classes"]),
+        trained=tuple(int(i) for i in entry["learned"]),
         span=(int(start), int(stop)),
-        network=network.from_arrays(arrays, np.array(entry["learned"], np.intp)),
+        hidden=int(entry["hidden"]),
     )
 
 

@@ -31,16 +31,6 @@ def split_path(label: str) -> tuple[str, ...]:
     return tuple(label.split("/")) if label else ()
 
 
-def common_path(a: str, b: str) -> str:
-    """Return the deepest node above both labels, or the labels themselves where they are equal."""
-    shared = []
-    for left, right in zip(split_path(a), split_path(b), strict=False):
-        if left != right:
-            break
-        shared.append(left)
-    return "/".join(shared)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taxonomy:
     """A tree of types with definitions; made by `from_labels`.
@@ -93,8 +83,8 @@ class Taxonomy:
             if fault := find_label_fault(label):
                 raise HandoffError(fault)
         nodes = sorted({node for label in tidy for node in _list_prefixes(label)})
-        said = {tidy_label(node): text.strip() for node, text in (definitions or {}).items()}
-        kept = {node: said[node] for node in nodes if said.get(node)}
+        given = {tidy_label(node): text.strip() for node, text in (definitions or {}).items()}
+        kept = {node: given[node] for node in nodes if given.get(node)}
         return cls(nodes=tuple(nodes), definitions=kept)
 
     def __contains__(self, node: object) -> bool:
@@ -181,8 +171,10 @@ class Taxonomy:
     def _draw_below(self, node: str, indent: int) -> list[str]:
         lines = []
         for child in self.children(node):
-            said = self.definitions.get(child, "")
-            lines.append("  " * indent + split_path(child)[-1] + (f": {said}" if said else ""))
+            meaning = self.definitions.get(child, "")
+            lines.append(
+                "  " * indent + split_path(child)[-1] + (f": {meaning}" if meaning else "")
+            )
             lines += self._draw_below(child, indent + 1)
         return lines
 

@@ -1,30 +1,58 @@
-"""The verb `train_classifier`: from labelled images to a model."""
+"""From labelled images to a model: features, the cascade, and fine-tuning where it helps."""
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from discovery.classifier.augment import AugmentOptions
+from discovery.classifier.calibration import compare_held_out
 from discovery.classifier.cascade import CascadeClassifier
-from discovery.classifier.describe import Described
+from discovery.classifier.describe import (
+    Described,
+    DescribeOptions,
+    describe_images,
+    join_described,
+)
 from discovery.classifier.enhance.gate import GateOptions
 from discovery.classifier.examples import Examples, describe_faults
-from discovery.classifier.features import open_feature_source
-from discovery.classifier.leaks import list_ids
+from discovery.classifier.features import FeatureSource, add_windows, open_feature_source
 from discovery.classifier.model import Model
 from discovery.classifier.options import TrainOptions
-from discovery.classifier.refine import finetune_cascade
+from discovery.classifier.refine import finetune_source
 from discovery.classifier.taxonomy import Taxonomy, check_types
-from discovery.classifier.training_data import describe_kinds, fit_cascade, measure_held_out
 from discovery.runs import package_versions
 from embeddings.console import get_logger, stage
 from embeddings.errors import HandoffError
+from embeddings.reader import Preparation, read_parts
 
+_FEW_IMAGES = 300  # below, varied copies are learned too
+_FEW_COPIES = 8
 # What training images have may be exceeded by half before an image counts as noisy.
 _NOISE_MARGIN = 1.5
 _NOISE_FLOOR = 0.02  # of the grey range: below, nothing is lost in noise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trained:
+    """A cascade with what it was fitted on: `learned` aligned with `described`."""
+
+    cascade: CascadeClassifier
+    source: FeatureSource
+    learned: Examples
+    described: Described
+    finetuned: bool = False
+
+    def score_held_out(self) -> dict[str, Any]:
+        """Score the answers to the training images while each was held out."""
+        held_out = self.cascade.calibration_.held_out
+        if held_out is None:
+            return {"n": 0, "accuracy": None, "flat_accuracy": None}
+        scores = held_out.score(self.learned.labels)
+        return scores | {"finetuned": 1} if self.finetuned else scores
 
 
 def train_classifier(examples: Examples, *, options: TrainOptions | None = None) -> Model:
@@ -38,38 +66,37 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
         The features cannot be made.
     """
     options = options or TrainOptions()
-    taxonomy = Taxonomy.from_labels(examples.labels.tolist(), definitions=examples.definitions)
-    check_types(taxonomy, len(examples))
+    # Before the work: one type alone is refused.
+    check_types(Taxonomy.from_labels(examples.labels.tolist()), len(examples))
     with stage("load extractor") as facts:
         source = open_feature_source(
             examples.parts, examples.store, options=options.extract, ignore=options.ignore_store
         )
         facts.update(extractor=source.spec.name, known=f"{len(source.known)} vectors")
     with stage("describe images") as facts:
-        described, source = describe_kinds(examples, source, options)
-        facts.update(images=len(described), copies=described.deep.shape[1])
+        described, source = _describe_kinds(examples, source, options)
+        facts.update(images=len(described), copies=described.rows.shape[1])
     learned = _match(examples, described)
-    taxonomy = Taxonomy.from_labels(learned.labels.tolist(), definitions=learned.definitions)
     with stage("train") as facts:
-        cascade = fit_cascade(learned, described, taxonomy, options=options)
-        figures = measure_held_out(cascade, learned.labels)
-        facts.update(types=len(taxonomy.leaves), **_say_figures(figures))
+        trained = _Trained(
+            cascade=_fit_cascade(learned, described, options),
+            source=source,
+            learned=learned,
+            described=described,
+        )
+        types = len(trained.cascade.taxonomy_.leaves)
+        facts.update(types=types, **_format_scores(trained.score_held_out()))
     if options.finetune:
-        attempt = finetune_cascade(learned, source, cascade, taxonomy=taxonomy, options=options)
-        if attempt is not None:
-            source, described, cascade = attempt
-            figures = measure_held_out(cascade, learned.labels) | {"finetuned": 1}
-    _warn(learned, described, cascade)
-    gate = _make_gate(described, options)
+        trained = _finetune(trained, options) or trained
+    _warn(trained)
     return Model(
-        cascade=cascade,
-        spec=source.spec,
-        tensors=source.tensors,
-        windows=source.windows,
-        turns=options.orientations,
-        gate=asdict(gate),
-        training=_describe_training(learned, described, options, figures)
-        | {"warnings": list(source.warnings)},
+        cascade=trained.cascade,
+        spec=trained.source.spec,
+        tensors=trained.source.tensors,
+        windows=trained.source.windows,
+        orientations=options.orientations,
+        gate=asdict(_choose_gate(trained.described, options)),
+        training=_summarise_training(trained, options),
     )
 
 
@@ -84,19 +111,131 @@ def _match(examples: Examples, described: Described) -> Examples:
     return examples.take(np.array([place[name] for name in described.ids.tolist()], np.intp))
 
 
-def _say_figures(figures: Mapping[str, float | int | None]) -> dict[str, str]:
-    if not figures["n"]:
+def _describe_kinds(
+    examples: Examples, source: FeatureSource, options: TrainOptions
+) -> tuple[Described, FeatureSource]:
+    """Describe all, and choose windows for kinds of pictures that the first sample missed."""
+    varied = _count_varied(examples, options)
+    described = _describe_examples(examples, source, options)
+    while described.deferred:
+        source = add_windows(source, described.deferred, max_pixels=options.extract.max_pixels)
+        late = {part.image_id for part in described.deferred}
+        left = [i for i, part in enumerate(examples.parts) if part.image_id in late]
+        again = _describe_examples(
+            # As many varied copies as of the first, however few are left.
+            examples.take(np.array(left, np.intp)),
+            source,
+            replace(options, varied=varied),
+        )
+        described = join_described(described, again)
+    return described, source
+
+
+def _count_varied(examples: Examples, options: TrainOptions) -> int:
+    if options.varied is not None:
+        return options.varied
+    return _FEW_COPIES if len(examples) < _FEW_IMAGES else 0
+
+
+def _describe_examples(
+    examples: Examples, source: FeatureSource, options: TrainOptions
+) -> Described:
+    """Describe the examples in every orientation; where they are few, in varied copies too."""
+    varied = _count_varied(examples, options)
+    turned = options.orientations > 1
+    augment = AugmentOptions(copies=varied, flips=turned, quarter_turns=turned) if varied else None
+    return describe_images(
+        read_parts(examples.parts, _make_reading(source, options)),
+        source.extractor,
+        options=DescribeOptions(
+            orientations=options.orientations, augment=augment, seed=options.seed
+        ),
+        known=source.known,
+        batch_size=options.extract.batch_size,
+        total=len({part.path for part in examples.parts}),
+    )
+
+
+def _make_reading(source: FeatureSource, options: TrainOptions) -> Preparation:
+    """Return how pictures are brought to what the extractor sees."""
+    return Preparation(
+        spec=source.spec,
+        windows=source.windows,
+        max_pixels=options.extract.max_pixels,
+        workers=options.extract.threads,
+    )
+
+
+def _fit_cascade(
+    learned: Examples,
+    described: Described,
+    options: TrainOptions,
+    *,
+    folds: NDArray[np.int32] | None = None,
+) -> CascadeClassifier:
+    """Learn described examples; `folds` says which are held out together (default: in turn)."""
+    cascade = CascadeClassifier(
+        blocks=described.blocks if len(described.blocks) > 1 else None,
+        # Varied copies show what was learned: only real orientations calibrate.
+        n_eval_views=described.n_orientations,
+        target_purity=options.target_purity,
+        max_rejection=options.max_rejection,
+        false_alarms=options.false_alarms,
+        epochs=options.epochs,
+        random_state=options.seed,
+    )
+    return cascade.fit(
+        described.rows,
+        learned.labels,
+        learned.weights,
+        # Pages, tiles and crops of one file are held out together: they show the same surface.
+        groups=np.array([part.image_id[:16] for part in learned.parts], dtype=np.str_),
+        folds=folds,
+        taxonomy=Taxonomy.from_labels(learned.labels.tolist(), definitions=learned.definitions),
+    )
+
+
+def _finetune(first: _Trained, options: TrainOptions) -> _Trained | None:
+    """Fine-tune and learn again; None where held-out images are not answered better."""
+    learned, source = first.learned, first.source
+    with stage("fine-tune"):
+        reading = _make_reading(source, options)
+        refined = finetune_source(source, learned, reading, options=options)
+    before = first.cascade.calibration_.held_out
+    if refined is None or before is None:
+        return None
+    with stage("describe images again") as facts:
+        described = _describe_examples(learned, refined.source, options)
+        facts.update(images=len(described))
+    with stage("train again") as facts:
+        # Only images that the stage was not tuned on can vouch for what is learned now.
+        folds = np.where(refined.held_out, 0, -1).astype(np.int32)
+        cascade = _fit_cascade(learned, described, options, folds=folds)
+        after = cascade.calibration_.held_out
+        if after is None:
+            return None  # nothing says whether it helped
+        old, new = compare_held_out(before, after, learned.labels)
+        facts.update({"right before": int(old.sum()), "right now": int(new.sum()), "of": len(new)})
+    if new.sum() <= old.sum():
+        return None
+    return replace(
+        first, cascade=cascade, source=refined.source, described=described, finetuned=True
+    )
+
+
+def _format_scores(scores: Mapping[str, Any]) -> dict[str, str]:
+    if not scores["n"]:
         return {"held out": "none"}
     return {
-        "held-out accuracy": f"{figures['accuracy']:.3f}",
-        "flat baseline": f"{figures['flat_accuracy']:.3f}",
+        "held-out accuracy": f"{scores['accuracy']:.3f}",
+        "flat baseline": f"{scores['flat_accuracy']:.3f}",
     }
 
 
-def _warn(learned: Examples, described: Described, cascade: CascadeClassifier) -> None:
+def _warn(trained: _Trained) -> None:
     """Say what a user must know of what was learned."""
-    log = get_logger()
-    faults = [*learned.faults, *described.faults]
+    log, learned, cascade = get_logger(), trained.learned, trained.cascade
+    faults = [*learned.faults, *trained.described.faults]
     if faults:
         log.warning(
             "WARNING: %d labelled images could not be used: %s",
@@ -108,7 +247,7 @@ def _warn(learned: Examples, described: Described, cascade: CascadeClassifier) -
             "WARNING: learned from one image each, so that nothing can vouch for them: %s",
             ", ".join(single),
         )
-    if np.isinf(cascade.thresholds_).any():
+    if np.isinf(cascade.calibration_.thresholds).any():
         log.warning(
             "WARNING: no confidence gives the purity that is asked for (%s) at every level: "
             "answers stop above it; label more images, or lower --target-purity",
@@ -116,7 +255,7 @@ def _warn(learned: Examples, described: Described, cascade: CascadeClassifier) -
         )
 
 
-def _make_gate(described: Described, options: TrainOptions) -> GateOptions:
+def _choose_gate(described: Described, options: TrainOptions) -> GateOptions:
     threshold = options.noise_threshold
     if threshold is None:
         measured = described.noises[~np.isnan(described.noises)]
@@ -125,25 +264,23 @@ def _make_gate(described: Described, options: TrainOptions) -> GateOptions:
     return GateOptions(threshold=round(threshold, 4), method=options.denoise)
 
 
-def _describe_training(
-    learned: Examples,
-    described: Described,
-    options: TrainOptions,
-    figures: Mapping[str, float | int | None],
-) -> dict[str, Any]:
-    said = asdict(options)
-    del said["extract"]  # the spec says what came of it
+def _summarise_training(trained: _Trained, options: TrainOptions) -> dict[str, Any]:
+    learned = trained.learned
+    chosen = asdict(options)
+    del chosen["extract"]  # the spec says what came of it
     return {
         "source": learned.source,
         "sha256": learned.sha256,
         "digest": learned.digest,
-        "image_ids": list_ids([part.image_id for part in learned.parts]),
+        # As one text: a line each would fill model.json.
+        "image_ids": " ".join(sorted(part.image_id for part in learned.parts)),
         "images": len(learned),
         "types": dict(sorted(Counter(learned.labels.tolist()).items())),
         "left_out": learned.left_out,
-        "unusable": len(learned.faults) + len(described.faults),
+        "unusable": len(learned.faults) + len(trained.described.faults),
         "weighted": int((learned.weights < 1).sum()),
-        "options": said,
-        "held_out": dict(figures),
+        "options": chosen,
+        "held_out": trained.score_held_out(),
         "versions": package_versions(),
+        "warnings": list(trained.source.warnings),
     }

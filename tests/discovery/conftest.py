@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from discovery.classifier import cascade, network
+from discovery.classifier import calibration, networks
 
 
 @pytest.fixture(scope="module")
 def few_steps():
     """Train networks for few of their steps, and three folds: blobs are learned by then."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cascade, "FOLDS", 3)
-        patch.setattr(network, "_LEAST_STEPS", 25)
+        patch.setattr(calibration, "FOLDS", 3)
+        patch.setattr(networks, "_LEAST_STEPS", 25)
         yield
 
 

@@ -55,18 +55,18 @@ def fit_vague(few_steps, vague):
 
 def answer_held_out(cascade):
     """Answer the training images as they were answered while held out."""
-    from discovery.classifier.decision_rule import cut_to_trusted
+    from discovery.classifier.decision_rule import truncate_forced
 
-    held = cascade.held_out_
-    named = cut_to_trusted(held.paths, cascade.thresholds_) == held.paths.forced
-    return named, cascade.scale_.judge(held.views) > 1
+    held = cascade.calibration_.held_out
+    named = truncate_forced(held.paths, cascade.calibration_.thresholds) == held.paths.forced
+    return named, cascade.calibration_.scale.score(held.measures) > 1
 
 
 def test_three_levels_are_answered(cascade, make_blobs):
     rows, labels = make_blobs(TYPES, size=20, seed=1)
     assert sorted(TYPES) == cascade.classes_.tolist()
     assert cascade.score(rows, labels) > 0.95
-    assert {"", "defect", "defect/small"} == set(cascade.temperatures_)
+    assert {"", "defect", "defect/small"} == set(cascade.calibration_.temperatures)
     answers = answer(cascade, rows)
     assert isinstance(answers, Predictions)
     assert 3 == answers.depth
@@ -88,8 +88,8 @@ def test_probabilities_add_up_and_agree_with_the_forced_answer(cascade, blobs):
 def test_labels_of_one_level_are_a_flat_tree(make_blobs):
     rows, labels = make_blobs(("a", "a-b", "Ätzung"), size=8)
     fitted = make().fit(rows, labels)
-    assert {""} == set(fitted.temperatures_)
-    assert (1,) == fitted.thresholds_.shape
+    assert {""} == set(fitted.calibration_.temperatures)
+    assert (1,) == fitted.calibration_.thresholds.shape
     assert fitted.score(rows, labels) == 1
     assert fitted.predict_flat(rows).tolist() == labels.tolist()
 
@@ -125,7 +125,7 @@ def test_a_type_of_one_image_is_learned_and_never_held_out(make_blobs):
     rows, labels = make_blobs(("a", "b", "c"), size=9)
     kept = np.r_[0:18, 18]  # one image of c
     fitted = make().fit(rows[kept], labels[kept])
-    assert list(range(18)) == fitted.held_out_.which.tolist()
+    assert list(range(18)) == fitted.calibration_.held_out.which.tolist()
     assert "c" == fitted.predict(rows[18:19])[0]
 
 
@@ -133,16 +133,17 @@ def test_single_images_below_a_node_leave_its_temperature_at_1(make_blobs):
     rows, labels = make_blobs(("a/x", "a/y", "b"), size=9)
     kept = np.r_[0, 9, 18:27]
     fitted = make().fit(rows[kept], labels[kept])
-    assert fitted.temperatures_["a"] == 1
-    assert np.isfinite(fitted.thresholds_[0])
-    assert np.isinf(fitted.thresholds_[1])  # no image shows what an answer there is worth
+    assert fitted.calibration_.temperatures["a"] == 1
+    assert np.isfinite(fitted.calibration_.thresholds[0])
+    # No image shows what an answer there is worth.
+    assert np.isinf(fitted.calibration_.thresholds[1])
     assert "a/" not in "".join(answer(fitted, rows).labels.tolist())
 
 
 def test_where_nothing_can_be_held_out_nothing_is_vouched_for(make_blobs):
     rows, labels = make_blobs(("a/x", "a/y", "b"), size=1)
     fitted = make().fit(rows, labels)
-    assert fitted.held_out_ is None
+    assert fitted.calibration_.held_out is None
     answers = answer(fitted, rows)
     assert labels.tolist() == answers.forced.tolist()
     assert ["undecided"] * 3 == answers.verdicts.tolist()
@@ -153,7 +154,7 @@ def test_where_nothing_can_be_held_out_nothing_is_vouched_for(make_blobs):
 def test_four_images_of_two_types_are_enough(make_blobs):
     rows, labels = make_blobs(("a", "b"), size=2)
     fitted = make().fit(rows, labels)
-    assert 4 == len(fitted.held_out_.which)
+    assert 4 == len(fitted.calibration_.held_out.which)
     assert labels.tolist() == answer(fitted, rows).forced.tolist()
 
 
@@ -170,9 +171,9 @@ def test_groups_of_several_labels_are_held_out_together(make_blobs):
     groups = np.array(list("ghigghijkkkk"))  # c is in one group only
     fitted = make().fit(rows, labels, groups=groups)
     # Of b, only j has it first; it is learned, and the b in g, h and i are held out.
-    assert list(range(7)) == fitted.held_out_.which.tolist()
+    assert list(range(7)) == fitted.calibration_.held_out.which.tolist()
     lonely = np.array(list("ggghghijgggg"))  # c stands beside a and b in g
-    held = make().fit(rows, labels, groups=lonely).held_out_.which
+    held = make().fit(rows, labels, groups=lonely).calibration_.held_out.which
     assert [3, 5, 6, 7] == held.tolist()
 
 
@@ -180,8 +181,8 @@ def test_given_folds_may_have_gaps_and_hold_a_type_whole(make_blobs):
     rows, labels = make_blobs(("a", "b", "c"), size=4)
     folds = np.array([-1, -1, 7, 7, -1, 2, 7, 2, 2, 2, 2, 2], np.int32)
     fitted = make().fit(rows, labels, folds=folds)
-    assert [2, 3, 5, 6, 7] == fitted.held_out_.which.tolist()  # c is always learned
-    assert all(0.005 < t < 10 for t in fitted.temperatures_.values())
+    assert [2, 3, 5, 6, 7] == fitted.calibration_.held_out.which.tolist()  # c is always learned
+    assert all(0.005 < t < 10 for t in fitted.calibration_.temperatures.values())
 
 
 def test_wrongly_labelled_images_of_weight_0_change_nothing(cascade, blobs):
@@ -189,10 +190,10 @@ def test_wrongly_labelled_images_of_weight_0_change_nothing(cascade, blobs):
     wrong = np.roll(labels, 20)
     weights = np.repeat([1.0, 0.0], len(rows))
     fitted = make().fit(np.vstack([rows, rows]), np.append(labels, wrong), weights)
-    np.testing.assert_array_equal(cascade.thresholds_, fitted.thresholds_)
+    np.testing.assert_array_equal(cascade.calibration_.thresholds, fitted.calibration_.thresholds)
     np.testing.assert_array_equal(cascade.predict_proba(rows), fitted.predict_proba(rows))
     np.testing.assert_array_equal(answer(cascade, rows).novelties, answer(fitted, rows).novelties)
-    assert list(range(len(rows))) == fitted.held_out_.which.tolist()
+    assert list(range(len(rows))) == fitted.calibration_.held_out.which.tolist()
 
 
 def test_a_type_of_weight_0_alone_is_refused(blobs):
@@ -319,8 +320,8 @@ def test_the_target_purity_is_kept_on_images_held_out_and_costs_coverage(fit_vag
     shares = []
     for alarms, purity in ((0.0, 0.6), (0.05, 0.9), (0.2, 1.0)):
         fitted = fit_vague(false_alarms=alarms, target_purity=purity)
-        paths = fitted.held_out_.paths
-        sure = paths.reach[:, 0] >= fitted.thresholds_[0]
+        paths = fitted.calibration_.held_out.paths
+        sure = paths.path_probabilities[:, 0] >= fitted.calibration_.thresholds[0]
         right = [
             a.split("/")[0] == b.split("/")[0] for a, b in zip(paths.forced, vague[1], strict=True)
         ]
@@ -346,4 +347,4 @@ def test_the_same_seed_gives_the_same_answers(cascade, blobs):
     first, second = answer(cascade, blobs[0]), answer(again, blobs[0])
     for name in ("labels", "verdicts", "confidences", "novelties"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
-    assert cascade.temperatures_ == again.temperatures_
+    assert cascade.calibration_.temperatures == again.calibration_.temperatures

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discovery.classifier.decision_rule import choose_thresholds, cut_to_trusted, walk_paths
+from discovery.classifier.decision_rule import choose_thresholds, truncate_forced, walk_paths
 from discovery.classifier.taxonomy import ROOT, Taxonomy, split_path
 
 PARTS = st.sampled_from(["a", "a-b", "a!", "b", "Ä", "large particle"])
@@ -16,18 +16,18 @@ TREES = st.lists(
 
 @st.composite
 def walks(draw):
-    """Draw (taxonomy, chances at its nodes, paths), now and then without a node's chances."""
+    """Draw (taxonomy, probabilities at its nodes, paths), at times without one node's."""
     taxonomy = draw(TREES)
     n = draw(st.integers(1, 6))
     rng = np.random.default_rng(draw(st.integers(0, 999)))
     sharp = draw(st.sampled_from([0.01, 1.0, 100.0]))
-    chances = {
+    probabilities = {
         node: rng.dirichlet(np.full(len(taxonomy.children(node)), sharp), size=n)
         for node in taxonomy.decision_nodes()
     }
-    dropped = draw(st.sampled_from([None, *chances]))
-    chances.pop(dropped, None)
-    return taxonomy, chances, walk_paths(taxonomy, chances, n)
+    dropped = draw(st.sampled_from([None, *probabilities]))
+    probabilities.pop(dropped, None)
+    return taxonomy, probabilities, walk_paths(taxonomy, probabilities, n)
 
 
 @settings(deadline=None)
@@ -65,8 +65,8 @@ def test_levels_are_those_of_forced_and_nan_below_it(walk):
         own = [paths.given_parent[i, column[node]] for node in taxonomy.ancestors(forced)]
         assert own == paths.levels[i, : len(own)].tolist()
         assert np.isnan(paths.levels[i, len(own) :]).all()
-        assert np.isnan(paths.reach[i, len(own) :]).all()
-        assert (np.diff(paths.reach[i, : len(own)]) <= 0).all()
+        assert np.isnan(paths.path_probabilities[i, len(own) :]).all()
+        assert (np.diff(paths.path_probabilities[i, : len(own)]) <= 0).all()
 
 
 @settings(deadline=None)
@@ -74,7 +74,7 @@ def test_levels_are_those_of_forced_and_nan_below_it(walk):
 def test_what_is_vouched_for_is_above_forced_and_never_deeper_for_more(walk, seed, step):
     taxonomy, _, paths = walk
     low = np.random.default_rng(seed).random(taxonomy.depth)
-    few, more = cut_to_trusted(paths, low + step), cut_to_trusted(paths, low)
+    few, more = truncate_forced(paths, low + step), truncate_forced(paths, low)
     for a, b, forced in zip(few.tolist(), more.tolist(), paths.forced.tolist(), strict=True):
         assert split_path(a) == split_path(b)[: len(split_path(a))]
         assert split_path(b) == split_path(forced)[: len(split_path(b))]
@@ -84,14 +84,14 @@ def test_what_is_vouched_for_is_above_forced_and_never_deeper_for_more(walk, see
 @given(walk=walks())
 def test_thresholds_of_0_and_infinity_vouch_for_everything_and_nothing(walk):
     taxonomy, _, paths = walk
-    everything = cut_to_trusted(paths, np.zeros(taxonomy.depth))
+    everything = truncate_forced(paths, np.zeros(taxonomy.depth))
     assert paths.forced.tolist() == everything.tolist()
-    nothing = cut_to_trusted(paths, np.full(taxonomy.depth, np.inf))
+    nothing = truncate_forced(paths, np.full(taxonomy.depth, np.inf))
     assert [""] * len(paths.forced) == nothing.tolist()
 
 
 def walk_default(*rows):
-    """Walk a tree of depth 2 by the root's chances of a and b, and those of a/x and a/y."""
+    """Walk a tree of depth 2 by the root's probabilities of a and b, and those of a/x and a/y."""
     taxonomy = Taxonomy.from_labels(["a/x", "a/y", "b"])
     root, inner = (np.array([row[i] for row in rows]) for i in (0, 1))
     return walk_paths(taxonomy, {ROOT: root, "a": inner}, len(rows))
@@ -100,10 +100,10 @@ def walk_default(*rows):
 def test_a_parent_of_lower_threshold_is_vouched_for_where_its_child_is_not():
     paths = walk_default(([0.9, 0.1], [0.6, 0.4]), ([0.2, 0.8], [0.5, 0.5]))
     assert ["a/x", "b"] == paths.forced.tolist()
-    assert ["a", "b"] == cut_to_trusted(paths, np.array([0.7, 0.7])).tolist()
-    assert ["a/x", "b"] == cut_to_trusted(paths, np.array([0.7, 0.54])).tolist()
+    assert ["a", "b"] == truncate_forced(paths, np.array([0.7, 0.7])).tolist()
+    assert ["a/x", "b"] == truncate_forced(paths, np.array([0.7, 0.54])).tolist()
     # No child is vouched for below a parent that is not.
-    assert ["", ""] == cut_to_trusted(paths, np.array([0.95, 0.1])).tolist()
+    assert ["", ""] == truncate_forced(paths, np.array([0.95, 0.1])).tolist()
 
 
 def test_the_likeliest_leaf_need_not_lie_below_the_likeliest_parent():
@@ -157,5 +157,5 @@ def test_no_more_than_the_largest_rejection_is_left_without_a_whole_answer(walk,
     n = len(paths.forced)
     refused = np.random.default_rng(seed).random(n) < 0.2
     chosen = choose(paths, [taxonomy.leaves[0]] * n, rejection=share, refused=refused)
-    unanswered = refused | (cut_to_trusted(paths, chosen) != paths.forced)
+    unanswered = refused | (truncate_forced(paths, chosen) != paths.forced)
     assert unanswered.sum() <= max(share * n + 1e-6, refused.sum())

@@ -1,5 +1,6 @@
 """Pictures become rows: orientations, varied copies, what a store knows already, the noise gate."""
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from torchvision.models import resnet50
 
 from discovery.classifier.augment import AugmentOptions, turn_picture
 from discovery.classifier.describe import (
+    _WORKERS,
     DescribeOptions,
     describe_images,
     describe_moments,
@@ -79,42 +81,41 @@ def describe(images, extractor, **options):
 def test_a_network_sees_every_orientation_and_the_moments_stand_behind(network):
     images = [draw(0), draw(1)]
     said = describe(images, network)
-    assert (2, 8, 1024) == said.deep.shape
+    assert (2, 8) == said.rows.shape[:2]
     for i, image in enumerate(images):
         for k in (0, 3, 6):
             np.testing.assert_allclose(
-                said.deep[i, k], network(turn_picture(image, k)[None])[0], atol=1e-5
+                said.rows[i, k, :1024], network(turn_picture(image, k)[None])[0], atol=1e-5
             )
-        np.testing.assert_array_equal(said.classical[i], describe_moments(image))
-    assert (1024, said.classical.shape[1]) == said.blocks
-    assert (2, 8, sum(said.blocks)) == said.rows.shape
-    np.testing.assert_array_equal(said.rows[0, 5, 1024:], said.rows[0, 0, 1024:])
+            np.testing.assert_array_equal(said.rows[i, k, 1024:], describe_moments(image))
+    assert (1024, said.rows.shape[2] - 1024) == said.blocks
 
 
 def test_one_orientation_where_the_way_up_matters(network):
     image = draw(0)
-    said = describe([image], network, turns=1)
-    assert (1, 1, 1024) == said.deep.shape
-    np.testing.assert_allclose(said.deep[0, 0], network(image[None])[0], atol=1e-5)
+    said = describe([image], network, orientations=1)
+    assert (1, 1) == said.rows.shape[:2]
+    np.testing.assert_allclose(said.rows[0, 0, :1024], network(image[None])[0], atol=1e-5)
 
 
 def test_varied_copies_stand_behind_the_orientations(network):
     augment = AugmentOptions(copies=2)
     said = describe([draw(0)], network, augment=augment, seed=4)
-    assert (1, 10, 1024) == said.deep.shape
+    assert (1, 10) == said.rows.shape[:2]
+    assert 8 == said.n_orientations
     plain = describe([draw(0)], network)
-    np.testing.assert_allclose(plain.deep[0], said.deep[0, :8], atol=1e-5)
-    assert np.linalg.norm(said.deep[0, 8] - said.deep[0, 9]) > 1e-3
+    np.testing.assert_allclose(plain.rows[0], said.rows[0, :8], atol=1e-5)
+    assert np.linalg.norm(said.rows[0, 8] - said.rows[0, 9]) > 1e-3
     again = describe([draw(0)], network, augment=augment, seed=4)
-    np.testing.assert_array_equal(said.deep, again.deep)
+    np.testing.assert_array_equal(said.rows, again.rows)
 
 
 def test_texture_sees_one_copy_and_has_no_second_block(texture):
     image = draw(0)
     said = describe([image], texture, augment=AugmentOptions(copies=3))
     assert (1, 1, texture.spec.dim) == said.rows.shape
-    assert (0, (texture.spec.dim,)) == (said.classical.shape[1], said.blocks)
-    np.testing.assert_array_equal(texture(image[None])[0], said.deep[0, 0])
+    assert (texture.spec.dim,) == said.blocks
+    np.testing.assert_array_equal(texture(image[None])[0], said.rows[0, 0])
 
 
 @pytest.mark.parametrize("kind", ["network", "texture"])
@@ -122,11 +123,54 @@ def test_what_a_store_knows_is_taken_and_not_made_again(kind, request):
     extractor = Counting(request.getfixturevalue(kind))
     known = {"i1": np.full(extractor.spec.dim, 0.5, np.float32)}
     said = describe([draw(0), draw(1)], extractor, known=known)
-    np.testing.assert_array_equal(known["i1"], said.deep[1, 0])
-    copies = said.deep.shape[1]
+    deep = said.rows[:, :, : extractor.spec.dim]
+    np.testing.assert_array_equal(known["i1"], deep[1, 0])
+    copies = deep.shape[1]
     assert 2 * copies - 1 == extractor.seen
     plain = describe([draw(0), draw(1)], extractor)
-    np.testing.assert_allclose(plain.deep[1, 1:], said.deep[1, 1:], atol=1e-5)
+    np.testing.assert_allclose(plain.rows[1, 1:], said.rows[1, 1:], atol=1e-5)
+
+
+def test_pictures_that_are_not_square_have_four_orientations_before_their_varied_copies(network):
+    wide = draw(0)[:, :, : SIDE // 2].copy()
+    augment = AugmentOptions(copies=3)
+    said = describe([wide], network, augment=augment)
+    assert (1, 7, 4) == (*said.rows.shape[:2], said.n_orientations)
+    for copy, k in enumerate((0, 2, 4, 6)):
+        expected = network(turn_picture(wide, k)[None])[0]
+        np.testing.assert_allclose(said.rows[0, copy, :1024], expected, atol=1e-5)
+    # Of a square picture beside it, as many copies count.
+    mixed = describe([draw(1), wide], network, augment=augment)
+    assert (2, 7, 4) == (*mixed.rows.shape[:2], mixed.n_orientations)
+    both = join_described(describe([draw(1)], network, augment=augment), said)
+    assert (2, 7, 4) == (*both.rows.shape[:2], both.n_orientations)
+
+
+def test_no_more_than_a_few_pictures_are_held_however_slow_the_moments_are(network):
+    alive = []
+
+    class Plain:
+        """A network that costs nothing: the moments are what takes time."""
+
+        spec, fills_batches = network.spec, False
+
+        def __call__(self, batch):
+            return np.zeros((len(batch), self.spec.dim), np.float32)
+
+    most = 0
+
+    def stream():
+        nonlocal most
+        for i in range(300):
+            image = draw(i)
+            alive.append(weakref.ref(image))
+            yield ReadParts(images=[(Part(image_id=f"i{i}", path=f"{i}.png"), image)])
+            del image
+            most = max(most, sum(ref() is not None for ref in alive))
+
+    said = describe_images(stream(), Plain(), options=DescribeOptions(orientations=1), batch_size=4)
+    assert 300 == len(said)
+    assert most <= 2 * _WORKERS + 8
 
 
 # --- noise ---
@@ -143,8 +187,8 @@ def test_a_noisy_picture_is_denoised_beside_the_one_that_came(texture):
     said = describe(images, texture, gate=GateOptions(threshold=0.05))
     assert [False, True] == said.is_noisy.tolist()
     assert ["i1"] == said.denoised.ids.tolist()
-    np.testing.assert_array_equal(texture(images[1][None])[0], said.deep[1, 0])
-    assert np.linalg.norm(said.denoised.deep[0, 0] - said.deep[1, 0]) > 0.01
+    np.testing.assert_array_equal(texture(images[1][None])[0], said.rows[1, 0])
+    assert np.linalg.norm(said.denoised.rows[0, 0] - said.rows[1, 0]) > 0.01
     assert said.denoised.noises[0] < said.noises[1]
 
 
@@ -222,7 +266,7 @@ def test_descriptions_are_put_together(texture):
     empty = replace(describe([], texture), faults=(("a.png", "gone"),))
     both = join_described(first, second)
     for joined in (both, join_described(empty, both)):
-        np.testing.assert_array_equal(joined.deep, np.concatenate([first.deep, second.deep]))
+        np.testing.assert_array_equal(joined.rows, np.concatenate([first.rows, second.rows]))
         assert ["i0", "i0", "i1"] == joined.ids.tolist()
         assert 3 == len(joined.noises) == len(joined.is_noisy)
     assert (("a.png", "gone"),) == join_described(first, empty).faults

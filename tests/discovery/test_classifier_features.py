@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torchvision.models import resnet50
 
-from discovery.classifier import training_data as module
+from discovery.classifier import train as module
 from discovery.classifier.describe import describe_images
 from discovery.classifier.examples import Examples
 from discovery.classifier.features import open_feature_source, reopen_feature_source
@@ -132,11 +132,11 @@ def test_vectors_of_the_store_are_copy_nought_and_are_not_made_again(images, sto
     train_classifier(examples, options=TrainOptions(epochs=1))
     said, embedded = described[0]
     vectors = open_store(stores / "texture").load_vectors(said.ids)
-    np.testing.assert_array_equal(vectors.values, said.deep[:, 0])
+    np.testing.assert_array_equal(vectors.values, said.rows[:, 0])
     assert 0 == embedded
     train_classifier(examples, options=TrainOptions(epochs=1, ignore_store=True, extract=TEXTURE))
     assert 8 == described[1][1]
-    np.testing.assert_allclose(said.deep, described[1][0].deep, atol=1e-6)
+    np.testing.assert_allclose(said.rows, described[1][0].rows, atol=1e-6)
 
 
 def test_a_small_network_learns_keeps_its_weights_and_needs_none_to_answer(
@@ -147,9 +147,9 @@ def test_a_small_network_learns_keeps_its_weights_and_needs_none_to_answer(
     model = train_classifier(label(images, name_store(stores / "resnet50")), options=options)
     moved.unlink()
     said, embedded = described[0]
-    assert (8, 8 * 7) == (said.deep.shape[1], embedded)
+    assert (8, 8 * 7) == (said.rows.shape[1], embedded)
     vectors = open_store(stores / "resnet50").load_vectors(said.ids)
-    np.testing.assert_array_equal(vectors.values, said.deep[:, 0])
+    np.testing.assert_array_equal(vectors.values, said.rows[:, 0, : said.blocks[0]])
     save_model(model, tmp_path / "model")
     read = load_model(tmp_path / "model")
     parts = find_parts(images, ExtractOptions()).parts
@@ -159,7 +159,7 @@ def test_a_small_network_learns_keeps_its_weights_and_needs_none_to_answer(
             getattr(first.predictions, name), getattr(second.predictions, name)
         )
     # The features of a picture that was learned are the very ones it was learned by.
-    np.testing.assert_allclose(second.rows[:, 0, : said.deep.shape[2]], vectors.values, atol=1e-5)
+    np.testing.assert_allclose(second.rows[:, 0, : said.blocks[0]], vectors.values, atol=1e-5)
 
 
 def test_a_store_that_now_holds_another_extractors_vectors_is_refused(images, stores, network):

@@ -45,7 +45,7 @@ def model(few_steps, rows):
             "bn1.num_batches_tracked": torch.tensor(7),
         },
         windows={"uint8": (0.0, 255.0), "uint16": (821.0, 1265.5)},
-        turns=8,
+        orientations=8,
         gate={"threshold": 0.04, "method": "median"},
         training={"sha256": "ab" * 32, "images": 24},
     )
@@ -81,7 +81,7 @@ def test_a_model_that_was_read_answers_the_same(model, saved, rows):
         said = model.cascade.predict_flat(rows[0], variant).tolist()
         assert said == read.cascade.predict_flat(rows[0], variant).tolist()
     assert model.cascade.classes_.tolist() == read.cascade.classes_.tolist()
-    for name in ("spec", "windows", "turns", "gate", "training"):
+    for name in ("spec", "windows", "orientations", "gate", "training"):
         assert getattr(model, name) == getattr(read, name)
 
 
@@ -95,12 +95,12 @@ def test_the_network_comes_back_bit_for_bit_and_in_its_shapes(model, saved):
 
 def test_what_nothing_reaches_comes_back_as_infinite(model, tmp_path, rows):
     fitted = CascadeClassifier(blocks=(8, 4), epochs=1).fit(rows[0][::8], rows[1][::8])
-    assert np.isinf(fitted.thresholds_).all()
-    assert np.isinf(fitted.scale_.limit)
+    assert np.isinf(fitted.calibration_.thresholds).all()
+    assert np.isinf(fitted.calibration_.scale.limit)
     save_model(replace(model, cascade=fitted), tmp_path / "m")
     read = load_model(tmp_path / "m").cascade
-    assert np.isinf(read.thresholds_).all()
-    assert np.isinf(read.scale_.limit)
+    assert np.isinf(read.calibration_.thresholds).all()
+    assert np.isinf(read.calibration_.scale.limit)
     assert_same(fitted.answer(rows[0], IDS), read.answer(rows[0], IDS))
 
 

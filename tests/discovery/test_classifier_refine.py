@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torchvision.models import resnet50
 
-from discovery.classifier import refine
+from discovery.classifier import refine, train
 from discovery.classifier.examples import Examples
 from discovery.classifier.model import load_model, save_model
 from discovery.classifier.options import TrainOptions
@@ -73,7 +73,7 @@ def test_a_stage_that_gains_nothing_is_left_as_it_came(examples, weights, monkey
 def test_a_tuned_stage_is_kept_only_where_more_is_right(examples, weights, monkeypatch, tmp_path):
     monkeypatch.setattr(refine, "_is_worth_it", lambda tuned: True)
     right = np.array([True, False])
-    monkeypatch.setattr(refine, "compare_held_out", lambda *_: (np.zeros(2, bool), right))
+    monkeypatch.setattr(train, "compare_held_out", lambda *_: (np.zeros(2, bool), right))
     model = train_classifier(examples, options=make_options(weights))
     assert 1 == model.training["held_out"]["finetuned"]
     # A fifth was held out of the tuning, and only it vouches.
@@ -85,7 +85,7 @@ def test_a_tuned_stage_is_kept_only_where_more_is_right(examples, weights, monke
     first = predict_images(model, examples.parts).predictions
     second = predict_images(again, examples.parts).predictions
     np.testing.assert_array_equal(first.confidences, second.confidences)
-    monkeypatch.setattr(refine, "compare_held_out", lambda *_: (right, right))
+    monkeypatch.setattr(train, "compare_held_out", lambda *_: (right, right))
     same = train_classifier(examples, options=make_options(weights))
     assert "finetuned" not in same.training["held_out"]
 

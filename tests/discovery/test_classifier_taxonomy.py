@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from discovery.classifier.taxonomy import (
     Taxonomy,
-    common_path,
     make_default_taxonomy,
     split_path,
 )
@@ -136,13 +135,9 @@ def test_asking_for_what_is_not_there_is_a_bug():
         TREE.truncate("defect", -1)
 
 
-def test_paths_are_split_and_compared_by_parts():
+def test_paths_are_split_into_parts():
     assert split_path("defect/small") == ("defect", "small")
     assert split_path("") == ()
-    assert common_path("defect/small/pit", "defect/small/particle") == "defect/small"
-    assert common_path("defect/small", "defect/smaller") == "defect"
-    assert common_path("defect", "no_defect") == ""
-    assert common_path("defect/pit", "defect") == "defect"
 
 
 def test_the_default_is_the_reference_tree_and_takes_further_types():
@@ -201,12 +196,3 @@ def test_the_order_and_number_of_labels_do_not_matter(labels, chance: random.Ran
     shuffled = labels * 2
     chance.shuffle(shuffled)
     assert Taxonomy.from_labels(labels) == Taxonomy.from_labels(iter(shuffled))
-
-
-@given(paths, paths)
-def test_the_common_path_is_above_both_whichever_comes_first(a, b):
-    shared = common_path(a, b)
-    assert shared == common_path(b, a)
-    assert split_path(a)[: len(split_path(shared))] == split_path(shared)
-    assert split_path(b)[: len(split_path(shared))] == split_path(shared)
-    assert common_path(a, a) == a

@@ -16,8 +16,7 @@ from discovery.classifier.features import reopen_feature_source
 from discovery.classifier.model import load_model, save_model
 from discovery.classifier.options import PredictOptions, TrainOptions
 from discovery.classifier.parts import find_parts
-from discovery.classifier.predict import predict_images
-from discovery.classifier.tabulate import tabulate_answers, tabulate_faults
+from discovery.classifier.predict import format_faults, predict_images, tabulate_answers
 from discovery.classifier.taxonomy import Taxonomy
 from discovery.classifier.train import train_classifier
 from embeddings.errors import HandoffError, InputError, OptionError
@@ -206,7 +205,7 @@ def test_unreadable_files_are_told_and_the_rest_is_answered(model, fresh, tmp_pa
     (tmp_path / "set" / "no_defect_50.png").unlink()
     answered = predict_images(model, found.parts)
     assert (11, 1) == (len(answered.predictions), len(answered.faults))
-    table = tabulate_faults(answered.faults).decode()
+    table = format_faults(answered.faults).decode()
     assert table.startswith("path,reason\n")
     assert "no_defect_50.png" in table
     shutil.rmtree(tmp_path / "set")

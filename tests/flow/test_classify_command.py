@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from discovery.classifier import cascade, network
+from discovery.classifier import calibration, networks
 from discovery.classify import Classify, main
 from discovery.flow.command import Command, run_round
 from discovery.handoff import HandoffOptions
@@ -64,8 +64,8 @@ def call(capsys):
 def few_steps():
     """Train networks for few of their steps: these kinds are learned by then."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cascade, "FOLDS", 3)
-        patch.setattr(network, "_LEAST_STEPS", 60)
+        patch.setattr(calibration, "FOLDS", 3)
+        patch.setattr(networks, "_LEAST_STEPS", 60)
         yield
 
 

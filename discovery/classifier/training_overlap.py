@@ -1,6 +1,6 @@
 """Images of a truth table that a model was trained on, or on copies of: they flatter every score.
 
-Exact copies are told by their image ids, which the model keeps; near ones by how near they lie to
+Exact copies are known by their image ids, which the model keeps; near ones by how near they lie to
 a training image, since its pictures are not at hand any more.
 """
 
@@ -44,20 +44,20 @@ class TrainingOverlap:
 
     def describe(self, paths: Sequence[str]) -> list[str]:
         """Return the warnings, none where nothing leaks; `paths` are those of the n images."""
-        said = []
+        warnings = []
         n = len(self.near)
         if self.exact is not None and self.exact.any():
-            said.append(
+            warnings.append(
                 f"{self.exact.sum()} of {n} images of the truth were learned by this model, so "
                 f"that the scores are too high: {_name(self.exact, paths)}."
             )
         if self.near.any():
-            said.append(
+            warnings.append(
                 f"{self.near.sum()} of {n} images of the truth lie as near to a learned one as "
                 f"copies of it do; look at them before trusting the scores: "
                 f"{_name(self.near, paths)}."
             )
-        return said
+        return warnings
 
 
 def find_training_images(
@@ -77,13 +77,8 @@ def find_training_images(
         known = set(str(learned).split())
         exact = np.array([image_id in known for image_id in ids.tolist()], bool)
     distances = model.cascade.measure_nearest(rows)
-    near = distances < NEAR * float(model.cascade.scale_.medians[0])
+    near = distances < NEAR * float(model.cascade.calibration_.scale.medians[0])
     return TrainingOverlap(exact=exact, near=near if exact is None else near & ~exact)
-
-
-def list_ids(ids: Sequence[str]) -> str:
-    """Write the ids of the learned images as one text: a line each would fill model.json."""
-    return " ".join(sorted(ids))
 
 
 def _name(which: NDArray[Any], paths: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discovery.classifier.folds import assign_folds, divide_images, find_single_fold
+from discovery.classifier.calibration import assign_folds, divide_images, find_single_fold
 
 labels_of = st.lists(
     st.sampled_from(["a", "a-b", "a/b", "Ä", "no_defect"]), min_size=1, max_size=60
@@ -113,7 +113,7 @@ def test_one_fold_cannot_vouch():
     assert [-1, -1, -1] == assign_folds(as_str(["a", "a", "b"]), count=1, seed=0).tolist()
 
 
-def test_lonely_images_are_those_whose_label_is_in_one_fold():
+def test_single_fold_images_are_those_whose_label_is_in_one_fold():
     labels = as_str(["a", "a", "b", "b", "c", "c", "d"])
     folds = np.array([0, 0, 0, 1, -1, 1, -1], np.int32)
     assert [True, True, False, False, False, False, False] == find_single_fold(
@@ -124,14 +124,14 @@ def test_lonely_images_are_those_whose_label_is_in_one_fold():
 def test_images_of_weight_0_are_neither_held_out_nor_counted():
     labels = as_str(["a", "a", "a", "b", "b"])
     weights = np.array([1, 0.2, 0, 1, 0], np.float32)
-    folds = divide_images(labels, weights, count=5, seed=0)
+    folds = divide_images(labels, weights, seed=0)
     assert [True, True, False, False, False] == (folds >= 0).tolist()  # b has one image left
 
 
 def test_given_folds_are_kept_as_far_as_they_can_be_held_out():
     labels = as_str(["a", "a", "b", "b", "c", "c", "d"])
     given = np.array([0, 3, 3, 3, -1, 0, 0], np.int32)
-    folds = divide_images(labels, np.ones(7, np.float32), count=5, seed=0, folds=given)
+    folds = divide_images(labels, np.ones(7, np.float32), seed=0, folds=given)
     assert [0, 3, -1, -1, -1, 0, -1] == folds.tolist()
     assert [0, 3, 3, 3, -1, 0, 0] == given.tolist()
 
@@ -139,6 +139,6 @@ def test_given_folds_are_kept_as_far_as_they_can_be_held_out():
 def test_folds_of_another_length_are_refused():
     with pytest.raises(ValueError, match=r"folds \(2,\) for 3 labels"):
         divide_images(
-            as_str(["a", "a", "b"]), np.ones(3, np.float32), count=5, seed=0,
+            as_str(["a", "a", "b"]), np.ones(3, np.float32), seed=0,
             folds=np.zeros(2, np.int32),
         )  # fmt: skip

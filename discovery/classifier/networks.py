@@ -1,0 +1,293 @@
+"""The small networks of the cascade: one at each node with a choice, and the flat ones beside them.
+
+Arrays of copies: an image comes as c rows (its orientations); networks learn all of them and
+their logits are averaged over them.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from discovery.classifier.fusion import Fusion
+from discovery.classifier.novelty import KnownSpace
+from discovery.classifier.taxonomy import ROOT, Taxonomy
+
+Floats = NDArray[np.float32]
+Arrays = dict[str, NDArray[Any]]
+Variant = Literal["fused", "deep", "classical"]
+
+_HIDDEN = 256  # units
+_BATCH = 256  # rows
+_SMOOTHING = 0.05  # of the labels: clusters were named by majority, some of their images wrongly
+_LEAST_STEPS = 400  # sixty images would else see a hundred steps, and stay half trained
+_DROPOUT = 0.3
+_WEIGHT_DECAY = 1e-3
+_LEARNING_RATE = 2e-3  # the highest of the cycle
+_NEVER = -30.0  # logit of a child that the training images of a fold had none of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """How long each network is trained, and from which seed."""
+
+    epochs: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """A network that chooses among classes by the columns `span` of the fused vector.
+
+    One hidden layer with batch norm and dropout, trained by AdamW on one cycle of the learning
+    rate (Smith and Topin 2019).
+
+    Attributes
+    ----------
+    classes : tuple of str
+        Those to choose among, k.
+    trained : tuple of int
+        Positions in `classes` that training images had: the network's outputs, in their order.
+    span : (int, int)
+    net : torch.nn.Sequential
+        (n, p) to (n, trained).
+    """
+
+    classes: tuple[str, ...]
+    trained: tuple[int, ...]
+    span: tuple[int, int]
+    net: nn.Sequential
+
+    @classmethod
+    def fit(
+        cls,
+        fused: Floats,
+        targets: NDArray[np.intp],
+        weights: Floats,
+        *,
+        classes: tuple[str, ...],
+        span: tuple[int, int] | None = None,
+        schedule: Schedule,
+    ) -> Self:
+        """Train on those of the images (n, c, p) that have a class.
+
+        Parameters
+        ----------
+        targets : (n,)
+            Positions in `classes`, -1 for none of them.
+        weights : (n,)
+            Above 0.
+        """
+        span = span or (0, fused.shape[2])
+        inside = np.flatnonzero(targets >= 0)
+        copies = fused.shape[1]
+        rows = fused[inside, :, slice(*span)].reshape(len(inside) * copies, -1)  # (m * c, p)
+        trained, outputs = np.unique(targets[inside], return_inverse=True)
+        net = _make_net(rows.shape[1], _HIDDEN, len(trained), seed=schedule.seed)
+        data = (rows, np.repeat(outputs, copies), np.repeat(weights[inside], copies))
+        return cls(
+            classes=classes,
+            trained=tuple(trained.tolist()),
+            span=span,
+            net=_train(net, data, schedule),
+        )
+
+    @property
+    def hidden(self) -> int:
+        """Units of the hidden layer."""
+        return len(self.net.state_dict()["0.bias"])
+
+    def logits(self, fused: Floats) -> Floats:
+        """Return the logits (n, k) of images (n, c, p), averaged over the copies."""
+        n, copies, _ = fused.shape
+        rows = fused[:, :, slice(*self.span)].reshape(n * copies, -1)
+        with torch.inference_mode():
+            outputs = self.net(torch.from_numpy(rows)).numpy()
+        logits = np.full((n, len(self.classes)), _NEVER, np.float32)
+        logits[:, self.trained] = outputs.reshape(n, copies, -1).mean(axis=1)
+        return logits
+
+    def predict(self, fused: Floats) -> NDArray[np.str_]:
+        """Return the likeliest class of images (n, c, p), (n,)."""
+        return np.asarray(np.array(self.classes, np.str_)[self.logits(fused).argmax(axis=1)])
+
+    def to_arrays(self) -> Arrays:
+        """Return the network's weights as named arrays, for a file."""
+        return {name: value.numpy() for name, value in self.net.state_dict().items()}
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, NDArray[Any]],
+        *,
+        classes: tuple[str, ...],
+        trained: tuple[int, ...],
+        span: tuple[int, int],
+        hidden: int,
+    ) -> Self:
+        """Take back what `to_arrays` gave.
+
+        Raises
+        ------
+        KeyError, RuntimeError
+            An array is missing or has another shape.
+        """
+        net = _make_net(arrays["0.weight"].shape[1], hidden, len(trained), seed=0)
+        # Copied: arrays of a file may not be writable, and torch warns of such.
+        state = {name: torch.from_numpy(np.array(arrays[name])) for name in net.state_dict()}
+        net.load_state_dict(state)
+        return cls(classes=classes, trained=trained, span=span, net=net.eval())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedNetworks:
+    """All that one fit on some images gives.
+
+    Attributes
+    ----------
+    fusion : Fusion
+    heads : dict of node to Head
+        One a node that has a choice.
+    flats : dict of str to Head
+        The flat baseline over all leaves: by all features, and by one kind of them (ablation).
+    known : KnownSpace
+    """
+
+    fusion: Fusion
+    heads: dict[str, Head]
+    flats: dict[Variant, Head]
+    known: KnownSpace
+
+    @classmethod
+    def fit(
+        cls,
+        rows: Floats,
+        labels: NDArray[np.str_],
+        weights: Floats,
+        *,
+        taxonomy: Taxonomy,
+        blocks: tuple[int, ...] | None,
+        n_eval_views: int | None,
+        schedule: Schedule,
+        variants: tuple[Variant, ...],
+    ) -> Self:
+        """Learn images (n, c, d) with label paths (n,) and weights (n,), all above 0.
+
+        The known are measured by the `n_eval_views` copies at the front (None: all): those are
+        what an image has when it is asked about.
+        """
+        n, copies, d = rows.shape
+        flat = rows.reshape(n * copies, d)
+        fusion = Fusion.fit(flat, blocks=blocks, seed=schedule.seed)
+        fused = fusion.transform(flat).reshape(n, copies, -1)
+
+        def fit(
+            targets: NDArray[np.intp], classes: tuple[str, ...], span: tuple[int, int] | None = None
+        ) -> Head:
+            return Head.fit(fused, targets, weights, classes=classes, span=span, schedule=schedule)
+
+        below = {node: find_children(taxonomy, labels, node) for node in taxonomy.decision_nodes()}
+        leaves = _find_positions(labels, taxonomy.leaves)
+        spans = _name_spans(fusion)
+        return cls(
+            fusion=fusion,
+            # A fold may hold images of one child only: there is nothing to choose then.
+            heads={
+                node: fit(targets, taxonomy.children(node))
+                for node, targets in below.items()
+                if len(np.unique(targets[targets >= 0])) > 1
+            },
+            flats={
+                name: fit(leaves, taxonomy.leaves, spans[name])
+                for name in variants
+                if name in spans
+            },
+            known=KnownSpace.fit(fused[:, :n_eval_views].mean(axis=1), labels, seed=schedule.seed),
+        )
+
+    def fuse(self, rows: Floats) -> Floats:
+        """Return the fused rows (n, c, p) of images (n, c, d)."""
+        n, copies, d = rows.shape
+        return self.fusion.transform(rows.reshape(n * copies, d)).reshape(n, copies, -1)
+
+
+def find_children(taxonomy: Taxonomy, labels: NDArray[np.str_], node: str) -> NDArray[np.intp]:
+    """Position among the node's children of each label's branch, -1 for labels not below it."""
+    depth = 0 if node == ROOT else node.count("/") + 1
+    names, which = np.unique(labels, return_inverse=True)
+    branches = np.array([taxonomy.truncate(name, depth + 1) for name in names.tolist()])
+    return _find_positions(branches, taxonomy.children(node))[which]
+
+
+def _find_positions(names: NDArray[np.str_], classes: tuple[str, ...]) -> NDArray[np.intp]:
+    """Position of each name (n,) among the classes, -1 where it is none of them."""
+    position = {name: i for i, name in enumerate(classes)}
+    return np.array([position.get(name, -1) for name in names.tolist()], np.intp)
+
+
+def _name_spans(fusion: Fusion) -> dict[Variant, tuple[int, int]]:
+    """Return the columns of the fused vector that each variant of the flat baseline sees."""
+    whole = (0, fusion.spans[-1][1])
+    if len(fusion.spans) < 2:
+        return {"fused": whole}
+    return {"fused": whole, "deep": fusion.spans[0], "classical": fusion.spans[1]}
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread: on matrices this small, waiting for others costs more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _make_net(width: int, hidden: int, classes: int, *, seed: int) -> nn.Sequential:
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # a GPU's generator stays as it is
+        return nn.Sequential(
+            nn.Linear(width, hidden),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(),
+            nn.Dropout(_DROPOUT),
+            nn.Linear(hidden, classes),
+        )
+
+
+def _train(
+    net: nn.Sequential, data: tuple[Floats, NDArray[np.intp], Floats], schedule: Schedule
+) -> nn.Sequential:
+    """Train on rows (m, p), targets (m,) and weights (m,); a small set gets more epochs."""
+    rows, targets, weights = (torch.from_numpy(np.ascontiguousarray(part)) for part in data)
+    steps_an_epoch = -(-len(rows) // _BATCH)
+    epochs = max(schedule.epochs, -(-_LEAST_STEPS // steps_an_epoch))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+    rates = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, _LEARNING_RATE, total_steps=epochs * steps_an_epoch
+    )
+    net.train()
+    with torch.random.fork_rng(devices=[]), _one_thread():
+        torch.default_generator.manual_seed(schedule.seed)
+        for _ in range(epochs):
+            for batch in torch.split(torch.randperm(len(rows)), _BATCH):
+                if len(batch) > 1:  # batch norm has no spread over one row
+                    losses = nn.functional.cross_entropy(
+                        net(rows[batch]),
+                        targets[batch],
+                        reduction="none",
+                        label_smoothing=_SMOOTHING,
+                    )
+                    share = weights[batch]
+                    loss = (losses * share).sum() / share.sum().clamp(min=1e-6)
+                    optimizer.zero_grad()
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    optimizer.step()
+                rates.step()
+    return net.eval()
