@@ -18,7 +18,7 @@ from embeddings.extract.rows import make_recipe
 from embeddings.records import Vectors
 from embeddings.store import open_store
 from embeddings.tables import read_table
-from embeddings.tables.delimited import resolve_path
+from embeddings.tables.sheet import resolve_path
 
 CHOOSING = ("neu_det", "magnetic_tile", "wm811k", "synthetic")
 ASIDE = "deeppcb crops"

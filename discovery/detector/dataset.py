@@ -18,7 +18,7 @@ from embeddings.errors import TableError
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.sources import open_source
 from embeddings.tables import read_boxes, read_table
-from embeddings.tables.delimited import resolve_path
+from embeddings.tables.sheet import resolve_path
 
 _EDGES = ["xmin", "ymin", "xmax", "ymax"]
 ANY_DEFECT = "defect"  # the one label of a detector that is told no types

@@ -16,7 +16,7 @@ from embeddings.errors import InputError, OptionError, TableError
 from embeddings.extract.options import ExtractOptions
 from embeddings.records import REFERENCE, ExtractorSpec
 from embeddings.tables import read_image_list, read_metadata
-from embeddings.tables.delimited import resolve_path
+from embeddings.tables.sheet import resolve_path
 
 COLUMN = "reference"
 LIST_SUFFIXES = (".csv", ".tsv", ".txt")

@@ -17,7 +17,7 @@ from embeddings.extract.options import ExtractOptions
 from embeddings.extract.rows import Recipe
 from embeddings.images import find_images, fingerprint_file
 from embeddings.tables import read_image_list, read_table
-from embeddings.tables.delimited import resolve_path
+from embeddings.tables.sheet import resolve_path
 
 # Verdicts of `assign` and `predict` that send an image back to discovery.
 OPEN_VERDICTS = ("unknown", "undecided")

@@ -4,10 +4,10 @@ Every function names the file, the line and the column of what it cannot use (`T
 """
 
 from embeddings.tables.boxes import read_boxes
-from embeddings.tables.delimited import read_table
-from embeddings.tables.image_list import read_image_list
-from embeddings.tables.klarf import Klarf, KlarfImage, KlarfWafer, parse_klarf, read_klarf
+from embeddings.tables.klarf import parse_klarf, read_klarf
+from embeddings.tables.klarf_records import Klarf, KlarfImage, KlarfWafer
 from embeddings.tables.metadata import read_metadata
+from embeddings.tables.sheet import read_image_list, read_table
 
 __all__ = [
     "Klarf",

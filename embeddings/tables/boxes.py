@@ -13,10 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 from embeddings.errors import ImageError, OptionError, TableError
-from embeddings.tables.delimited import Table, read_located, resolve_path
-from embeddings.tables.klarf import is_klarf, read_klarf
-from embeddings.tables.klarf_images import DefectImage, list_images
-from embeddings.tables.klarf_nouns import Klarf
+from embeddings.tables.klarf import DefectImage, is_klarf, list_images, read_klarf
+from embeddings.tables.klarf_records import Klarf
+from embeddings.tables.sheet import Sheet, read_sheet
 
 ReadSizes = Callable[[Path], list[tuple[int, int]]]
 
@@ -63,15 +62,15 @@ def read_boxes(
             raise ValueError("a KLARF gives positions in the middle of a picture: pass read_sizes")
         boxes = _measure_defects(read_klarf(path), path, um_per_pixel=um_per_pixel)
         return _centre(boxes, read_sizes)
-    return _read_csv(read_located(path, required=("path", *_EDGES)), path.parent)
+    return _read_csv(read_sheet(path, required=("path", *_EDGES)), path.parent)
 
 
-def _read_csv(table: Table, folder: Path) -> pd.DataFrame:
+def _read_csv(table: Sheet, folder: Path) -> pd.DataFrame:
     if not len(table.rows):
         raise TableError(f"{table.source} has a header and no row: expected one row a box")
     boxes = pd.DataFrame(
         {
-            "path": _resolve_paths(table, folder),
+            "path": table.paths(folder),
             "page": _read_pages(table),
             **{edge: table.numbers(edge) for edge in _EDGES},
         }
@@ -83,14 +82,7 @@ def _read_csv(table: Table, folder: Path) -> pd.DataFrame:
     return boxes.assign(label=table.rows["label"]) if "label" in table.rows else boxes
 
 
-def _resolve_paths(table: Table, folder: Path) -> list[str]:
-    for position, text in enumerate(table.rows["path"]):
-        if not text:
-            raise table.fail(position, "path is empty")
-    return [str(resolve_path(text, folder)) for text in table.rows["path"]]
-
-
-def _read_pages(table: Table) -> list[int]:
+def _read_pages(table: Sheet) -> list[int]:
     if "page" not in table.rows:
         return [0] * len(table.rows)
     pages = table.numbers("page")

@@ -1,22 +1,37 @@
 """KLARF, the defect list of inspection tools: what one holds, and the way to read one.
 
 Versions 1.0 to 1.7 are flat (`klarf_flat`), 1.8 is nested (`klarf_nested`). Lengths come back in
-micrometres from both: 1.8 writes them in nanometres.
+micrometres from both: 1.8 writes them in nanometres. Its pictures are named as the inspection tool
+saw them; they are looked for beside the KLARF, under the path as written and then under the bare
+file name.
 """
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from embeddings.errors import TableError
 from embeddings.tables.klarf_flat import parse_flat
 from embeddings.tables.klarf_nested import parse_nested
-from embeddings.tables.klarf_nouns import Klarf, KlarfImage, KlarfWafer
-
-__all__ = ["Klarf", "KlarfImage", "KlarfWafer", "is_klarf", "parse_klarf", "read_klarf"]
+from embeddings.tables.klarf_records import Klarf, KlarfImage, KlarfWafer
+from embeddings.tables.sheet import base_name, resolve_path
 
 _SUFFIXES = frozenset({".klarf", ".kla", ".klf", ".000", ".001"})
+_TIFF = frozenset({".tif", ".tiff", ".i01"})
 _NESTED = re.compile(r"\s*Record\s+FileRecord\b", re.IGNORECASE)
 _START = re.compile(rb"\s*(FileVersion\s+\d|Record\s+FileRecord\b)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefectImage:
+    """One picture of one defect: `position` is the defect's row in `wafer.defects`."""
+
+    wafer: KlarfWafer
+    position: int
+    rank: int
+    path: Path
+    page: int
 
 
 def is_klarf(path: Path) -> bool:
@@ -65,8 +80,46 @@ def parse_klarf(text: str, *, source: str = "KLARF") -> Klarf:
     return parse_flat(text, source=source)
 
 
+def list_images(klarf: Klarf, folder: Path) -> Iterator[DefectImage]:
+    """Yield every picture of every defect; `rank` 0 is a defect's first.
+
+    The page is the picture's number less the lowest number tools count from: 0 where the number 0
+    occurs for that file, else 1. Files other than TIFF have one page.
+    """
+    from_zero = {
+        image.file
+        for wafer in klarf.wafers
+        for images in wafer.images
+        for image in images
+        if image.number == 0
+    }
+    for wafer in klarf.wafers:
+        for position, images in enumerate(wafer.images):
+            for rank, image in enumerate(images):
+                yield DefectImage(
+                    wafer=wafer,
+                    position=position,
+                    rank=rank,
+                    path=_locate(image, folder),
+                    page=_page(image, is_from_zero=image.file in from_zero),
+                )
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _locate(image: KlarfImage, folder: Path) -> Path:
+    as_written = resolve_path(image.file, folder)
+    if as_written.is_file():
+        return as_written
+    return resolve_path(base_name(image.file), folder)
+
+
+def _page(image: KlarfImage, *, is_from_zero: bool) -> int:
+    if Path(base_name(image.file)).suffix.lower() not in _TIFF:
+        return 0
+    return image.number if is_from_zero else image.number - 1

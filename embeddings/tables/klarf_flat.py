@@ -9,7 +9,7 @@ and hold for those after it until they are said again. Lengths are micrometres.
 import re
 
 from embeddings.errors import TableError
-from embeddings.tables.klarf_nouns import DefectRow, Klarf, KlarfImage, KlarfWafer, make_wafer
+from embeddings.tables.klarf_records import DefectRow, Klarf, KlarfImage, KlarfWafer, make_wafer
 from embeddings.tables.klarf_tokens import Tokens
 
 _KEYWORD = re.compile(r"[A-Za-z_]\w*")

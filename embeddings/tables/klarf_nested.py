@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from embeddings.errors import TableError
-from embeddings.tables.klarf_nouns import DefectRow, Klarf, KlarfImage, KlarfWafer, make_wafer
+from embeddings.tables.klarf_records import DefectRow, Klarf, KlarfImage, KlarfWafer, make_wafer
 from embeddings.tables.klarf_tokens import Tokens
 
 _UM = 1e-3  # micrometres a nanometre

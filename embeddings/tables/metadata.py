@@ -9,10 +9,9 @@ from typing import Any
 import pandas as pd
 
 from embeddings.errors import TableError
-from embeddings.tables.delimited import base_name, read_located
-from embeddings.tables.klarf import is_klarf, read_klarf
-from embeddings.tables.klarf_images import DefectImage, list_images
-from embeddings.tables.klarf_nouns import Klarf, KlarfWafer
+from embeddings.tables.klarf import DefectImage, is_klarf, list_images, read_klarf
+from embeddings.tables.klarf_records import Klarf, KlarfWafer
+from embeddings.tables.sheet import base_name, read_sheet
 
 _KEYS = ("path", "file", "filename", "image")
 _RENAMED = {"XINDEX": "die_x", "YINDEX": "die_y"}
@@ -49,7 +48,7 @@ def read_metadata(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    table = read_located(path, required=())
+    table = read_sheet(path, required=())
     lower = {name.lower(): name for name in reversed(table.rows.columns)}
     key = next((lower[name] for name in _KEYS if name in lower), None)
     if key is None:

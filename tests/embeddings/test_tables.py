@@ -19,11 +19,11 @@ def _write(tmp_path: Path, text: str, *, encoding: str = "utf-8", name: str = "t
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_every_common_spelling_of_a_csv_is_read(tmp_path, encoding, delimiter, newline):
-    lines = ["path|lot", "a.png|Köln 1", "b.png|"]
-    text = newline.join(line.replace("|", delimiter) for line in lines) + newline
+    lines = ["path{}lot", "a.png{}Köln 1", "b.png{}"]
+    text = newline.join(line.format(delimiter) for line in lines) + newline
     frame = read_table(_write(tmp_path, text, encoding=encoding), required=["path"])
     assert frame.to_dict("list") == {"path": ["a.png", "b.png"], "lot": ["Köln 1", ""]}
 
@@ -33,6 +33,22 @@ def test_quotes_blank_lines_spaces_and_trailing_delimiters(tmp_path):
     frame = read_table(_write(tmp_path, text), required=["path"])
     assert list(frame.columns) == ["path", "lot"]
     assert list(frame["path"]) == ["a, b.png", "c\nd.png"]
+
+
+def test_a_line_for_excel_alone_is_no_row_of_the_table(tmp_path):
+    path = _write(tmp_path, "sep=|\r\npath|lot\r\na;b.png|1\r\nc.png\r\n")
+    with pytest.raises(TableError, match="line 4: 1 cells, expected 2 as in the header"):
+        read_table(path, required=["path"])
+    frame = read_table(_write(tmp_path, "sep=|\npath|lot\na;b.png|1\n"), required=["path"])
+    assert frame.to_dict("list") == {"path": ["a;b.png"], "lot": ["1"]}
+
+
+def test_a_decimal_comma_is_read_where_the_comma_separates_nothing(tmp_path):
+    text = "path;xmin;ymin;xmax;ymax\na.png;1,5;2;3,25;4.5\n"
+    boxes = read_boxes(_write(tmp_path, text))
+    assert boxes[["xmin", "ymin", "xmax", "ymax"]].to_numpy().tolist() == [[1.5, 2, 3.25, 4.5]]
+    with pytest.raises(TableError, match="line 2: xmin is '1,234', expected a number"):
+        read_boxes(_write(tmp_path, 'path,xmin,ymin,xmax,ymax\na.png,"1,234",2,3000,4\n'))
 
 
 def test_columns_are_found_in_any_case_and_spelt_as_asked(tmp_path):
@@ -63,7 +79,9 @@ def test_a_wrong_table_is_told_by_file_and_line(tmp_path, text, reason):
 
 def test_other_encodings_and_missing_files_are_told(tmp_path):
     path = _write(tmp_path, "path\na\nKöln.png\n", encoding="latin-1")
-    with pytest.raises(TableError, match="line 3: not UTF-8 text; save it as CSV UTF-8"):
+    with pytest.raises(
+        TableError, match="row 3 is not UTF-8, so its letters cannot be told: save it as CSV UTF-8"
+    ):
         read_table(path, required=["path"])
     with pytest.raises(TableError, match="cannot be read: No such file"):
         read_table(tmp_path / "gone.csv", required=["path"])

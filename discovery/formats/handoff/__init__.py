@@ -5,12 +5,10 @@ two files, `read_handoff` checks and reads them, `decide_handoff` turns what a p
 into decisions, and `read_known_types` takes the labelled rows alone.
 """
 
-from discovery.formats.handoff.build import build_handoff
 from discovery.formats.handoff.decide import Taken, decide_handoff
-from discovery.formats.handoff.known import read_known_types
-from discovery.formats.handoff.read import read_handoff
-from discovery.formats.handoff.witness import digest_rows
-from discovery.formats.handoff.write import format_handoff, write_handoff
+from discovery.formats.handoff.read import read_handoff, read_known_types
+from discovery.formats.handoff.row_checksums import digest_rows
+from discovery.formats.handoff.write import build_handoff, format_handoff, write_handoff
 
 __all__ = [
     "Taken",

@@ -1,6 +1,10 @@
-"""A handoff comes back: every row is checked against what was written, every fault is named."""
+"""A handoff comes back: every row is checked against what was written, every fault is named.
+
+Or its labelled rows alone are taken, as types that are known (`read_known_types`).
+"""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,20 +12,24 @@ from typing import Any
 
 import pandas as pd
 
-from discovery.formats.handoff.build import list_types
-from discovery.formats.handoff.rows import looks_like_number, parse_rows, restore_ids
-from discovery.formats.handoff.sheet import Sheet, parse_sheet
-from discovery.formats.handoff.witness import (
+from discovery.formats.handoff.cells import (
+    FilledSheet,
+    looks_like_number,
+    parse_rows,
+    parse_sheet,
+    restore_ids,
+)
+from discovery.formats.handoff.row_checksums import (
     KEY_COLUMNS,
     Fault,
-    Witness,
-    decode_witness,
+    RowChecksums,
+    decode_checksums,
     digest_rows,
     find_row_faults,
-    make_witness,
+    make_checksums,
 )
-from discovery.formats.handoff.write import FORMAT, VERSION
-from discovery.records import Handoff
+from discovery.formats.handoff.write import FORMAT, VERSION, list_types
+from discovery.records import Handoff, find_label_fault, tidy_label
 from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError
@@ -34,7 +42,7 @@ _KEYS = ("run_id", "store", "sha256", "types", "proposals", "witness", "provenan
 class _Description:
     """What handoff.json says, checked."""
 
-    witness: Witness
+    checksums: RowChecksums
     run_id: str
     store: Mapping[str, Any]
     provenance: Mapping[str, Any]
@@ -73,26 +81,63 @@ def read_handoff(path: Path, *, written: Handoff | None = None) -> Handoff:
     own = _describe_written(written) if written is not None else None
     chosen, row_faults = _choose(rows, sheet, [one for one in (described, own) if one])
     _raise_faults(str(table), [*faults, *row_faults])
-    if digest_rows(rows) != chosen.witness.sha256:
+    if digest_rows(rows) != chosen.checksums.sha256:
         raise HandoffError(
             f"{beside or table}: its sha256 is not that of the rows: take it as it was written"
         )
     return _make_handoff(rows, chosen)
 
 
+def read_known_types(path: Path) -> pd.DataFrame:
+    """Read labelled images: columns image_id (empty where not given), path, label.
+
+    `path` is a handoff.csv, a handoff.json, their folder, or any CSV with the columns path and
+    label; relative paths in it start at its folder. Rows without a label are left out.
+
+    Raises
+    ------
+    HandoffError
+        The file is missing, lacks a column, has no labelled row, or a label that cannot be one.
+    """
+    table, _ = _name_files(path)
+    if not table.is_file():
+        raise HandoffError(f"{table} does not exist: give a handoff.csv or a CSV with path,label")
+    sheet = parse_sheet(_read_bytes(table), str(table), required=("path", "label"))
+    labels = [tidy_label(cell) for cell in sheet.column("label")]
+    for number, label in zip(sheet.numbers, labels, strict=True):
+        if label and (fault := find_label_fault(label)):
+            raise HandoffError(f"{table}: row {number}, column label: {fault}")
+    rows = pd.DataFrame(
+        {
+            "image_id": [cell.strip() for cell in sheet.column("image_id")],
+            "path": [os.path.join(table.parent.absolute(), p) for p in sheet.column("path")],  # noqa: PTH118 - an absolute path must stay as it was written
+            "label": labels,
+        },
+        dtype="str",
+    )
+    rows = rows[rows["label"] != ""].reset_index(drop=True)
+    if rows.empty:
+        raise HandoffError(f"{table} has no row with a label: fill its column label first")
+    return rows
+
+
 def _locate(path: Path) -> tuple[Path, Path | None]:
     """Find the CSV, and the JSON where there is one."""
-    if path.is_dir():
-        table, beside = path / HANDOFF_CSV, path / HANDOFF_JSON
-    elif path.suffix.lower() == ".json":
-        table, beside = path.with_suffix(".csv"), path
-    else:
-        table, beside = path, path.with_suffix(".json")
-        if not beside.is_file():
-            beside = path.parent / HANDOFF_JSON  # the CSV was saved under another name
+    table, beside = _name_files(path)
+    if not beside.is_file():
+        beside = table.parent / HANDOFF_JSON  # the CSV was saved under another name
     if not table.is_file():
         raise HandoffError(f"{table} does not exist: give a handoff.csv or the folder it is in")
     return table, beside if beside.is_file() else None
+
+
+def _name_files(path: Path) -> tuple[Path, Path]:
+    """Return the CSV and the JSON that are meant by one of them, or by their folder."""
+    if path.is_dir():
+        return path / HANDOFF_CSV, path / HANDOFF_JSON
+    if path.suffix.lower() == ".json":
+        return path.with_suffix(".csv"), path
+    return path, path.with_suffix(".json")
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -120,7 +165,7 @@ def _read_description(path: Path) -> _Description:
     try:
         proposals = {int(cluster): str(name) for cluster, name in values["proposals"].items()}
         return _Description(
-            witness=decode_witness(values["witness"], proposals, sha256=values["sha256"]),
+            checksums=decode_checksums(values["witness"], proposals, sha256=values["sha256"]),
             run_id=str(values["run_id"]),
             store=values["store"],
             provenance=values["provenance"],
@@ -133,7 +178,7 @@ def _read_description(path: Path) -> _Description:
 
 def _describe_written(written: Handoff) -> _Description:
     return _Description(
-        witness=make_witness(written.rows, written.proposals),
+        checksums=make_checksums(written.rows, written.proposals),
         run_id=written.run_id,
         store=written.store,
         provenance=written.provenance,
@@ -152,10 +197,10 @@ def _restore(rows: pd.DataFrame, written: Handoff, *, name: str) -> pd.DataFrame
 
 
 def _choose(
-    rows: pd.DataFrame, sheet: Sheet, described: Sequence[_Description]
+    rows: pd.DataFrame, sheet: FilledSheet, described: Sequence[_Description]
 ) -> tuple[_Description, list[Fault]]:
     """Take the first description the rows match; otherwise the first and all that is wrong."""
-    attempts = [(one, find_row_faults(rows, sheet.numbers, one.witness)) for one in described]
+    attempts = [(one, find_row_faults(rows, sheet.numbers, one.checksums)) for one in described]
     chosen, faults = next((attempt for attempt in attempts if not attempt[1]), attempts[0])
     ids = dict(zip(sheet.numbers, rows["image_id"], strict=True))
     return chosen, [_explain(fault, str(ids.get(fault.row, ""))) for fault in faults]
@@ -184,7 +229,7 @@ def _make_handoff(rows: pd.DataFrame, described: _Description) -> Handoff:
     return Handoff(
         rows=rows,
         types=list_types(rows, definitions=described.definitions, accepted=described.accepted),
-        proposals=described.witness.proposals,
+        proposals=described.checksums.proposals,
         run_id=described.run_id,
         store=described.store,
         provenance=described.provenance,

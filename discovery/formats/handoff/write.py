@@ -1,20 +1,66 @@
-"""A handoff as its two files: handoff.csv for a person, handoff.json for the machine."""
+"""A handoff is made and written: handoff.csv for a person, handoff.json for the machine."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from discovery.formats.handoff.witness import make_witness
-from discovery.records import HANDOFF_COLUMNS, Handoff
+from discovery.formats.handoff.row_checksums import make_checksums
+from discovery.records import (
+    HANDOFF_COLUMNS,
+    Clustering,
+    Decided,
+    DefectType,
+    Handoff,
+    ImageLabel,
+    Layout,
+    Proposal,
+)
 from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
+from embeddings.errors import RunError
 from embeddings.files import format_csv, write_bytes
 
 FORMAT = "defect-discovery-handoff"
 VERSION = 1
+
+
+def build_handoff(
+    clustering: Clustering,
+    layout: Layout,
+    proposals: Sequence[Proposal],
+    *,
+    decided: Decided,
+    run_id: str,
+    store: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Handoff:
+    """Put the decided labels on the images: rows in the clustering's order, one a path.
+
+    Raises
+    ------
+    RunError
+        A proposal is about a cluster that is not there: the two are of different runs.
+    """
+    names = {proposal.cluster_id: proposal.proposal_id for proposal in proposals}
+    lost = sorted(cluster for cluster in names if not 0 <= cluster < clustering.k)
+    if lost:
+        raise RunError(
+            f"proposal {names[lost[0]]} is about cluster {lost[0]}, but there are "
+            f"{clustering.k} clusters: run discovery.cluster into the same folder again"
+        )
+    rows = _make_rows(clustering, layout, names=names, decided=decided)
+    return Handoff(
+        rows=rows,
+        types=list_types(rows, definitions=decided.definitions, accepted=_group_accepted(decided)),
+        proposals=names,
+        run_id=run_id,
+        store=dict(store or {}),
+        provenance=dict(provenance or {}),
+    )
 
 
 def format_handoff(handoff: Handoff) -> tuple[bytes, bytes]:
@@ -36,6 +82,63 @@ def write_handoff(handoff: Handoff, folder: Path) -> None:
     write_bytes(folder / HANDOFF_JSON, description)
 
 
+def set_types(frame: pd.DataFrame) -> pd.DataFrame:
+    """Order the columns of a handoff and give each its type, also where there is no row."""
+    numbers = {"cluster_id": "int32", "membership": "float32"}
+    kinds = {name: numbers.get(name, "str") for name in HANDOFF_COLUMNS}
+    return frame[list(HANDOFF_COLUMNS)].astype(kinds)
+
+
+def list_types(
+    rows: pd.DataFrame,
+    *,
+    definitions: Mapping[str, str],
+    accepted: Mapping[str, Sequence[str]],
+) -> tuple[DefectType, ...]:
+    """List the types the rows bear, by label, with the proposals that were `accepted` as each."""
+    labelled = rows[rows["label"] != ""]
+    images = labelled.groupby("label")["image_id"].nunique()
+    return tuple(
+        DefectType(
+            label=str(label),
+            definition=definitions.get(str(label), ""),
+            proposals=tuple(sorted(accepted.get(str(label), ()))),
+            images=int(count),
+        )
+        for label, count in sorted(images.items(), key=lambda item: str(item[0]))
+    )
+
+
+def _make_rows(
+    clustering: Clustering, layout: Layout, *, names: Mapping[int, str], decided: Decided
+) -> pd.DataFrame:
+    counts = [len(paths) for paths in layout.paths]
+    ids, clusters = clustering.ids.tolist(), clustering.labels.tolist()
+    labels = [decided.images.get(image_id, ImageLabel()) for image_id in ids]
+    columns: dict[str, list[Any]] = {
+        "image_id": ids,
+        "cluster_id": clusters,
+        "membership": clustering.memberships.tolist(),
+        "proposal_id": [names.get(cluster, "") for cluster in clusters],
+        "label": [label.label for label in labels],
+        "label_source": [label.source for label in labels],
+        "decided_by": [label.by for label in labels],
+        "decided_at": [label.at for label in labels],
+    }
+    which = np.repeat(np.arange(len(ids)), counts)  # (rows,) the image of each row
+    frame = pd.DataFrame(columns).iloc[which].reset_index(drop=True)
+    frame["path"] = [path for paths in layout.paths for path in paths]
+    return set_types(frame)
+
+
+def _group_accepted(decided: Decided) -> dict[str, list[str]]:
+    accepted: dict[str, list[str]] = {}
+    for name, last in decided.proposals.items():
+        if last.label:
+            accepted.setdefault(last.label, []).append(name)
+    return accepted
+
+
 def _format_rows(handoff: Handoff) -> Iterator[list[str]]:
     yield list(HANDOFF_COLUMNS)
     place = HANDOFF_COLUMNS.index("membership")
@@ -48,13 +151,13 @@ def _format_rows(handoff: Handoff) -> Iterator[list[str]]:
 
 def _describe(handoff: Handoff) -> dict[str, Any]:
     rows, labelled = handoff.rows, handoff.labelled
-    witness = make_witness(rows, handoff.proposals)
+    checksums = make_checksums(rows, handoff.proposals)
     return {
         "format": FORMAT,
         "version": VERSION,
         "run_id": handoff.run_id,
         "store": dict(handoff.store),
-        "sha256": witness.sha256,
+        "sha256": checksums.sha256,
         "counts": {
             "rows": len(rows),
             "images": int(rows["image_id"].nunique()),
@@ -66,6 +169,6 @@ def _describe(handoff: Handoff) -> dict[str, Any]:
         },
         "types": [asdict(kind) for kind in handoff.types],
         "proposals": {str(cluster): name for cluster, name in sorted(handoff.proposals.items())},
-        "witness": witness.encode(),
+        "witness": checksums.encode(),
         "provenance": dict(handoff.provenance),
     }

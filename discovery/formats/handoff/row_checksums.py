@@ -1,8 +1,8 @@
-"""What was written, small enough to travel with it: so that every fault of a row can be named.
+"""Checksums of the rows that were written: small enough to travel with them in handoff.json.
 
-The sha256 over all rows tells *that* something changed. The witness, 12 bytes a row in
-handoff.json (a short hash of the image id, one of the path, and the cluster), tells *which* row
-and column, also where the run itself is not at hand.
+The sha256 over all rows tells *that* something changed. The checksums, 12 bytes a row (a short hash
+of the image id, one of the path, and the cluster), tell *which* row and column, also where the run
+itself is not at hand. In the file their key is ``witness``.
 """
 
 import base64
@@ -34,7 +34,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Witness:
+class RowChecksums:
     """The rows that were written, in their order, as hashes.
 
     Attributes
@@ -71,19 +71,19 @@ def digest_rows(rows: pd.DataFrame) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def make_witness(rows: pd.DataFrame, proposals: Mapping[int, str]) -> Witness:
-    """Make the witness of a handoff's rows."""
+def make_checksums(rows: pd.DataFrame, proposals: Mapping[int, str]) -> RowChecksums:
+    """Return the checksums of a handoff's rows."""
     hashes = np.empty(len(rows), _ROW)
     hashes["id"] = [hash_text(text) for text in rows["image_id"]]
     hashes["path"] = [hash_text(text) for text in rows["path"]]
     hashes["cluster"] = rows["cluster_id"]
-    return Witness(rows=hashes, proposals=proposals, sha256=digest_rows(rows))
+    return RowChecksums(rows=hashes, proposals=proposals, sha256=digest_rows(rows))
 
 
-def decode_witness(text: str, proposals: Mapping[int, str], *, sha256: str) -> Witness:
-    """Read a witness back from `Witness.encode`; ValueError where it is not one."""
+def decode_checksums(text: str, proposals: Mapping[int, str], *, sha256: str) -> RowChecksums:
+    """Read them back from `RowChecksums.encode`; ValueError where the text is not one."""
     rows = np.frombuffer(base64.b64decode(text, validate=True), _ROW)
-    return Witness(rows=rows, proposals=proposals, sha256=sha256)
+    return RowChecksums(rows=rows, proposals=proposals, sha256=sha256)
 
 
 def hash_text(text: str) -> int:
@@ -92,13 +92,15 @@ def hash_text(text: str) -> int:
 
 
 def hash_key(image_id: str, path: str) -> int:
-    """Return what `Witness.keys` holds for a row."""
+    """Return what `RowChecksums.keys` holds for a row."""
     return hash_text(image_id) << 32 | hash_text(path)
 
 
-def find_row_faults(rows: pd.DataFrame, numbers: Sequence[int], witness: Witness) -> list[Fault]:
+def find_row_faults(
+    rows: pd.DataFrame, numbers: Sequence[int], written: RowChecksums
+) -> list[Fault]:
     """Compare rows that came back, and their numbers in the file, with those that were written."""
-    position = {key: i for i, key in enumerate(witness.keys.tolist())}
+    position = {key: i for i, key in enumerate(written.keys.tolist())}
     seen: dict[int, int] = {}  # position as written -> row number in the file
     strangers: list[tuple[int, Any]] = []
     faults: list[Fault] = []
@@ -113,15 +115,15 @@ def find_row_faults(rows: pd.DataFrame, numbers: Sequence[int], witness: Witness
             )
         else:
             seen[place] = number
-            faults += _compare(number, row, witness=witness, place=place)
-    free = [place for place in range(len(witness.rows)) if place not in seen]
-    named, missing = _name_strangers(strangers, witness, free=free)
+            faults += _compare(number, row, written=written, place=place)
+    free = [place for place in range(len(written.rows)) if place not in seen]
+    named, missing = _name_strangers(strangers, written, free=free)
     return sorted(faults + named, key=lambda fault: fault.row) + missing
 
 
-def _compare(number: int, row: Any, *, witness: Witness, place: int) -> list[Fault]:
-    cluster = int(witness.rows["cluster"][place])
-    proposal = witness.proposals.get(cluster, "")
+def _compare(number: int, row: Any, *, written: RowChecksums, place: int) -> list[Fault]:
+    cluster = int(written.rows["cluster"][place])
+    proposal = written.proposals.get(cluster, "")
     faults = []
     if row.cluster_id != cluster:
         text = f"{row.cluster_id} came, {cluster} was written: put it back"
@@ -133,14 +135,14 @@ def _compare(number: int, row: Any, *, witness: Witness, place: int) -> list[Fau
 
 
 def _name_strangers(
-    strangers: Sequence[tuple[int, Any]], witness: Witness, *, free: Sequence[int]
+    strangers: Sequence[tuple[int, Any]], written: RowChecksums, *, free: Sequence[int]
 ) -> tuple[list[Fault], list[Fault]]:
     """Say of each unknown row which column was changed, and which written rows are missing."""
     by_id: defaultdict[int, list[int]] = defaultdict(list)
     by_path: defaultdict[int, list[int]] = defaultdict(list)
     for place in free:
-        by_id[int(witness.rows["id"][place])].append(place)
-        by_path[int(witness.rows["path"][place])].append(place)
+        by_id[int(written.rows["id"][place])].append(place)
+        by_path[int(written.rows["path"][place])].append(place)
     unclaimed = dict.fromkeys(free)
     faults = []
     for number, row in strangers:

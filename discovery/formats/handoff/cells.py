@@ -1,15 +1,21 @@
-"""The cells of a filled handoff become rows; each cell that cannot be is a fault with its place."""
+"""The cells of a filled handoff become rows; each cell that cannot be is a fault with its place.
+
+Only what a spreadsheet does by itself is forgiven: other separators and encodings, blank rows and
+columns, numbers in its own spelling. Each row keeps the number it has on the screen.
+"""
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from discovery.formats.handoff.build import set_types
-from discovery.formats.handoff.sheet import Sheet
-from discovery.formats.handoff.witness import Fault
+from discovery.formats.handoff.row_checksums import Fault
+from discovery.formats.handoff.write import set_types
 from discovery.records import find_label_fault, tidy_label
+from embeddings.errors import HandoffError, TableError
+from embeddings.tables.sheet import Record, split_records
 
 _NO_CLUSTER = -2  # stands for a cluster id that could not be read, so that it equals none
 _INTEGER = re.compile(r"[-+]?\d+([.,]0*)?")  # a spreadsheet writes 3 as 3.0 or 3,0
@@ -17,7 +23,53 @@ _INTEGER = re.compile(r"[-+]?\d+([.,]0*)?")  # a spreadsheet writes 3 as 3.0 or 
 _NUMBER = re.compile(r"(\d+)(?:[.,](\d+))?(?:[eE]\+?(\d+))?")
 
 
-def parse_rows(sheet: Sheet, *, need_membership: bool) -> tuple[pd.DataFrame, list[Fault]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilledSheet:
+    """The cells of a table that went through a spreadsheet, to the letter.
+
+    Attributes
+    ----------
+    columns : dict of str to list of str
+        Each column's cells.
+    numbers : list of int
+        The number of each row on the screen; the header is row 1.
+    """
+
+    columns: dict[str, list[str]]
+    numbers: list[int]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def column(self, name: str) -> list[str]:
+        """Return a column's cells; blank ones where the column is not there."""
+        return self.columns.get(name, [""] * len(self))
+
+
+def parse_sheet(data: bytes, name: str, *, required: Sequence[str]) -> FilledSheet:
+    """Read the bytes of a CSV that went through a spreadsheet; `name` is the file, for messages.
+
+    Columns without a name are dropped where they are empty, those with a name nobody asked for
+    are kept.
+
+    Raises
+    ------
+    HandoffError
+        The text is in an encoding that cannot be told, a required column is missing or there
+        twice, or a row has more cells than there are columns.
+    """
+    try:
+        records, _ = split_records(data, name)
+    except TableError as error:
+        raise HandoffError(str(error)) from error
+    names = [cell.strip() for cell in records[0].cells] if records else []
+    _check_names(names, name, required=required)
+    rows = [_fit_row(record, names, name) for record in records[1:]]
+    columns = {column: [row[place] for row in rows] for place, column in enumerate(names) if column}
+    return FilledSheet(columns=columns, numbers=[record.row for record in records[1:]])
+
+
+def parse_rows(sheet: FilledSheet, *, need_membership: bool) -> tuple[pd.DataFrame, list[Fault]]:
     """Turn text into the columns of a handoff, and name every cell that is not what it must be.
 
     Blanks around ids, numbers and labels are dropped; a path is kept to the letter.
@@ -139,3 +191,27 @@ def _find_disagreements(rows: pd.DataFrame, numbers: Sequence[int]) -> list[Faul
             text = f"{label!r}, but row {earlier} is the same image and says {other!r}: choose one"
             faults.append(Fault(row=number, column="label", text=text))
     return faults
+
+
+def _check_names(names: list[str], name: str, *, required: Sequence[str]) -> None:
+    missing = [column for column in required if column not in names]
+    if missing:
+        came = ", ".join(filter(None, names)) or "nothing"
+        raise HandoffError(
+            f"{name}: row 1 lacks the column {', '.join(missing)} (it has {came[:200]}): "
+            "keep the header as it was written"
+        )
+    doubled = [column for column in names if column and names.count(column) > 1]
+    if doubled:
+        raise HandoffError(f"{name}: row 1 has the column {doubled[0]} twice: delete one")
+
+
+def _fit_row(record: Record, names: list[str], name: str) -> list[str]:
+    """Give a row as many cells as there are columns; spreadsheets drop and add blank ones."""
+    for place, cell in enumerate(record.cells):
+        if cell.strip() and (place >= len(names) or not names[place]):
+            raise HandoffError(
+                f"{name}: row {record.row}, column {place + 1}: "
+                f"{cell!r} stands in a column without a name: delete or name it"
+            )
+    return record.cells[: len(names)] + [""] * (len(names) - len(record.cells))

@@ -1,4 +1,4 @@
-"""The nouns of KLARF: a file, a wafer of it, and the pictures a defect refers to."""
+"""What a KLARF holds: wafers, their defects, and the pictures a defect refers to."""
 
 import math
 import re
