@@ -12,9 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from discovery.formats.coco import format_coco
-from discovery.formats.fiftyone import plan_fiftyone
 from discovery.formats.handoff import write_handoff
-from discovery.formats.imagefolder import plan_imagefolder
+from discovery.formats.image_folders import plan_fiftyone, plan_imagefolder
 from discovery.formats.klarf import format_klarf
 from discovery.formats.label_studio import format_label_studio
 from discovery.formats.pictures import measure_pictures, write_pictures
