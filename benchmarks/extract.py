@@ -22,8 +22,8 @@ from torchvision.models import resnet50
 from torchvision.transforms import v2
 
 from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
 from embeddings.images import find_images
-from embeddings.resnet import load_weights
 
 BATCH = 16
 
@@ -31,7 +31,7 @@ BATCH = 16
 def run_torchvision(files: list[Path], weights: str) -> None:
     """Embed with eager float32 torchvision, batch 16."""
     net = resnet50()
-    net.load_state_dict(dict(load_weights(weights).tensors), strict=False)
+    net.load_state_dict(dict(RESNET50.read_weights("resnet50", weights).tensors), strict=False)
     net.fc = torch.nn.Identity()
     net.eval()
     prepare = v2.Compose(

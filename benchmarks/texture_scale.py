@@ -16,8 +16,8 @@ import skimage
 from numpy.typing import NDArray
 
 from discovery.synthetic import draw_picture, plan_pictures
+from embeddings.extractors.texture import BLOCKS, INPUT_SIZE, describe_blocks
 from embeddings.images import Picture, fix_window, prepare_picture
-from embeddings.texture.extractor import BLOCKS, INPUT_SIZE, describe_blocks
 
 TEXTURES = ("brick", "grass", "gravel", "coins", "moon", "page", "text", "camera", "clock")
 SIDE, IMAGES = 128, 400

@@ -21,6 +21,7 @@ import tyro
 from discovery.classifier.options import PredictOptions, TrainOptions, refuse_options
 from embeddings.console import get_logger, run_command, say
 from embeddings.errors import InputError, OptionError
+from embeddings.extractors import find_extractor
 from embeddings.files import check_out_file, write_bytes
 
 _PROG = "python -m discovery.classify"
@@ -111,8 +112,8 @@ def _train(command: Train) -> None:
         )
     else:
         say("no image could be held out: nothing vouches for this model")
-    if model.spec.name == "texture":
-        say("no ResNet-50 weights: it sees by classical texture descriptors, which tell less apart")
+    if not find_extractor(model.spec.name).is_network:
+        say(f"no network: it sees by {model.spec.name} descriptors, which tell less apart")
     say(str(command.out))
 
 

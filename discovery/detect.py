@@ -120,7 +120,7 @@ def _count(command: CountDefects) -> None:
     from discovery.detector.model import load_detector
     from discovery.detector.outputs import format_boxes, format_coco, format_counts
     from embeddings.files import write_bytes
-    from embeddings.resnet import choose_device
+    from embeddings.networks.hardware import choose_device
 
     options = command.counting
     detector = load_detector(command.model, choose_device(options.device))
@@ -183,7 +183,7 @@ def _evaluate(command: EvaluateDetector) -> None:
     from discovery.detector.evaluate import evaluate_detector
     from discovery.detector.model import load_detector
     from embeddings.files import write_bytes
-    from embeddings.resnet import choose_device
+    from embeddings.networks.hardware import choose_device
 
     options = command.scoring
     detector = load_detector(command.model, choose_device(options.device))

@@ -78,7 +78,7 @@ def weigh_images(
 
     options = options or ExtractOptions()
     extractor = make_extractor(choose_extractor(options, store), options)
-    if not isinstance(extractor, DefectExtractor):  # by the spec it is
+    if not isinstance(extractor, DefectExtractor):  # for mypy: by the spec it is
         raise TypeError(f"{type(extractor).__name__} weighs no patches")
     limit = raise_limit(vectors, options.max_pixels)
     how = Preparation(spec=store.spec, windows=store.windows, max_pixels=limit)

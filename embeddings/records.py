@@ -25,11 +25,10 @@ Precision = Literal["float32", "bf16", "fp16"]
 
 # Places count by how unlike what is known they are: patches are compared, with a bank at hand.
 COMPARING: tuple[Pooling, ...] = ("defect", "residual")
-_DEEP, _DEEP_WIDTH = "layer4", 2048  # ResNet-50's last stage: it knows objects, not textures
 REFERENCE = "reference"  # as normals_sha256: each picture is compared with its own golden image
 
 # Fields of a spec that earlier versions did not have, with what they did.
-_ADDED: dict[str, Any] = {"orientations": 1, "view": "picture"}
+_ADDED: dict[str, Any] = {"orientations": 1, "view": "picture", "cell": 32}
 _ANY = object()  # equal to nothing
 
 # One row of Vectors.rows; defect_px is the longest side of the defect box, in pixels.
@@ -46,16 +45,18 @@ class ExtractorSpec:
 
     Attributes
     ----------
-    name : {"resnet50", "texture"}
+    name : str
+        Of a module of `embeddings.extractors`, with its argument: ``timm:convnext_tiny``.
     weights, weights_sha256 : str
-        Name and sha256 of the weights file; both empty for `texture`. Only the hash counts:
-        the same weights under another file name are the same extractor.
+        Name and sha256 of the weights file; both empty for what is no network. Only the hash
+        counts: the same weights under another file name are the same extractor.
     layers : tuple of str
         The network's stages that are pooled and concatenated, such as ``("layer4",)``.
     pooling : {"mean", "max", "gem", "defect", "residual"}
         `tau`, `bank_sha256` and `normals_sha256` belong to the last two, which compare patches
-        (zero and empty otherwise). With "residual", layer4 beside other layers is not compared:
-        it is pooled where they say, and is the vector's second block.
+        (zero and empty otherwise). With "residual", the network's deepest layer beside others is
+        not compared: it is pooled where they say, and is the vector's second block (see
+        `embeddings.extractors.vector_blocks`).
     normals_sha256 : str
         Of the defect-free images, or `REFERENCE` where each picture has its golden image.
     orientations : {1, 8}
@@ -68,6 +69,8 @@ class ExtractorSpec:
     view : {"picture", "map", "polar"}
         How pictures of few grey levels (wafer maps) are shown to the network, see
         `embeddings.images.show_picture`; all others are shown as they are.
+    cell : int
+        Pixels of a place in the network's coarsest map: with `fit` "aspect" sides are multiples.
     decoder, backend, precision : str
         Who decoded, who computed, and with which arithmetic: each moves neighbours.
     window : tuple of float or None
@@ -95,6 +98,7 @@ class ExtractorSpec:
     window: tuple[float, float] | None = None
     orientations: int = 1
     view: View = "picture"
+    cell: int = 32
     dim: int
 
     def __post_init__(self) -> None:
@@ -143,21 +147,6 @@ class ExtractorSpec:
     def compares(self) -> bool:
         """Whether patches are compared with a bank, or with each picture's golden reference."""
         return self.pooling in COMPARING
-
-    @property
-    def deep(self) -> bool:
-        """Whether layer4 is pooled beside the compared layers, not compared itself."""
-        return self.pooling == "residual" and _DEEP in self.layers and len(self.layers) > 1
-
-    @property
-    def compared_layers(self) -> tuple[str, ...]:
-        """The layers that patches are made of."""
-        return tuple(one for one in self.layers if not (self.deep and one == _DEEP))
-
-    @property
-    def blocks(self) -> tuple[int, ...]:
-        """Lengths of the parts of a vector that are of different kinds; they add up to dim."""
-        return (self.dim - _DEEP_WIDTH, _DEEP_WIDTH) if self.deep else (self.dim,)
 
     @property
     def hash(self) -> str:

@@ -1,22 +1,47 @@
-"""Where ResNet-50's weights come from: a name (downloaded once) or a file, known by its sha256.
+"""Weights of networks: files known by their sha256, downloaded once, read without running code.
 
-Apart from the network itself, because to recognise weights needs no torch.
+To recognise weights needs no torch: it is loaded only where tensors are read.
 """
 
 import contextlib
 import functools
 import io
+import pickle
 import socket
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from struct import error as StructError  # noqa: N812
+from typing import TYPE_CHECKING, Any
 
 from embeddings.console import get_logger
 from embeddings.errors import WeightsError
 from embeddings.files import hash_file
 
-NAMES = {"imagenet": "IMAGENET1K_V2", "imagenet-v1": "IMAGENET1K_V1"}
+if TYPE_CHECKING:
+    import torch
+
 DOWNLOAD_SECONDS = 20.0  # a fab's firewall drops packets instead of refusing: do not hang
+_SHOWN_FAULTS = 3  # tensors named in an error: a wrong file has hundreds
+# What torch.load raises on bytes that are no state dict, found by feeding it damaged files.
+_UNREADABLE = (
+    pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError,
+    AttributeError, AssertionError, OverflowError, MemoryError, StructError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """A checked state dict with the name and the sha256 of the file it came from."""
+
+    name: str
+    sha256: str
+    tensors: "Mapping[str, torch.Tensor]"
+
+
+NO_WEIGHTS = Weights(name="", sha256="", tensors={})  # of an extractor that is no network
 
 
 @contextlib.contextmanager
@@ -28,17 +53,6 @@ def bound_sockets(seconds: float) -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def locate_weights(source: str) -> Path:
-    """Return the file of weights given by name or by path.
-
-    Raises
-    ------
-    WeightsError
-        A download fails.
-    """
-    return _fetch(source) if source in NAMES else Path(source)
 
 
 @functools.lru_cache(maxsize=8)
@@ -59,17 +73,28 @@ def hash_weights(path: Path) -> str:
         return _hash_unchanged(path, stat.st_size, stat.st_mtime_ns)
     except OSError as error:
         raise WeightsError(
-            f"--weights {path}: {error.strerror}; expected {', '.join(NAMES)}, "
-            "or a safetensors or state-dict file of ResNet-50"
+            f"--weights {path}: {error.strerror}; expected a name (imagenet), or a safetensors "
+            "or state-dict file of the extractor's network"
         ) from error
 
 
-def _fetch(name: str) -> Path:
-    """Return the local file of torchvision's weights, downloading them the first time."""
-    import torch
-    from torchvision.models import ResNet50_Weights
+def download_weights(url: str, asked: str) -> Path:
+    """Return the local file of weights that torch keeps, downloading them the first time.
 
-    url: str = ResNet50_Weights[NAMES[name]].url
+    Parameters
+    ----------
+    url : str
+        Its file name ends in the first digits of its sha256, which are checked.
+    asked : str
+        What the user calls them, for error texts.
+
+    Raises
+    ------
+    WeightsError
+        The download fails.
+    """
+    import torch
+
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
     if not path.exists():
         get_logger().info("downloading %s to %s", url, path.parent)
@@ -80,7 +105,99 @@ def _fetch(name: str) -> Path:
         # URLError is an OSError, a bad hash a RuntimeError, a connection cut short the last.
         except (OSError, RuntimeError, HTTPException) as error:
             raise WeightsError(
-                f"--weights {name}: the download of {url} failed ({error}); "
+                f"--weights {asked}: the download of {url} failed ({error}); "
                 "pass --weights FILE, or --extractor texture which needs none"
             ) from error
     return path
+
+
+def read_tensors(path: Path) -> Mapping[str, Any]:
+    """Read a state dict: safetensors, or what ``torch.save`` wrote (no code in it runs).
+
+    Raises
+    ------
+    WeightsError
+        The file holds none.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            loaded: Any = load_file(path)
+        else:
+            with warnings.catch_warnings(action="ignore"):  # torch warns of odd pickle protocols
+                loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, *_UNREADABLE) as error:
+        first_line = (str(error).splitlines() or ["empty"])[0]
+        raise WeightsError(
+            f"--weights {path}: not a readable weights file ({first_line}); expected "
+            "safetensors, or a plain state dict saved by torch.save"
+        ) from error
+    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
+        loaded = loaded["state_dict"]  # Lightning and many training scripts wrap it
+    if not isinstance(loaded, dict):
+        raise WeightsError(
+            f"--weights {path}: holds a {type(loaded).__name__}, expected a state dict"
+        )
+    return {str(key).removeprefix("module."): value for key, value in loaded.items()}
+
+
+def check_tensors(
+    tensors: Mapping[str, Any],
+    expected: "Mapping[str, torch.Tensor]",
+    *,
+    label: str,
+    network: str,
+    unused: str,
+) -> "Mapping[str, torch.Tensor]":
+    """Check a state dict tensor by tensor against a network's own; return it in float32.
+
+    Parameters
+    ----------
+    expected : mapping of str to tensor
+        Shapes and types count, values do not.
+    label, network : str
+        What the weights and the network are called, for error texts.
+    unused : str
+        Tensors whose names begin with it, the classifier head's, may be absent or of any size.
+
+    Raises
+    ------
+    WeightsError
+        A tensor is missing, left over, of another shape, not floating, or not finite.
+    """
+    wanted = {key: value for key, value in expected.items() if not key.startswith(unused)}
+    # Old checkpoints lack the counters of batch norm; inference does not use them.
+    required = {key for key in wanted if not key.endswith("num_batches_tracked")}
+    faults = [f"{key} is missing" for key in required if key not in tensors]
+    faults += [f"{key} is not part of it" for key in tensors if key not in expected]
+    checked: dict[str, torch.Tensor] = {}
+    for key in (key for key in wanted if key in tensors):
+        fault = _find_fault(key, tensors[key], wanted[key])
+        faults += [fault] if fault else []
+        if not fault:
+            checked[key] = tensors[key].float() if key in required else tensors[key]
+    if faults:
+        rest = len(faults) - _SHOWN_FAULTS
+        more = f" and {rest} more" if rest > 0 else ""
+        raise WeightsError(
+            f"--weights {label}: does not fit {network}: "
+            f"{'; '.join(sorted(faults)[:_SHOWN_FAULTS])}{more}"
+        )
+    return checked
+
+
+def _find_fault(key: str, came: Any, wanted: "torch.Tensor") -> str:
+    import torch
+
+    if not isinstance(came, torch.Tensor):
+        return f"{key} is a {type(came).__name__}, not a tensor"
+    if came.shape != wanted.shape:
+        return f"{key} has shape {tuple(came.shape)}, expected {tuple(wanted.shape)}"
+    if wanted.is_floating_point() and not came.is_floating_point():
+        return f"{key} has type {came.dtype}, expected floating point"
+    if came.is_floating_point() and not bool(torch.isfinite(came.float()).all()):
+        return f"{key} holds NaN or infinity"
+    return ""

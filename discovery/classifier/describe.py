@@ -16,10 +16,10 @@ from discovery.classifier.enhance.gate import GateOptions, pass_gate
 from discovery.classifier.enhance.noise import estimate_noise
 from discovery.classifier.enhance.values import MIN_SIDE
 from embeddings.console import track
-from embeddings.extract.batches import Batches, Extractor, default_batch_size
+from embeddings.extract.batches import Batches, default_batch_size
+from embeddings.extractors import Extractor, find_extractor
 from embeddings.reader import Fault, Part, ReadParts, run_ahead
-from embeddings.texture.descriptors import describe_glcm, describe_zernike
-from embeddings.texture.standout import describe_standout
+from embeddings.texture import describe_glcm, describe_salient, describe_zernike
 
 Image = NDArray[np.float32]
 Floats = NDArray[np.float32]
@@ -155,7 +155,7 @@ class _Describer:
     ) -> None:
         self.extractor, self.options, self.known = extractor, options, known
         self.batches = Batches(lambda: extractor, batch_size)
-        self.is_deep = extractor.spec.name != "texture"
+        self.is_deep = find_extractor(extractor.spec.name).is_network
         self.parts: list[Part] = []
         self.orientations: list[int] = []
         self.copies: list[int] = []
@@ -225,7 +225,7 @@ class _Describer:
     def _list_orientations(self, image: Image) -> list[int]:
         """List the orientations that keep the picture's shape, as many as the options ask for."""
         if not self.is_deep:
-            return [0]  # the texture descriptors do not change with the orientation
+            return [0]  # only a network sees a turned picture as another one
         if self.extractor.spec.view == "polar":
             return [0]  # a turned wafer is a shifted picture there, not a turned one
         is_square = image.shape[1] == image.shape[2]
@@ -300,5 +300,5 @@ def stack_rows(blocks: Sequence[Floats]) -> Floats:
 def describe_moments(image: Image) -> Floats:
     """Describe a picture (c, h, w) by GLCM, Zernike moments and what stands out of it, (m,)."""
     grey = image.mean(axis=0)
-    parts = [describe_glcm(grey), describe_zernike(grey), describe_standout(grey)]
+    parts = [describe_glcm(grey), describe_zernike(grey), describe_salient(grey)]
     return np.concatenate(parts).astype(np.float32)

@@ -23,6 +23,7 @@ from discovery.classifier.taxonomy import Taxonomy
 from discovery.classifier.training_overlap import find_training_images
 from discovery.records import Predictions
 from embeddings.errors import HandoffError
+from embeddings.extractors import find_extractor
 from embeddings.images import make_thumbnail
 from embeddings.reader import OpenPart, Preparation, map_parts
 
@@ -228,10 +229,9 @@ def _list_facts(model: Model) -> dict[str, str]:
 
 def _list_warnings(model: Model, scores: Mapping[str, Any]) -> list[str]:
     found = list(model.training["warnings"])
-    if model.spec.name == "texture" and not found:  # asked for, and so no warning in training
-        found.append(
-            "No ResNet-50 weights: the classifier sees by classical texture descriptors alone."
-        )
+    # Asked for, and so no warning in training.
+    if not find_extractor(model.spec.name).is_network and not found:
+        found.append(f"No network: the classifier sees by {model.spec.name} descriptors alone.")
     types = scores["unlearned"]["types"]
     if types:
         found.append(

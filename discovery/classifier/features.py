@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError
 from embeddings.extract import ExtractOptions
-from embeddings.extract.batches import Extractor
-from embeddings.extract.choose import Choice, choose_extractor, make_extractor, open_weights
+from embeddings.extract.choose import Choice, choose_extractor, open_weights
+from embeddings.extractors import Extractor, find_extractor
 from embeddings.reader import Part, choose_windows
 from embeddings.records import ExtractorSpec
 from embeddings.store import Store, open_store, store_exists
+from embeddings.weights import NO_WEIGHTS, Weights
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +31,7 @@ class FeatureSource:
     Attributes
     ----------
     tensors : mapping
-        Its weights; empty for the texture descriptors.
+        Its weights; empty for what is no network.
     windows : mapping of kind to (low, high)
     known : mapping of image id to (d,)
         Vectors that a store already holds.
@@ -102,11 +103,10 @@ def reopen_feature_source(
     OptionError
         The device is not there.
     """
-    if spec.name == "texture":
-        from embeddings.texture import TextureExtractor
-
-        return FeatureSource(extractor=TextureExtractor(spec))
-    from embeddings.resnet import ResNet50Extractor, Weights, choose_device, choose_precision
+    plugin = find_extractor(spec.name)
+    if not plugin.is_network:
+        return FeatureSource(extractor=plugin.load(spec, NO_WEIGHTS, None))
+    from embeddings.networks.hardware import choose_device, choose_precision
 
     device = choose_device(options.device)
     backend = f"torch-{device.type}"
@@ -120,7 +120,7 @@ def reopen_feature_source(
             spec.precision, spec.backend, precision, backend,
         )  # fmt: skip
     weights = Weights(name=spec.weights, sha256=spec.weights_sha256, tensors=tensors)
-    return FeatureSource(extractor=ResNet50Extractor(here, weights, device), tensors=tensors)
+    return FeatureSource(extractor=plugin.load(here, weights, device), tensors=tensors)
 
 
 def _open_named(named: Mapping[str, Any]) -> Store | None:
@@ -155,10 +155,7 @@ def _load_known(store: Store | None, parts: Sequence[Part]) -> dict[str, NDArray
 def _load_extractor(
     choice: Choice, options: ExtractOptions
 ) -> "tuple[Extractor, Mapping[str, torch.Tensor]]":
-    """Load the extractor with the weights it was made of; the texture descriptors have none."""
-    if choice.spec.name == "texture":
-        return make_extractor(choice, options), {}
-    from embeddings.resnet import ResNet50Extractor
-
+    """Load the extractor with the weights it was made of; what is no network has none."""
     weights, device = open_weights(choice, options)
-    return ResNet50Extractor(choice.spec, weights, device), weights.tensors
+    plugin = find_extractor(choice.spec.name)
+    return plugin.load(choice.spec, weights, device), weights.tensors

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from discovery.classifier.finetune_options import FineTuneOptions
 from discovery.classifier.frozen_maps import Copies, MapPlan, gather_maps
-from discovery.classifier.last_stage import POOLINGS, STAGE
 from discovery.classifier.tuning import StageTuner, TuningSet
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError, OptionError
+from embeddings.extractors import find_network
+from embeddings.networks.features import POOLINGS
 from embeddings.records import ExtractorSpec
 
 __all__ = ["FineTuneOptions", "FineTuned", "finetune_stage"]
@@ -149,10 +150,16 @@ def _check(
     held_out: NDArray[np.bool_],
     spec: ExtractorSpec,
 ) -> None:
-    if STAGE not in spec.layers:
+    stage = find_network(spec.name).tuned_layer
+    if not stage:
         raise OptionError(
-            f"fine-tuning trains {STAGE}, and the extractor uses {', '.join(spec.layers)}: "
-            f"add {STAGE} to its layers, or do not fine-tune"
+            f"fine-tuning knows ResNet-50's last stage, and the extractor is {spec.name}: "
+            "use --extractor resnet50, or do not fine-tune"
+        )
+    if stage not in spec.layers:
+        raise OptionError(
+            f"fine-tuning trains {stage}, and the extractor uses {', '.join(spec.layers)}: "
+            f"add {stage} to its layers, or do not fine-tune"
         )
     if spec.pooling not in POOLINGS:
         raise OptionError(

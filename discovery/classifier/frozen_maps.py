@@ -1,4 +1,4 @@
-"""What the frozen stages of ResNet-50 see, kept in memory for fine-tuning the rest.
+"""What the frozen stages of a network see, kept in memory for fine-tuning the rest.
 
     frozen = gather_maps(batches, tensors, spec, plan=MapPlan(...), device=device)
 
@@ -14,18 +14,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from discovery.classifier.last_stage import STAGE, pool_maps
-from embeddings.backbone import STAGES
 from embeddings.console import get_logger
 from embeddings.errors import OptionError
 from embeddings.extract.batches import default_batch_size
+from embeddings.extractors import find_network
+from embeddings.networks.features import pool_maps
 from embeddings.records import ExtractorSpec
-from embeddings.resnet import ResNet50Extractor, Weights
+from embeddings.weights import Weights
 
 Copies = NDArray[np.float32]
 
-_BEFORE = "layer3"
-_SHRINK = 16  # pixels a cell of layer3's map
+_SHRINK = 16  # pixels a cell of the map before the last stage
 _BYTES = 2  # of bf16, in which maps are kept
 
 
@@ -132,20 +131,25 @@ class _Gathering:
         copies, _, height, width = shape
         h, w = -(-height // _SHRINK), -(-width // _SHRINK)
         self.deadline = plan.deadline
-        self.layers = tuple(layer for layer in spec.layers if layer != STAGE)
+        plugin = find_network(spec.name)
+        channels = plugin.channels(spec.name)
+        self.stage, self.source = plugin.tuned_layer, plugin.tuned_from
+        self.layers = tuple(layer for layer in spec.layers if layer != self.stage)
         self.pooling = spec.pooling
         # Names the weights that came: they need not be the ones of the spec's file any more.
         weights = Weights(name=spec.weights, sha256=spec.weights_sha256, tensors=tensors)
-        asked = tuple(dict.fromkeys((*self.layers, _BEFORE, STAGE)))
-        self.extractor = ResNet50Extractor(replace(spec, layers=asked), weights, device)
+        asked = tuple(dict.fromkeys((*self.layers, self.source, self.stage)))
+        self.extractor = plugin.load_maps(replace(spec, layers=asked), weights, device)
         self.batch = default_batch_size(spec)
-        which, copies = _choose_images(plan, copies, h * w * STAGES[_BEFORE] * _BYTES)
-        before = sum(STAGES[layer] for layer in self.layers)
+        which, copies = _choose_images(plan, copies, h * w * channels[self.source] * _BYTES)
+        before = sum(channels[layer] for layer in self.layers)
         self.frozen = FrozenMaps(
             which=which,
-            maps=torch.empty((len(which), copies, h, w, STAGES[_BEFORE]), dtype=torch.bfloat16),
+            maps=torch.empty(
+                (len(which), copies, h, w, channels[self.source]), dtype=torch.bfloat16
+            ),
             before=torch.empty((len(which), copies, before)),
-            last=torch.empty((len(which), copies, STAGES[STAGE])),
+            last=torch.empty((len(which), copies, channels[self.stage])),
         )
 
     def add(self, batch: Copies, start: int) -> bool:
@@ -165,9 +169,11 @@ class _Gathering:
     def _run(self, rows: Copies, first: int) -> None:
         maps = self.extractor.feature_maps(np.ascontiguousarray(rows))
         place = slice(first, first + len(rows))
-        self.frozen.maps.flatten(0, 1)[place] = maps[_BEFORE].permute(0, 2, 3, 1)
-        pooled = {layer: pool_maps(maps[layer], self.pooling) for layer in (*self.layers, STAGE)}
-        self.frozen.last.flatten(0, 1)[place] = pooled.pop(STAGE)
+        self.frozen.maps.flatten(0, 1)[place] = maps[self.source].permute(0, 2, 3, 1)
+        pooled = {
+            layer: pool_maps(maps[layer], self.pooling) for layer in (*self.layers, self.stage)
+        }
+        self.frozen.last.flatten(0, 1)[place] = pooled.pop(self.stage)
         if pooled:
             self.frozen.before.flatten(0, 1)[place] = torch.cat([*pooled.values()], dim=1)
 

@@ -16,7 +16,6 @@ from torch import nn
 STAGE = "layer4"
 _BLOCKS = 3
 _STRIDE = 2  # of the first block's 3x3 convolution and of its shortcut
-_GEM_POWER = 3.0  # as the extractor's
 _NORM_EPS = 1e-5  # torchvision's batch norm
 
 
@@ -97,26 +96,3 @@ def _freeze_norm(
     }
     scale = part["weight"] / torch.sqrt(part["running_var"] + _NORM_EPS)
     return scale, part["bias"] - part["running_mean"] * scale
-
-
-def pool_maps(maps: torch.Tensor, pooling: str) -> torch.Tensor:
-    """Pool maps (b, c, h, w) as the extractor does: (b, c) float32 unit rows.
-
-    Raises
-    ------
-    KeyError
-        The pooling is none of `POOLINGS`.
-    """
-    return nn.functional.normalize(POOLINGS[pooling](maps), dim=1)
-
-
-def _pool_gem(maps: torch.Tensor) -> torch.Tensor:
-    cubes: torch.Tensor = (maps.float().clamp(min=1e-6) ** _GEM_POWER).mean(dim=(2, 3))
-    return cubes ** (1 / _GEM_POWER)
-
-
-POOLINGS = {
-    "mean": lambda maps: maps.float().mean(dim=(2, 3)),
-    "max": lambda maps: maps.amax(dim=(2, 3)).float(),
-    "gem": _pool_gem,
-}

@@ -7,6 +7,7 @@ from typing import Literal
 from discovery.classifier.enhance.denoise import DenoiseMethod
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
+from embeddings.extractors import find_extractor
 
 MAX_SEED = 2**32 - 1
 # Options of extraction that say which images there are: here the table says it.
@@ -52,8 +53,9 @@ class TrainOptions:
                 flag = "--" + name.replace("_", "-")
                 raise OptionError(f"{flag} {value}: expected {low:g} to {high:g}")
         refuse_options(self.extract)
-        if self.finetune and self.extract.extractor == "texture":
-            raise OptionError("--finetune needs ResNet-50; leave --extractor texture out")
+        name = self.extract.extractor
+        if self.finetune and name != "auto" and not find_extractor(name).tuned_layer:
+            raise OptionError(f"--finetune needs ResNet-50; leave --extractor {name} out")
 
 
 @dataclass(frozen=True, kw_only=True)

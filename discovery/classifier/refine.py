@@ -21,8 +21,10 @@ from discovery.classifier.finetune import FineTuned, FineTuneOptions, finetune_s
 from discovery.classifier.options import TrainOptions
 from discovery.classifier.taxonomy import Taxonomy
 from embeddings.console import get_logger
+from embeddings.extractors import find_network
 from embeddings.reader import Preparation, read_parts
 from embeddings.records import ExtractorSpec
+from embeddings.weights import Weights
 
 Image = NDArray[np.float32]
 
@@ -55,7 +57,7 @@ def finetune_source(
     OptionError
         The features do not use the last stage.
     """
-    from embeddings.resnet import choose_device
+    from embeddings.networks.hardware import choose_device
 
     files = np.array([part.image_id[:16] for part in examples.parts], dtype=np.str_)
     folds = assign_folds(examples.labels, count=_FOLDS, seed=options.seed, groups=files)
@@ -101,7 +103,7 @@ def _turn(image: Image, orientations: int) -> Image:
 
 
 def _make_tuned_source(source: FeatureSource, tuned: FineTuned) -> FeatureSource:
-    from embeddings.resnet import ResNet50Extractor, Weights, choose_device
+    from embeddings.networks.hardware import choose_device
 
     sha256 = _hash_tensors(tuned)
     spec: ExtractorSpec = replace(
@@ -111,7 +113,7 @@ def _make_tuned_source(source: FeatureSource, tuned: FineTuned) -> FeatureSource
     device = choose_device("cuda" if "cuda" in spec.backend else "cpu")
     return replace(
         source,
-        extractor=ResNet50Extractor(spec, weights, device),
+        extractor=find_network(spec.name).load(spec, weights, device),
         tensors=tuned.tensors,
         known={},  # a store's vectors were made by the stage as it came
     )

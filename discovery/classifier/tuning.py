@@ -20,8 +20,9 @@ from torch import nn
 
 from discovery.classifier.finetune_options import FineTuneOptions
 from discovery.classifier.frozen_maps import FrozenMaps
-from discovery.classifier.last_stage import LastStage, pool_maps
+from discovery.classifier.last_stage import LastStage
 from embeddings.console import get_logger
+from embeddings.networks.features import pool_maps
 from embeddings.records import ExtractorSpec
 
 Floats = NDArray[np.float32]

@@ -21,8 +21,8 @@ from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 from discovery.detector.spec import DetectorSpec
 from embeddings.console import get_logger
 from embeddings.errors import WeightsError
-from embeddings.resnet import Weights, load_weights
-from embeddings.weights import DOWNLOAD_SECONDS, bound_sockets
+from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
+from embeddings.weights import DOWNLOAD_SECONDS, Weights, bound_sockets
 
 _GROUPS = 32  # Wu and He 2018, Group Normalization
 _TRAINED_STAGES = {"frozen-batch": 3, "group": 5}  # torchvision's default with weights; all without
@@ -77,7 +77,7 @@ def build_detector(
     ----------
     spec : DetectorSpec
     backbone : mapping of str to tensor, optional
-        A checked state dict of torchvision's resnet50 (`embeddings.resnet.load_weights`).
+        A checked state dict of torchvision's resnet50, see `embeddings.extractors.resnet50`.
     """
     norm = _FrozenNorm if spec.norm == "frozen-batch" else partial(nn.GroupNorm, _GROUPS)
     body = resnet_fpn_backbone(
@@ -126,10 +126,10 @@ def find_backbone(source: str | None) -> Weights | None:
     if source == NONE:
         return None
     if source is not None:
-        return load_weights(source)
+        return RESNET50.read_weights(RESNET50.name, source)
     try:
         with bound_sockets(DOWNLOAD_SECONDS):
-            return load_weights("imagenet")
+            return RESNET50.read_weights(RESNET50.name, "imagenet")
     except WeightsError as error:
         get_logger().warning(_NO_WEIGHTS, error)
         return None

@@ -19,7 +19,7 @@ from discovery.detector.samples import prepare_sample
 from discovery.detector.spec import DetectorSpec
 from discovery.detector.tiling import MOST_OVERLAP, OVERLAP, merge_tiles
 from embeddings.images import Region, tile_picture
-from embeddings.resnet import choose_precision
+from embeddings.networks.hardware import choose_precision
 
 _BATCH = {"cpu": 2, "cuda": 16}  # tiles at once
 

@@ -19,7 +19,8 @@ from discovery.runs import package_versions
 from embeddings.console import stage
 from embeddings.errors import InputError
 from embeddings.files import hash_file
-from embeddings.resnet import Weights, choose_device
+from embeddings.networks.hardware import choose_device
+from embeddings.weights import Weights
 
 _LEAST = 2  # pictures with boxes: one to learn from, one to judge by
 

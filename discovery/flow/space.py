@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from discovery.flow.settings import GRAPH_WHITEN, choose_dimensions
 from discovery.stages.reduce import PCAReducer
+from embeddings.extractors import vector_blocks
 from embeddings.files import hash_bytes
 from embeddings.records import Vectors
 
@@ -121,7 +122,7 @@ def _check_views(views: Sequence[Vectors]) -> None:
 def _split_blocks(views: Sequence[Vectors]) -> Iterator[NDArray[np.float32]]:
     """Yield each block of each view, (n, its length)."""
     for view in views:
-        bounds = np.cumsum([0, *view.spec.blocks])
+        bounds = np.cumsum([0, *vector_blocks(view.spec)])
         for start, stop in itertools.pairwise(bounds.tolist()):
             yield view.values[:, start:stop]
 

@@ -27,6 +27,7 @@ from discovery.runs import VIEWS_FOLDER
 from embeddings.console import get_logger, stage
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
+from embeddings.extractors import find_extractor
 from embeddings.files import format_csv, parse_csv
 from embeddings.reader import Previews, are_maps
 from embeddings.records import View
@@ -125,7 +126,7 @@ def _choose_names(
     is_plain = not is_store and not _describes(options.extract)
     if (
         is_plain
-        and given.store.spec.name == "resnet50"
+        and find_extractor(given.store.spec.name).is_network
         and are_maps(
             given.paths["path"].tolist(),
             max_pixels=options.extract.max_pixels,

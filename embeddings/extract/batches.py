@@ -1,31 +1,18 @@
 """Pictures become vectors in full batches, while others are still being read."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.extract.rows import Job, Prepared
+from embeddings.extractors import Extractor
 from embeddings.records import ExtractorSpec
 
 Image = NDArray[np.float32]  # (c, h, w) in [0, 1]
 
 _USUAL_SIZE = 224  # pixels: of a square for which the default batches were measured
-
-
-class Extractor(Protocol):
-    """Prepared pictures in, unit rows out.
-
-    `fills_batches`: its arithmetic depends on the size of a batch, as matrix kernels do.
-    """
-
-    spec: ExtractorSpec
-    fills_batches: bool
-
-    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Embed (b, c, h, w) float32 in [0, 1] to (b, dim) float32 unit rows."""
-        ...
 
 
 def default_batch_size(spec: ExtractorSpec) -> int:

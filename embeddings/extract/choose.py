@@ -6,32 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 from embeddings.console import get_logger
 from embeddings.errors import StoreError, StoreSpecError, WeightsError
-from embeddings.extract.batches import Extractor
 from embeddings.extract.normals import hash_normals
 from embeddings.extract.options import ExtractOptions
-from embeddings.records import COMPARING, ExtractorSpec, Fit, Pooling, Resize
-from embeddings.store import Store
-from embeddings.weights import (
-    DOWNLOAD_SECONDS,
-    NAMES,
-    bound_sockets,
-    hash_weights,
-    locate_weights,
+from embeddings.extractors import (
+    AUTO,
+    Extractor,
+    NetworkPlugin,
+    SpecRequest,
+    find_extractor,
+    find_network,
 )
+from embeddings.records import ExtractorSpec
+from embeddings.store import Store
+from embeddings.weights import DOWNLOAD_SECONDS, NO_WEIGHTS, Weights, bound_sockets, hash_weights
 
 if TYPE_CHECKING:
-    import torch
-
     from embeddings.pooling import Bank
-    from embeddings.resnet import Weights
 
-DEFAULT_LAYERS = ("layer3", "layer4")
-COMPARED_LAYERS = ("layer2", "layer3")  # middle ones, as PatchCore: deeper ones know objects
-RESIDUAL_LAYERS = (*COMPARED_LAYERS, "layer4")  # which is pooled where the others say
-NORMAL_SIZE = 448  # pixels of the longest side
-DEFAULT_POOLING: Pooling = "max"
-DEFAULT_FIT: Fit = "stretch"
-DEFAULT_RESIZE: Resize = "bilinear"
+NORMAL_SIZE = 448  # pixels of the longest side, a multiple of every network's cell
+# What a request decides already: `ExtractorPlugin.make_spec` gives these fields.
+_MADE = ("name", "layers", "pooling", "precision", "backend", "weights_sha256")
 _NO_WEIGHTS = (
     "no ImageNet weights could be had ({reason}): the classical texture descriptors are used, "
     "which find fewer types. Pass --weights FILE for ResNet-50 features."
@@ -71,18 +65,40 @@ def choose_extractor(options: ExtractOptions, store: Store | None) -> Choice:
     """
     if store is not None:
         return _choose_of_store(options, store)
-    if options.extractor == "texture":
-        return Choice(spec=_texture_spec(options))
-    source = options.weights or "imagenet"
+    names = AUTO if options.extractor == "auto" else (options.extractor,)
     try:
         with bound_sockets(DOWNLOAD_SECONDS):
-            return Choice(spec=_resnet_spec(options, source), weights=source)
+            return _choose_new(names[0], options)
     except WeightsError as error:
-        if options.extractor == "resnet50" or options.asks_for_network:
+        if options.extractor != "auto" or options.network_options:
             raise
         warning = _NO_WEIGHTS.format(reason=error)
     get_logger().warning("WARNING: %s", warning)
-    return Choice(spec=_texture_spec(options), warnings=(warning,))
+    return replace(_choose_new("texture", options), warnings=(warning,))
+
+
+def _choose_new(name: str, options: ExtractOptions) -> Choice:
+    plugin = find_extractor(name)
+    pooling = options.pooling or ("defect" if options.asks_for_bank else None)
+    if options.normal is not None:
+        pooling = "residual"
+    spec = plugin.make_spec(
+        SpecRequest(
+            name=name,
+            weights=options.weights,
+            layers=options.layers,
+            pooling=pooling,
+            device=options.device,
+            precision=options.precision,
+        )
+    )
+    if options.normal is not None:
+        spec = _see_small_defects(spec, options)
+    given = _given(options, spec)
+    return Choice(
+        spec=replace(spec, **{key: given[key] for key in given if key not in _MADE}),
+        weights=options.weights or spec.weights,
+    )
 
 
 def make_extractor(choice: Choice, options: ExtractOptions) -> Extractor:
@@ -97,18 +113,12 @@ def make_extractor(choice: Choice, options: ExtractOptions) -> Extractor:
     StoreError
         The patch bank is not the one the spec names.
     """
-    if choice.spec.name == "texture":
-        from embeddings.texture import TextureExtractor
-
-        return TextureExtractor(choice.spec)
-    from embeddings.resnet import ResNet50Extractor
-
     weights, device = open_weights(choice, options)
     if choice.spec.compares:
         from embeddings.extract.defect import DefectExtractor
 
         return DefectExtractor(choice.spec, open_bank(choice), weights=(weights, device))
-    return ResNet50Extractor(choice.spec, weights, device)
+    return find_extractor(choice.spec.name).load(choice.spec, weights, device)
 
 
 def open_bank(choice: Choice) -> "Bank":
@@ -134,15 +144,18 @@ def open_bank(choice: Choice) -> "Bank":
     return bank
 
 
-def open_weights(choice: Choice, options: ExtractOptions) -> "tuple[Weights, torch.device]":
-    """Load a network's weights, and say where it runs.
+def open_weights(choice: Choice, options: ExtractOptions) -> tuple[Weights, Any]:
+    """Load a network's weights, and the torch.device it runs on; else no weights and None.
 
     Raises
     ------
     WeightsError, StoreSpecError
         See `make_extractor`.
     """
-    from embeddings.resnet import choose_device, load_weights
+    plugin = find_extractor(choice.spec.name)
+    if not plugin.is_network:
+        return NO_WEIGHTS, None
+    from embeddings.networks.hardware import choose_device
 
     device = choose_device(options.device)
     backend = f"torch-{device.type}"
@@ -156,7 +169,7 @@ def open_weights(choice: Choice, options: ExtractOptions) -> "tuple[Weights, tor
             f"the store was made with the weights file {choice.weights} (sha256 "
             f"{choice.spec.weights_sha256[:12]}), which is not here: say where with --weights FILE"
         )
-    return load_weights(choice.weights), device
+    return plugin.read_weights(choice.spec.name, choice.weights), device
 
 
 def _choose_of_store(options: ExtractOptions, store: Store) -> Choice:
@@ -170,7 +183,7 @@ def _choose_of_store(options: ExtractOptions, store: Store) -> Choice:
     return Choice(
         spec=spec,
         weights=options.weights or spec.weights,
-        is_remembered=options.weights is None and spec.weights not in NAMES,
+        is_remembered=options.weights is None and not _has_name(spec),
         store=store,
     )
 
@@ -195,63 +208,40 @@ def _given(options: ExtractOptions, spec: ExtractorSpec) -> dict[str, Any]:
         "precision": None if options.precision == "auto" else options.precision,
         "backend": None if options.device == "auto" else f"torch-{options.device}",
     }
+    is_network = find_extractor(spec.name).is_network
     if options.weights is not None:
-        values["weights_sha256"] = _hash_source(options.weights, spec)
-        values["name"] = "resnet50"
-    if spec.name == "texture" and options.extractor != "resnet50":
-        del values["precision"], values["backend"]  # they do not touch the descriptors
+        # What has no weights is another extractor than the one that is asked for.
+        named = spec.name if is_network else AUTO[0]
+        values["weights_sha256"] = _hash_source(options.weights, spec, named)
+        values["name"] = values["name"] or named
+    if not is_network and values["name"] in (None, spec.name):
+        del values["precision"], values["backend"]  # they do not touch what has no network
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _hash_source(source: str, spec: ExtractorSpec) -> str:
-    if source == spec.weights and source in NAMES:
+def _hash_source(source: str, spec: ExtractorSpec, name: str) -> str:
+    if source == spec.weights and _has_name(spec):
         return spec.weights_sha256  # known by name: no need to have them here
-    return hash_weights(locate_weights(source))
+    return hash_weights(find_network(name).locate_weights(name, source))
 
 
-def _resnet_spec(options: ExtractOptions, source: str) -> ExtractorSpec:
-    # The file is looked for before torch is asked for anything: a wrong path is told at once.
-    path = locate_weights(source)
-    sha256 = hash_weights(path)
-    from embeddings.resnet import choose_device, choose_precision, make_spec
-
-    pooling: Pooling = options.pooling or ("defect" if options.asks_for_bank else DEFAULT_POOLING)
-    device = choose_device(options.device)
-    spec = make_spec(
-        source if source in NAMES else path.name,
-        sha256,
-        layers=options.layers or (COMPARED_LAYERS if pooling in COMPARING else DEFAULT_LAYERS),
-        precision=choose_precision(options.precision, device),
-        device=device,
-    )
-    spec = replace(spec, pooling=pooling, fit=DEFAULT_FIT, resize=DEFAULT_RESIZE)
-    if pooling == "residual" or options.normal is not None:
-        spec = take_residuals(spec, options)
-    given = _given(options, spec)
-    return replace(spec, **{key: given[key] for key in given if key not in ("name", "layers")})
+def _has_name(spec: ExtractorSpec) -> bool:
+    """Tell whether a spec's weights are found by name, and not in a file of the user's."""
+    plugin = find_extractor(spec.name)
+    return isinstance(plugin, NetworkPlugin) and spec.weights in plugin.weight_names
 
 
 def take_residuals(spec: ExtractorSpec, options: ExtractOptions) -> ExtractorSpec:
-    """Return the spec of what the patches have more than normal ones; what is given stays given."""
-    from embeddings.resnet import LAYERS
+    """Return the spec of what patches have more than their golden reference's."""
+    plugin = find_network(spec.name)
+    layers = options.layers or plugin.default_layers(spec.name, "residual")
+    dim = plugin.count_channels(spec.name, layers)
+    return replace(spec, pooling="residual", layers=layers, dim=dim)
 
-    layers = options.layers or RESIDUAL_LAYERS
-    spec = replace(
-        spec, pooling="residual", layers=layers, dim=sum(LAYERS[layer] for layer in layers)
-    )
-    if options.normal is None:
-        return spec
-    # Small defects in the picture's own shape; a golden image is of one place, and small as it is.
+
+def _see_small_defects(spec: ExtractorSpec, options: ExtractOptions) -> ExtractorSpec:
+    """Return a spec with more pixels, of the picture's own shape.
+
+    Against normals only: a golden image is of one place, and small as it is.
+    """
     return replace(spec, input_size=options.size or NORMAL_SIZE, fit=options.fit or "aspect")
-
-
-def _texture_spec(options: ExtractOptions) -> ExtractorSpec:
-    from embeddings.texture import make_spec
-
-    given: dict[str, Any] = {
-        "input_size": options.size,
-        "resize": options.resize,
-        "level": options.level,
-        "window": options.window,
-    }
-    return replace(make_spec(), **{key: value for key, value in given.items() if value is not None})

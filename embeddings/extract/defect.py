@@ -1,18 +1,17 @@
 """Defect-weighted pooling as a feature extractor: pictures in, unit rows out, or heat maps.
 
-ResNet-50's middle layers become patches, the bank says how unlike the rest each of them is, and
+A network's middle layers become patches, the bank says how unlike the rest each of them is, and
 the vector is their mean weighted by it. With --pooling residual it is the mean of what each patch
 has that the normal one most like it has not: of the defect without what it lies on.
 """
-
-from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from embeddings.errors import InputError
-from embeddings.orientations import embed_turned
+from embeddings.extractors import compared_layers, find_network
+from embeddings.networks.features import embed_turned
 from embeddings.pooling import (
     Bank,
     PatchMemory,
@@ -28,7 +27,7 @@ from embeddings.pooling import (
 )
 from embeddings.pooling.settings import DEEP_TAU
 from embeddings.records import ExtractorSpec, unit_rows
-from embeddings.resnet import LAYERS, ResNet50Extractor, Weights
+from embeddings.weights import Weights
 
 Batch = NDArray[np.float32]
 
@@ -40,14 +39,17 @@ class PatchNetwork:
     ----------
     spec : ExtractorSpec
     weights, device
-        As for `ResNet50Extractor`.
+        As for `NetworkPlugin.load`.
     """
 
     def __init__(self, spec: ExtractorSpec, weights: Weights, device: torch.device) -> None:
-        self.layers = spec.compared_layers
-        self.dim = sum(LAYERS[layer] for layer in self.layers)
+        plugin = find_network(spec.name)
+        channels = plugin.channels(spec.name)
+        self.layers = compared_layers(spec)
+        self.widths = [channels[layer] for layer in self.layers]
+        self.dim = sum(self.widths)
         self.device = device
-        self._network = ResNet50Extractor(replace(spec, pooling="mean"), weights, device)
+        self._network = plugin.load_maps(spec, weights, device)
 
     def __call__(self, batch: Batch) -> torch.Tensor:
         """Return (b, h, w, d) float32 patches of (b, c, h, w) pictures in [0, 1]."""
@@ -163,8 +165,9 @@ class DefectExtractor:
     ) -> None:
         self.spec = spec
         self.bank = bank
-        self._meter = DistanceMeter(PatchNetwork(spec, *weights), bank)
-        self._widths = [LAYERS[layer] for layer in spec.compared_layers]
+        network = PatchNetwork(spec, *weights)
+        self._meter = DistanceMeter(network, bank)
+        self._widths = network.widths
 
     def __call__(self, batch: Batch) -> NDArray[np.float32]:
         """Embed (b, c, h, w) float32 in [0, 1] to (b, dim) float32 unit rows."""

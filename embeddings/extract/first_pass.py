@@ -23,7 +23,7 @@ from embeddings.extract.options import ExtractOptions
 from embeddings.extract.rows import Box, Job, Recipe, RowPlan, join_pieces, read_jobs
 from embeddings.extract.sources import OnlyList
 from embeddings.images import Window, fingerprint_file, read_sizes
-from embeddings.orientations import turn_pictures
+from embeddings.networks.features import turn_pictures
 from embeddings.pooling import Bank, Memory, print_picture
 from embeddings.pooling.settings import (
     BANK_IMAGES,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from embeddings.errors import OptionError
+from embeddings.extractors import NETWORK_OPTIONS, find_extractor
 from embeddings.records import COMPARING, Level, Pooling, Resize, View
 
 
@@ -14,7 +15,7 @@ from embeddings.records import COMPARING, Level, Pooling, Resize, View
 class ExtractOptions:
     """How images become vectors. What is left out is decided by the store, or by the defaults."""
 
-    extractor: Literal["auto", "resnet50", "texture"] = "auto"
+    extractor: str = "auto"
     """resnet50, texture (GLCM, LBP, Zernike: needs no weights), or auto: ResNet-50 where weights
     can be had, else texture, with a warning. An existing store's extractor wins."""
     weights: str | None = None
@@ -91,14 +92,10 @@ class ExtractOptions:
         if self.window is not None:
             _check_window(*self.window)
         if self.layers == ():
-            raise OptionError("--layers: expected one or more of layer1, layer2, layer3, layer4")
+            raise OptionError("--layers: expected one layer or more, such as layer3 layer4")
         if self.tile is not None and self.boxes is not None:
             raise OptionError("--tile and --boxes: expected one of them, each cuts the pictures")
-        if self.extractor == "texture" and self.asks_for_network:
-            raise OptionError(
-                "--extractor texture has no weights, layers, pooling, turns, view or fit; leave "
-                "these out, or use --extractor resnet50"
-            )
+        self._check_extractor()
         if self.view == "polar" and self.turns == 8:
             raise OptionError(
                 "--turns 8 and --view polar: by angle a turned wafer is a shifted picture, not a "
@@ -114,10 +111,19 @@ class ExtractOptions:
         return self.workers or min(os.cpu_count() or 1, 16)
 
     @property
-    def asks_for_network(self) -> bool:
-        """Whether an option is given that only ResNet-50 has: then nothing else will do."""
-        network = (self.weights, self.layers, self.pooling, self.fit, self.turns, self.view)
-        return self.asks_for_bank or any(x is not None for x in network)
+    def network_options(self) -> set[str]:
+        """Which options are given that not every extractor has."""
+        return {name for name in NETWORK_OPTIONS if getattr(self, name) is not None}
+
+    def _check_extractor(self) -> None:
+        if self.extractor == "auto":
+            return
+        lacking = sorted(self.network_options - find_extractor(self.extractor).takes)
+        if lacking:
+            raise OptionError(
+                f"--extractor {self.extractor} has no {', '.join(lacking)}: leave that out, or "
+                "use --extractor resnet50"
+            )
 
     @property
     def asks_for_bank(self) -> bool:

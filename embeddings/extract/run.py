@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from embeddings.console import get_logger, stage, track
-from embeddings.extract.batches import Batches, Extractor, Round, default_batch_size
+from embeddings.extract.batches import Batches, Round, default_batch_size
 from embeddings.extract.choose import Choice, choose_extractor, make_extractor
 from embeddings.extract.metadata import (
     Joined,
@@ -43,6 +43,7 @@ from embeddings.extract.sources import (
     read_only_list,
     select_files,
 )
+from embeddings.extractors import Extractor
 from embeddings.images import Window
 from embeddings.reader import Preparation, Previews, choose_windows
 from embeddings.records import ExtractorSpec

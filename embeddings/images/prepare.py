@@ -28,7 +28,6 @@ from embeddings.records import ExtractorSpec, Fit, Resize
 
 Fill = Literal["edge", "mean", "black"]
 Window = tuple[float, float]  # grey levels shown as black and as white, low < high
-_CELL = 32  # pixels of a place in ResNet-50's last stage: all stages then divide evenly
 _MOST_PLACES = 2048  # a side: no wafer has more dice in a row, and a large mask must fit in memory
 _QUALITY = 85  # JPEG: about 2 kB for a grey thumbnail of 96 pixels
 
@@ -44,19 +43,22 @@ class Frame:
         it may have.
     fit : {"pad", "stretch", "aspect", "none"}
         "pad" keeps the aspect ratio and fills up the square, "stretch" does not keep it,
-        "aspect" keeps it to the next multiple of 32 pixels and does not fill, "none" keeps it,
+        "aspect" keeps it to the next multiple of `cell` and does not fill, "none" keeps it,
         never enlarges and does not fill.
     resize : {"auto", "bilinear", "nearest"}
         "bilinear" is antialiased when shrinking; "auto" is "nearest" for pictures of at most
         8 grey levels (wafer maps: no level between two categories means anything).
     fill : {"edge", "mean", "black"}
         What "pad" fills the square with: the picture's own border pixels, its mean level, 0.
+    cell : int
+        Pixels of a place in a network's coarsest map: all its maps then divide evenly.
     """
 
     size: int
     fit: Fit = "pad"
     resize: Resize = "auto"
     fill: Fill = "edge"
+    cell: int = 32
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -116,6 +118,7 @@ def prepare_picture(
     resize: Resize = "auto",
     region: Region | None = None,
     fill: Fill = "edge",
+    cell: int = 32,
 ) -> NDArray[np.float32]:
     """Resize a picture or a region of it, and show its window as 0 to 1.
 
@@ -124,7 +127,7 @@ def prepare_picture(
     picture : Picture
     window : tuple of float
         Grey levels that become 0 and 1; what lies outside is clipped.
-    size, fit, resize, fill
+    size, fit, resize, fill, cell
         As in `Frame`.
     region : Region, optional
         What sticks out of the picture repeats its border pixels.
@@ -138,7 +141,7 @@ def prepare_picture(
     ImageError
         The region has no pixel in common with the picture.
     """
-    frame = Frame(size=size, fit=fit, resize=resize, fill=fill)
+    frame = Frame(size=size, fit=fit, resize=resize, fill=fill, cell=cell)
     whole = Region(x0=0, y0=0, width=picture.width, height=picture.height)
     resized = _resize_region(picture, region or whole, frame=frame)  # (h, w, C)
     low, high = window
@@ -190,13 +193,14 @@ def _target_size(region: Region, frame: Frame) -> tuple[int, int]:
     if frame.fit == "none":
         scale = min(scale, 1.0)
     if frame.fit == "aspect":
-        return _whole_cells(region.width * scale), _whole_cells(region.height * scale)
+        width, height = region.width * scale, region.height * scale
+        return _whole_cells(width, frame.cell), _whole_cells(height, frame.cell)
     return max(1, round(region.width * scale)), max(1, round(region.height * scale))
 
 
-def _whole_cells(length: float) -> int:
+def _whole_cells(length: float, cell: int) -> int:
     # A few shapes instead of one a picture: those of one shape are computed together.
-    return max(1, round(length / _CELL)) * _CELL
+    return max(1, round(length / cell)) * cell
 
 
 def _place(start: int, stop: int, *, scale: tuple[int, int]) -> tuple[int, int]:
@@ -275,6 +279,7 @@ def _prepare(
         fit=spec.fit,
         resize=spec.resize,
         region=region,
+        cell=spec.cell,
     )
 
 

@@ -19,10 +19,12 @@ from discovery.classifier.describe import (
     join_described,
 )
 from discovery.classifier.enhance.gate import GateOptions
+from embeddings.extractors import SpecRequest
+from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
+from embeddings.extractors.texture import EXTRACTOR as TEXTURE
 from embeddings.reader import Part, Preparation, ReadParts, name_part, read_parts
-from embeddings.resnet import ResNet50Extractor, Weights, make_spec
-from embeddings.texture import TextureExtractor
-from embeddings.texture import make_spec as make_texture_spec
+from embeddings.records import ExtractorSpec
+from embeddings.weights import Weights
 
 CPU = torch.device("cpu")
 SIDE = 64
@@ -43,15 +45,22 @@ class Counting:
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    spec = make_spec("random", "0" * 64, layers=("layer3",), precision="float32", device=CPU)
+    spec = ExtractorSpec(
+        name="resnet50",
+        weights="random",
+        weights_sha256="0" * 64,
+        layers=("layer3",),
+        input_size=SIDE,
+        dim=1024,
+    )
     tensors = {k: v for k, v in resnet50().state_dict().items() if not k.startswith("fc.")}
     weights = Weights(name="random", sha256="0" * 64, tensors=tensors)
-    return ResNet50Extractor(replace(spec, input_size=SIDE), weights, CPU)
+    return RESNET50.load(spec, weights, CPU)
 
 
 @pytest.fixture(scope="module")
 def texture():
-    return TextureExtractor(make_texture_spec())
+    return TEXTURE.load(TEXTURE.make_spec(SpecRequest(name="texture")))
 
 
 def draw(seed=0, *, noise=0.02, side=SIDE, defect=True):

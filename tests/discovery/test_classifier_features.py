@@ -23,7 +23,7 @@ from discovery.classifier.predict import predict_images
 from discovery.classifier.train import train_classifier
 from embeddings.errors import HandoffError, StoreSpecError, WeightsError
 from embeddings.extract import ExtractOptions, extract_vectors
-from embeddings.resnet import load_weights
+from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
 from embeddings.store import open_store
 
 pytestmark = pytest.mark.usefixtures("few_steps")
@@ -230,7 +230,7 @@ def test_images_that_the_store_lacks_are_described_anew(images, stores, tmp_path
 def test_a_model_answers_on_another_device_with_a_warning(stores, weights, caplog):
     spec = open_store(stores / "resnet50").spec
     elsewhere = replace(spec, backend="torch-cuda", precision="fp16")
-    tensors = load_weights(str(weights)).tensors
+    tensors = RESNET50.read_weights("resnet50", str(weights)).tensors
     with caplog.at_level(logging.WARNING, "defect-discovery"):
         source = reopen_feature_source(elsewhere, tensors, options=ExtractOptions(device="cpu"))
     assert "torch-cpu" == source.spec.backend

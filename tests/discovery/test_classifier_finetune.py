@@ -11,9 +11,12 @@ from torchvision.models import resnet50
 
 from discovery.classifier.finetune import FineTuneOptions, finetune_stage
 from discovery.classifier.frozen_maps import MapPlan, gather_maps
-from discovery.classifier.last_stage import LastStage, pool_maps
+from discovery.classifier.last_stage import LastStage
 from embeddings.errors import HandoffError, OptionError
-from embeddings.resnet import ResNet50Extractor, Weights, check_tensors, make_spec
+from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
+from embeddings.networks.features import pool_maps
+from embeddings.records import ExtractorSpec
+from embeddings.weights import Weights
 
 CPU = torch.device("cpu")
 N, COPIES, SIDE = 12, 2, 64
@@ -36,12 +39,19 @@ def tensors():
         for value in state.values():
             if value.ndim == 1 and value.is_floating_point():
                 value.uniform_(0.5, 1.0)  # scales, shifts and variances that do something
-    return check_tensors(state, "random")
+    return RESNET50.check_tensors("resnet50", state, label="random")
 
 
 def make_a_spec(pooling="max", layers=("layer3", "layer4")):
-    spec = make_spec("random", "0" * 64, layers=layers, precision="float32", device=CPU)
-    return replace(spec, pooling=pooling)
+    dim = RESNET50.count_channels("resnet50", layers)
+    return ExtractorSpec(
+        name="resnet50",
+        weights="random",
+        weights_sha256="0" * 64,
+        layers=layers,
+        pooling=pooling,
+        dim=dim,
+    )
 
 
 def draw_pictures():
@@ -96,7 +106,7 @@ def test_only_the_last_stages_convolutions_change(tensors, tuned):
     assert changed
     assert {name.split(".")[0] for name in changed} == {"layer4"}
     assert {tensors[name].ndim for name in changed} == {4}  # batch norm has one axis
-    check_tensors(tuned.tensors, "tuned")
+    RESNET50.check_tensors("resnet50", tuned.tensors, label="tuned")
 
 
 def test_held_out_images_are_answered_no_worse(tuned):
@@ -179,7 +189,7 @@ def test_maps_of_some_images_are_those_of_all(tensors):
 def test_features_are_the_extractors(tensors, pooling):
     spec = make_a_spec(pooling, ("layer2", "layer4"))
     weights = Weights(name="random", sha256="0" * 64, tensors=tensors)
-    expected = ResNet50Extractor(spec, weights, CPU)(PICTURES[:2, 0])
+    expected = RESNET50.load(spec, weights, CPU)(PICTURES[:2, 0])
     frozen = gather(tensors, PICTURES[:2, :1], spec=spec)
     joined = torch.cat([frozen.before, frozen.last], dim=2)[:, 0].numpy()
     np.testing.assert_allclose(joined / np.sqrt(2), expected, atol=1e-4)

@@ -22,8 +22,9 @@ from discovery.classifier.model import (
 )
 from discovery.records import Predictions
 from embeddings.errors import ModelError
+from embeddings.extractors import SpecRequest
+from embeddings.extractors.texture import EXTRACTOR as TEXTURE
 from embeddings.files import hash_bytes
-from embeddings.texture import make_spec
 
 LABELS = ("defect/Ätzung", "defect/pit", "no_defect")
 IDS = np.array([f"i{i:02}" for i in range(24)])
@@ -39,7 +40,7 @@ def model(few_steps, rows):
     cascade = CascadeClassifier(blocks=(8, 4), epochs=2).fit(*rows)
     return Model(
         cascade=cascade,
-        spec=make_spec(),
+        spec=TEXTURE.make_spec(SpecRequest(name="texture")),
         tensors={
             "conv1.weight": torch.arange(24, dtype=torch.float32).reshape(2, 3, 2, 2),
             "bn1.num_batches_tracked": torch.tensor(7),

@@ -18,7 +18,7 @@ from discovery.classifier.predict import predict_images
 from discovery.classifier.train import train_classifier
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
-from embeddings.resnet import load_weights
+from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
 
 pytestmark = pytest.mark.usefixtures("few_steps")
 SIZE = 64
@@ -66,7 +66,7 @@ def test_a_stage_that_gains_nothing_is_left_as_it_came(examples, weights, monkey
         model = train_classifier(examples, options=make_options(weights))
     assert "left as it came" in caplog.text
     assert "finetuned" not in model.training["held_out"]
-    for name, value in load_weights(str(weights)).tensors.items():
+    for name, value in RESNET50.read_weights("resnet50", str(weights)).tensors.items():
         torch.testing.assert_close(value, model.tensors[name], rtol=0, atol=0)
 
 
@@ -79,7 +79,7 @@ def test_a_tuned_stage_is_kept_only_where_more_is_right(examples, weights, monke
     # A fifth was held out of the tuning, and only it vouches.
     assert 4 == model.training["held_out"]["n"]
     assert "fine-tuned" in model.spec.weights
-    assert load_weights(str(weights)).sha256 != model.spec.weights_sha256
+    assert RESNET50.read_weights("resnet50", str(weights)).sha256 != model.spec.weights_sha256
     save_model(model, tmp_path / "model")
     again = load_model(tmp_path / "model")
     first = predict_images(model, examples.parts).predictions

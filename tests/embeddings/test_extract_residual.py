@@ -11,6 +11,7 @@ pytest.importorskip("torch")
 
 from embeddings.errors import OptionError, StoreSpecError
 from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.extractors import compared_layers, vector_blocks
 from embeddings.heat import weigh_images
 from embeddings.pooling.settings import RESIDUAL_TAU
 from embeddings.records import REFERENCE
@@ -75,8 +76,8 @@ def test_with_normals_defect_weighted_are_residuals_beside_a_deeper_layer(
     extract_vectors(images, tmp_path / "store", options=given)
     spec = open_store(tmp_path / "store").spec
     assert ("residual", 448, "aspect") == (spec.pooling, spec.input_size, spec.fit)
-    assert ("layer2", "layer3") == spec.compared_layers
-    assert (DIM, 2048) == spec.blocks
+    assert ("layer2", "layer3") == compared_layers(spec)
+    assert (DIM, 2048) == vector_blocks(spec)
     assert DIM == open_store(tmp_path / "store").load_bank()["patches"].shape[1]
     values = open_store(tmp_path / "store").load_vectors().values
     parts = np.split(values, np.cumsum([512, 1024]), axis=1)

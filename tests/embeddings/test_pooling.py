@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 torch = pytest.importorskip("torch")
 
 from embeddings.errors import StoreError  # noqa: E402
-from embeddings.orientations import embed_turned, turn_pictures  # noqa: E402
+from embeddings.networks.features import embed_turned, turn_pictures  # noqa: E402
 from embeddings.pooling import (  # noqa: E402
     Bank,
     PatchMemory,

@@ -14,19 +14,13 @@ from safetensors.torch import save_file  # noqa: E402
 from torchvision.models import resnet50  # noqa: E402
 
 from embeddings.errors import OptionError, WeightsError  # noqa: E402
-from embeddings.records import unit_rows  # noqa: E402
-from embeddings.resnet import (  # noqa: E402
-    LAYERS,
-    ResNet50Extractor,
-    check_tensors,
-    choose_device,
-    choose_precision,
-    load_weights,
-    make_spec,
-)
+from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50  # noqa: E402
+from embeddings.networks.hardware import choose_device, choose_precision  # noqa: E402
+from embeddings.records import ExtractorSpec, unit_rows  # noqa: E402
 
 REAL = Path(__file__).resolve().parents[3] / "shared/weights/resnet50-imagenet-pq.safetensors"
 CPU = torch.device("cpu")
+LAYERS = RESNET50.channels("resnet50")
 BATCH = np.random.default_rng(3).random((2, 3, 64, 64), dtype=np.float32)
 
 
@@ -63,11 +57,35 @@ def weights(weights_file):
     return load_weights(str(weights_file))
 
 
+def load_weights(source):
+    return RESNET50.read_weights("resnet50", source)
+
+
+def check(tensors):
+    return RESNET50.check_tensors("resnet50", tensors, label="w")
+
+
+def make_spec(*, layers, weights="random", sha256="0" * 64, precision="float32", device=CPU):
+    return ExtractorSpec(
+        name="resnet50",
+        weights=weights,
+        weights_sha256=sha256,
+        layers=tuple(layers),
+        backend=f"torch-{device.type}",
+        precision=precision,
+        dim=RESNET50.count_channels("resnet50", layers),
+    )
+
+
 def make_extractor(weights, *, layers=("layer4",), pooling="mean", precision="float32", device=CPU):
     spec = make_spec(
-        weights.name, weights.sha256, layers=layers, precision=precision, device=device
+        weights=weights.name,
+        sha256=weights.sha256,
+        layers=layers,
+        precision=precision,
+        device=device,
     )
-    return ResNet50Extractor(replace(spec, pooling=pooling), weights, device)
+    return RESNET50.load(replace(spec, pooling=pooling), weights, device)
 
 
 def run_plainly(network, batch):
@@ -98,18 +116,18 @@ def test_the_head_is_left_out_whatever_its_size(tensors):
     other = tensors | {"fc.weight": torch.zeros(6, 2048), "fc.bias": torch.zeros(6)}
     none = {key: tensor for key, tensor in tensors.items() if not key.startswith("fc.")}
     for state in (other, none):
-        checked = check_tensors(state, "w")
+        checked = check(state)
         assert not [key for key in checked if key.startswith("fc.")]
 
 
 def test_counters_of_batch_norm_may_be_missing(tensors):
     old = {key: t for key, t in tensors.items() if not key.endswith("num_batches_tracked")}
-    assert set(check_tensors(old, "w")) == {key for key in old if not key.startswith("fc.")}
+    assert set(check(old)) == {key for key in old if not key.startswith("fc.")}
 
 
 def test_half_precision_weights_are_read_as_float32(tensors):
     half = {key: t.half() if t.is_floating_point() else t for key, t in tensors.items()}
-    assert check_tensors(half, "w")["conv1.weight"].dtype == torch.float32
+    assert check(half)["conv1.weight"].dtype == torch.float32
 
 
 def _with(key, value):
@@ -146,7 +164,7 @@ def _nan(tensors):
 )
 def test_a_tensor_that_does_not_fit_is_named(tensors, damage, fault):
     with pytest.raises(WeightsError, match=f"--weights w: .*{fault}"):
-        check_tensors(damage(tensors), "w")
+        check(damage(tensors))
 
 
 @pytest.mark.parametrize(
@@ -214,9 +232,9 @@ def test_damaged_files_never_pass_or_raise_anything_else(tensors, tmp_path):
 
 
 def test_other_weights_than_the_specs_are_refused(weights):
-    spec = make_spec("a.pth", "0" * 64, layers=["layer4"], precision="float32", device=CPU)
+    spec = make_spec(weights="a.pth", layers=["layer4"])
     with pytest.raises(WeightsError, match="the extractor was made with a"):
-        ResNet50Extractor(spec, weights, CPU)
+        RESNET50.load(spec, weights, CPU)
 
 
 # ---- the network
@@ -292,7 +310,7 @@ def test_rows_do_not_depend_on_their_neighbours(weights):
 )
 def test_layers_that_are_not_there_are_refused(layers, text):
     with pytest.raises(OptionError, match=text):
-        make_spec("w", "0" * 64, layers=layers, precision="float32", device=CPU)
+        make_spec(layers=layers)
 
 
 def test_precision_follows_the_device():

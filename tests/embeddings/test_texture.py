@@ -6,12 +6,13 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from embeddings.texture import INPUT_SIZE, TextureExtractor, describe_blocks, make_spec
-from embeddings.texture.extractor import BLOCKS
-from embeddings.texture.standout import STANDOUT_FEATURES, describe_standout, remove_background
+from embeddings.extractors import SpecRequest
+from embeddings.extractors.texture import BLOCKS, EXTRACTOR, INPUT_SIZE, describe_blocks
+from embeddings.texture.salient_regions import SALIENT_FEATURES, describe_salient, remove_background
 
-EXTRACT = TextureExtractor(make_spec())
-DIM = make_spec().dim
+SPEC = EXTRACTOR.make_spec(SpecRequest(name="texture"))
+EXTRACT = EXTRACTOR.load(SPEC)
+DIM = SPEC.dim
 
 
 def noise(shape=(64, 64), *, seed=0, low=0.3, high=0.7):
@@ -37,7 +38,7 @@ def embed(*pictures):
 
 
 def test_the_spec_names_the_blocks_and_their_length():
-    spec = make_spec()
+    spec = SPEC
     assert (spec.name, spec.layers, spec.input_size) == ("texture", tuple(BLOCKS), INPUT_SIZE)
     assert (spec.fit, spec.weights_sha256) == ("none", "")
 
@@ -122,11 +123,11 @@ def test_the_same_defect_elsewhere_is_the_nearest():
 
 
 def test_nothing_stands_out_of_noise_and_a_particle_does():
-    assert not describe_standout(noise())[5:].any()
-    features = describe_standout(particle())
-    assert (features[5], len(features)) == (1.0, STANDOUT_FEATURES)
+    assert not describe_salient(noise())[5:].any()
+    features = describe_salient(particle())
+    assert (features[5], len(features)) == (1.0, SALIENT_FEATURES)
     assert features[6] > 0  # brighter than its surroundings
-    assert describe_standout(particle(level=0.05))[6] < 0
+    assert describe_salient(particle(level=0.05))[6] < 0
 
 
 @pytest.mark.parametrize("axis", [0, 1])

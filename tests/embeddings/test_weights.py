@@ -8,7 +8,12 @@ import sys
 import pytest
 
 from embeddings.errors import WeightsError
-from embeddings.weights import NAMES, hash_weights, locate_weights
+from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
+from embeddings.weights import hash_weights
+
+
+def locate(source):
+    return RESNET50.locate_weights("resnet50", source)
 
 
 def test_a_file_is_known_by_its_sha256(tmp_path):
@@ -30,24 +35,26 @@ def test_what_cannot_be_read_is_one_line_that_says_what_to_give(tmp_path, kind):
     (tmp_path / "file").touch()
     paths = {"missing": "none.pth", "folder": ".", "below a file": "file/w.pth"}
     path = tmp_path / paths[kind]
-    with pytest.raises(WeightsError, match="expected imagenet, imagenet-v1, or") as caught:
+    with pytest.raises(WeightsError, match="expected a name \\(imagenet\\), or") as caught:
         hash_weights(path)
     assert str(caught.value).startswith(f"--weights {path}: ")
 
 
 def test_a_path_is_taken_as_it_is(tmp_path):
-    assert locate_weights(str(tmp_path / "w.pth")) == tmp_path / "w.pth"
+    assert locate(str(tmp_path / "w.pth")) == tmp_path / "w.pth"
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_name_is_looked_for_where_torchvision_keeps_it(tmp_path, monkeypatch, name):
+@pytest.mark.parametrize(
+    ("name", "version"), [("imagenet", "IMAGENET1K_V2"), ("imagenet-v1", "IMAGENET1K_V1")]
+)
+def test_a_name_is_looked_for_where_torchvision_keeps_it(tmp_path, monkeypatch, name, version):
     torchvision = pytest.importorskip("torchvision")
-    url = torchvision.models.ResNet50_Weights[NAMES[name]].url
+    url = torchvision.models.ResNet50_Weights[version].url
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     kept = tmp_path / "hub" / "checkpoints" / url.rsplit("/", 1)[-1]
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"downloaded before")
-    assert locate_weights(name) == kept
+    assert locate(name) == kept
 
 
 def test_a_download_that_fails_names_the_address_and_the_way_out(tmp_path, monkeypatch):
@@ -58,7 +65,7 @@ def test_a_download_that_fails_names_the_address_and_the_way_out(tmp_path, monke
     with pytest.raises(
         WeightsError, match="--weights imagenet: the download of https://"
     ) as caught:
-        locate_weights("imagenet")
+        locate("imagenet")
     assert "pass --weights FILE, or --extractor texture" in str(caught.value)
     assert not list((tmp_path / "hub" / "checkpoints").glob("*"))
 

@@ -1,12 +1,9 @@
 """ResNet-50's stages as one function of pixels, as fast as the hardware allows.
 
 Batch norm is folded into the convolutions (the same function in eval mode), the classifier is
-cut off, memory is channels_last. On a CPU each convolution is fused with the addition and ReLU
-after it: those only move memory, and took half of the time.
+cut off, memory is channels_last.
 """
 
-import ctypes
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,10 +12,12 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet, resnet50
 
+from embeddings.networks.hardware import convolve, has_fused_convolutions, keep_freed_memory
+
 STAGES = {"layer1": 256, "layer2": 512, "layer3": 1024, "layer4": 2048}  # channels of each
 
 
-class Backbone:
+class ResNet50Network:
     """ResNet-50 up to its last stage, frozen.
 
     Parameters
@@ -40,19 +39,19 @@ class Backbone:
         self._net = net.to(device, dtype).to(memory_format=torch.channels_last)
         self._is_fused = device.type == "cpu" and has_fused_convolutions()
         if device.type == "cpu":
-            _keep_freed_memory()
+            keep_freed_memory()
 
-    def __call__(self, pixels: torch.Tensor, stages: Iterable[str]) -> dict[str, torch.Tensor]:
-        """Return the (b, channels, h, w) maps of these stages.
+    def __call__(self, pixels: torch.Tensor, layers: Iterable[str]) -> dict[str, torch.Tensor]:
+        """Return the (b, channels, h, w) maps of these stages, and compute nothing deeper.
 
         Parameters
         ----------
-        pixels : (b, 3, h, w), normalised, channels_last, of the backbone's dtype
+        pixels : (b, 3, h, w), normalised, channels_last, of the network's dtype
         """
-        wanted = set(stages)
+        wanted = set(layers)
         net = self._net
         run = _run_fused_block if self._is_fused else _run_block
-        x = _convolve(pixels, net.conv1) if self._is_fused else net.relu(net.conv1(pixels))
+        x = convolve(pixels, net.conv1) if self._is_fused else net.relu(net.conv1(pixels))
         x = net.maxpool(x)
         maps: dict[str, torch.Tensor] = {}
         for stage in STAGES:
@@ -65,12 +64,6 @@ class Backbone:
         return maps
 
 
-def has_fused_convolutions() -> bool:
-    """Whether this build of torch has oneDNN's fused convolutions (x86 and ARM servers have)."""
-    ops = torch.ops.mkldnn
-    return torch.backends.mkldnn.is_available() and hasattr(ops, "_convolution_pointwise_")
-
-
 def _run_block(block: Any, x: torch.Tensor) -> torch.Tensor:
     y: torch.Tensor = block(x)
     return y
@@ -80,22 +73,14 @@ def _run_fused_block(block: Any, x: torch.Tensor) -> torch.Tensor:
     """Run a bottleneck: 1x1, 3x3, 1x1, and the shortcut added to the last before its ReLU."""
     # With a shortcut of its own the sum is a new tensor; without, x is overwritten, which only
     # the block before could want, and it ended.
-    shortcut = x if block.downsample is None else _convolve(x, block.downsample[0], "none")
-    y = _convolve(_convolve(x, block.conv1), block.conv2)
+    shortcut = x if block.downsample is None else convolve(x, block.downsample[0], "none")
+    y = convolve(convolve(x, block.conv1), block.conv2)
     conv = block.conv3
     added: torch.Tensor = torch.ops.mkldnn._convolution_pointwise_.binary(
         shortcut, y, conv.weight, conv.bias, conv.padding, conv.stride, conv.dilation,
         conv.groups, "add", 1.0, "relu", [], "",
     )  # fmt: skip
     return added
-
-
-def _convolve(x: torch.Tensor, conv: nn.Conv2d, then: str = "relu") -> torch.Tensor:
-    y: torch.Tensor = torch.ops.mkldnn._convolution_pointwise(
-        x, conv.weight, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups,
-        then, [], "",
-    )  # fmt: skip
-    return y
 
 
 def _fold_batch_norm(net: ResNet) -> None:
@@ -109,18 +94,3 @@ def _fold_batch_norm(net: ResNet) -> None:
                 setattr(block, f"bn{i}", nn.Identity())
             if block.downsample is not None:
                 block.downsample = nn.Sequential(fuse_conv_bn_eval(*block.downsample))
-
-
-def _keep_freed_memory() -> None:
-    """Tell glibc to keep freed blocks: a batch's activations are as large as the last one's.
-
-    By default each is mapped and zeroed anew by the kernel, a quarter of the time of a bf16
-    batch. Other C libraries have no such knob and are left alone.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        trim_threshold, mmap_threshold, one_gib = -1, -3, 1 << 30  # malloc.h's M_ constants
-        mallopt(mmap_threshold, one_gib)
-        mallopt(trim_threshold, one_gib)

@@ -22,10 +22,10 @@ _THRESHOLD = 5.0  # robust standard deviations of the smoothed rest
 _MIN_AREA = 12  # pixels: smaller is noise at this smoothing
 _SHAPE_FEATURES = 16
 _MOMENTS = 25  # Zernike moments up to degree 8
-STANDOUT_FEATURES = _SHAPE_FEATURES + _MOMENTS
+SALIENT_FEATURES = _SHAPE_FEATURES + _MOMENTS
 
 
-def describe_standout(grey: Grey) -> Features:
+def describe_salient(grey: Grey) -> Features:
     """Describe size, shape, tone and number of the regions that stand out.
 
     Parameters
@@ -39,7 +39,7 @@ def describe_standout(grey: Grey) -> Features:
         that stands out most, all zero where nothing does.
     """
     rest = remove_background(grey)
-    features = np.zeros(STANDOUT_FEATURES)
+    features = np.zeros(SALIENT_FEATURES)
     features[:5] = _describe_tails(rest)
     smooth = _whiten(ndimage.gaussian_filter(rest, _SMOOTH))
     labels, count = ndimage.label(np.abs(smooth) > _THRESHOLD)

@@ -1,0 +1,73 @@
+"""ResNet-50, with torchvision's weights."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from embeddings.extractors.plugin import NetworkPlugin, Triple
+from embeddings.networks import Network
+from embeddings.records import COMPARING, Pooling
+from embeddings.weights import download_weights
+
+if TYPE_CHECKING:
+    import torch
+
+_NAMES = {"imagenet": "IMAGENET1K_V2", "imagenet-v1": "IMAGENET1K_V1"}
+_CHANNELS = {"layer1": 256, "layer2": 512, "layer3": 1024, "layer4": 2048}
+
+
+class ResNet50(NetworkPlugin):
+    """ResNet-50 (He, Zhang, Ren and Sun, CVPR 2016), trained on ImageNet."""
+
+    name = "resnet50"
+    weight_names = tuple(_NAMES)
+    network_name = "torchvision's resnet50"
+    deep_layer = "layer4"
+    unused_tensors = "fc."
+    tuned_layer, tuned_from = "layer4", "layer3"
+
+    def channels(self, name: str) -> Mapping[str, int]:
+        """Return the channels of the four stages, of strides 4, 8, 16 and 32."""
+        return _CHANNELS
+
+    def default_layers(self, name: str, pooling: Pooling) -> tuple[str, ...]:
+        """Return the layers of a new store with this pooling."""
+        if pooling not in COMPARING:
+            return "layer3", "layer4"
+        compared = ("layer2", "layer3")  # middle ones, as PatchCore: deeper ones know objects
+        return (*compared, "layer4") if pooling == "residual" else compared
+
+    def normalisation(self, name: str) -> tuple[Triple, Triple]:
+        """Return ImageNet's statistics, as every torchvision weight was trained with."""
+        return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+    def make_network(self, name: str) -> "torch.nn.Module":
+        """Return torchvision's network."""
+        from torchvision.models import resnet50
+
+        network: torch.nn.Module = resnet50()
+        return network
+
+    def build(
+        self,
+        name: str,
+        tensors: "Mapping[str, torch.Tensor]",
+        *,
+        device: "torch.device",
+        dtype: "torch.dtype",
+    ) -> Network:
+        """Return the stages with batch norm folded and convolutions fused."""
+        from embeddings.networks.resnet import ResNet50Network
+
+        return ResNet50Network(tensors, device, dtype)
+
+    def locate_weights(self, name: str, source: str) -> Path:
+        """Return a file as it is, or torchvision's weights, downloaded once."""
+        if source not in _NAMES:
+            return Path(source)
+        from torchvision.models import ResNet50_Weights
+
+        return download_weights(ResNet50_Weights[_NAMES[source]].url, source)
+
+
+EXTRACTOR = ResNet50()
