@@ -48,11 +48,11 @@ from .graph.neighbours import find_neighbours as find_neighbours
 from .ledger import append_decisions as append_decisions
 from .ledger import read_decisions as read_decisions
 from .ledger import replay_decisions as replay_decisions
-from .pictures import choose_colours as choose_colours
-from .pictures import draw_evidence as draw_evidence
-from .pictures import draw_map as draw_map
-from .pictures import draw_proposal as draw_proposal
-from .pictures import draw_wafer as draw_wafer
+from .notebook_plots import choose_colours as choose_colours
+from .notebook_plots import draw_evidence as draw_evidence
+from .notebook_plots import draw_map as draw_map
+from .notebook_plots import draw_proposal as draw_proposal
+from .notebook_plots import draw_wafer as draw_wafer
 from .records import Clustering as Clustering
 from .records import Decided as Decided
 from .records import Decision as Decision

@@ -1,9 +1,8 @@
-"""The nouns of `discovery`: what each stage hands to the next. Frozen, aligned, checked once.
+"""The data classes of `discovery`: what each stage hands to the next. Frozen, aligned, checked.
 
-`clusters` holds what the machine found, `decisions` what a person said of it, `duplicates` which
-images are copies, `labels` the
-grammar of a defect type's name, `lineage` what becomes of proposals from run to run,
-`predictions` what the classifier says, `sweep` how groups come and go over the resolutions.
+`clusters` holds what the machine found, `proposals` what it puts before a person, `decisions` what
+the person said of it, `duplicates` which images are copies, `labels` the grammar of a defect type's
+name, `lineage` what becomes of proposals from run to run, `predictions` what the classifier says.
 """
 
 from discovery.records.clusters import (
@@ -11,7 +10,8 @@ from discovery.records.clusters import (
     Clustering,
     Layout,
     Neighbours,
-    Proposal,
+    Rarity,
+    Sweep,
     number_by_size,
 )
 from discovery.records.decisions import (
@@ -37,8 +37,7 @@ from discovery.records.lineage import (
     MatchedBy,
 )
 from discovery.records.predictions import Outcome, Predictions
-from discovery.records.rarity import Rarity
-from discovery.records.sweep import Sweep
+from discovery.records.proposals import Proposal
 
 __all__ = [
     "HANDOFF_COLUMNS",

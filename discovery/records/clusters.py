@@ -1,9 +1,10 @@
-"""What the stages hand on: neighbours, clusters, their map and the proposals made of them.
+"""What the stages hand on: neighbours, clusters, their map, the rare images, and the sweep.
 
 n images, k clusters, noise has label -1 everywhere.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -167,58 +168,82 @@ def number_by_size(labels: NDArray[Any]) -> NDArray[np.int32]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """One proposed defect type with its evidence: one row of proposals.csv.
+class Rarity:
+    """The images worth a look before any cluster: m of n, rarest first, look-alikes together.
 
     Attributes
     ----------
-    proposal_id : str
-        Made from the medoid's image id, so that the same group keeps its name.
-    cluster_id, rank, size : int
-        Rank 1 is the one to look at first; size counts images (paths).
-    cohesion : float
-        Mean cosine similarity of the members to their mean, in [-1, 1].
-    separation : float
-        Mean silhouette-like margin to the nearest other cluster, in [-1, 1].
-    stability : float
-        Mean Jaccard similarity over bootstrap samples (Hennig 2007), in [0, 1].
-    novelty : float
-        Share of members outside every known type, in [0, 1]; NaN without known types.
-    nearest_known : str
-        Label of the nearest known type, or empty.
-    medoid : str
-        Image id of the member nearest to all others.
-    exemplars : dict of str to tuple of str
-        Image ids under "central", "edge" and "diverse".
-    associations : dict
-        What the members have in common in their metadata; empty where nothing is known.
-    size_um : tuple of float or None
-        5th and 95th percentile of the members' longest side in micrometres, where the pixel
-        size is known.
-    distinct : int or None
-        Members with copies of one picture counted once, which is what the rank goes by; None
-        where copies were not looked for.
+    positions : (m,) intp
+        Of the images in the clustering.
+    scores : (m,) float32 in [0, 1]
+        Their outlier scores.
+    groups : (m,) int32
+        Ascending from 0 without gaps: images with one number look alike, and are few.
+    nearest : (m,) int32
+        The cluster that an image has most ties to, -1 where no neighbour is in any.
+    ratios : (m,) float32
+        How far the neighbours are, as a multiple of what is usual in the nearest cluster; in all
+        clusters where there is none.
     """
 
-    proposal_id: str
-    cluster_id: int
-    rank: int
-    size: int
-    cohesion: float
-    separation: float
-    stability: float
-    novelty: float
-    nearest_known: str
-    medoid: str
-    exemplars: dict[str, tuple[str, ...]]
-    associations: dict[str, Any] = field(default_factory=dict)
-    size_um: tuple[float, float] | None = None
-    distinct: int | None = None
+    positions: NDArray[np.intp]
+    scores: NDArray[np.float32]
+    groups: NDArray[np.int32]
+    nearest: NDArray[np.int32]
+    ratios: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        if self.size < 1 or self.rank < 1:
-            raise ValueError(f"size {self.size} and rank {self.rank} must be 1 or more")
-        if self.distinct is not None and not 1 <= self.distinct <= self.size:
-            raise ValueError(f"{self.distinct} distinct images of {self.size}")
-        if set(self.exemplars) != {"central", "edge", "diverse"}:
-            raise ValueError(f"exemplars are {sorted(self.exemplars)}")
+        m = len(self.positions)
+        for name in ("scores", "groups", "nearest", "ratios"):
+            if getattr(self, name).shape != (m,):
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected ({m},)")
+        if len(np.unique(self.positions)) != m:
+            raise ValueError("an image stands twice among the rare ones")
+        steps = np.diff(self.groups)
+        if m and (self.groups[0] != 0 or ((steps != 0) & (steps != 1)).any()):
+            raise ValueError("groups must ascend from 0 without gaps")
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """How groups come and go over the resolutions, fine to coarse: why there are so many types.
+
+    Attributes
+    ----------
+    resolutions : (m,) float64, falling
+    counts : (m,) int64
+        Groups there are at each.
+    born, died : (k,) float64
+        The resolutions from which and to which each chosen group is one of its own.
+    sizes : (k,) int64
+        Images in it when it was chosen.
+    clusters : (k,) int32
+        The cluster it became, -1 where all its images were called noise.
+    choices : mapping of str to int
+        How many groups each granularity takes.
+    """
+
+    resolutions: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    born: NDArray[np.float64]
+    died: NDArray[np.float64]
+    sizes: NDArray[np.int64]
+    clusters: NDArray[np.int32]
+    choices: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        if self.counts.shape != self.resolutions.shape or (np.diff(self.resolutions) > 0).any():
+            raise ValueError("expected a count for each of falling resolutions")
+        k = len(self.born)
+        if any(len(part) != k for part in (self.died, self.sizes, self.clusters)):
+            raise ValueError(f"{k} groups are born, but other arrays have other lengths")
+        if (self.born < self.died).any():
+            raise ValueError("a group has gone before it is born")
+
+    @property
+    def lasting(self) -> NDArray[np.float64]:
+        """How long each chosen group lasts, (k,), in natural logarithms of the resolution."""
+        return np.log(self.born / self.died)

@@ -109,7 +109,7 @@ def describe_evidence(proposal: Proposal, among: Sequence[Proposal]) -> list[Evi
         _measure(
             "Stability",
             proposal.stability,
-            _grade(proposal.stability, _STABILITY),
+            _grade(proposal.stability, STABILITY_GRADES),
             "same group found again in resampled data",
         ),
     ]
@@ -138,7 +138,7 @@ _SEPARATION = (
 )
 # Hennig (2007), thresholds as in his package fpc, clusterboot: .85 highly stable, .75 valid,
 # .6 a pattern whose members are doubtful.
-_STABILITY = ((0.85, "very stable"), (0.75, "stable"), (0.6, "core stable"), (0, "doubtful"))
+STABILITY_GRADES = ((0.85, "very stable"), (0.75, "stable"), (0.6, "core stable"), (0, "doubtful"))
 _NOVELTY = ((0.8, "new"), (0.2, "partly new"), (0, "mostly known"))
 
 

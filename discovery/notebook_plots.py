@@ -1,4 +1,4 @@
-"""The pictures of a round for a notebook: cards, the map, the evidence in bars, a wafer map.
+"""What a notebook draws of a round: cards, the map, the evidence in bars, a wafer map.
 
 Colours and marks are those of the report, so that a cluster looks the same in both. Cards are
 Pillow images; `draw_map` and `draw_evidence` return a matplotlib `Figure`, which belongs to no
@@ -16,7 +16,7 @@ from discovery.pages.html import Markup, node, raw
 from discovery.pages.words import write_count
 from discovery.records import NOISE, Clustering, Layout, Proposal
 from discovery.stages.report.associations import render_wafer_map
-from discovery.stages.report.figures import describe_evidence, write_sizes
+from discovery.stages.report.figures import STABILITY_GRADES, describe_evidence, write_sizes
 from discovery.stages.report.marks import assign_marks, locate_clusters
 from embeddings.errors import InputError, MissingExtraError
 from embeddings.records import Vectors
@@ -44,13 +44,6 @@ _SHAPES = ("o", "s", "^", "D")  # in the order of the report's
 _KINDS = {"central": "typical", "diverse": "varied", "edge": "borderline"}  # from left to right
 _SHOWN = 4  # pictures of each kind on a card: twelve in a row fill a notebook's width
 _MOST_KEYS, _MOST_BARS = 24, 50  # more than this is not read; the report shows all
-# Hennig (2007), with the report's words.
-_BANDS = (
-    (0.0, 0.6, "doubtful"),
-    (0.6, 0.75, "core stable"),
-    (0.75, 0.85, "stable"),
-    (0.85, 1.0, "very stable"),
-)
 
 
 def choose_colours(clustering: Clustering, layout: Layout) -> tuple[str, ...]:
@@ -84,20 +77,19 @@ def draw_proposal(
     side : int
         Of a picture, in pixels.
     """
-    shown: dict[str, str] = {}  # a small cluster has one image under several kinds: shown once
+    captions: dict[str, str] = {}  # a small cluster has one image under several kinds: shown once
     for kind in ("central", "edge", "diverse"):
-        fresh = [image_id for image_id in proposal.exemplars[kind] if image_id not in shown]
-        shown |= dict.fromkeys(fresh[:_SHOWN], _KINDS[kind])
-    words = list(_KINDS.values())
-    order = sorted(shown, key=lambda image_id: words.index(shown[image_id]))
+        fresh = [image_id for image_id in proposal.exemplars[kind] if image_id not in captions]
+        captions |= dict.fromkeys(fresh[:_SHOWN], _KINDS[kind])
+    order = sorted(captions, key=lambda one: tuple(_KINDS.values()).index(captions[one]))
     return draw_contact_sheet(
         vectors,
         order,
         store,
-        columns=_SHOWN * len(words),
+        columns=_SHOWN * len(_KINDS),
         side=side,
         title=_describe_proposal(proposal, among, label),
-        captions=[shown[image_id] for image_id in order],
+        captions=[captions[image_id] for image_id in order],
         accent=colour,
     )
 
@@ -230,12 +222,12 @@ def _describe_places(signature: Mapping[str, Any]) -> str:
 
 
 def _draw_stability(axes: "Axes", values: Sequence[float], inks: Sequence[str]) -> None:
-    for number, (low, high, word) in enumerate(_BANDS):
-        axes.axvspan(low, high, color=_LINE, alpha=(0.7, 0.45, 0.2, 0.0)[number], linewidth=0)
-        axes.annotate(
-            word, ((low + high) / 2, 1.02), xycoords=("data", "axes fraction"), ha="center",
-            size=9, color=_QUIET,
-        )  # fmt: skip
+    high = 1.0  # the report's grades, as bands: the less stable, the darker
+    for (low, word), alpha in zip(STABILITY_GRADES, (0.0, 0.2, 0.45, 0.7), strict=True):
+        axes.axvspan(low, high, color=_LINE, alpha=alpha, linewidth=0)
+        title = axes.text((low + high) / 2, 1.02, word, size=9, color=_QUIET, ha="center")
+        title.set_transform(axes.get_xaxis_transform())  # y in heights of the axes
+        high = low
     axes.scatter(values, range(len(values)), c=list(inks), s=48, zorder=3)
     axes.hlines(range(len(values)), 0, values, colors=list(inks), linewidth=1.2)
     axes.set(xlim=(0, 1.02), ylim=(len(values) + 0.6, -0.6), yticks=[])
@@ -294,9 +286,7 @@ def _add_key(axes: "Axes") -> None:
     )  # fmt: skip
 
 
-def _make_figure(
-    size: tuple[float, float], *, ratios: Sequence[float]
-) -> "tuple[Figure, list[Axes]]":
+def _make_figure(size: tuple[float, float], ratios: Sequence[float]) -> "tuple[Figure, list[Axes]]":
     """Return a figure of (width, height) inches and its axes, side by side."""
     try:
         from matplotlib.figure import Figure

@@ -12,7 +12,7 @@ from PIL import Image
 
 import discovery.stages.report
 from discovery import Clustering, Layout, Proposal, draw_evidence, draw_map, draw_proposal
-from discovery.pictures import COLOURS, choose_colours, draw_wafer
+from discovery.notebook_plots import COLOURS, choose_colours, draw_wafer
 from embeddings import ExtractOptions, extract_vectors, open_store
 from embeddings.errors import InputError, MissingExtraError
 
