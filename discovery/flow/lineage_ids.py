@@ -32,7 +32,6 @@ from discovery.stages.lineage import (
 )
 from embeddings.console import get_logger
 from embeddings.errors import RunError
-from embeddings.files import hash_file
 from embeddings.records import Vectors
 
 COMMAND = "discovery.cluster"
@@ -164,7 +163,7 @@ def _describe(run: Run, *, measured: bool) -> Provenance:
         command=COMMAND,
         spec={"lineage": 1, "centroids": measured},
         seed=0,
-        inputs={name: hash_file(run.path / name) for name in (CLUSTERING, PROPOSALS)},
+        inputs=run.hash_inputs(CLUSTERING, PROPOSALS),
     )
 
 

@@ -5,11 +5,10 @@ While an artefact is being replaced its new entry stands under ``pending``: whic
 entries fits the file on the disk is the true one, so a kill between the two renames harms nothing.
 """
 
-import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,9 +17,9 @@ from numpy.typing import NDArray
 from discovery.records import Clustering, Layout, Neighbours, Proposal
 from discovery.runs import tables
 from discovery.runs.provenance import Provenance
-from discovery.runs.state import change_state, create_state, read_state
+from discovery.runs.state import FileCache, change_state, create_state, read_state
 from embeddings.errors import RunError
-from embeddings.files import hash_file, replacing
+from embeddings.files import hash_bytes, hash_file, write_bytes
 
 NEIGHBOURS = "neighbours.npz"
 CLUSTERING = "clustering.parquet"
@@ -35,28 +34,38 @@ COPIES = "duplicates.csv"
 MATCHED = "matched.csv"
 RARE = "rare.csv"
 SWEEP = "sweep.json"
+MAP = "map.npz"
+STABILITY = "stability.json"
 ASSOCIATIONS = "associations.csv"
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run folder. Every method reads run.json anew: a `Run` never goes stale."""
+    """A run folder.
+
+    What is read of it is remembered while the files stay as they are: every method looks at a
+    file's size, time and inode first, so a `Run` never goes stale.
+    """
 
     path: Path
+    _cache: FileCache = field(default_factory=FileCache, init=False, repr=False, compare=False)
 
     @property
     def run_id(self) -> str:
         """16 hex digits, given once when the folder was made a run."""
-        return str(read_state(self.path)["run_id"])
+        return str(read_state(self.path, self._cache)["run_id"])
 
     @property
     def store(self) -> dict[str, Any]:
         """The identity of the store the run was made from; empty where it is not known."""
-        return dict(read_state(self.path)["store"])
+        return dict(read_state(self.path, self._cache)["store"])
 
     def set_store(self, identity: dict[str, Any]) -> None:
         """Remember the store's identity (JSON-ready: its path, spec hash, what it holds)."""
-        change_state(self.path, lambda state: state.update(store=identity))
+        if identity != self.store:
+            change_state(self.path, self._cache, lambda state: state.update(store=identity))
 
     def save_neighbours(
         self,
@@ -67,8 +76,8 @@ class Run:
         seconds: float = 0.0,
     ) -> None:
         """Save the neighbour graph of these (n,) ids."""
-        with self._saving(NEIGHBOURS, provenance, seconds=seconds) as temporary:
-            tables.write_neighbours(temporary, neighbours, ids)
+        data = tables.format_neighbours(neighbours, ids)
+        self.save_bytes(NEIGHBOURS, data, provenance, seconds=seconds)
 
     def load_neighbours(self, ids: NDArray[np.str_]) -> Neighbours:
         """Load the neighbour graph; `ids` must be those it was made of, in their order.
@@ -78,7 +87,7 @@ class Run:
         RunError
             It is missing, damaged, or belongs to other images.
         """
-        neighbours, ids_sha256 = tables.read_neighbours(self.check(NEIGHBOURS))
+        neighbours, ids_sha256 = self._load(NEIGHBOURS, tables.parse_neighbours)
         if ids_sha256 != tables.hash_ids(ids):
             raise RunError(
                 f"{self.path / NEIGHBOURS} belongs to other images: run discovery.cluster again"
@@ -94,54 +103,71 @@ class Run:
         seconds: float = 0.0,
     ) -> None:
         """Save clusters and map together: clustering.parquet, one row a path."""
-        with self._saving(CLUSTERING, provenance, seconds=seconds) as temporary:
-            tables.write_clustering(temporary, clustering, layout)
+        data = tables.format_clustering(clustering, layout)
+        self.save_bytes(CLUSTERING, data, provenance, seconds=seconds)
 
     def load_clustering(self) -> Clustering:
         """Load the clusters, one entry an image."""
-        return self._load_images()[0]
+        return self._load(CLUSTERING, tables.parse_clustering)[1]
 
     def load_layout(self) -> Layout:
         """Load the map and every image's paths."""
-        return self._load_images()[1]
+        return self._load(CLUSTERING, tables.parse_clustering)[2]
 
     def load_images(self) -> pd.DataFrame:
         """Load clustering.parquet as it is: one row a path."""
-        return tables.read_clustering(self.check(CLUSTERING))[0]
-
-    def _load_images(self) -> tuple[Clustering, Layout]:
-        return tables.gather_images(*tables.read_clustering(self.check(CLUSTERING)))
+        return self._load(CLUSTERING, tables.parse_clustering)[0].copy()
 
     def save_proposals(
         self, proposals: Sequence[Proposal], provenance: Provenance, *, seconds: float = 0.0
     ) -> None:
         """Save proposals.csv in the order given."""
-        with self._saving(PROPOSALS, provenance, seconds=seconds) as temporary:
-            tables.write_proposals(temporary, proposals)
+        data = tables.format_proposals(proposals)
+        self.save_bytes(PROPOSALS, data, provenance, seconds=seconds)
 
     def load_proposals(self) -> tuple[Proposal, ...]:
         """Load proposals.csv in its order."""
-        return tables.read_proposals(self.check(PROPOSALS))
+        return self._load(PROPOSALS, tables.parse_proposals)
 
     def save_bytes(
         self, artefact: str, data: bytes, provenance: Provenance, *, seconds: float = 0.0
     ) -> None:
-        """Save any other artefact, such as report.html."""
-        with self._saving(artefact, provenance, seconds=seconds) as temporary:
-            temporary.write_bytes(data)
+        """Save any artefact, such as report.html, whole or not at all."""
+        entry = provenance.to_dict() | {
+            "seconds": round(seconds, 3),
+            "sha256": hash_bytes(data),
+        }
+        change_state(
+            self.path, self._cache, lambda state: state["pending"].update({artefact: entry})
+        )
+        write_bytes(self.path / artefact, data)
+        self._cache.put(self.path / artefact, "sha256", entry["sha256"])
 
-    def record(self, artefact: str, provenance: Provenance, *, seconds: float) -> None:
-        """Enter an artefact that is already in the folder into run.json."""
-        sha256 = hash_file(self._existing(artefact))
-        entry = _make_entry(provenance, sha256=sha256, seconds=seconds)
-        change_state(self.path, lambda state: state["artefacts"].update({artefact: entry}))
+        def settle(state: dict[str, Any]) -> None:
+            state["artefacts"][artefact] = entry
+            state["pending"].pop(artefact, None)
+
+        change_state(self.path, self._cache, settle)
+
+    def read_bytes(self, artefact: str) -> bytes:
+        """Read an artefact, checked as `check` does.
+
+        Raises
+        ------
+        RunError
+            It is missing, or its bytes are not those run.json knows.
+        """
+        return self.check(artefact).read_bytes()
+
+    def hash_inputs(self, *names: str) -> dict[str, str]:
+        """Return the sha256 of those of the run's files that are there, each hashed once."""
+        return {name: self._hash(name) for name in names if (self.path / name).is_file()}
 
     def entry(self, artefact: str) -> dict[str, Any] | None:
         """Return the entry that fits the file on the disk; None where none does."""
-        path = self.path / artefact
-        if not path.is_file():
+        if not (self.path / artefact).is_file():
             return None
-        sha256, state = hash_file(path), read_state(self.path)
+        sha256, state = self._hash(artefact), read_state(self.path, self._cache)
         for entries in (state["artefacts"], state["pending"]):
             if entries.get(artefact, {}).get("sha256") == sha256:
                 return dict(entries[artefact])
@@ -160,7 +186,11 @@ class Run:
         RunError
             It is missing, or its bytes are not those run.json knows.
         """
-        path = self._existing(artefact)
+        path = self.path / artefact
+        if not path.is_file():
+            raise RunError(
+                f"{self.path} has no {artefact}: run discovery.cluster into the same folder again"
+            )
         if self.entry(artefact) is None:
             raise RunError(
                 f"{path} is not the file that was written (its sha256 differs from run.json): "
@@ -168,26 +198,13 @@ class Run:
             )
         return path
 
-    def _existing(self, artefact: str) -> Path:
+    def _hash(self, artefact: str) -> str:
         path = self.path / artefact
-        if not path.is_file():
-            raise RunError(
-                f"{self.path} has no {artefact}: run discovery.cluster into the same folder again"
-            )
-        return path
+        return self._cache.get(path, "sha256", lambda: hash_file(path))
 
-    @contextlib.contextmanager
-    def _saving(self, artefact: str, provenance: Provenance, *, seconds: float) -> Iterator[Path]:
-        with replacing(self.path / artefact) as temporary:
-            yield temporary
-            entry = _make_entry(provenance, sha256=hash_file(temporary), seconds=seconds)
-            change_state(self.path, lambda state: state["pending"].update({artefact: entry}))
-
-        def settle(state: dict[str, Any]) -> None:
-            state["artefacts"][artefact] = entry
-            state["pending"].pop(artefact, None)
-
-        change_state(self.path, settle)
+    def _load(self, artefact: str, parse: Callable[[bytes, Path], Value]) -> Value:
+        path = self.check(artefact)
+        return self._cache.get(path, "value", lambda: parse(path.read_bytes(), path))
 
 
 def create_run(path: Path) -> Run:
@@ -214,7 +231,3 @@ def open_run(path: Path) -> Run:
     """
     read_state(path)
     return Run(path)
-
-
-def _make_entry(provenance: Provenance, *, sha256: str, seconds: float) -> dict[str, Any]:
-    return {**provenance.to_dict(), "seconds": round(seconds, 3), "sha256": sha256}

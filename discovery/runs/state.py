@@ -1,10 +1,16 @@
-"""run.json itself: made, read, changed under a lock, and refused when it is not ours."""
+"""run.json itself: made, read, changed under a lock, and refused when it is not ours.
 
+`FileCache` keeps what was read from a file for as long as the file is what it was, so that a
+round hashes and parses each artefact once, and still sees what another process wrote.
+"""
+
+import copy
 import json
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from embeddings.errors import RunError
 from embeddings.files import is_temporary, sweep_temporary, write_bytes
@@ -16,7 +22,53 @@ VERSION = 1
 # What may be in the folder before run.json is: the store that was extracted into it.
 _MAY_PRECEDE = ("store", "views", ".DS_Store")
 
+# A file changed again within one tick of the kernel's clock looks unchanged (10 ms at most):
+# what is younger is not remembered, as in git's index.
+_TICK = 10_000_000  # nanoseconds
+
 State = dict[str, Any]
+Value = TypeVar("Value")
+Stamp = tuple[int, int, int]
+
+
+class FileCache:
+    """What was made of files, each kept until its file changes: another size, time or inode."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[Path, str], tuple[Stamp, Any]] = {}
+
+    def get(self, path: Path, what: str, make: Callable[[], Value]) -> Value:
+        """Return what `make` makes of a file, made once while the file stays as it is.
+
+        Parameters
+        ----------
+        what : str
+            Names it among the things that are made of this file.
+
+        Raises
+        ------
+        OSError
+            The file is not there.
+        """
+        stamp = _stamp(path)
+        kept = self._kept.get((path, what))
+        if kept is not None and kept[0] == stamp:
+            value: Value = kept[1]
+            return value
+        value = make()
+        self.put(path, what, value, stamp=stamp)
+        return value
+
+    def put(self, path: Path, what: str, value: Any, *, stamp: Stamp | None = None) -> None:
+        """Keep what is known of a file already; by its stamp before it was read, where given."""
+        stamp = _stamp(path) if stamp is None else stamp
+        if time.time_ns() - stamp[1] > _TICK:
+            self._kept[path, what] = (stamp, value)
+
+
+def _stamp(path: Path) -> Stamp:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def create_state(folder: Path) -> None:
@@ -57,8 +109,8 @@ def create_state(folder: Path) -> None:
     _write_state(folder, state)
 
 
-def read_state(folder: Path) -> State:
-    """Read run.json.
+def read_state(folder: Path, cache: FileCache | None = None) -> State:
+    """Read run.json; what is returned is shared with the cache, and not to be changed.
 
     Raises
     ------
@@ -69,7 +121,7 @@ def read_state(folder: Path) -> State:
     if not folder.is_dir():
         raise RunError(f"{folder} is not a folder: give the folder discovery.cluster --out made")
     try:
-        state = json.loads(path.read_bytes())
+        return (cache or FileCache()).get(path, "state", lambda: _parse_state(path))
     except FileNotFoundError:
         raise RunError(
             f"{folder} has no {RUN_JSON}, so it is not a run: "
@@ -77,6 +129,11 @@ def read_state(folder: Path) -> State:
         ) from None
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _parse_state(path: Path) -> State:
+    try:
+        state: State = json.loads(path.read_bytes())
     except ValueError as error:
         raise RunError(
             f"{path} is damaged ({error}): restore it from a copy, or run discovery.cluster "
@@ -95,12 +152,14 @@ def read_state(folder: Path) -> State:
     return state
 
 
-def change_state(folder: Path, change: Callable[[State], None]) -> None:
+def change_state(folder: Path, cache: FileCache, change: Callable[[State], None]) -> None:
     """Read run.json, apply `change` to it and write it, alone among processes."""
     with locked(folder):
-        state = read_state(folder)
+        # A copy: where writing fails, the state that is remembered is still that of the disk.
+        state = copy.deepcopy(read_state(folder, cache))
         change(state)
         _write_state(folder, state)
+        cache.put(folder / RUN_JSON, "state", state)
 
 
 def _write_state(folder: Path, state: State) -> None:

@@ -1,15 +1,17 @@
 """What the artefacts look like on disk: clustering.parquet, neighbours.npz, proposals.csv.
 
-Each pair of functions writes a noun to a file and reads it back unchanged. Text is kept to the
+Each pair of functions turns a record into a file's bytes and back, unchanged. Text is kept to the
 letter: paths and labels that begin with ``= + - @``, hold commas, quotes, line breaks or leading
 zeros come back as they were. A spreadsheet may run a cell that begins with ``=``; the files say
 what is on the disk and are not altered for it.
 """
 
 import csv
+import io
 import json
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,30 +25,29 @@ from discovery.records import Clustering, Layout, Neighbours, Proposal
 from embeddings.errors import RunError
 from embeddings.files import format_csv, hash_bytes
 
-PROPOSAL_COLUMNS = (
-    "proposal_id", "cluster_id", "rank", "size", "cohesion", "separation", "stability", "novelty",
-    "nearest_known", "medoid", "exemplars", "associations", "size_um_low", "size_um_high",
-    "distinct",
-)  # fmt: skip
-_FLOATS = ("cohesion", "separation", "stability", "novelty")
-_INTEGERS = ("cluster_id", "rank", "size")
-_NOUN = b"defect-discovery"  # the parquet metadata key of what the columns cannot hold
+_RECORD = b"defect-discovery"  # the parquet metadata key of what the columns cannot hold
 
 
-def write_neighbours(path: Path, neighbours: Neighbours, ids: NDArray[np.str_]) -> None:
-    """Write neighbours.npz with the sha256 of the ids it belongs to."""
-    with path.open("wb") as file:
-        np.savez(
-            file,
-            indices=neighbours.indices,
-            distances=neighbours.distances,
-            exact=np.array(neighbours.exact),
-            ids_sha256=np.array(hash_ids(ids)),
-        )
+def format_neighbours(neighbours: Neighbours, ids: NDArray[np.str_]) -> bytes:
+    """Return neighbours.npz, with the sha256 of the ids it belongs to."""
+    file = io.BytesIO()
+    np.savez(
+        file,
+        indices=neighbours.indices,
+        distances=neighbours.distances,
+        exact=np.array(neighbours.exact),
+        ids_sha256=np.array(hash_ids(ids)),
+    )
+    return file.getvalue()
 
 
-def read_neighbours(path: Path) -> tuple[Neighbours, str]:
-    """Read neighbours.npz: the noun and the sha256 of its ids.
+def parse_neighbours(data: bytes, path: Path) -> tuple[Neighbours, str]:
+    """Read neighbours.npz: the graph, and the sha256 of its ids.
+
+    Parameters
+    ----------
+    path : Path
+        Where the bytes are from, for the message.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def read_neighbours(path: Path) -> tuple[Neighbours, str]:
         The file is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             neighbours = Neighbours(
                 indices=arrays["indices"],
                 distances=arrays["distances"],
@@ -99,16 +100,20 @@ def tabulate_images(clustering: Clustering, layout: Layout) -> pd.DataFrame:
     return table
 
 
-def write_clustering(path: Path, clustering: Clustering, layout: Layout) -> None:
-    """Write clustering.parquet; the clusterer and its parameters ride in the file's metadata."""
+def format_clustering(clustering: Clustering, layout: Layout) -> bytes:
+    """Return clustering.parquet; the clusterer and its parameters ride in the file's metadata."""
     table = pa.Table.from_pandas(tabulate_images(clustering, layout), preserve_index=False)
-    noun = json.dumps({"made_by": clustering.made_by, "spec": clustering.spec})
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _NOUN: noun.encode()})
-    pq.write_table(table, path, write_page_checksum=True)
+    record = json.dumps({"made_by": clustering.made_by, "spec": clustering.spec})
+    table = table.replace_schema_metadata(
+        {**(table.schema.metadata or {}), _RECORD: record.encode()}
+    )
+    file = io.BytesIO()
+    pq.write_table(table, file, write_page_checksum=True)
+    return file.getvalue()
 
 
-def read_clustering(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read clustering.parquet: its rows, and the clusterer's ``made_by`` and ``spec``.
+def parse_clustering(data: bytes, path: Path) -> tuple[pd.DataFrame, Clustering, Layout]:
+    """Read clustering.parquet: its rows, and the clusters and the map that they are.
 
     Raises
     ------
@@ -116,15 +121,16 @@ def read_clustering(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         The file is damaged or was not written by this project.
     """
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
-        noun: dict[str, Any] = json.loads(table.schema.metadata[_NOUN])
-        return table.to_pandas(), noun
+        table = pq.read_table(io.BytesIO(data), page_checksum_verification=True)
+        record: dict[str, Any] = json.loads(table.schema.metadata[_RECORD])
+        rows = table.to_pandas()
+        return rows, *_gather_images(rows, record)
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         raise RunError(f"{path} is damaged ({error}): run discovery.cluster again") from error
 
 
-def gather_images(rows: pd.DataFrame, noun: dict[str, Any]) -> tuple[Clustering, Layout]:
-    """Turn the rows of `read_clustering` back into one entry an image."""
+def _gather_images(rows: pd.DataFrame, record: dict[str, Any]) -> tuple[Clustering, Layout]:
+    """Turn the rows of clustering.parquet back into one entry an image."""
     ids = rows["image_id"].tolist()
     # An image's paths are consecutive rows: an image starts where the id changes.
     starts = [i for i in range(len(ids)) if i == 0 or ids[i] != ids[i - 1]]  # (n,)
@@ -137,8 +143,8 @@ def gather_images(rows: pd.DataFrame, noun: dict[str, Any]) -> tuple[Clustering,
         labels=first["cluster_id"].to_numpy(np.int32),
         memberships=first["membership"].to_numpy(np.float32),
         outlier_scores=first["outlier_score"].to_numpy(np.float32),
-        spec=noun["spec"],
-        made_by=noun["made_by"],
+        spec=record["spec"],
+        made_by=record["made_by"],
         assigned=first["assigned"].to_numpy(np.bool_) if "assigned" in first else None,
     )
     layout = Layout(
@@ -149,25 +155,73 @@ def gather_images(rows: pd.DataFrame, noun: dict[str, Any]) -> tuple[Clustering,
     return clustering, layout
 
 
-def write_proposals(path: Path, proposals: Iterable[Proposal]) -> None:
-    """Write proposals.csv; floats have the digits that bring them back bit for bit."""
-    rows = [PROPOSAL_COLUMNS, *(_proposal_cells(proposal) for proposal in proposals)]
-    path.write_bytes(format_csv(rows))
+@dataclass(frozen=True, kw_only=True)
+class _Codec:
+    """How the values of one type become cells of a table, and come back unchanged.
+
+    A value that takes several cells has as many `endings`, added to the name of its field.
+    """
+
+    format: Callable[[Any], Sequence[str]]
+    parse: Callable[..., Any]
+    endings: tuple[str, ...] = ("",)
 
 
-def _proposal_cells(proposal: Proposal) -> list[str]:
-    values = {name: getattr(proposal, name) for name in PROPOSAL_COLUMNS[:10]}
-    for name in _FLOATS:
-        number = float(values[name])
-        values[name] = "" if np.isnan(number) else repr(number)
-    low, high = (repr(float(side)) for side in proposal.size_um) if proposal.size_um else ("", "")
-    exemplars = json.dumps(proposal.exemplars, ensure_ascii=False)
-    associations = json.dumps(proposal.associations, ensure_ascii=False)
-    distinct = "" if proposal.distinct is None else str(proposal.distinct)
-    return [*map(str, values.values()), exemplars, associations, low, high, distinct]
+def _format_float(value: float) -> str:
+    """Return the digits that bring a number back bit for bit; nothing where it is not known."""
+    return "" if np.isnan(value) else repr(float(value))
 
 
-def read_proposals(path: Path) -> tuple[Proposal, ...]:
+def _format_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+# By the type of the field: the columns of proposals.csv are the fields of `Proposal`, in their
+# order, so that a column more is a field more.
+_CODECS: dict[Any, _Codec] = {
+    str: _Codec(format=lambda text: [text], parse=str),
+    int: _Codec(format=lambda number: [str(number)], parse=int),
+    int | None: _Codec(
+        format=lambda number: ["" if number is None else str(number)],
+        parse=lambda cell: int(cell) if cell else None,
+    ),
+    float: _Codec(
+        format=lambda number: [_format_float(number)], parse=lambda cell: float(cell or "nan")
+    ),
+    tuple[float, float] | None: _Codec(
+        format=lambda pair: ["", ""] if pair is None else [_format_float(one) for one in pair],
+        parse=lambda low, high: (float(low), float(high)) if low else None,
+        endings=("_low", "_high"),
+    ),
+    dict[str, Any]: _Codec(format=lambda value: [_format_json(value)], parse=json.loads),
+    dict[str, tuple[str, ...]]: _Codec(
+        format=lambda value: [_format_json(value)],
+        parse=lambda cell: {kind: tuple(ids) for kind, ids in json.loads(cell).items()},
+    ),
+}
+_FIELDS: dict[str, _Codec] = {one.name: _CODECS[one.type] for one in fields(Proposal)}
+PROPOSAL_COLUMNS = tuple(
+    name + ending for name, codec in _FIELDS.items() for ending in codec.endings
+)
+# An earlier version's file may lack these: they were added later, and have a default.
+_OPTIONAL = frozenset(
+    one.name + ending
+    for one in fields(Proposal)
+    if one.default is not MISSING or one.default_factory is not MISSING
+    for ending in _FIELDS[one.name].endings
+)
+
+
+def format_proposals(proposals: Iterable[Proposal]) -> bytes:
+    """Return proposals.csv; floats have the digits that bring them back bit for bit."""
+    rows = [
+        [cell for name, codec in _FIELDS.items() for cell in codec.format(getattr(one, name))]
+        for one in proposals
+    ]
+    return format_csv([PROPOSAL_COLUMNS, *rows])
+
+
+def parse_proposals(data: bytes, path: Path) -> tuple[Proposal, ...]:
     """Read proposals.csv.
 
     Raises
@@ -175,33 +229,28 @@ def read_proposals(path: Path) -> tuple[Proposal, ...]:
     RunError
         A column is missing, or a cell cannot be read; names the row.
     """
-    with path.open(encoding="utf-8", newline="") as file:
-        records = list(csv.reader(file))
-    if not records or tuple(records[0]) != PROPOSAL_COLUMNS:
+    header, *rows = list(csv.reader(io.StringIO(data.decode(), newline=""))) or [[]]
+    columns = [name for name in PROPOSAL_COLUMNS if name in header or name not in _OPTIONAL]
+    if header != columns:
         raise RunError(
             f"{path} does not have the columns {','.join(PROPOSAL_COLUMNS)}: "
             "run discovery.cluster again"
         )
-    return tuple(_read_proposal(path, number, row) for number, row in enumerate(records[1:], 2))
+    proposals = []
+    for number, row in enumerate(rows, start=2):
+        try:
+            proposals.append(_parse_proposal(dict(zip(columns, row, strict=True))))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise RunError(
+                f"{path}, row {number} cannot be read ({error}): run discovery.cluster again"
+            ) from error
+    return tuple(proposals)
 
 
-def _read_proposal(path: Path, number: int, row: Sequence[str]) -> Proposal:
-    try:
-        cells = dict(zip(PROPOSAL_COLUMNS, row, strict=True))
-        low, high = cells.pop("size_um_low"), cells.pop("size_um_high")
-        distinct = cells.pop("distinct")
-        values: dict[str, Any] = dict(cells)
-        values |= {name: int(cells[name]) for name in _INTEGERS}
-        values |= {name: float(cells[name] or "nan") for name in _FLOATS}
-        exemplars = json.loads(cells["exemplars"])
-        values["exemplars"] = {kind: tuple(ids) for kind, ids in exemplars.items()}
-        values["associations"] = json.loads(cells["associations"])
-        return Proposal(
-            **values,
-            size_um=(float(low), float(high)) if low else None,
-            distinct=int(distinct) if distinct else None,
-        )
-    except (ValueError, TypeError, AttributeError) as error:
-        raise RunError(
-            f"{path}, row {number} cannot be read ({error}): run discovery.cluster again"
-        ) from error
+def _parse_proposal(cells: dict[str, str]) -> Proposal:
+    values = {
+        name: codec.parse(*(cells[name + ending] for ending in codec.endings))
+        for name, codec in _FIELDS.items()
+        if name + codec.endings[0] in cells
+    }
+    return Proposal(**values)

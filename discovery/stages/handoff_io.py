@@ -17,7 +17,6 @@ from discovery.ledger import append_decisions, read_decisions, replay_decisions
 from discovery.records import Handoff
 from discovery.runs import CLUSTERING, HANDOFF_CSV, HANDOFF_JSON, LEDGER, PROPOSALS, Provenance, Run
 from embeddings.errors import RunError
-from embeddings.files import hash_file
 
 
 def compose_handoff(run: Run) -> Handoff:
@@ -47,12 +46,11 @@ def publish_handoff(run: Run) -> Handoff:
     What was there is replaced: call `absorb_handoff` first.
     """
     handoff = compose_handoff(run)
-    names = [name for name in (CLUSTERING, PROPOSALS, LEDGER) if (run.path / name).exists()]
     provenance = Provenance(
         command="discovery.handoff",
         spec={},
         seed=0,
-        inputs={name: hash_file(run.path / name) for name in names},
+        inputs=run.hash_inputs(CLUSTERING, PROPOSALS, LEDGER),
     )
     table, description = format_handoff(handoff)
     run.save_bytes(HANDOFF_CSV, table, provenance)

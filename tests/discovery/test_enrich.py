@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control, hypergeom, mannwhitneyu
 
 from discovery.records import Clustering, Proposal
-from discovery.runs.tables import read_proposals, write_proposals
+from discovery.runs.tables import format_proposals, parse_proposals
 from discovery.stages.enrich import (
     EnrichOptions,
     attach_associations,
@@ -325,8 +325,8 @@ def test_associations_come_back_from_proposals_csv(round_, tmp_path):
     enrichment = find_associations(*round_)
     proposals = [make_proposal(i, len(round_[1].members(i))) for i in range(3)]
     attached = attach_associations(proposals, enrichment)
-    write_proposals(tmp_path / "proposals.csv", attached)
-    assert attached == read_proposals(tmp_path / "proposals.csv")
+    path = tmp_path / "proposals.csv"
+    assert attached == parse_proposals(format_proposals(attached), path)
     assert attached[0].associations == {}
     assert attached[2].associations["found"][0]["value"] == "L2, 4"
     assert len(json.dumps(attached[2].associations)) < 10_000

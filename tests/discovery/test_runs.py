@@ -1,6 +1,8 @@
 import json
+import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from discovery.runs import (
     create_run,
     open_run,
 )
-from discovery.runs.tables import read_proposals, write_proposals
+from discovery.runs.tables import PROPOSAL_COLUMNS, format_proposals, parse_proposals
 from embeddings.errors import InputError, RunError
 from embeddings.files import hash_file
 
@@ -245,8 +247,7 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 
 @settings(max_examples=40, deadline=None)
 @given(words, words, numbers, st.lists(words), st.none() | st.tuples(numbers, numbers))
-def test_any_proposal_comes_back(tmp_path_factory, label, name, number, ids, size_um):
-    path = tmp_path_factory.mktemp("p") / "proposals.csv"
+def test_any_proposal_comes_back(label, name, number, ids, size_um):
     proposal = make_proposal(
         nearest_known=label,
         proposal_id=name,
@@ -255,8 +256,20 @@ def test_any_proposal_comes_back(tmp_path_factory, label, name, number, ids, siz
         associations={label: [number, name]},
         size_um=size_um,
     )
-    write_proposals(path, [proposal])
-    assert (proposal,) == read_proposals(path)
+    data = format_proposals([proposal])
+    assert (proposal,) == parse_proposals(data, Path("proposals.csv"))
+
+
+def test_the_columns_are_the_fields_and_one_that_was_added_later_may_be_lacking():
+    rows = [line.split(",") for line in format_proposals([make_proposal()]).decode().splitlines()]
+    assert list(PROPOSAL_COLUMNS) == rows[0]
+    assert "distinct" == rows[0][-1]
+    older = "".join(
+        line.rpartition(",")[0] + "\n"
+        for line in format_proposals([make_proposal(distinct=2)]).decode().splitlines()
+    )
+    (proposal,) = parse_proposals(older.encode(), Path("proposals.csv"))
+    assert make_proposal(distinct=None) == proposal
 
 
 @pytest.mark.parametrize(
@@ -268,12 +281,10 @@ def test_any_proposal_comes_back(tmp_path_factory, label, name, number, ids, siz
         (lambda s: "", "does not have the columns"),
     ],
 )
-def test_a_proposals_file_that_cannot_be_read_is_named(tmp_path, edit, text):
-    path = tmp_path / "proposals.csv"
-    write_proposals(path, [make_proposal()])
-    path.write_text(edit(path.read_text()))
-    with pytest.raises(RunError, match=text):
-        read_proposals(path)
+def test_a_proposals_file_that_cannot_be_read_is_named(edit, text):
+    data = edit(format_proposals([make_proposal()]).decode()).encode()
+    with pytest.raises(RunError, match=f"proposals.csv.*{text}"):
+        parse_proposals(data, Path("proposals.csv"))
 
 
 def test_run_json_tells_how_each_artefact_was_made(run):
@@ -300,15 +311,58 @@ def test_an_artefact_is_current_only_when_all_that_decides_it_is_the_same(run, c
     assert not run.is_current(CLUSTERING, make_provenance(**changes))
 
 
-def test_other_artefacts_are_recorded(run):
-    (run.path / REPORT).write_text("<html>")
+def test_other_artefacts_are_kept_too(run):
     assert not run.is_current(REPORT, make_provenance())
-    run.record(REPORT, make_provenance(), seconds=0.5)
+    run.save_bytes(REPORT, b"<html>", make_provenance(), seconds=0.5)
     assert run.is_current(REPORT, make_provenance())
-    run.save_bytes("metrics.json", b"{}", make_provenance())
-    assert run.check("metrics.json").read_bytes() == b"{}"
+    assert run.read_bytes(REPORT) == b"<html>"
     with pytest.raises(RunError, match=r"has no absent\.txt"):
-        run.record("absent.txt", make_provenance(), seconds=0.0)
+        run.read_bytes("absent.txt")
+
+
+def settle(*paths):
+    """Make files old enough to be remembered: younger ones may still change unseen."""
+    for path in paths:
+        os.utime(path, ns=(0, path.stat().st_mtime_ns - 10**9))
+
+
+def test_a_file_is_hashed_and_parsed_once_and_again_when_it_has_changed(run, monkeypatch):
+    run.save_clustering(*make_clustering(), make_provenance())
+    run.save_proposals([make_proposal()], make_provenance(inputs=run.hash_inputs(CLUSTERING)))
+    run = open_run(run.path)
+    settle(run.path / "run.json", run.path / CLUSTERING, run.path / PROPOSALS)
+    read, opened = [], Path.open
+
+    def watched(self, *words, **more):
+        read.append(self.name)
+        return opened(self, *words, **more)
+
+    monkeypatch.setattr(Path, "open", watched)
+    for _ in range(3):
+        assert 6 == len(run.load_clustering()) == len(run.load_layout()) == len(run.load_images())
+        assert 1 == len(run.load_proposals())
+        assert run.hash_inputs(CLUSTERING, "absent") == run.entry(PROPOSALS)["inputs"]
+        assert run.is_current(CLUSTERING, make_provenance())
+    # Once to hash and once to parse; run.json once for all.
+    assert {"run.json": 1, CLUSTERING: 2, PROPOSALS: 2} == Counter(read)
+    (run.path / CLUSTERING).write_bytes(b"edited")
+    assert not run.is_current(CLUSTERING, make_provenance())
+
+
+def test_a_run_sees_what_another_process_wrote(run):
+    other = open_run(run.path)
+    assert not other.is_current(PROPOSALS, make_provenance())
+    run.save_proposals([make_proposal()], make_provenance())
+    assert other.is_current(PROPOSALS, make_provenance())
+    other.save_proposals([make_proposal(rank=5)], make_provenance(seed=1))
+    assert 5 == run.load_proposals()[0].rank
+
+
+def test_a_store_that_is_the_same_is_not_written_again(run):
+    run.set_store({"path": "a"})
+    before = (run.path / "run.json").stat().st_ino
+    run.set_store({"path": "a"})
+    assert before == (run.path / "run.json").stat().st_ino
 
 
 def test_the_store_is_remembered(run):
