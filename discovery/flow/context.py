@@ -1,38 +1,28 @@
-"""What the steps of one round share: the source, its vectors, the graph rows, and the provenance.
+"""What the steps of one round share: the source, its vectors, the graph rows, and what is known.
 
-`prepare_round` extracts the views, takes one and sets known types aside. All else is made when a
-step first asks for it, so that a round with nothing to do loads neither torch nor UMAP.
+`prepare_round` extracts the views. All else is made when a step first asks for it, so that a
+round with nothing to do loads neither torch nor UMAP.
 """
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.flow.known_types import (
-    Known,
-    describe_known,
-    guide_rows,
-    set_matches_aside,
-    split_known,
-)
+from discovery.flow.known_types import KnownImages, guide_rows, read_matches, split_known
 from discovery.flow.options import RoundOptions, ViewName
-from discovery.flow.sources import RoundSource, open_round
-from discovery.flow.view_selection import compare_views, open_views, read_taken, tabulate_views
+from discovery.flow.sources import RoundSource
+from discovery.flow.view_selection import open_views, read_taken
 from discovery.records import Duplicates, Neighbours, Rarity
-from discovery.runs import NEIGHBOURS, VIEWS_CSV, Provenance, Run
+from discovery.runs import COPIES, MATCHED, VIEWS_CSV, Run
 from embeddings.console import stage
 from embeddings.errors import InputError, OptionError
-from embeddings.files import hash_file
+from embeddings.files import hash_bytes
 from embeddings.reader import Previews
 from embeddings.records import Vectors
-
-if TYPE_CHECKING:
-    from discovery.flow.route import Partitioned
 
 COMMAND = "discovery.cluster"
 
@@ -45,15 +35,9 @@ class RoundContext:
     given : Path
         The source as the user typed it.
     run : Run
-    source : RoundSource
-        The images to discover.
-    known : (tuple of Vectors, (m,) array of str) or None
-        Images of known types that were set aside, view by view, and their labels.
+    candidates : mapping of view name to RoundSource
+        The source as each view shows it; of several, the step of the views picks one.
     options : RoundOptions
-    is_compared : bool
-        Whether the source is one of several views that were compared.
-    matched : mapping of image id to label
-        Images that matched a known type, and are not in the source any more.
     previews : Previews
         Small pictures of what this process has extracted.
     """
@@ -62,22 +46,60 @@ class RoundContext:
         self,
         given: Path,
         run: Run,
-        source: RoundSource,
         *,
-        known: Known | None,
+        candidates: Mapping[ViewName, RoundSource],
         options: RoundOptions,
-        is_compared: bool,
-        matched: Mapping[str, str],
         previews: Previews,
     ) -> None:
-        self.given, self.run, self.source = given, run, source
-        self.known, self.options = known, options
-        self.is_compared, self.matched, self.previews = is_compared, matched, previews
+        self.given, self.run = given, run
+        self.candidates, self.options, self.previews = candidates, options, previews
 
     @property
     def seed(self) -> int:
         """Of everything random."""
         return self.options.seed
+
+    @property
+    def sets_matches_aside(self) -> bool:
+        """Whether images that match a known type are named, and not clustered."""
+        return self.options.known is not None and not self.options.keep_matches
+
+    # --- which images: each from the one before, once its step is done ---
+
+    @cached_property
+    def _taken(self) -> RoundSource:
+        if len(self.candidates) == 1:
+            return next(iter(self.candidates.values()))
+        return self.candidates[read_taken(self.run.read_bytes(VIEWS_CSV))]
+
+    @cached_property
+    def _split(self) -> tuple[RoundSource, KnownImages | None]:
+        if self.options.known is None:
+            return self._taken, None
+        return split_known(self._taken, self.options.known)
+
+    @property
+    def unmatched(self) -> RoundSource:
+        """The source without the images of known types."""
+        return self._split[0]
+
+    @property
+    def known(self) -> KnownImages | None:
+        """The images of known types."""
+        return self._split[1]
+
+    @cached_property
+    def matched(self) -> dict[str, str]:
+        """The label of each image that matched a known type, and is not in the source any more."""
+        return read_matches(self.run.read_bytes(MATCHED)) if self.sets_matches_aside else {}
+
+    @cached_property
+    def source(self) -> RoundSource:
+        """The images to discover."""
+        left = [i for i in self.unmatched.ids.tolist() if i not in self.matched]
+        return replace(self.unmatched, ids=np.array(left, dtype=np.str_))
+
+    # --- what is made of them ---
 
     @cached_property
     def views(self) -> tuple[Vectors, ...]:
@@ -109,15 +131,15 @@ class RoundContext:
 
     @cached_property
     def graph(self) -> Neighbours:
-        """The neighbour graph that is in the run, once its stage is done."""
+        """The neighbour graph that is in the run, once its step is done."""
         return self.run.load_neighbours(self.vectors.ids)
 
     @cached_property
-    def partitioned(self) -> "Partitioned":
-        """The clusters; the stability draws from the same reduced rows by the same method."""
-        from discovery.flow.route import partition_vectors
+    def cluster_rows(self) -> NDArray[np.float32]:
+        """The rows that the clusterer wants, (n, p); the stability draws from the same."""
+        from discovery.flow.route import choose_rows
 
-        return partition_vectors(
+        return choose_rows(
             self.vectors,
             self.graph_rows,
             self.graph,
@@ -125,23 +147,13 @@ class RoundContext:
             seed=self.seed,
         )
 
-    def copies_made_by(self) -> Provenance:
-        """Return how duplicates.csv is made now."""
-        return self.provenance({"copies": 1}, self.vectors_input() | self.file_inputs(NEIGHBOURS))
-
     @cached_property
     def copies(self) -> Duplicates:
-        """The copies among the images; written into the run when they are not there."""
-        from discovery.flow.steps import find_copies
+        """The copies among the images, once their step is done."""
+        from discovery.stages.duplicates import read_duplicates
 
-        return find_copies(
-            self.run,
-            self.vectors,
-            self.graph,
-            made_by=self.copies_made_by(),
-            max_pixels=self.options.extract.max_pixels,
-            previews=self.previews,
-        )
+        files = np.array([len(paths) for paths in self.vectors.rows["paths"]], np.int32)
+        return read_duplicates(self.run.read_bytes(COPIES), self.vectors.ids, files)
 
     @cached_property
     def rarity(self) -> Rarity:
@@ -157,91 +169,55 @@ class RoundContext:
         aside: list[str] = rows.loc[rows["image_id"].isin(list(self.matched)), "metadata"].tolist()
         return found, aside
 
-    def known_input(self) -> dict[str, str]:
-        """Return what an artefact that is measured against known types depends on."""
-        return describe_known(self.known)
+    # --- what artefacts depend on ---
 
-    def vectors_input(self) -> dict[str, str]:
-        """Return what an artefact that is made of the vectors depends on."""
-        return {"vectors": self.source.digest}
+    def hash_inputs(self, *names: str) -> dict[str, str]:
+        """Return the sha256 of what a step is made of beside files of the run.
 
-    def file_inputs(self, *names: str) -> dict[str, str]:
-        """Return the sha256 of those files of the run that are there."""
-        there = [name for name in names if (self.run.path / name).exists()]
-        return {name: hash_file(self.run.path / name) for name in there}
+        Parameters
+        ----------
+        *names : {"candidates", "unmatched vectors", "vectors", "known types", "guide", \
+"metadata", "quarantine"}
+            `guide` is the known types where they decide how images are compared.
+        """
+        found: dict[str, str] = {}
+        for name in names:
+            found |= _HASHES[name](self)
+        return found
 
-    def provenance(self, spec: Mapping[str, Any], inputs: Mapping[str, str]) -> Provenance:
-        """Return how an artefact is made now."""
-        return Provenance(command=COMMAND, spec=dict(spec), seed=self.seed, inputs=dict(inputs))
+    @cached_property
+    def vectors_hash(self) -> str:
+        """Over all that decides the vectors and their paths."""
+        return self.source.digest
+
+    @cached_property
+    def known_hash(self) -> dict[str, str]:
+        """Over the images of known types and their labels; empty where none are known."""
+        return {} if self.known is None else {"known": self.known.digest}
+
+
+_HASHES: dict[str, Callable[[RoundContext], dict[str, str]]] = {
+    "candidates": lambda c: {name: source.digest for name, source in c.candidates.items()},
+    "unmatched vectors": lambda c: {"vectors": c.unmatched.digest},
+    "vectors": lambda c: {"vectors": c.vectors_hash},
+    "known types": lambda c: c.known_hash,
+    "guide": lambda c: c.known_hash if c.options.guided else {},
+    "metadata": lambda c: {"metadata": c.unmatched.metadata_digest},
+    "quarantine": lambda c: {"quarantine": hash_bytes(repr(c.source.quarantined).encode())},
+}
 
 
 def prepare_round(source: Path, run: Run, options: RoundOptions) -> RoundContext:
-    """Bring the source's images into stores, and set those of known types aside.
+    """Bring the source's images into the stores of the views that a round may take.
 
     Raises
     ------
     DefectDiscoveryError
-        The source, an option, a store or the known types cannot be used.
+        The source, an option or a store cannot be used.
     """
     previews = Previews()
-    given = open_round(
-        source, run.path, options=options.extract, known=options.known, previews=previews
-    )
-    views = open_views(source, run.path, given, options=options, previews=previews)
-    opened = _choose_view(run, views, options)
-    known: Known | None = None
-    matched: dict[str, str] = {}
-    if options.known is not None:
-        opened, vectors, labels = split_known(opened, options.known)
-        known = (vectors, labels)
-        if not options.keep_matches:
-            opened, matched = _set_matches_aside(run, opened, known, options=options)
-    run.set_store(opened.identity)
-    return RoundContext(
-        source,
-        run,
-        opened,
-        known=known,
-        options=options,
-        is_compared=len(views) > 1,
-        matched=matched,
-        previews=previews,
-    )
-
-
-def _set_matches_aside(
-    run: Run, source: RoundSource, known: Known, *, options: RoundOptions
-) -> tuple[RoundSource, dict[str, str]]:
-    made_by = Provenance(
-        command=COMMAND,
-        spec={"target_purity": options.target_purity},
-        seed=options.seed,
-        inputs={"vectors": source.digest} | describe_known(known),
-    )
-    return set_matches_aside(
-        run, source, known, made_by=made_by, target_purity=options.target_purity
-    )
-
-
-def _choose_view(
-    run: Run, views: Mapping[ViewName, RoundSource], options: RoundOptions
-) -> RoundSource:
-    """Return the view that the evidence picks; it is kept in the run, and found once."""
-    if len(views) == 1:
-        return next(iter(views.values()))
-    granularity = options.clusterer.view_granularity
-    made_by = Provenance(
-        command=COMMAND,
-        spec={"granularity": granularity, "evidence": 1},
-        seed=options.seed,
-        inputs={name: source.digest for name, source in views.items()},
-    )
-    if not run.is_current(VIEWS_CSV, made_by):
-        start = time.monotonic()
-        looked = compare_views(views, granularity=granularity, seed=options.seed)
-        seconds = time.monotonic() - start
-        run.save_bytes(VIEWS_CSV, tabulate_views(looked), made_by, seconds=seconds)
-    return views[read_taken(run.check(VIEWS_CSV).read_bytes())]
+    candidates = open_views(source, run.path, options=options, previews=previews)
+    return RoundContext(source, run, candidates=candidates, options=options, previews=previews)
 
 
 def check_places(source: Path, out: Path, known: Path | None) -> None:

@@ -6,50 +6,55 @@ says whether it lies beyond every known type (unknown) or in between (undecided)
 """
 
 import contextlib
-import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from discovery.flow.settings import MIN_IMAGES
 from discovery.flow.sources import RoundSource
 from discovery.formats.handoff import read_known_types
 from discovery.graph import choose_n_neighbors
-from discovery.runs import MATCHED, Provenance, Run
-from embeddings.console import get_logger, stage
-from embeddings.errors import HandoffError, ImageError, InputError
-from embeddings.files import format_csv, hash_bytes, parse_csv
+from embeddings.console import get_logger
+from embeddings.errors import HandoffError, ImageError
+from embeddings.files import hash_bytes, parse_csv
 from embeddings.images import fingerprint_file
 from embeddings.records import Vectors
 
 COLUMNS = ("image_id", "path", "label", "confidence", "novelty", "verdict")
 
-Known = tuple[tuple[Vectors, ...], NDArray[np.str_]]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownImages:
+    """Images of known types that have vectors.
+
+    Attributes
+    ----------
+    views : tuple of Vectors of m images
+        View by view, as those of the images to discover.
+    labels : (m,) array of str
+    """
+
+    views: tuple[Vectors, ...]
+    labels: NDArray[np.str_]
+
+    @property
+    def digest(self) -> str:
+        """sha256 over what an artefact that is measured against known types depends on."""
+        pairs = sorted(zip(self.views[0].ids.tolist(), self.labels.tolist(), strict=True))
+        return hash_bytes(repr(pairs).encode())
 
 
-def describe_known(known: Known | None) -> dict[str, str]:
-    """Return what an artefact that is measured against known types depends on."""
-    if known is None:
-        return {}
-    pairs = sorted(zip(known[0][0].ids.tolist(), known[1].tolist(), strict=True))
-    return {"known": hash_bytes(repr(pairs).encode())}
-
-
-def split_known(
-    source: RoundSource, known: Path
-) -> tuple[RoundSource, tuple[Vectors, ...], NDArray[np.str_]]:
+def split_known(source: RoundSource, known: Path) -> tuple[RoundSource, KnownImages]:
     """Set the images of known types aside.
 
     Returns
     -------
     RoundSource
         Without them.
-    tuple of Vectors, (m,) array of str
-        The known images that have vectors, view by view, and their labels.
+    KnownImages
 
     Raises
     ------
@@ -76,43 +81,40 @@ def split_known(
         "aside, %d left",
         len(labels), len(np.unique(labels)), len(labelled), len(source.ids) - len(left), len(left),
     )  # fmt: skip
-    return replace(source, ids=left), views, labels
+    return replace(source, ids=left), KnownImages(views=views, labels=labels)
 
 
-def set_matches_aside(
-    run: Run,
-    source: RoundSource,
-    known: Known,
-    *,
-    made_by: Provenance,
-    target_purity: float,
-) -> tuple[RoundSource, dict[str, str]]:
-    """Return the source without the images that match a known type, and the label of each of these.
+def tabulate_matches(
+    source: RoundSource, known: KnownImages, *, seed: int, target_purity: float
+) -> list[Sequence[str]]:
+    """Match the images with the known types: the rows of matched.csv, its header first."""
+    from discovery.flow.space import fit_space
+    from discovery.stages.place import PlaceOptions, match_known
 
-    matched.csv is written into the run, and read where it was made just so.
+    views = source.load_views()
+    n = len(views[0])
+    # One space for both: the known images come behind the new ones.
+    rows = fit_space(stack_views(views, known.views), seed=seed).rows
+    found = match_known(
+        rows[:n],
+        rows[n:],
+        known.labels,
+        groups=group_together(rows, seed=seed),
+        n_neighbors=max(1, choose_n_neighbors(len(rows)) - 1),
+        options=PlaceOptions(target_purity=target_purity),
+    )
+    table: list[Sequence[str]] = [COLUMNS]
+    for i, image_id in enumerate(views[0].ids.tolist()):
+        figures = (f"{found.confidences[i]:.4f}", f"{found.novelties[i]:.4f}")
+        row = (str(found.labels[i]), *figures, str(found.verdicts[i]))
+        table += [(image_id, path, *row) for path in views[0].rows["paths"].iloc[i]]
+    return table
 
-    Raises
-    ------
-    InputError
-        Too few images are left to cluster.
-    """
-    if not run.is_current(MATCHED, made_by):
-        start = time.monotonic()
-        with stage("match known types") as facts:
-            table = _match(source, known, made_by.seed, target_purity)
-            named = sum(row[-1] == "named" for row in table[1:])
-            facts.update(images=len(table) - 1, named=named)
-        run.save_bytes(MATCHED, format_csv(table), made_by, seconds=time.monotonic() - start)
-    rows = parse_csv(run.check(MATCHED).read_bytes())
-    label_of = {row["image_id"]: row["label"] for row in rows if row["verdict"] == "named"}
-    left = np.array([i for i in source.ids.tolist() if i not in label_of], dtype=np.str_)
-    if len(left) < MIN_IMAGES:
-        raise InputError(
-            f"{len(label_of)} of {len(source.ids)} images match a known type ({run.path / MATCHED} "
-            f"names them) and {len(left)} are left, expected {MIN_IMAGES} or more: there is "
-            "nothing to discover; --keep-matches clusters them all the same"
-        )
-    return replace(source, ids=left), label_of
+
+def read_matches(table: bytes) -> dict[str, str]:
+    """Return the label of each image that matched a known type, by the bytes of matched.csv."""
+    rows = parse_csv(table)
+    return {row["image_id"]: row["label"] for row in rows if row["verdict"] == "named"}
 
 
 def stack_views(views: Sequence[Vectors], others: Sequence[Vectors]) -> list[Vectors]:
@@ -128,39 +130,14 @@ def group_together(rows: NDArray[np.float32], *, seed: int) -> NDArray[np.int32]
     return labels
 
 
-def guide_rows(views: Sequence[Vectors], known: Known, *, seed: int) -> NDArray[np.float32]:
+def guide_rows(views: Sequence[Vectors], known: KnownImages, *, seed: int) -> NDArray[np.float32]:
     """Reduce the views to rows in which differences inside the known types count less, (n, p)."""
     from discovery.flow.space import fit_space
     from discovery.stages.place import adapt_rows, learn_metric
 
     n = len(views[0])
-    rows = fit_space(stack_views(views, known[0]), seed=seed).rows
-    return adapt_rows(rows[:n], learn_metric(rows[n:], known[1]))
-
-
-def _match(
-    source: RoundSource, known: Known, seed: int, target_purity: float
-) -> list[Sequence[str]]:
-    from discovery.flow.space import fit_space
-    from discovery.stages.place import PlaceOptions, match_known
-
-    views = source.load_views()
-    n = len(views[0])
-    rows = fit_space(stack_views(views, known[0]), seed=seed).rows
-    found = match_known(
-        rows[:n],
-        rows[n:],
-        known[1],
-        groups=group_together(rows, seed=seed),
-        n_neighbors=max(1, choose_n_neighbors(len(rows)) - 1),
-        options=PlaceOptions(target_purity=target_purity),
-    )
-    table: list[Sequence[str]] = [COLUMNS]
-    for i, image_id in enumerate(views[0].ids.tolist()):
-        figures = (f"{found.confidences[i]:.4f}", f"{found.novelties[i]:.4f}")
-        said = (str(found.labels[i]), *figures, str(found.verdicts[i]))
-        table += [(image_id, path, *said) for path in views[0].rows["paths"].iloc[i]]
-    return table
+    rows = fit_space(stack_views(views, known.views), seed=seed).rows
+    return adapt_rows(rows[:n], learn_metric(rows[n:], known.labels))
 
 
 def _stack(one: Vectors, other: Vectors) -> Vectors:

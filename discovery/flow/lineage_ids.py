@@ -35,6 +35,8 @@ from embeddings.errors import RunError
 from embeddings.records import Vectors
 
 COMMAND = "discovery.cluster"
+# Of a memory that holds the centroids, too: measured where vectors were at hand.
+LINEAGE_SPEC = {"lineage": 1, "centroids": True}
 
 
 def keep_ids(
@@ -161,7 +163,7 @@ def _write_entry(
 def _describe(run: Run, *, measured: bool) -> Provenance:
     return Provenance(
         command=COMMAND,
-        spec={"lineage": 1, "centroids": measured},
+        spec=LINEAGE_SPEC | {"centroids": measured},
         seed=0,
         inputs=run.hash_inputs(CLUSTERING, PROPOSALS),
     )

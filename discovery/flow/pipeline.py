@@ -1,43 +1,219 @@
-"""One round of discovery, stage by stage, each artefact kept and reused while it is current.
+"""The order of a round: a table of steps, read from top to bottom, and the one loop that runs it.
 
-Read `discover_types` for the order. Each method of `_Round` is one stage: how its artefact would
-be made now, whether the one in the run was made just so, and if not, making it. What a stage
-needs is imported there, so that a round with nothing to do loads neither torch nor UMAP.
-What they share is in `RoundContext`.
+Each row says what a step writes, what that is made of, and which function makes it. An artefact
+whose provenance is what it was is kept; so a round with nothing to do opens a few small files,
+and loads neither torch nor UMAP. To add a step, write its function and give it a row.
 """
 
 import getpass
 import os
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from discovery.flow.context import RoundContext, check_places, prepare_round
-from discovery.flow.lineage_ids import keep_ids, settle_lineage
+from discovery.flow import steps as do
+from discovery.flow.context import COMMAND, RoundContext, check_places, prepare_round
+from discovery.flow.lineage_ids import LINEAGE_SPEC, settle_lineage
 from discovery.flow.options import RoundOptions
-from discovery.flow.settings import DRAWS, MIN_IMAGES, describe_choice, describe_graph
+from discovery.flow.settings import DRAWS, describe_choice, describe_graph
 from discovery.ledger import read_decisions
-from discovery.records import Layout
 from discovery.runs import (
     ASSOCIATIONS,
     CLUSTERING,
     COPIES,
+    HANDOFF_CSV,
+    HANDOFF_JSON,
     LEDGER,
+    MAP,
+    MATCHED,
     NEIGHBOURS,
     PROPOSALS,
     RARE,
     REPORT,
+    STABILITY,
     SWEEP,
     VIEWS_CSV,
+    Provenance,
     Run,
     create_run,
 )
-from discovery.runs.lineage import LINEAGE
-from discovery.stages.handoff_io import absorb_handoff, publish_handoff
+from discovery.runs.lineage import LINEAGE, LINEAGE_MEMORY
+from discovery.stages.handoff_io import absorb_handoff
 from embeddings.console import stage
-from embeddings.errors import InputError
-from embeddings.files import hash_bytes
+
+Made = Mapping[str, bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One row of the table.
+
+    Attributes
+    ----------
+    name : str
+        What the log calls it.
+    make : callable
+        ``make(context, facts)`` returns the bytes of what it writes, in the order in which it is
+        saved (one that has saved all itself returns nothing), and puts figures for the log into
+        the dict `facts`.
+    writes : tuple of str
+        Artefacts. The step runs unless all of them are current; one that writes nothing always.
+    reads : tuple of str
+        Files of the run that it is made of, as far as they are there.
+    needs : tuple of str
+        What else it is made of, by the names in `RoundContext.hash_inputs`.
+    spec : callable
+        ``spec(context)`` returns the parameters that decide the result, as JSON-ready values.
+    when : callable
+        ``when(context)`` tells whether this round has the step at all.
+    is_random : bool
+        Whether the seed decides the result, too.
+    """
+
+    name: str
+    make: Callable[[RoundContext, dict[str, Any]], Made]
+    writes: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    spec: Callable[[RoundContext], dict[str, Any]] = lambda _: {}
+    when: Callable[[RoundContext], bool] = lambda _: True
+    is_random: bool = True
+
+    def describe(self, context: RoundContext) -> Provenance:
+        """Return how the step's artefacts are made now."""
+        return Provenance(
+            command=COMMAND,
+            spec=self.spec(context),
+            seed=context.seed if self.is_random else 0,
+            inputs=context.run.hash_inputs(*self.reads) | context.hash_inputs(*self.needs),
+        )
+
+
+# A number in a spec stands for the method: it is raised when the same inputs come to another
+# result, so that artefacts of an earlier version are made again.
+STEPS: tuple[Step, ...] = (
+    Step(
+        name="views",
+        writes=(VIEWS_CSV,),
+        needs=("candidates",),
+        spec=lambda c: {"granularity": c.options.clusterer.view_granularity, "evidence": 1},
+        when=lambda c: len(c.candidates) > 1,
+        make=do.compare_candidates,
+    ),
+    Step(
+        name="match known types",
+        writes=(MATCHED,),
+        needs=("unmatched vectors", "known types"),
+        spec=lambda c: {"target_purity": c.options.target_purity},
+        when=lambda c: c.sets_matches_aside,
+        make=do.match_known_types,
+    ),
+    Step(name="images", make=do.check_images),
+    Step(
+        name="neighbours",
+        writes=(NEIGHBOURS,),
+        needs=("vectors", "guide"),
+        spec=lambda c: describe_graph(len(c.source.ids)) | {"guided": c.options.guided},
+        make=do.link_neighbours,
+    ),
+    Step(
+        name="map",
+        writes=(MAP,),
+        reads=(NEIGHBOURS,),
+        needs=("vectors", "guide"),
+        make=do.lay_out_map,
+    ),
+    Step(
+        name="duplicates",
+        writes=(COPIES,),
+        reads=(NEIGHBOURS,),
+        needs=("vectors",),
+        spec=lambda _: {"copies": 1},
+        make=do.find_copies,
+    ),
+    Step(
+        name="cluster",
+        writes=(SWEEP, CLUSTERING),
+        reads=(NEIGHBOURS, MAP),
+        needs=("vectors", "guide"),
+        spec=lambda c: (
+            describe_choice(c.options.clusterer, len(c.source.ids))
+            | {"assign_noise": c.options.assign_noise}
+        ),
+        make=do.group_images,
+    ),
+    Step(
+        name="rare",
+        writes=(RARE,),
+        reads=(NEIGHBOURS, CLUSTERING),
+        make=do.list_rare_images,
+    ),
+    Step(
+        name="stability",
+        writes=(STABILITY,),
+        reads=(CLUSTERING, COPIES),
+        needs=("vectors", "guide"),
+        spec=lambda _: {"draws": DRAWS},
+        make=do.draw_again,
+    ),
+    Step(
+        name="propose",
+        writes=(ASSOCIATIONS, PROPOSALS),
+        reads=(CLUSTERING, COPIES, STABILITY),
+        needs=("metadata", "known types"),
+        spec=lambda _: {"associations": 1},
+        make=do.make_proposals,
+    ),
+    Step(
+        name="lineage",
+        writes=(LINEAGE_MEMORY,),
+        reads=(CLUSTERING, PROPOSALS),
+        spec=lambda _: LINEAGE_SPEC,
+        is_random=False,
+        make=do.write_lineage,
+    ),
+    Step(
+        name="handoff",
+        writes=(HANDOFF_CSV, HANDOFF_JSON),
+        reads=(CLUSTERING, PROPOSALS, LEDGER),
+        spec=lambda c: {"store": c.run.store},
+        make=do.write_handoff,
+    ),
+    Step(
+        name="report",
+        writes=(REPORT,),
+        reads=(CLUSTERING, COPIES, SWEEP, RARE, PROPOSALS, LEDGER, LINEAGE, VIEWS_CSV),
+        needs=("quarantine",),
+        spec=lambda c: {"thumbnails": c.options.thumbnails},
+        make=do.draw_report,
+    ),
+)
+
+
+def run_pipeline(context: RoundContext, *, steps: Sequence[Step] = STEPS) -> None:
+    """Go through the steps in their order; what is current is left as it is.
+
+    Raises
+    ------
+    DefectDiscoveryError
+        A step cannot do its work. What the steps before it wrote is kept, and reused.
+    """
+    run = context.run
+    for step in steps:
+        if not step.when(context):
+            continue
+        # Described before it is made: what a step reads must not change under its hands.
+        made_by = step.describe(context)
+        if step.writes and all(run.is_current(name, made_by) for name in step.writes):
+            continue
+        start = time.monotonic()
+        with stage(step.name) as facts:
+            made = step.make(context, facts)
+        for name, data in made.items():
+            run.save_bytes(name, data, made_by, seconds=time.monotonic() - start)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +235,13 @@ class Discovered:
     noise: int
 
 
-def discover_types(source: Path, out: Path, *, options: RoundOptions | None = None) -> Discovered:
+def discover_types(
+    source: Path,
+    out: Path,
+    *,
+    options: RoundOptions | None = None,
+    steps: Sequence[Step] = STEPS,
+) -> Discovered:
     """Run one round: from images, or a store, to proposals, handoff and report in a run folder.
 
     Parameters
@@ -69,6 +251,8 @@ def discover_types(source: Path, out: Path, *, options: RoundOptions | None = No
     out : Path
         The run's folder. Run again into the same one, decisions are never touched and decided
         labels are carried over.
+    steps : sequence of Step
+        The order of the round; further steps may be added to `STEPS`.
 
     Raises
     ------
@@ -78,172 +262,22 @@ def discover_types(source: Path, out: Path, *, options: RoundOptions | None = No
     options = options or RoundOptions()
     check_places(source, out, options.known)
     run = create_run(out)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     # What a person typed into handoff.csv goes into the ledger before anything is made anew.
-    absorb_handoff(run, by=_find_user(), at=_find_now())
-    read_decisions(run.path / LEDGER)  # a damaged ledger is told before the work, not after it
-    # What a crash left untold is told while its clusters are still there.
-    settle_lineage(run, at=_find_now(), since=options.since)
-    round_ = _Round(prepare_round(source, run, options))
-    round_.check_images()
-    round_.build_neighbours()
-    round_.find_copies()
-    round_.cluster()
-    round_.rank_rare()
-    round_.propose()
-    round_.tell_lineage()
-    publish_handoff(run)
-    round_.report()
-    return round_.summary()
-
-
-class _Round:
-    """One call's stages in order, each skipped while its artefact is current."""
-
-    def __init__(self, context: RoundContext) -> None:
-        self.context = context
-        self.run, self.options = context.run, context.options
-        self.source = context.source
-
-    def check_images(self) -> None:
-        """Refuse to group fewer images than make a group, or than the clusters asked for."""
-        n, quarantined = len(self.source.ids), self.source.quarantined
-        if n < MIN_IMAGES:
-            first = f"; the first: {': '.join(quarantined[0])}" if quarantined else ""
-            raise InputError(
-                f"{n} images to cluster, expected {MIN_IMAGES} or more "
-                f"({self.source.counts}{first})"
-            )
-        self.options.clusterer.check(n)
-
-    def build_neighbours(self) -> None:
-        """Find the k-nearest-neighbour graph that the map and the clusters share."""
-        spec = describe_graph(len(self.source.ids))
-        context = self.context
-        seeds = context.known_input() if self.options.guided else {}
-        made_by = context.provenance(
-            spec | {"guided": self.options.guided}, context.vectors_input() | seeds
-        )
-        if self.run.is_current(NEIGHBOURS, made_by):
-            return
-        from discovery.graph.neighbours import find_neighbours
-
-        start = time.monotonic()
-        with stage("neighbours") as facts:
-            graph = find_neighbours(context.graph_rows, spec["k"], seed=self.options.seed)
-            facts.update(images=len(graph), k=spec["k"], exact=graph.exact)
-        seconds = time.monotonic() - start
-        self.run.save_neighbours(graph, context.vectors.ids, made_by, seconds=seconds)
-
-    def find_copies(self) -> None:
-        """Look for copies among the nearest neighbours: they count once as evidence."""
-        if not self.run.is_current(COPIES, self.context.copies_made_by()):
-            _ = self.context.copies  # found, and written
-
-    def cluster(self) -> None:
-        """Group the images and lay out the 2-D map."""
-        context = self.context
-        spec = describe_choice(self.options.clusterer, len(self.source.ids))
-        made_by = context.provenance(
-            spec | {"assign_noise": self.options.assign_noise},
-            context.vectors_input() | context.file_inputs(NEIGHBOURS),
-        )
-        if all(self.run.is_current(name, made_by) for name in (SWEEP, CLUSTERING)):
-            return
-        from discovery.flow.route import map_rows
-        from discovery.stages.rarity import assign_noise
-        from discovery.stages.sweep import format_sweep
-
-        start = time.monotonic()
-        with stage("cluster") as facts:
-            found = context.partitioned.clustering
-            noise = int((found.labels < 0).sum())
-            facts.update(by=found.made_by, clusters=found.k, noise=f"{noise} images")
-            if self.options.assign_noise:
-                found = assign_noise(found, context.graph)
-        with stage("map"):
-            xy = map_rows(context.graph_rows, context.graph, seed=self.options.seed)
-        paths = tuple(tuple(p) for p in context.vectors.rows["paths"])
-        layout = Layout(ids=found.ids, paths=paths, xy=xy)
-        seconds = time.monotonic() - start
-        swept = context.partitioned.sweep
-        data = format_sweep(None if swept is None else swept(found.core_labels))
-        self.run.save_bytes(SWEEP, data, made_by)
-        self.run.save_clustering(found, layout, made_by, seconds=seconds)
-
-    def rank_rare(self) -> None:
-        """Order the images that are in no cluster, or far out in theirs, rarest first."""
-        made_by = self.context.provenance({}, self.context.file_inputs(NEIGHBOURS, CLUSTERING))
-        if self.run.is_current(RARE, made_by):
-            return
-        from discovery.stages.rarity import tabulate_rare
-
-        start = time.monotonic()
-        clustering, layout = self.run.load_clustering(), self.run.load_layout()
-        data = tabulate_rare(self.context.rarity, clustering, layout.paths)
-        self.run.save_bytes(RARE, data, made_by, seconds=time.monotonic() - start)
-
-    def propose(self) -> None:
-        """Measure each cluster's evidence and make proposals of them."""
-        context = self.context
-        made_by = context.provenance(
-            {"draws": DRAWS, "associations": 1},
-            context.file_inputs(CLUSTERING, COPIES)
-            | {"metadata": self.source.metadata_digest}
-            | context.known_input(),
-        )
-        if all(self.run.is_current(name, made_by) for name in (ASSOCIATIONS, PROPOSALS)):
-            return
-        from discovery.flow.steps import draft_proposals
-        from discovery.stages.enrich import format_associations
-
-        start = time.monotonic()
-        clustering = self.run.load_clustering()
-        drafts, enrichment = draft_proposals(context, clustering)
-        proposals = keep_ids(
-            self.run, clustering, drafts, vectors=context.vectors, since=self.options.since
-        )
-        table = format_associations(proposals, enrichment)
-        self.run.save_bytes(ASSOCIATIONS, table, made_by)
-        self.run.save_proposals(proposals, made_by, seconds=time.monotonic() - start)
-
-    def tell_lineage(self) -> None:
-        """Write down what became of the proposals of the round before."""
-        settle_lineage(
-            self.run,
-            at=_find_now(),
-            load_vectors=lambda: self.context.vectors,
-            since=self.options.since,
-        )
-
-    def report(self) -> None:
-        """Draw the page that a person looks at."""
-        made_by = self.context.provenance(
-            {"thumbnails": self.options.thumbnails},
-            self.context.file_inputs(
-                CLUSTERING, COPIES, SWEEP, RARE, PROPOSALS, LEDGER, LINEAGE, VIEWS_CSV
-            )
-            | {"quarantine": hash_bytes(repr(self.source.quarantined).encode())},
-        )
-        if self.run.is_current(REPORT, made_by):
-            return
-        from discovery.flow.report import compose_report
-
-        start = time.monotonic()
-        with stage("report") as facts:
-            page = compose_report(self.context)
-            facts.update(size=f"{len(page) / 1e6:.1f} MB")
-        self.run.save_bytes(REPORT, page, made_by, seconds=time.monotonic() - start)
-
-    def summary(self) -> Discovered:
-        """Count what came of it."""
-        images = self.run.load_images()
-        return Discovered(
-            run=self.run,
-            counts=self.source.counts,
-            images=len(images),
-            proposals=len(self.run.load_proposals()),
-            noise=int((images["cluster_id"] < 0).sum()),
-        )
+    absorb_handoff(run, by=_find_user(), at=now)
+    read_decisions(run.path / LEDGER)  # a damaged ledger is reported before the work, not after
+    # What a crash left unwritten is written while its clusters are still there.
+    settle_lineage(run, at=now, since=options.since)
+    context = prepare_round(source, run, options)
+    run_pipeline(context, steps=steps)
+    images = run.load_images()
+    return Discovered(
+        run=run,
+        counts=context.source.counts,
+        images=len(images),
+        proposals=len(run.load_proposals()),
+        noise=int((images["cluster_id"] < 0).sum()),
+    )
 
 
 def _find_user() -> str:
@@ -252,7 +286,3 @@ def _find_user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"user {os.getuid()}"
-
-
-def _find_now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

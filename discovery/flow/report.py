@@ -10,8 +10,10 @@ from discovery.records import LineageEntry
 from discovery.runs import (
     CLUSTERING,
     LEDGER,
+    MAP,
     NEIGHBOURS,
     PROPOSALS,
+    STABILITY,
     SWEEP,
     VIEWS_CSV,
     Run,
@@ -26,6 +28,7 @@ from embeddings.files import parse_csv
 from embeddings.records import ExtractorSpec
 from embeddings.thumbnails import read_thumbnails
 
+_TIMED = (NEIGHBOURS, MAP, CLUSTERING, STABILITY, PROPOSALS)  # whose seconds the report names
 LISTED = 200  # quarantined files named in the report; the rest are counted, all are in the CSV
 
 
@@ -58,7 +61,7 @@ def compose_report(context: RoundContext) -> bytes:
         rarity=rarity,
         heats=_draw_heats(context, [one.medoid for one in proposals], pictures),
         history=_find_history(run),
-        sweep=read_sweep(run.check(SWEEP).read_bytes()),
+        sweep=read_sweep(run.read_bytes(SWEEP)),
         facts=_gather_facts(context),
         title=f"Defect types proposed for {given.name or given}",
     )
@@ -90,15 +93,15 @@ def _draw_heats(
 
 def _read_views(context: RoundContext) -> list[dict[str, str]]:
     """Return the rows of views.csv, where views were compared in this round."""
-    if not context.is_compared:
+    if len(context.candidates) == 1:
         return []
-    return parse_csv(context.run.check(VIEWS_CSV).read_bytes())
+    return parse_csv(context.run.read_bytes(VIEWS_CSV))
 
 
 def _gather_facts(context: RoundContext) -> ReportFacts:
     run, source, options = context.run, context.source, context.options
     spec = source.store.spec
-    entries = {name: run.entry(name) or {} for name in (NEIGHBOURS, CLUSTERING, PROPOSALS)}
+    entries = {name: run.entry(name) or {} for name in _TIMED}
     return ReportFacts(
         source=str(context.given),
         run=str(run.path),

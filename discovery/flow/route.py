@@ -62,6 +62,7 @@ def partition_vectors(
     *,
     choice: ClustererOptions,
     seed: int,
+    rows: NDArray[np.float32] | None = None,
 ) -> Partitioned:
     """Cluster, by the default route or the user's choice.
 
@@ -70,6 +71,8 @@ def partition_vectors(
     vectors : Vectors of n images
     graph_rows : (n, p) float32
         The reduced rows that `neighbours` is the graph of.
+    rows : (n, q) float32, optional
+        What `choose_rows` gives, where it is there already.
 
     Raises
     ------
@@ -78,7 +81,8 @@ def partition_vectors(
     """
     n = len(vectors)
     k = _count_lasting(graph_rows, neighbours, seed) if choice.is_k_counted else None
-    rows = _choose_rows(vectors, graph_rows, neighbours, choice, seed)
+    if rows is None:
+        rows = choose_rows(vectors, graph_rows, neighbours, choice=choice, seed=seed)
     clusterer = choice.build(n, seed=seed, k=k)
     clustering = partition_rows(
         rows,
@@ -90,14 +94,22 @@ def partition_vectors(
         graph=neighbours,
     )
 
+    found = getattr(clusterer, "persistence_", None)
+    sweep = None if found is None else partial(sweep_groups, found, clusterer.labels_)
+    fit = make_fit(choice, clustering, seed=seed)
+    return Partitioned(clustering=clustering, reduced=rows, fit=fit, sweep=sweep)
+
+
+def make_fit(choice: ClustererOptions, clustering: Clustering, *, seed: int) -> Fit:
+    """Return a function that clusters part of the rows as all of them were clustered."""
+    n = len(clustering)
+
     def fit(part: NDArray[np.float32]) -> NDArray[np.int32]:
         k = min(clustering.k, len(part))
         again = choice.build(n, seed=seed, share=len(part) / n, k=k)
         return number_by_size(again.fit(part).labels_)
 
-    found = getattr(clusterer, "persistence_", None)
-    sweep = None if found is None else partial(sweep_groups, found, clusterer.labels_)
-    return Partitioned(clustering=clustering, reduced=rows, fit=fit, sweep=sweep)
+    return fit
 
 
 def find_lasting_groups(
@@ -140,10 +152,11 @@ def _count_lasting(graph_rows: NDArray[np.float32], neighbours: Neighbours, seed
     return max(1, len(np.unique(labels[labels >= 0])))
 
 
-def _choose_rows(
+def choose_rows(
     vectors: Vectors,
     graph_rows: NDArray[np.float32],
     neighbours: Neighbours,
+    *,
     choice: ClustererOptions,
     seed: int,
 ) -> NDArray[np.float32]:

@@ -1,110 +1,266 @@
-"""What the steps of a round do that takes more than a call: copies and proposals."""
+"""What each step of a round does: ``step(context, facts)`` returns what it writes, as bytes.
 
-import time
-from collections.abc import Sequence
+`facts` are figures for the log. What a step computes with is imported inside it, so that a round
+whose artefacts are current loads none of it.
+"""
+
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
 from discovery.flow.context import RoundContext
-from discovery.flow.settings import DRAWS
-from discovery.flow.space import join_views
-from discovery.records import NOISE, Clustering, Duplicates, Neighbours, Proposal
-from discovery.runs import COPIES, Provenance, Run
-from discovery.stages.duplicates import (
-    find_duplicates,
-    make_reader,
-    read_duplicates,
-    tabulate_duplicates,
+from discovery.flow.settings import DRAWS, MIN_IMAGES, describe_graph
+from discovery.records import NOISE, Clustering, Layout
+from discovery.runs import (
+    ASSOCIATIONS,
+    CLUSTERING,
+    COPIES,
+    HANDOFF_CSV,
+    HANDOFF_JSON,
+    MAP,
+    MATCHED,
+    NEIGHBOURS,
+    PROPOSALS,
+    RARE,
+    REPORT,
+    STABILITY,
+    SWEEP,
+    VIEWS_CSV,
 )
-from discovery.stages.enrich import Enrichment, attach_associations, find_associations
-from discovery.stages.propose import KnownTypes, propose_types
-from discovery.stages.stability import measure_stability
-from embeddings.console import get_logger, stage
-from embeddings.images import MAX_PIXELS
-from embeddings.reader import Previews
-from embeddings.records import Vectors
+from embeddings.console import get_logger
+from embeddings.errors import InputError
+from embeddings.files import format_csv
+
+Facts = dict[str, Any]
+Made = dict[str, bytes]
 
 
-def find_copies(
-    run: Run,
-    vectors: Vectors,
-    neighbours: Neighbours,
-    *,
-    made_by: Provenance,
-    max_pixels: int = MAX_PIXELS,
-    previews: Previews | None = None,
-) -> Duplicates:
-    """Find the copies among a round's images, and write them into the run.
+def compare_candidates(context: RoundContext, facts: Facts) -> Made:
+    """Group the images as each view shows them, and take the view with the best evidence."""
+    from discovery.flow.view_selection import compare_views, read_taken, tabulate_views
 
-    Parameters
-    ----------
-    vectors : Vectors of n images
-        Their rows say where the pixels are.
-    made_by : Provenance
-        Where duplicates.csv was made just so, it is read and no picture is opened.
-    max_pixels, previews
-        As in `make_reader`.
-    """
-    if run.is_current(COPIES, made_by):
-        files = np.array([len(paths) for paths in vectors.rows["paths"]], np.int32)
-        return read_duplicates(run.check(COPIES).read_bytes(), vectors.ids, files)
-    start = time.monotonic()
-    with stage("duplicates") as facts:
-        reader = make_reader(vectors, max_pixels=max_pixels, previews=previews)
-        found = find_duplicates(vectors, neighbours, reader)
-        facts.update(exact=found.exact, near=found.near, groups=found.near_groups)
+    found = compare_views(
+        context.candidates,
+        granularity=context.options.clusterer.view_granularity,
+        seed=context.seed,
+    )
+    data = tabulate_views(found)
+    facts.update(compared=len(found), taken=read_taken(data))
+    return {VIEWS_CSV: data}
+
+
+def match_known_types(context: RoundContext, facts: Facts) -> Made:
+    """Name the images that match a known type as surely as the target purity asks."""
+    from discovery.flow.known_types import tabulate_matches
+
+    known, options = context.known, context.options
+    if known is None:
+        return {}
+    table = tabulate_matches(
+        context.unmatched, known, seed=context.seed, target_purity=options.target_purity
+    )
+    facts.update(images=len(table) - 1, named=sum(row[-1] == "named" for row in table[1:]))
+    return {MATCHED: format_csv(table)}
+
+
+def check_images(context: RoundContext, facts: Facts) -> Made:
+    """Refuse to group fewer images than make a group, or than the clusters asked for."""
+    source, matched = context.source, context.matched
+    n = len(source.ids)
+    facts.update(images=n)
+    if n < MIN_IMAGES and matched:
+        raise InputError(
+            f"{len(matched)} of {len(context.unmatched.ids)} images match a known type "
+            f"({context.run.path / MATCHED} names them) and {n} are left, expected {MIN_IMAGES} "
+            "or more: there is nothing to discover; --keep-matches clusters them all the same"
+        )
+    if n < MIN_IMAGES:
+        first = f"; the first: {': '.join(source.quarantined[0])}" if source.quarantined else ""
+        raise InputError(
+            f"{n} images to cluster, expected {MIN_IMAGES} or more ({source.counts}{first})"
+        )
+    context.options.clusterer.check(n)
+    context.run.set_store(source.identity)
+    return {}
+
+
+def link_neighbours(context: RoundContext, facts: Facts) -> Made:
+    """Find the k-nearest-neighbour graph that map, copies and clusters share."""
+    from discovery.graph.neighbours import find_neighbours
+    from discovery.runs.tables import format_neighbours
+
+    k = describe_graph(len(context.source.ids))["k"]
+    graph = find_neighbours(context.graph_rows, k, seed=context.seed)
+    facts.update(images=len(graph), k=k, exact=graph.exact)
+    return {NEIGHBOURS: format_neighbours(graph, context.vectors.ids)}
+
+
+def lay_out_map(context: RoundContext, facts: Facts) -> Made:
+    """Lay the images out in two dimensions, for the eye alone."""
+    from discovery.flow.route import map_rows
+    from discovery.runs.tables import format_map
+
+    xy = map_rows(context.graph_rows, context.graph, seed=context.seed)
+    facts.update(images=len(xy))
+    return {MAP: format_map(xy)}
+
+
+def find_copies(context: RoundContext, facts: Facts) -> Made:
+    """Look for copies among the nearest neighbours: they count once as evidence."""
+    from discovery.stages.duplicates import find_duplicates, make_reader, tabulate_duplicates
+
+    vectors = context.vectors
+    reader = make_reader(
+        vectors, max_pixels=context.options.extract.max_pixels, previews=context.previews
+    )
+    found = find_duplicates(vectors, context.graph, reader)
+    facts.update(exact=found.exact, near=found.near, groups=found.near_groups)
     if found.unread:
         get_logger().warning(
             "WARNING: %d images could not be read again, and were not looked at for copies",
             found.unread,
         )
-    paths = [tuple(each) for each in vectors.rows["paths"]]
-    data = tabulate_duplicates(found, paths)
-    run.save_bytes(COPIES, data, made_by, seconds=time.monotonic() - start)
-    return found
+    return {COPIES: tabulate_duplicates(found, _list_paths(context))}
 
 
-def draft_proposals(
-    context: RoundContext, clustering: Clustering
-) -> tuple[Sequence[Proposal], Enrichment]:
-    """Make a proposal of each cluster, under the id it would have if it were new.
+def group_images(context: RoundContext, facts: Facts) -> Made:
+    """Group the images by the route that was chosen."""
+    from discovery.flow.route import partition_vectors
+    from discovery.runs.tables import format_clustering, parse_map
+    from discovery.stages.rarity import assign_noise
+    from discovery.stages.sweep import format_sweep
 
-    Returns
-    -------
-    sequence of Proposal
-        In rank order, with what their metadata have in common.
-    Enrichment
-        The same associations, for a table.
-    """
-    copies, parts = context.copies, context.partitioned
-    with stage("stability") as facts:
-        stability = measure_stability(
-            parts.reduced,
-            clustering,
-            fit=parts.fit,
-            seed=context.seed,
-            draws=DRAWS,
-            groups=copies.groups,
-        )
-        facts.update(clusters=clustering.k)
-    with stage("propose") as facts:
-        known = None
-        if context.known is not None:
-            views, labels = context.known
-            known = KnownTypes(values=join_views(views), labels=labels)
-        proposals = propose_types(
-            context.vectors, clustering, stability, known=known, duplicates=copies
-        )
-        facts.update(proposals=len(proposals))
-    with stage("associations") as facts:
-        # What was set aside is part of the lot: beside it a new type shows what is its own.
-        metadata, aside = context.load_metadata()
-        whole = _add_others(clustering, len(aside))
-        enrichment = find_associations([*metadata, *aside], whole, seed=context.seed)
-        found = sum(map(len, enrichment.found.values()))
-        facts.update(tests=enrichment.tests, found=found)
-    return attach_associations(proposals, enrichment), enrichment
+    parts = partition_vectors(
+        context.vectors,
+        context.graph_rows,
+        context.graph,
+        rows=context.cluster_rows,
+        choice=context.options.clusterer,
+        seed=context.seed,
+    )
+    found = parts.clustering
+    noise = int((found.labels < 0).sum())
+    facts.update(by=found.made_by, clusters=found.k, noise=f"{noise} images")
+    if context.options.assign_noise:
+        found = assign_noise(found, context.graph)
+    xy = parse_map(context.run.read_bytes(MAP))
+    layout = Layout(ids=found.ids, paths=tuple(_list_paths(context)), xy=xy)
+    sweep = None if parts.sweep is None else parts.sweep(found.core_labels)
+    return {SWEEP: format_sweep(sweep), CLUSTERING: format_clustering(found, layout)}
+
+
+def list_rare_images(context: RoundContext, facts: Facts) -> Made:
+    """Order the images that are in no cluster, or far out in theirs, rarest first."""
+    from discovery.stages.rarity import tabulate_rare
+
+    clustering, layout = context.run.load_clustering(), context.run.load_layout()
+    facts.update(images=len(context.rarity))
+    return {RARE: tabulate_rare(context.rarity, clustering, layout.paths)}
+
+
+def draw_again(context: RoundContext, facts: Facts) -> Made:
+    """Measure how well each cluster comes back when images are drawn anew, copies together."""
+    from discovery.flow.route import make_fit
+    from discovery.stages.stability import measure_stability
+
+    clustering = context.run.load_clustering()
+    stability = measure_stability(
+        context.cluster_rows,
+        clustering,
+        fit=make_fit(context.options.clusterer, clustering, seed=context.seed),
+        seed=context.seed,
+        draws=DRAWS,
+        groups=context.copies.groups,
+    )
+    facts.update(clusters=clustering.k)
+    return {STABILITY: json.dumps([float(one) for one in stability]).encode()}
+
+
+def make_proposals(context: RoundContext, facts: Facts) -> Made:
+    """Make a proposal of each cluster, under the id that the same group had before."""
+    from discovery.flow.lineage_ids import keep_ids
+    from discovery.flow.space import join_views
+    from discovery.runs.tables import format_proposals
+    from discovery.stages.enrich import (
+        attach_associations,
+        find_associations,
+        format_associations,
+    )
+    from discovery.stages.propose import KnownTypes, propose_types
+
+    run, clustering = context.run, context.run.load_clustering()
+    known = None
+    if context.known is not None:
+        views, labels = context.known.views, context.known.labels
+        known = KnownTypes(values=join_views(views), labels=labels)
+    drafts = propose_types(
+        context.vectors,
+        clustering,
+        np.array(json.loads(run.read_bytes(STABILITY)), float),  # (k,)
+        known=known,
+        duplicates=context.copies,
+    )
+    # What was set aside is part of the lot: beside it a new type shows what is its own.
+    metadata, aside = context.load_metadata()
+    whole = _add_others(clustering, len(aside))
+    enrichment = find_associations([*metadata, *aside], whole, seed=context.seed)
+    proposals = keep_ids(
+        run,
+        clustering,
+        attach_associations(drafts, enrichment),
+        vectors=context.vectors,
+        since=context.options.since,
+    )
+    facts.update(
+        proposals=len(proposals),
+        tests=enrichment.tests,
+        associations=sum(map(len, enrichment.found.values())),
+    )
+    return {
+        ASSOCIATIONS: format_associations(proposals, enrichment),
+        PROPOSALS: format_proposals(proposals),
+    }
+
+
+def write_lineage(context: RoundContext, facts: Facts) -> Made:
+    """Write down what became of the proposals of the round before; it saves what it writes."""
+    from discovery.flow.lineage_ids import settle_lineage
+
+    entry = settle_lineage(
+        context.run,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        load_vectors=lambda: context.vectors,
+        since=context.options.since,
+    )
+    facts.update(events=0 if entry is None else len(entry.events))
+    return {}
+
+
+def write_handoff(context: RoundContext, facts: Facts) -> Made:
+    """Write the clusters with what is decided of them, for a person to fill in."""
+    from discovery.formats.handoff import format_handoff
+    from discovery.stages.handoff_io import compose_handoff
+
+    handoff = compose_handoff(context.run)
+    table, description = format_handoff(handoff)
+    facts.update(images=len(handoff), labelled=len(handoff.labelled))
+    return {HANDOFF_CSV: table, HANDOFF_JSON: description}
+
+
+def draw_report(context: RoundContext, facts: Facts) -> Made:
+    """Draw the page that a person looks at."""
+    from discovery.flow.report import compose_report
+
+    page = compose_report(context)
+    facts.update(size=f"{len(page) / 1e6:.1f} MB")
+    return {REPORT: page}
+
+
+def _list_paths(context: RoundContext) -> list[tuple[str, ...]]:
+    return [tuple(paths) for paths in context.vectors.rows["paths"]]
 
 
 def _add_others(clustering: Clustering, count: int) -> Clustering:

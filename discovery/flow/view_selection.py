@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from discovery.clusterers.base import Granularity
 from discovery.flow.options import RoundOptions, ViewName
-from discovery.flow.sources import RoundSource, extract_view, join_sources
+from discovery.flow.sources import RoundSource, extract_view, join_sources, open_round
 from discovery.records import number_by_size
 from discovery.runs import VIEWS_FOLDER
 from embeddings.console import get_logger, stage
@@ -72,36 +72,79 @@ class ViewEvidence:
 
 
 def open_views(
-    source: Path, run: Path, given: RoundSource, *, options: RoundOptions, previews: Previews
+    source: Path, run: Path, *, options: RoundOptions, previews: Previews
 ) -> dict[ViewName, RoundSource]:
-    """Extract the views that the options ask for.
+    """Extract the views that the options ask for, and no other.
 
     Parameters
     ----------
-    given : RoundSource
-        The view that the options of extraction describe.
     previews : Previews
-        What the round has seen of the images so far.
+        Filled with what the given view sees of the images.
 
     Raises
     ------
     OptionError
         A view is asked for that this source cannot have.
     DefectDiscoveryError
-        As `extract_vectors`.
+        As `extract_vectors` and `open_store`.
     """
-    names = _choose_names(source, given, options, previews)
+    is_store = source.is_dir() and store_exists(source)
+    names = tuple(dict.fromkeys(options.views))
+    other = [name for name in names if name != "given"]
+    if other and is_store:
+        raise OptionError(
+            f"--views {' '.join(other)}: a store is one view; give the images themselves"
+        )
     views: dict[ViewName, RoundSource] = {}
+    if not names:
+        given = views["given"] = _open_view(
+            "given", source, run, options=options, previews=previews
+        )
+        is_map = not is_store and _shows_maps(given, options, previews)
+        names = ("given", "maps") if is_map else ("given",)
     for name in names:
-        if name == "given":
-            views[name] = given
-        elif name == "maps":
-            looks = [replace(options.extract, view=look) for look in _LOOKS]
-            views[name] = _extract(source, run, _LOOKS, looks, options=options)
-        else:
-            weighted = replace(options.extract, pooling="defect", layers=None)
-            views[name] = _extract(source, run, ("defect",), [weighted], options=options)
+        if name not in views:
+            views[name] = _open_view(name, source, run, options=options, previews=previews)
     return views
+
+
+def _open_view(
+    name: ViewName, source: Path, run: Path, *, options: RoundOptions, previews: Previews
+) -> RoundSource:
+    given = options.extract
+    if name == "given":
+        return open_round(source, run, options=given, known=options.known, previews=previews)
+    looks: dict[str, ExtractOptions]
+    if name == "maps":
+        looks = {look: replace(given, view=look) for look in _LOOKS}
+    else:
+        looks = {"defect": replace(given, pooling="defect", layers=None)}
+    return join_sources(
+        [
+            extract_view(
+                source,
+                run,
+                f"{VIEWS_FOLDER}/{place}",
+                options=how,
+                known=options.known,
+                previews=previews,
+            )
+            for place, how in looks.items()
+        ]
+    )
+
+
+def _shows_maps(given: RoundSource, options: RoundOptions, previews: Previews) -> bool:
+    """Tell whether the pictures are wafer maps that nobody has said how to look at."""
+    # Texture descriptors see a polar map as another texture: only a network gains by it.
+    is_network = find_extractor(given.store.spec.name).is_network
+    if _describes(options.extract) or not is_network:
+        return False
+    paths: list[str] = given.paths["path"].tolist()
+    if not are_maps(paths, max_pixels=options.extract.max_pixels, previews=previews):
+        return False
+    get_logger().info("the pictures are wafer maps: they are shown as maps too")
+    return True
 
 
 def read_taken(table: bytes) -> ViewName:
@@ -110,55 +153,11 @@ def read_taken(table: bytes) -> ViewName:
     return next(name for name in get_args(ViewName) if name == taken)
 
 
-def _choose_names(
-    source: Path, given: RoundSource, options: RoundOptions, previews: Previews
-) -> tuple[ViewName, ...]:
-    """Return the views to take, the given one first; more than one are compared."""
-    asked = tuple(dict.fromkeys(options.views))
-    is_store = source.is_dir() and store_exists(source)
-    if asked:
-        other = [name for name in asked if name != "given"]
-        if other and is_store:
-            raise OptionError(
-                f"--views {' '.join(other)}: a store is one view; give the images themselves"
-            )
-        return asked
-    is_plain = not is_store and not _describes(options.extract)
-    if (
-        is_plain
-        and find_extractor(given.store.spec.name).is_network
-        and are_maps(
-            given.paths["path"].tolist(),
-            max_pixels=options.extract.max_pixels,
-            previews=previews,
-        )
-    ):
-        get_logger().info("the pictures are wafer maps: they are shown as maps too")
-        return "given", "maps"
-    return ("given",)
-
-
 def _describes(options: ExtractOptions) -> bool:
     """Tell whether the user has said how pictures are to be seen, or wants parts of them."""
     said = (options.view, options.pooling, options.layers, options.normal, options.tau)
     parts = (options.turns, options.tile, options.boxes)
     return any(one is not None for one in (*said, *parts))
-
-
-def _extract(
-    source: Path,
-    run: Path,
-    places: Sequence[str],
-    extract: Sequence[ExtractOptions],
-    *,
-    options: RoundOptions,
-) -> RoundSource:
-    return join_sources(
-        [
-            extract_view(source, run, f"{VIEWS_FOLDER}/{place}", options=how, known=options.known)
-            for place, how in zip(places, extract, strict=True)
-        ]
-    )
 
 
 def compare_views(

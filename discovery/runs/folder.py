@@ -217,8 +217,9 @@ def create_run(path: Path) -> Run:
     InputError
         The folder cannot be written to.
     """
-    create_state(path)
-    return Run(path)
+    run = Run(path)
+    create_state(path, run._cache)
+    return run
 
 
 def open_run(path: Path) -> Run:
@@ -229,5 +230,6 @@ def open_run(path: Path) -> Run:
     RunError
         The folder is missing, not a run, of a newer version, or run.json is damaged.
     """
-    read_state(path)
-    return Run(path)
+    run = Run(path)
+    read_state(path, run._cache)
+    return run

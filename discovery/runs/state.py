@@ -71,7 +71,7 @@ def _stamp(path: Path) -> Stamp:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def create_state(folder: Path) -> None:
+def create_state(folder: Path, cache: FileCache) -> None:
     """Make the folder a run; one that is a run already is left as it is.
 
     Raises
@@ -84,7 +84,7 @@ def create_state(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file: a run is a folder, give another name")
     if (folder / RUN_JSON).exists():
-        read_state(folder)
+        read_state(folder, cache)
         sweep_temporary(folder)
         return
     if folder.is_dir():
@@ -109,7 +109,7 @@ def create_state(folder: Path) -> None:
     _write_state(folder, state)
 
 
-def read_state(folder: Path, cache: FileCache | None = None) -> State:
+def read_state(folder: Path, cache: FileCache) -> State:
     """Read run.json; what is returned is shared with the cache, and not to be changed.
 
     Raises
@@ -121,7 +121,7 @@ def read_state(folder: Path, cache: FileCache | None = None) -> State:
     if not folder.is_dir():
         raise RunError(f"{folder} is not a folder: give the folder discovery.cluster --out made")
     try:
-        return (cache or FileCache()).get(path, "state", lambda: _parse_state(path))
+        return cache.get(path, "state", lambda: _parse_state(path))
     except FileNotFoundError:
         raise RunError(
             f"{folder} has no {RUN_JSON}, so it is not a run: "

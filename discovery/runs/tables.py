@@ -66,6 +66,20 @@ def parse_neighbours(data: bytes, path: Path) -> tuple[Neighbours, str]:
         raise RunError(f"{path} is damaged ({error}): run discovery.cluster again") from error
 
 
+def format_map(xy: NDArray[np.float32]) -> bytes:
+    """Return map.npz: the (n, 2) positions of the images on the map, in the images' order."""
+    file = io.BytesIO()
+    np.savez(file, xy=xy)
+    return file.getvalue()
+
+
+def parse_map(data: bytes) -> NDArray[np.float32]:
+    """Read map.npz, (n, 2)."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        xy: NDArray[np.float32] = arrays["xy"]
+    return xy
+
+
 def hash_ids(ids: NDArray[np.str_]) -> str:
     """Return the sha256 over the (n,) ids in their order."""
     return hash_bytes("\n".join(ids.tolist()).encode())

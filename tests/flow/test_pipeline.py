@@ -1,8 +1,13 @@
 """A whole round on real pictures: what is written, what is reused, and what is never touched."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,18 +18,20 @@ from discovery import (
     KMeansOptions,
     RoundOptions,
     discover_types,
-    pipeline,
 )
+from discovery.estimators.agglomerative import Agglomerative
+from discovery.flow import pipeline
+from discovery.flow.pipeline import STEPS, Step
 from discovery.formats.handoff import read_handoff
 from discovery.ledger import read_decisions
 from discovery.runs import open_run
 from embeddings.errors import HandoffError, RunError
 
 OF_CLUSTERS = (
-    "sweep.json", "clustering.parquet", "rare.csv", "associations.csv", "proposals.csv",
-    "lineage.jsonl", "lineage.npz", "report.html",
+    "sweep.json", "clustering.parquet", "rare.csv", "stability.json", "associations.csv",
+    "proposals.csv", "lineage.jsonl", "lineage.npz", "report.html",
 )  # fmt: skip
-COMPUTED = ("neighbours.npz", "duplicates.csv", *OF_CLUSTERS)
+COMPUTED = ("neighbours.npz", "map.npz", "duplicates.csv", *OF_CLUSTERS)
 FILES = {*COMPUTED, "run.json", "handoff.csv", "handoff.json"}
 
 
@@ -173,41 +180,42 @@ def test_a_changed_seed_remakes_all_and_a_seed_repeats_itself(four, finished, co
     assert {7} == {made(run)[name]["seed"] for name in COMPUTED if not name.startswith("lineage")}
 
 
-@pytest.mark.parametrize("stage", ["cluster", "propose", "report"])
-def test_killed_between_stages_it_goes_on(stage, finished, tmp_path, watch, monkeypatch):
+class Killed(BaseException):
+    pass
+
+
+def kill(*_, **__):
+    raise Killed
+
+
+@pytest.mark.parametrize("name", ["cluster", "propose", "report"])
+def test_killed_between_steps_it_goes_on(name, finished, tmp_path, watch):
     out = tmp_path / "run"
     options = RoundOptions(clusterer=AgglomerativeOptions(n_clusters=4))
-
-    class Killed(BaseException):
-        pass
-
-    def kill(self):
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(pipeline._Round, stage, kill)
-        with pytest.raises(Killed):
-            discover_types(finished / "store", out, options=options)
+    deadly = [replace(step, make=kill) if step.name == name else step for step in STEPS]
+    with pytest.raises(Killed):
+        discover_types(finished / "store", out, options=options, steps=deadly)
     before = watch()
     assert 4 == discover_types(finished / "store", out, options=options).proposals
     assert list(COMPUTED) == watch()  # each once, over both calls
-    assert len(before) == {"cluster": 2, "propose": 5, "report": 9}[stage]
+    assert len(before) == {"cluster": 3, "propose": 7, "report": 11}[name]
     assert contents(out).keys() >= FILES
 
 
 def test_killed_in_the_middle_of_a_write_it_goes_on(four, finished, copy, watch, monkeypatch):
-    from discovery.runs import tables
-
     run = copy(four)
     options = RoundOptions(clusterer=KMeansOptions(n_clusters=3))
+    write = Path.write_bytes
 
-    def break_off(path, proposals):
-        path.write_bytes(b"proposal_id,clus")
-        raise KeyboardInterrupt
+    def break_off(self, data):
+        mine = "proposals.csv" in self.name
+        write(self, data[: len(data) // 2] if mine else data)
+        if mine:
+            raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(tables, "write_proposals", break_off)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "write_bytes", break_off)
+        with pytest.raises(Killed):
             discover_types(finished / "store", run, options=options)
     assert 3 == discover_types(finished / "store", run, options=options).proposals
     assert not [name for name in contents(run) if name.endswith(".tmp")]
@@ -233,6 +241,95 @@ def test_a_removed_artefact_is_made_again(name, four, finished, copy, watch):
     )
     assert name in watch()
     assert "neighbours.npz" not in watch()
+
+
+@pytest.fixture
+def count_fits(monkeypatch):
+    """Return the list of the rows that each clusterer is fitted on from now on."""
+    fitted = []
+    original = Agglomerative.fit
+
+    def fit(self, rows, *words, **more):
+        fitted.append(len(rows))
+        return original(self, rows, *words, **more)
+
+    monkeypatch.setattr(Agglomerative, "fit", fit)
+    return fitted
+
+
+def test_lost_proposals_cost_no_clustering(four, finished, copy, watch, count_fits):
+    run = copy(four)
+    before = (run / "proposals.csv").read_bytes()
+    (run / "proposals.csv").unlink()
+    discover_types(
+        finished / "store", run, options=RoundOptions(clusterer=AgglomerativeOptions(n_clusters=4))
+    )
+    assert ["associations.csv", "proposals.csv"] == watch()
+    assert before == (run / "proposals.csv").read_bytes()
+    assert [] == count_fits
+
+
+def test_new_metadata_cost_no_clustering(pictures, tmp_path, cheap, watch, count_fits):
+    run = tmp_path / "run"
+    discover_types(pictures / "images", run, options=cheap)
+    first, fits = watch(), len(count_fits)
+    names = sorted(path.name for path in (pictures / "images").iterdir())
+    tools = ["T1" if name.startswith("blob") else "T2" for name in names]
+    pd.DataFrame({"path": names, "tool": tools}).to_csv(tmp_path / "meta.csv", index=False)
+    # A store keeps the metadata it has: new ones come with the images, extracted again.
+    shutil.rmtree(run / "store")
+    options = replace(cheap, extract=replace(cheap.extract, metadata=tmp_path / "meta.csv"))
+    discover_types(pictures / "images", run, options=options)
+    assert ["associations.csv", "proposals.csv", "lineage.npz", "report.html"] == watch()[
+        len(first) :
+    ]
+    assert "T1" in table(run, "associations.csv")["value"].tolist()
+    assert fits == len(count_fits)
+
+
+def test_a_step_is_a_row_and_a_function(four, finished, copy, watch):
+    def count(context, facts):
+        clustering = context.run.load_clustering()
+        facts.update(clusters=clustering.k)
+        return {"sizes.json": json.dumps(np.bincount(clustering.labels).tolist()).encode()}
+
+    mine = Step(name="sizes", writes=("sizes.json",), reads=("clustering.parquet",), make=count)
+    run, options = copy(four), RoundOptions(clusterer=AgglomerativeOptions(n_clusters=4))
+    for _ in range(2):
+        discover_types(finished / "store", run, options=options, steps=(*STEPS, mine))
+    assert ["sizes.json"] == watch()
+    assert [15] * 4 == json.loads((run / "sizes.json").read_text())
+    assert {"clustering.parquet"} == made(run)["sizes.json"]["inputs"].keys()
+
+
+def test_a_step_reads_what_is_written_above_it():
+    from_outside = {"decisions.jsonl", "lineage.jsonl"}
+    written = set()
+    for step in STEPS:
+        assert set(step.reads) <= written | from_outside
+        assert not set(step.writes) & written
+        written |= set(step.writes)
+
+
+def test_an_idle_round_hashes_and_parses_each_file_once(four, finished, copy, monkeypatch):
+    run = copy(four)
+    options = RoundOptions(clusterer=AgglomerativeOptions(n_clusters=4))
+    discover_types(finished / "store", run, options=options)
+    for path in run.iterdir():
+        # Old enough to be remembered: a file that was written just now may still change unseen.
+        os.utime(path, ns=(0, path.stat().st_mtime_ns - 10**9))
+    opened, original = [], Path.open
+
+    def watched(self, *words, **more):
+        opened.append(self)
+        return original(self, *words, **more)
+
+    monkeypatch.setattr(Path, "open", watched)
+    discover_types(finished / "store", run, options=options)
+    counts = Counter(path.name for path in opened if path.parent == run)
+    assert counts["run.json"] == 1
+    assert counts["clustering.parquet"] == 2  # hashed, and parsed
+    assert max(counts.values()) == 2
 
 
 # --- decisions ---
