@@ -99,6 +99,9 @@ def test_a_view_that_is_asked_for_is_taken(views, maps, extract, tmp_path):
     store = open_run(tmp_path / "run").store
     looks = [one["spec"].get("view", "picture") for one in (store, *store.get("others", []))]
     assert {"maps": ["map", "polar"], "given": ["picture"]}[views[0]] == looks
+    # A view that is not asked for is not extracted.
+    assert (views == ("given",)) == (tmp_path / "run" / "store").exists()
+    assert (views == ("maps",)) == (tmp_path / "run" / "views").exists()
 
 
 def test_new_maps_are_assigned_in_both_looks(maps, extract, tmp_path, random_weights):
@@ -121,7 +124,7 @@ def test_new_maps_are_assigned_in_both_looks(maps, extract, tmp_path, random_wei
     usual = max(set(of_centre), key=of_centre.count)
     assert (placed.placement.nearest == usual).mean() > 0.7
     with pytest.raises(OptionError, match="one view, and the run has 2 views"):
-        assign_images(open_run(run), run / "store", options=AssignOptions(device="cpu"))
+        assign_images(open_run(run), run / "views" / "map", options=AssignOptions(device="cpu"))
 
 
 def test_photographs_have_one_view(pictures, extract, tmp_path):
