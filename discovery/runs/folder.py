@@ -41,7 +41,7 @@ ASSOCIATIONS = "associations.csv"
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A run folder.
 
@@ -49,7 +49,7 @@ class Run:
     file's size, time and inode first, so a `Run` never goes stale.
     """
 
-    path: Path
+    path: Path = field(kw_only=False)
     _cache: FileCache = field(default_factory=FileCache, init=False, repr=False, compare=False)
 
     @property
