@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torchvision.models import resnet50
 
 from discovery.classifier import train as module
-from discovery.classifier.describe import describe_images
+from discovery.classifier.describe import DescribeOptions, describe_images
 from discovery.classifier.examples import Examples
 from discovery.classifier.features import open_feature_source, reopen_feature_source
 from discovery.classifier.model import load_model, save_model
@@ -24,6 +24,7 @@ from discovery.classifier.train import train_classifier
 from embeddings.errors import HandoffError, StoreSpecError, WeightsError
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
+from embeddings.reader import Preparation, read_parts
 from embeddings.store import open_store
 
 pytestmark = pytest.mark.usefixtures("few_steps")
@@ -102,6 +103,34 @@ def test_the_handoffs_store_gives_extractor_windows_and_vectors(kind, images, st
     for name, value in zip(vectors.ids.tolist(), vectors.values, strict=True):
         np.testing.assert_array_equal(value, source.known[name])
     assert (kind == "resnet50") == bool(source.tensors)
+
+
+def draw_wafer(seed, side=40):
+    """A wafer map: nothing outside, good dies, and a few bad ones in a line."""
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    levels = np.where(np.hypot(y, x) < side / 2, 128, 0)
+    levels[(np.random.default_rng(seed).random(levels.shape) < 0.1) & (levels > 0)] = 255
+    levels[side // 2, 5 : 15 + 5 * seed] = 255
+    return levels.astype(np.uint8)
+
+
+@pytest.mark.parametrize("view", ["picture", "map", "polar"])
+def test_wafer_maps_are_seen_in_the_view_of_the_store(view, network, weights, tmp_path):
+    for seed in range(4):
+        (tmp_path / "maps").mkdir(exist_ok=True)
+        Image.fromarray(draw_wafer(seed)).save(tmp_path / "maps" / f"{seed}.png")
+    folder, store = tmp_path / "maps", tmp_path / "store"
+    extract_vectors(folder, store, options=replace(network, view=view))
+    source = see(folder, name_store(store), ExtractOptions(weights=str(weights)))
+    parts = find_parts(folder, ExtractOptions()).parts
+    how = Preparation(spec=source.spec, windows=source.windows)
+    described = describe_images(
+        read_parts(parts, how), source.extractor, options=DescribeOptions(turns=8)
+    )
+    # By radius and angle a turned wafer is a shifted picture: there is one way to see it.
+    assert (1 if view == "polar" else 8) == described.deep.shape[1]
+    for part, deep in zip(described.parts, described.deep, strict=True):
+        np.testing.assert_allclose(source.known[part.image_id], deep[0], atol=1e-4)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from discovery.classifier.parts import find_parts
 from embeddings.errors import InputError, OptionError, TableError
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.images import Region, fingerprint_file
-from embeddings.reader import name_part
+from embeddings.reader import Preparation, name_part, read_parts
+from embeddings.store import open_store
 
 KLARF = """FileVersion 1 2;
 LotID "LOT1";
@@ -57,6 +58,21 @@ def boxes(folder, tmp_path):
 def store_ids(folder, store, **options):
     options = ExtractOptions(extractor="texture", size=32, **options)
     return extract_vectors(folder, store, options=options).ids.tolist()
+
+
+def test_thumbnails_of_a_page_are_counted_and_left_out_as_the_store_does(tmp_path):
+    path = tmp_path / "images" / "b.tif"
+    path.parent.mkdir()
+    with tifffile.TiffWriter(path) as file:
+        for number in range(3):
+            kind = 1 if number == 1 else 0
+            file.write(draw(number), photometric="minisblack", subfiletype=kind)
+    found = find_parts(path.parent, ExtractOptions(size=32))
+    assert store_ids(path.parent, tmp_path / "store") == name_all(found)
+    assert [0, 2] == [part.page for part in found.parts]
+    how = Preparation(spec=open_store(tmp_path / "store").spec, windows={"uint8": (0.0, 255.0)})
+    (read,) = read_parts(found.parts, how)
+    assert (None, 2) == (read.fault, len(read.images))
 
 
 def name_all(found):

@@ -24,6 +24,7 @@ from discovery.detector.spec import DetectorSpec
 from discovery.detector.train import learn_boxes
 from embeddings.console import run_command
 from embeddings.errors import OptionError, WeightsError
+from embeddings.extract import ExtractOptions, extract_vectors
 
 CPU = torch.device("cpu")
 TINY = DetectorTrainOptions(
@@ -329,6 +330,61 @@ def test_what_cannot_be_read_is_told_and_the_rest_counted(made, tmp_path):
     assert ["#0", "#1"] == [row["image_id"][-2:] for row in counts if "stack" in row["path"]]
     (fault,) = read_csv(tmp_path / "counts.quarantine.csv")
     assert (str(images / "0.png"), True) == (fault["path"], "PNG" in fault["reason"])
+
+
+def save_stack(path, n=3, thumbnails=(1,)):
+    """Write a TIFF of n pages of noise; those of `thumbnails` are marked as such."""
+    rng = np.random.default_rng(0)
+    with tifffile.TiffWriter(path) as file:
+        for number in range(n):
+            pixels = rng.integers(0, 255, (64, 64), dtype=np.uint8)
+            kind = 1 if number in thumbnails else 0
+            file.write(pixels, photometric="minisblack", subfiletype=kind)
+    return path
+
+
+def test_pages_have_the_ids_of_the_store_beside_thumbnails(made, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    save_stack(images / "a.tif", 2)
+    save_stack(images / "b.tif", 3)
+    assert 0 == run("count", made / "model", images, "--out", tmp_path / "counts.csv")
+    options = ExtractOptions(extractor="texture", size=32)
+    ids = extract_vectors(images, tmp_path / "store", options=options).ids.tolist()
+    counted = [row["image_id"] for row in read_csv(tmp_path / "counts.csv")]
+    assert ids == counted
+    assert ["#0", "#0", "#2"] == [name[16:] for name in ids]
+
+
+def test_boxes_are_of_the_page_of_their_number_and_a_page_is_decoded_once(tmp_path, monkeypatch):
+    path = save_stack(tmp_path / "b.tif", 12, thumbnails=(1,))
+    decoded = []
+    real = tifffile.TiffPage.asarray
+    monkeypatch.setattr(
+        tifffile.TiffPage,
+        "asarray",
+        lambda page, *args, **kwargs: decoded.append(page.index) or real(page, *args, **kwargs),
+    )
+    rows = [("b.tif", page, "a", 2, 2, 20, 20) for page in (2, 5, 11)]
+    rows += [("b.tif", 1, "a", 2, 2, 20, 20)]  # the thumbnail
+    header = ("path", "page", "label", "xmin", "ymin", "xmax", "ymax")
+    examples = read_examples(write_csv(tmp_path / "boxes.csv", rows, header))
+    gathered = gather_pictures(examples.items, GreyWindows({"uint8": (0.0, 255.0)}))
+    assert [2, 5, 11] == decoded
+    for item, view in zip(gathered.items, gathered.views, strict=True):
+        pixels = tifffile.imread(path, key=item.place.page)
+        assert np.allclose(pixels / 255, view[0], atol=1e-6)
+    (fault,) = gathered.faults
+    assert "has no page 1" in fault.reason
+
+
+@pytest.mark.parametrize("what", ["count", "evaluate"])
+def test_larger_pictures_than_the_user_allows_are_not_read(what, made, tmp_path, capsys):
+    rest = [made / "images"] if what == "count" else [made / "boxes.csv"]
+    told = fail(
+        capsys, what, made / "model", *rest, "--out", tmp_path / "out.csv", "--max-pixels", 4000
+    )
+    assert "can be read" in told
 
 
 def test_a_large_picture_gives_the_same_defects_wherever_it_is_cut_out(made):

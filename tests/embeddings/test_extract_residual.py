@@ -103,7 +103,8 @@ def test_what_all_have_in_common_is_left_out(lots, options, tmp_path, picture, s
     assert alike["left"] < alike["seen"]
 
 
-def test_against_golden_images_what_did_not_change_is_nothing(options, tmp_path):
+@pytest.mark.parametrize("level", ["none", "plane"])  # the reference is levelled like its image
+def test_against_golden_images_what_did_not_change_is_nothing(level, options, tmp_path):
     rng = np.random.default_rng(0)
     rows = [("path", "reference")]
     for i in range(3):
@@ -117,7 +118,8 @@ def test_against_golden_images_what_did_not_change_is_nothing(options, tmp_path)
     with (tmp_path / "pairs.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
     store = tmp_path / "store"
-    extract_vectors(tmp_path / "pairs.csv", store, options=options())
+    extracted = extract_vectors(tmp_path / "pairs.csv", store, options=options(level=level))
+    assert () == extracted.quarantined
     opened, left = open_store(store), load(store)
     assert REFERENCE == opened.spec.normals_sha256
     np.testing.assert_allclose(left["0.png"], NOTHING, atol=1e-6)

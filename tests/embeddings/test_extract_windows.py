@@ -132,6 +132,39 @@ def test_a_file_of_an_unknown_kind_with_a_broken_page_does_not_loop(
     assert ([str(path)], 1) == ([name for name, _ in extracted.quarantined], extracted.computed)
 
 
+def test_a_kind_met_late_in_a_stack_leaves_its_rows_once(run, store, picture, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    tifffile.imwrite(images / "a.tif", picture(0), photometric="minisblack")
+    run(images)
+    with tifffile.TiffWriter(images / "stack.tif") as file:
+        for i in range(20):
+            deep = i == 18  # behind what is handed on before the stack has been read to its end
+            pixels = picture(i, high=4000, dtype=np.uint16) if deep else picture(i)
+            file.write(pixels, photometric="minisblack")
+    extracted = run(images)
+    assert (1, 20, 1) == (extracted.computed, extracted.rows, extracted.reused)
+    assert {"uint8", "uint16"} == set(store().windows)
+    vectors = store().load_vectors()
+    assert (21, list(range(20))) == (len(vectors), vectors.rows["page"].tolist()[1:])
+
+
+def test_a_page_that_breaks_late_leaves_no_row_of_its_stack(run, store, picture, tmp_path):
+    path = tmp_path / "images" / "stack.tif"
+    path.parent.mkdir()
+    pages = np.stack([picture(i % 5, side=32) for i in range(20)])
+    tifffile.imwrite(path, pages, photometric="minisblack", compression="zlib")
+    with tifffile.TiffFile(path) as file:
+        at = file.pages[18].dataoffsets[0]
+    data = bytearray(path.read_bytes())
+    data[at : at + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    tifffile.imwrite(path.parent / "z.tif", picture(0), photometric="minisblack")
+    extracted = run(path.parent)
+    assert (1, 1, 1) == (extracted.computed, extracted.rows, len(extracted.quarantined))
+    assert [str(path.parent / "z.tif")] == store().load_vectors().rows["path"].tolist()
+
+
 def test_a_window_of_the_users_own(run, store, picture, save_picture, tmp_path):
     images = tmp_path / "images"
     save_picture(images / "a.tif", picture(0, low=800, high=1200, dtype=np.uint16))
