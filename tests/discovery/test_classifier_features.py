@@ -125,12 +125,14 @@ def test_wafer_maps_are_seen_in_the_view_of_the_store(view, network, weights, tm
     parts = find_parts(folder, ExtractOptions()).parts
     how = Preparation(spec=source.spec, windows=source.windows)
     described = describe_images(
-        read_parts(parts, how), source.extractor, options=DescribeOptions(turns=8)
+        read_parts(parts, how), source.extractor, options=DescribeOptions(orientations=8)
     )
     # By radius and angle a turned wafer is a shifted picture: there is one way to see it.
-    assert (1 if view == "polar" else 8) == described.deep.shape[1]
-    for part, deep in zip(described.parts, described.deep, strict=True):
-        np.testing.assert_allclose(source.known[part.image_id], deep[0], atol=1e-4)
+    assert (1 if view == "polar" else 8) == described.rows.shape[1]
+    for part, copies in zip(described.parts, described.rows, strict=True):
+        np.testing.assert_allclose(
+            source.known[part.image_id], copies[0, : source.spec.dim], atol=1e-4
+        )
 
 
 @pytest.fixture

@@ -369,12 +369,12 @@ def test_boxes_are_of_the_page_of_their_number_and_a_page_is_decoded_once(tmp_pa
     rows += [("b.tif", 1, "a", 2, 2, 20, 20)]  # the thumbnail
     header = ("path", "page", "label", "xmin", "ymin", "xmax", "ymax")
     examples = read_examples(write_csv(tmp_path / "boxes.csv", rows, header))
-    gathered = gather_pictures(examples.items, GreyWindows({"uint8": (0.0, 255.0)}))
+    loaded = load_examples(examples.items, GreyWindows({"uint8": (0.0, 255.0)}))
     assert [2, 5, 11] == decoded
-    for item, view in zip(gathered.items, gathered.views, strict=True):
-        pixels = tifffile.imread(path, key=item.place.page)
-        assert np.allclose(pixels / 255, view[0], atol=1e-6)
-    (fault,) = gathered.faults
+    for item, pixels in zip(loaded.items, loaded.pictures, strict=True):
+        stored = tifffile.imread(path, key=item.ref.page)
+        assert np.allclose(stored / 255, pixels[0], atol=1e-6)
+    (fault,) = loaded.faults
     assert "has no page 1" in fault.reason
 
 
