@@ -15,9 +15,10 @@ disturbed by a writer, and a checksum finds every flipped bit when a file is fir
 """
 
 from embeddings.store.create import create_store, store_exists
+from embeddings.store.folder import Fault
 from embeddings.store.reader import Store, open_store
 from embeddings.store.repair import Repair, repair_store
-from embeddings.store.verify import Fault, verify_store
+from embeddings.store.verify import verify_store
 from embeddings.store.writer import StoreWriter
 
 __all__ = [

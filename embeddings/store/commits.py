@@ -42,6 +42,7 @@ def write_segment(
 ) -> SegmentEntry:
     """Write both files of the segment `manifest.next_number`; a later manifest commits it."""
     number = manifest.next_number
+    # In memory: a segment is one batch of the extractor, tens of megabytes.
     codes = encode_codes(values, manifest.vector_dtype)
     sha256 = hash_bytes(codes)
     facts = {"number": number, "sha256_faiss": sha256, "bytes_faiss": len(codes)}
@@ -69,6 +70,7 @@ def write_paths(folder: Path, manifest: Manifest, table: pa.Table) -> PathsEntry
 
 def list_leftovers(folder: Path, manifest: Manifest) -> list[str]:
     """List files of ours that nothing refers to: what an interrupted writer left."""
+    # NAME.next is not kept: `settle_sidecars` has renamed what is committed of it.
     kept = manifest.files | {MANIFEST, *manifest.sidecars}
     return [name for name in list_ours(folder) if name not in kept]
 
@@ -87,6 +89,7 @@ def tidy_folder(folder: Path, manifest: Manifest) -> list[str]:
 
 def stage_sidecar(folder: Path, name: str, data: bytes) -> str:
     """Write `NAME.next` and return its sha256, for the manifest."""
+    # What lies there by now was never committed: `tidy_folder` came first.
     put_bytes(folder / (name + NEXT), data)
     return hash_bytes(data)
 
@@ -107,7 +110,7 @@ def read_sidecar(folder: Path, name: str) -> bytes | None:
     StoreCorruptError
         The file is damaged or missing.
     """
-    problem = ""
+    problem = ""  # of the last look
     for _ in range(3):  # a writer may replace it between our look at the manifest and at the file
         sha256 = load_manifest(folder).sidecars.get(name)
         if sha256 is None:
@@ -121,6 +124,7 @@ def read_sidecar(folder: Path, name: str) -> bytes | None:
 
 def find_sidecar(folder: Path, name: str, *, sha256: str) -> bytes | None:
     """Return committed content from `NAME` or `NAME.next`, or None where neither has it."""
+    # The content is named by its hash, not by its file: either name may have it in a crash.
     data = _read_if(folder / name, sha256)
     return _read_if(folder / (name + NEXT), sha256) if data is None else data
 
@@ -152,12 +156,14 @@ def decode_quarantine(data: bytes) -> pd.DataFrame:
 def encode_bank(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
     """Return the bytes of `bank.npz`."""
     sink = io.BytesIO()
+    # Not compressed: float16 patches hardly shrink, and reading is on the way of every start.
     np.savez(sink, allow_pickle=False, **arrays)
     return sink.getvalue()
 
 
 def decode_bank(data: bytes) -> dict[str, NDArray[np.generic]]:
     """Return the arrays of `bank.npz`."""
+    # No pickle: a store may come from someone else.
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
 

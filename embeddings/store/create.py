@@ -31,6 +31,7 @@ from embeddings.store.reader import Store, open_store
 def store_exists(path: Path | str) -> bool:
     """Tell whether a folder holds a store, sound or not, of whatever version."""
     folder = Path(path)
+    # Segments without a manifest are a store that lost it: never one to write over.
     return (folder / MANIFEST).is_file() or _has_segments(folder)
 
 
@@ -64,6 +65,7 @@ def create_store(
         The store that is there holds vectors of another extractor.
     """
     folder = Path(path)
+    # Without the lock: to open a store takes no right to write into it.
     if store_exists(folder):
         return _open_same(folder, spec, vector_dtype)
     _refuse_foreign(folder)
@@ -96,6 +98,7 @@ def _write_empty(
 ) -> None:
     for name in (SEGMENTS, PATHS):
         (folder / name).mkdir(exist_ok=True)
+    # The first commit: until store.json is there, the folder is no store and may be made again.
     sidecars = {QUARANTINE: stage_sidecar(folder, QUARANTINE, encode_quarantine([]))}
     if bank is not None:
         sidecars[BANK] = stage_sidecar(folder, BANK, encode_bank(bank))

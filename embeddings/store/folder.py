@@ -9,7 +9,9 @@ import errno
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from embeddings.errors import StoreCorruptError, StoreError, StoreLockedError
 from embeddings.files import hash_bytes, strip_temporary
@@ -21,7 +23,7 @@ QUARANTINE = "quarantine.csv"
 BANK = "bank.npz"
 SEGMENTS = "segments"
 PATHS = "paths"
-DAMAGED = "damaged"
+DAMAGED = "damaged"  # where repair puts files aside
 
 NEXT = ".next"  # a sidecar that is committed but not yet under its own name
 
@@ -90,6 +92,7 @@ def hold_lock(folder: Path) -> Iterator[None]:
     StoreError
         The folder cannot be written.
     """
+    # A stack, because errors of the caller's block are not errors of taking the lock.
     with contextlib.ExitStack() as stack:
         with storage_errors(folder):
             try:
@@ -102,23 +105,41 @@ def hold_lock(folder: Path) -> Iterator[None]:
         yield
 
 
-class DamagedFileError(StoreCorruptError):
-    """One file of a store is damaged or missing.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is wrong.
 
     Attributes
     ----------
     file : str
         Name inside the store, such as ``segments/000003.faiss``.
+    kind : {"damaged", "missing", "leftover"}
+        A leftover of an interrupted writer is harmless: the next writer removes it.
     problem : str
     """
 
+    file: str
+    kind: Literal["damaged", "missing", "leftover"]
+    problem: str
+
+    @property
+    def segment(self) -> int | None:
+        """Number of the segment the file belongs to, if any."""
+        return segment_of(self.file)
+
+    def __str__(self) -> str:
+        where = "" if self.segment is None else f" (segment {self.segment})"
+        return f"{self.file}{where} {self.problem}"
+
+
+class DamagedFileError(StoreCorruptError):
+    """One file of a store is damaged or missing; `fault` tells which and how."""
+
     def __init__(self, folder: Path, file: str, problem: str) -> None:
-        self.file = file
-        self.problem = problem
-        segment = segment_of(file)
-        where = "" if segment is None else f" (segment {segment})"
+        kind: Literal["missing", "damaged"] = "missing" if problem == MISSING else "damaged"
+        self.fault = Fault(file=file, kind=kind, problem=problem)
         super().__init__(
-            f"{folder / file}{where} {problem}: run `{repair_command(folder)}`, then extract again"
+            f"{folder}/{self.fault}: run `{repair_command(folder)}`, then extract again"
         )
 
 
@@ -148,6 +169,7 @@ def read_file(folder: Path, name: str, *, sha256: str) -> bytes:
 
 def unreadable(folder: Path, name: str, error: OSError) -> StoreError:
     """Tell a file that may not be read (not damaged) from one the disk cannot give back."""
+    # Repair would put the file aside: wrong where it is only the reader's rights.
     if error.errno in _FORBIDDEN:
         return StoreError(f"{folder / name} may not be read ({error.strerror}): check its rights")
     return DamagedFileError(folder, name, f"cannot be read ({error.strerror})")

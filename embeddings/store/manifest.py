@@ -127,9 +127,11 @@ class Manifest:
             Not a store, one of another version, or a spec this version does not know.
         """
         check_identity(values)
+        # `get`: an identity, as each file repeats it, has no lists.
         return cls(
             spec=ExtractorSpec.from_dict(values["spec"]),
             vector_dtype=values["vector_dtype"],
+            # JSON made lists of the pairs.
             windows=MappingProxyType(
                 {kind: (float(low), float(high)) for kind, (low, high) in values["windows"].items()}
             ),

@@ -70,6 +70,7 @@ def make_rows(ids: NDArray[np.str_], rows: pd.DataFrame) -> pa.Table:
     odd = expected ^ (set(rows.columns) - {"image_id", "path", "paths"})
     if odd:
         raise ValueError(f"rows lack or have unknown columns: {sorted(odd)}")
+    # Objects, as Arrow takes them: numpy's text is as wide as the longest id.
     whole = rows.assign(image_id=ids.astype(object))[ROWS_SCHEMA.names]
     if (whole["file_id"].astype("str") == "").any():
         raise ValueError("a row has an empty file_id")
@@ -86,6 +87,7 @@ def make_paths(frame: pd.DataFrame) -> pa.Table:
     StoreError
         A path is not valid UTF-8.
     """
+    # A relative path would mean another file to the next command.
     bad = [path for path in frame["path"] if not path.startswith("/")]
     bad += [name for name in frame["file_id"] if not _FILE_ID.fullmatch(name)]
     if bad:
@@ -96,6 +98,7 @@ def make_paths(frame: pd.DataFrame) -> pa.Table:
 def make_forgotten(paths: Sequence[str]) -> pa.Table:
     """Return a part of the log that forgets these paths."""
     n = len(paths)
+    # -1: no file has such a size or time.
     frame = pd.DataFrame({"path": list(paths), "file_id": "", "size": [-1] * n, "mtime_ns": -1})
     return _to_table(frame, PATHS_SCHEMA)
 
@@ -117,6 +120,7 @@ def load_rows(folder: Path, entry: SegmentEntry) -> pa.Table:
     name = name_rows(entry.number)
     data = read_file(folder, name, sha256=entry.sha256_parquet)
     table, facts = parse_table(folder, name, data=data, schema=ROWS_SCHEMA)
+    # Both files of a segment are sound, and yet not of one commit: someone mixed two stores.
     if (table.num_rows, facts["sha256_faiss"]) != (entry.rows, entry.sha256_faiss):
         raise DamagedFileError(folder, name, "belongs to other vectors")
     return table

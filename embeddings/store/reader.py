@@ -174,6 +174,7 @@ class Store:
         return CodesFile(folder=self.path, entry=entry, dim=self.spec.dim, dtype=self.vector_dtype)
 
     def _find(self, wanted: NDArray[np.str_]) -> NDArray[np.intp]:
+        # (m,) in the store's order of vectors, -1 where unknown
         positions = pd.Index(self._load_rows()["image_id"]).get_indexer(pd.Index(wanted))
         unknown = wanted[positions < 0]
         if len(unknown):
@@ -192,6 +193,7 @@ class Store:
         base = 0
         for entry in self._manifest.segments:
             codes = self._codes(entry)
+            # The part of the wanted positions that lies in this segment.
             first, last = np.searchsorted(ascending, [base, base + entry.rows])
             for start in range(first, last, BLOCK_ROWS):
                 part = slice(start, min(start + BLOCK_ROWS, last))

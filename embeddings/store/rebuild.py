@@ -61,6 +61,7 @@ def rebuild_manifest(folder: Path) -> Manifest:
 
 def _read_segments(folder: Path) -> Iterator[tuple[_Facts, SegmentEntry]]:
     for name, data, table, facts in _read_tables(folder, SEGMENTS, ROWS_SCHEMA):
+        # A file copied under another number would come twice.
         number = int(facts["number"])
         codes = folder / name_codes(number)
         if number != number_of(name) or not _has_hash(codes, facts["sha256_faiss"]):
@@ -104,6 +105,7 @@ def _has_hash(path: Path, sha256: str) -> bool:
 
 
 def _is_alike(facts: _Facts, newest: _Facts) -> bool:
+    # Windows may differ, they grow; what makes vectors comparable may not.
     return all(facts[key] == newest[key] for key in ("version", "spec_hash", "vector_dtype"))
 
 
@@ -113,7 +115,7 @@ def _find_sidecars(folder: Path) -> dict[str, str]:
         QUARANTINE: decode_quarantine,
         BANK: _check_zip,
     }
-    found = {}
+    found = {}  # NAME.next is not looked for: nothing tells whether it was committed
     for name, check in checks.items():
         if (folder / name).is_file():
             data = (folder / name).read_bytes()

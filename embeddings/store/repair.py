@@ -31,6 +31,7 @@ from embeddings.store.folder import (
     MISSING,
     QUARANTINE,
     DamagedFileError,
+    Fault,
     hold_lock,
     list_ours,
     name_paths,
@@ -41,7 +42,7 @@ from embeddings.store.folder import (
 from embeddings.store.manifest import Manifest, load_manifest, save_manifest
 from embeddings.store.parquet_files import load_rows
 from embeddings.store.rebuild import rebuild_manifest
-from embeddings.store.verify import Fault, Inspection, fault_of, inspect_paths, inspect_segments
+from embeddings.store.verify import Inspection, inspect_paths, inspect_segments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +128,7 @@ def _find_manifest(folder: Path) -> tuple[Manifest, Fault | None]:
     try:
         return load_manifest(folder), None
     except DamagedFileError as damage:
-        return rebuild_manifest(folder), fault_of(damage)
+        return rebuild_manifest(folder), damage.fault
 
 
 def _find_faults(folder: Path, manifest: Manifest, segments: list[Inspection]) -> list[Fault]:
@@ -139,7 +140,7 @@ def _find_faults(folder: Path, manifest: Manifest, segments: list[Inspection]) -
         sha256 = manifest.sidecars.get(name)
         if sha256 is None or find_sidecar(folder, name, sha256=sha256) is None:
             problem = "is damaged" if (folder / name).exists() else MISSING
-            faults.append(fault_of(DamagedFileError(folder, name, problem)))
+            faults.append(DamagedFileError(folder, name, problem).fault)
     return faults
 
 
@@ -154,9 +155,11 @@ def _keep_sound(
         paths=tuple(part for part in manifest.paths if name_paths(part.number) not in faulty),
         sidecars={name: own for name, own in manifest.sidecars.items() if name not in faulty},
     )
+    # Last, under new numbers: readers of the old manifest go on with the old files.
     for segment in segments:
         if segment.faults and segment.sound.any():
             mended = _rewrite_sound(folder, mended, segment)
+    # Unlike the bank it can start empty: the next extraction tries those files again.
     if QUARANTINE not in mended.sidecars:
         empty = stage_sidecar(folder, QUARANTINE, encode_quarantine([]))
         mended = dataclasses.replace(mended, sidecars={**mended.sidecars, QUARANTINE: empty})
@@ -211,6 +214,7 @@ def _move_aside(folder: Path, names: list[str]) -> None:
 
 
 def _find_dropped(manifest: Manifest, mended: Manifest, aside: list[str]) -> tuple[int, ...]:
+    # Where the manifest is lost, files alone tell which segments there were.
     kept = {entry.number for entry in mended.segments}
     had = {entry.number for entry in manifest.segments}
     had |= {number for name in aside if (number := segment_of(name)) is not None}

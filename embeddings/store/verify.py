@@ -9,9 +9,10 @@ Nothing is changed; `repair_store` mends what is found here.
 """
 
 import dataclasses
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -22,43 +23,15 @@ from embeddings.store.commits import list_leftovers, read_sidecar
 from embeddings.store.faiss_files import CodesFile, find_bad_rows
 from embeddings.store.folder import (
     LOCK,
-    MISSING,
     DamagedFileError,
+    Fault,
     name_codes,
     name_rows,
-    segment_of,
 )
 from embeddings.store.manifest import Manifest, SegmentEntry, load_manifest
 from embeddings.store.parquet_files import load_paths, load_rows
 
 _CHECK_ROWS = 4096  # vectors checked at a time
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """One thing that is wrong.
-
-    Attributes
-    ----------
-    file : str
-        Name inside the store, such as ``segments/000003.faiss``.
-    kind : {"damaged", "missing", "leftover"}
-        A leftover of an interrupted writer is harmless: the next writer removes it.
-    problem : str
-    """
-
-    file: str
-    kind: Literal["damaged", "missing", "leftover"]
-    problem: str
-
-    @property
-    def segment(self) -> int | None:
-        """Number of the segment the file belongs to, if any."""
-        return segment_of(self.file)
-
-    def __str__(self) -> str:
-        where = "" if self.segment is None else f" (segment {self.segment})"
-        return f"{self.file}{where} {self.problem}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +65,11 @@ def verify_store(path: Path | str) -> list[Fault]:
     try:
         manifest = load_manifest(folder)
     except DamagedFileError as damage:
-        return [fault_of(damage)]
+        return [damage.fault]
     segments = inspect_segments(folder, manifest)
     faults = [fault for segment in segments for fault in segment.faults]
-    faults += inspect_paths(folder, manifest) + inspect_sidecars(folder, manifest)
+    faults += inspect_paths(folder, manifest)
+    faults += _find_faults(partial(read_sidecar, folder, name) for name in manifest.sidecars)
     if not is_held(folder / LOCK):  # a writer at work has files that are not yet committed
         left = list_leftovers(folder, load_manifest(folder))
         problem = "is left over from an interrupted run; the next one removes it"
@@ -118,30 +92,17 @@ def inspect_segments(folder: Path, manifest: Manifest) -> list[Inspection]:
 
 def inspect_paths(folder: Path, manifest: Manifest) -> list[Fault]:
     """Check each part of the log of files."""
+    return _find_faults(partial(load_paths, folder, entry) for entry in manifest.paths)
+
+
+def _find_faults(checks: Iterable[Callable[[], object]]) -> list[Fault]:
     faults = []
-    for entry in manifest.paths:
+    for check in checks:
         try:
-            load_paths(folder, entry)
+            check()
         except DamagedFileError as damage:
-            faults.append(fault_of(damage))
+            faults.append(damage.fault)
     return faults
-
-
-def inspect_sidecars(folder: Path, manifest: Manifest) -> list[Fault]:
-    """Check the quarantine and the bank."""
-    faults = []
-    for name in manifest.sidecars:
-        try:
-            read_sidecar(folder, name)
-        except DamagedFileError as damage:
-            faults.append(fault_of(damage))
-    return faults
-
-
-def fault_of(damage: DamagedFileError) -> Fault:
-    """Return the fault a damaged file is."""
-    kind: Literal["missing", "damaged"] = "missing" if damage.problem == MISSING else "damaged"
-    return Fault(file=damage.file, kind=kind, problem=damage.problem)
 
 
 def _inspect_segment(folder: Path, manifest: Manifest, entry: SegmentEntry) -> Inspection:
@@ -154,13 +115,13 @@ def _inspect_segment(folder: Path, manifest: Manifest, entry: SegmentEntry) -> I
     try:
         ids = load_rows(folder, entry)["image_id"].to_numpy().astype(np.str_)
     except DamagedFileError as damage:
-        faults.append(fault_of(damage))
+        faults.append(damage.fault)
     try:
         codes.verify()  # from the disk, whatever this process has checked before
         sound = _find_sound(codes)
     except DamagedFileError as damage:
-        faults.append(fault_of(damage))
-    if faults:
+        faults.append(damage.fault)
+    if faults:  # half a segment is of no use: no vector without its row, no row without its vector
         return Inspection(entry=entry, faults=tuple(faults), ids=ids[:0], sound=sound[:0])
     bad = int((~sound).sum())
     if bad:

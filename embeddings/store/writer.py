@@ -82,7 +82,7 @@ class StoreWriter:
         # Read when first needed: a writer that only sets a window pays for neither.
         self._ids: set[str] | None = None
         self._noted: dict[str, Facts] | None = None
-        self._usable = True
+        self._usable = True  # until closed, or a write fails
         self._drop_pending()
 
     def __len__(self) -> int:
@@ -107,6 +107,7 @@ class StoreWriter:
         low, high = float(window[0]), float(window[1])
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise ValueError(f"window is {window}, expected finite low < high")
+        # Once vectors were made with a window, another would give the same picture another vector.
         known = self.windows.get(kind)
         if known is not None and known != (low, high):
             raise StoreError(
@@ -171,11 +172,11 @@ class StoreWriter:
             return
         known = self._known_ids()
         _check_batch(ids, values, dim=self._manifest.spec.dim, known=known)
-        table = make_rows(ids, rows)
+        table = make_rows(ids, rows)  # checked before anything is on the disk
         with self._writing():
             segment = write_segment(self._folder, self._with_windows(), values=values, table=table)
             self._commit(segment)
-        known.update(ids.tolist())
+        known.update(ids.tolist())  # only what is committed is known
 
     def commit(self) -> None:
         """Commit what is pending; where nothing is, nothing is written."""
@@ -224,6 +225,7 @@ class StoreWriter:
         self._usable = True
 
     def _commit(self, segment: SegmentEntry | None) -> None:
+        # One number for all files of a commit, the segment's included.
         folder, manifest = self._folder, self._with_windows()
         paths = (
             [write_paths(folder, manifest, pa.concat_tables(self._paths))] if self._paths else []
@@ -252,6 +254,7 @@ def _check_batch(
         raise ValueError(
             f"values are {values.dtype} {values.shape}, expected float32 {(len(ids), dim)}"
         )
+    # An id is what an image contains: twice means it was extracted twice.
     new = set(ids.tolist())
     if len(new) != len(ids) or "" in new or not new.isdisjoint(known):
         raise ValueError("ids are empty, repeated, or in the store already")
