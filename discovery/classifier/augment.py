@@ -24,8 +24,8 @@ _MOST: Final = {
     "shift": 0.5, "scale": 0.5, "shot_noise": 0.5, "gaussian_noise": 0.5, "brightness": 0.5,
     "contrast": 0.9, "charging": 0.5, "blur": 10.0,
 }  # fmt: skip
-_BAND: Final = 0.04  # of the height: how far charging's bands reach, as charge leaks away
-_TURNS: Final = 8  # orientations of a square
+_BAND: Final = 0.04  # of the height: width of charging's bands, as charge leaks away
+ORIENTATIONS: Final = 8  # orientations of a square
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +112,17 @@ def turn_picture(image: Image, k: int) -> Image:
     ValueError
         k is not 0 to 7.
     """
-    if not 0 <= k < _TURNS:
-        raise ValueError(f"orientation {k}, expected 0 to {_TURNS - 1}")
+    if not 0 <= k < ORIENTATIONS:
+        raise ValueError(f"orientation {k}, expected 0 to {ORIENTATIONS - 1}")
     mirrored = image[:, :, ::-1] if k >= 4 else image
     return np.ascontiguousarray(np.rot90(mirrored, k % 4, axes=(1, 2)))
+
+
+def list_orientations(image: Image) -> tuple[int, ...]:
+    """List the orientations that keep the shape of a picture (c, h, w): 8 of a square, else 4."""
+    is_square = image.shape[1] == image.shape[2]
+    # As it is, turned by half, mirrored left-right, up-down: none swaps height and width.
+    return tuple(range(ORIENTATIONS)) if is_square else (0, 2, 4, 6)
 
 
 def augment_picture(image: Image, options: AugmentOptions, *, rng: Generator) -> Image:
@@ -142,8 +149,8 @@ def augment_picture(image: Image, options: AugmentOptions, *, rng: Generator) ->
         The image is not (c, h, w) float32 in [0, 1].
     """
     _check_image(image)
-    turns = _list_turns(image, options)
-    return _vary(turn_picture(image, turns[int(rng.integers(len(turns)))]), options, rng)
+    allowed = _list_allowed(image, options)
+    return _vary(turn_picture(image, allowed[int(rng.integers(len(allowed)))]), options, rng)
 
 
 def augment_many(image: Image, options: AugmentOptions, *, seed: int) -> Image:
@@ -171,15 +178,15 @@ def augment_many(image: Image, options: AugmentOptions, *, seed: int) -> Image:
         The image is not (c, h, w) float32 in [0, 1].
     """
     _check_image(image)
-    turns = _list_turns(image, options)
+    allowed = _list_allowed(image, options)
     # The image itself is in the seed: two images of a class do not get the same variations.
     mark = zlib.crc32(np.ascontiguousarray(image).tobytes())
     copies = np.empty((options.copies, *image.shape), np.float32)  # (copies, c, h, w)
     for number in range(options.copies):
-        round_, place = divmod(number, len(turns))
-        order = np.random.default_rng([seed, mark, 0, round_]).permutation(len(turns))
+        round_, place = divmod(number, len(allowed))
+        order = np.random.default_rng([seed, mark, 0, round_]).permutation(len(allowed))
         rng = np.random.default_rng([seed, mark, 1, number])
-        copies[number] = _vary(turn_picture(image, turns[int(order[place])]), options, rng)
+        copies[number] = _vary(turn_picture(image, allowed[int(order[place])]), options, rng)
     return copies
 
 
@@ -192,16 +199,14 @@ def _check_image(image: NDArray[Any]) -> None:
         raise ValueError(f"image holds {low:g} to {high:g}, expected values in [0, 1]")
 
 
-def _list_turns(image: Image, options: AugmentOptions) -> tuple[int, ...]:
+def _list_allowed(image: Image, options: AugmentOptions) -> tuple[int, ...]:
     """List the orientations that the options allow and that keep the picture's shape."""
-    square = image.shape[1] == image.shape[2]
-    if options.flips and options.quarter_turns and square:
-        return tuple(range(_TURNS))
+    kept = list_orientations(image)
+    if options.flips and options.quarter_turns:
+        return kept
     if options.flips:
-        return 0, 2, 4, 6  # as is, both mirrored, left-right, up-down
-    if options.quarter_turns:
-        return (0, 1, 2, 3) if square else (0, 2)
-    return (0,)
+        return 0, 2, 4, 6
+    return tuple(k for k in kept if k < 4) if options.quarter_turns else (0,)
 
 
 def _vary(image: Image, options: AugmentOptions, rng: Generator) -> Image:

@@ -11,7 +11,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.classifier.augment import AugmentOptions, augment_many, turn_picture
+from discovery.classifier.augment import (
+    ORIENTATIONS,
+    AugmentOptions,
+    augment_many,
+    list_orientations,
+    turn_picture,
+)
 from discovery.classifier.enhance.gate import GateOptions, pass_gate
 from discovery.classifier.enhance.noise import estimate_noise
 from discovery.classifier.enhance.values import MIN_SIDE
@@ -24,7 +30,6 @@ from embeddings.texture import describe_glcm, describe_salient, describe_zernike
 Image = NDArray[np.float32]
 Floats = NDArray[np.float32]
 
-ORIENTATIONS = 8
 _WORKERS = min(16, os.cpu_count() or 1)  # threads that measure pictures
 
 
@@ -95,10 +100,10 @@ class Described:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measured:
-    """A picture with what is measured of it beside the network; `cleared`: what denoising left."""
+    """What is known of a picture beside its deep features; `cleared`: what denoising left."""
 
     part: Part
-    image: Image
+    orientations: tuple[int, ...]
     moments: Floats
     noise: float = np.nan
     is_noisy: bool = False
@@ -129,17 +134,16 @@ def describe_images(
     describer = _Describer(
         extractor, options, known or {}, batch_size or default_batch_size(extractor.spec)
     )
+    pieces = track(files, total=total, what="describe", ends=lambda piece: piece.is_last)
     # A few pictures ahead of the network: without a bound, all would wait in memory for a thread.
-    for measured in run_ahead(
+    for measured, image in run_ahead(
         describer.measure,
-        describer.list_pictures(
-            track(files, total=total, what="describe", ends=lambda one: one.is_last)
-        ),
+        describer.list_pictures(pieces),
         workers=_WORKERS,
         ahead=2 * _WORKERS,
         name="moments",
     ):
-        describer.add(measured)
+        describer.add(measured, image)
     return describer.finish()
 
 
@@ -156,16 +160,10 @@ class _Describer:
         self.extractor, self.options, self.known = extractor, options, known
         self.batches = Batches(lambda: extractor, batch_size)
         self.is_deep = find_extractor(extractor.spec.name).is_network
-        self.parts: list[Part] = []
-        self.orientations: list[int] = []
-        self.copies: list[int] = []
-        self.noises: list[float] = []
-        self.noisy: list[bool] = []
-        self.moments: list[Floats] = []
-        self.cleared: dict[int, Image] = {}  # position -> the picture after denoising
+        self.pictures: list[_Measured] = []
         self.faults: list[Fault] = []
         self.deferred: list[Part] = []
-        self.dropped: set[int] = set()  # positions of images whose file turned out unusable
+        self.dropped: set[int] = set()  # positions of pictures whose file turned out unusable
 
     def list_pictures(self, pieces: Iterable[ReadParts]) -> Iterator[tuple[Part, Image]]:
         """Yield the pictures of the files, and note what has none."""
@@ -181,58 +179,44 @@ class _Describer:
             if piece.is_last:
                 first = position
 
-    def measure(self, pair: tuple[Part, Image]) -> _Measured:
+    def measure(self, pair: tuple[Part, Image]) -> tuple[_Measured, Image]:
         """Compute all but the deep features; a picture that is too noisy is denoised, too."""
         part, image = pair
-        grey = image.mean(axis=0)
-        moments = describe_moments(image) if self.is_deep else np.zeros(0, np.float32)
+        measured = _Measured(
+            part=part,
+            orientations=self._list_orientations(image),
+            moments=describe_moments(image) if self.is_deep else np.zeros(0, np.float32),
+        )
+        grey, gate = image.mean(axis=0), self.options.gate
         if min(grey.shape) < MIN_SIDE:  # the filters need more: not measured
-            return _Measured(part=part, image=image, moments=moments)
-        gate = self.options.gate
+            return measured, image
         if gate is None:
-            noise = estimate_noise(grey)
-            return _Measured(part=part, image=image, moments=moments, noise=noise)
+            return replace(measured, noise=estimate_noise(grey)), image
         gated = pass_gate(grey, gate)
         cleared = None
         if gated.verdict == "denoised":
             cleared = np.broadcast_to(gated.picture, image.shape).copy()
-        return _Measured(
-            part=part,
-            image=image,
-            moments=moments,
-            noise=gated.noise_before,
-            is_noisy=gated.verdict != "clear",
-            cleared=cleared,
-        )
+        is_noisy = gated.verdict != "clear"
+        noise = gated.noise_before
+        return replace(measured, noise=noise, is_noisy=is_noisy, cleared=cleared), image
 
-    def add(self, measured: _Measured) -> None:
+    def _list_orientations(self, image: Image) -> tuple[int, ...]:
+        # The texture descriptors do not change with the orientation, and a turned wafer is a
+        # shifted picture in the polar view, not a turned one.
+        if not self.is_deep or self.extractor.spec.view == "polar":
+            return (0,)
+        return list_orientations(image)[: self.options.orientations]
+
+    def add(self, measured: _Measured, image: Image) -> None:
         """Give the picture's copies to the extractor, and keep the rest."""
-        position, part = len(self.parts), measured.part
-        orientations = self._list_orientations(measured.image)
-        copies = 0
-        for copies, copy in enumerate(self._list_copies(measured.image, orientations), start=1):
-            if copies > 1 or part.image_id not in self.known:
-                self.batches.add(f"{position} {copies - 1}", copy)
-        self.parts.append(part)
-        self.orientations.append(len(orientations))
-        self.copies.append(copies)
-        self.noises.append(measured.noise)
-        self.noisy.append(measured.is_noisy)
-        self.moments.append(measured.moments)
-        if measured.cleared is not None:
-            self.cleared[position] = measured.cleared
+        position = len(self.pictures)
+        self.pictures.append(measured)
+        for copy, seen in enumerate(self._list_copies(measured, image)):
+            if copy or measured.part.image_id not in self.known:
+                self.batches.add(f"{position} {copy}", seen)
 
-    def _list_orientations(self, image: Image) -> list[int]:
-        """List the orientations that keep the picture's shape, as many as the options ask for."""
-        if not self.is_deep:
-            return [0]  # only a network sees a turned picture as another one
-        if self.extractor.spec.view == "polar":
-            return [0]  # a turned wafer is a shifted picture there, not a turned one
-        is_square = image.shape[1] == image.shape[2]
-        return [*(range(ORIENTATIONS) if is_square else (0, 2, 4, 6))][: self.options.orientations]
-
-    def _list_copies(self, image: Image, orientations: list[int]) -> Iterator[Image]:
-        for k in orientations:
+    def _list_copies(self, measured: _Measured, image: Image) -> Iterator[Image]:
+        for k in measured.orientations:
             yield turn_picture(image, k)
         if self.is_deep and self.options.augment is not None:
             yield from augment_many(image, self.options.augment, seed=self.options.seed)
@@ -240,33 +224,33 @@ class _Describer:
     def finish(self) -> Described:
         """Run the extractor on what still waits, and put everything together."""
         vectors = self.batches.take()
-        kept = [i for i in range(len(self.parts)) if i not in self.dropped]
+        kept = [i for i in range(len(self.pictures)) if i not in self.dropped]
+        pictures = [self.pictures[i] for i in kept]
         # Pictures that are not square have fewer.
-        copies = min((self.copies[i] for i in kept), default=1)
-        deep, classical = self.extractor.spec.dim, len(self.moments[0]) if self.moments else 0
-        rows = np.zeros((len(kept), copies, deep + classical), np.float32)
-        for row, i in zip(rows, kept, strict=True):
-            for copy in range(copies):
+        n_orientations = min((len(one.orientations) for one in pictures), default=1)
+        varied = self.options.augment.copies if self.is_deep and self.options.augment else 0
+        deep, classical = self.extractor.spec.dim, len(pictures[0].moments) if pictures else 0
+        rows = np.zeros((len(kept), n_orientations + varied, deep + classical), np.float32)
+        for row, i, one in zip(rows, kept, pictures, strict=True):
+            for copy in range(len(row)):
                 # Taken out: 100 kB an image must not be in memory twice.
                 vector = vectors.pop(f"{i} {copy}", None)
-                row[copy, :deep] = self.known[self.parts[i].image_id] if vector is None else vector
-            row[:, deep:] = self.moments[i]
+                row[copy, :deep] = self.known[one.part.image_id] if vector is None else vector
+            row[:, deep:] = one.moments
         return Described(
-            parts=tuple(self.parts[i] for i in kept),
+            parts=tuple(one.part for one in pictures),
             rows=rows,
             blocks=(deep, classical) if classical else (deep,),
-            n_orientations=min((self.orientations[i] for i in kept), default=1),
-            noises=np.array(self.noises, np.float32)[kept],
-            is_noisy=np.array(self.noisy, bool)[kept],
-            denoised=self._describe_cleared(),
+            n_orientations=n_orientations,
+            noises=np.array([one.noise for one in pictures], np.float32),
+            is_noisy=np.array([one.is_noisy for one in pictures], bool),
+            denoised=self._describe_cleared(pictures),
             faults=tuple(self.faults),
             deferred=tuple(self.deferred),
         )
 
-    def _describe_cleared(self) -> Described | None:
-        images = [
-            (self.parts[i], image) for i, image in self.cleared.items() if i not in self.dropped
-        ]
+    def _describe_cleared(self, pictures: Sequence[_Measured]) -> Described | None:
+        images = [(one.part, one.cleared) for one in pictures if one.cleared is not None]
         if not images:
             return None
         again = replace(self.options, gate=None)

@@ -1,35 +1,47 @@
-"""Fine-tune a pretrained ResNet-50 on the user's own types: the head first, then the last stage.
+"""Fine-tune a pretrained network on the user's own types: the head first, then the last stage.
 
-    tuned = finetune_stage(batches, targets, weights, held_out=held_out, tensors=tensors,
-                           spec=spec, options=FineTuneOptions(), device=device)
-    tuned.tensors  # as they came, but for layer4's convolutions
+    refined = finetune_source(source, examples, reading, options=TrainOptions())
+    refined.source  # its extractor's last stage is tuned; `refined` is None where nothing is gained
 
 A linear head is trained on the features as they are; then head and stage together, at a small
 learning rate with batch norm frozen (its statistics from a few hundred pictures would be worse
-than ImageNet's). Images that were held out say when to stop, and whether it was worth it at all.
+than ImageNet's). A fifth of the images is held out of it: they say when to stop and whether it was
+worth it at all, and only they can vouch for what is learned on the tuned features.
 """
 
+import hashlib
+import itertools
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from discovery.classifier.finetune_options import FineTuneOptions
+from discovery.classifier.augment import list_orientations, turn_picture
+from discovery.classifier.calibration import assign_folds
+from discovery.classifier.examples import Examples
+from discovery.classifier.features import FeatureSource
 from discovery.classifier.frozen_maps import Copies, MapPlan, gather_maps
-from discovery.classifier.tuning import StageTuner, TuningSet
+from discovery.classifier.options import FineTuneOptions, TrainOptions
+from discovery.classifier.stage_tuner import StageTuner, TuningSet
+from discovery.classifier.taxonomy import Taxonomy
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError, OptionError
 from embeddings.extractors import find_network
 from embeddings.networks.features import POOLINGS
+from embeddings.networks.hardware import choose_device
+from embeddings.reader import Preparation, read_parts
 from embeddings.records import ExtractorSpec
-
-__all__ = ["FineTuneOptions", "FineTuned", "finetune_stage"]
+from embeddings.weights import Weights
 
 Floats = NDArray[np.float32]
 
+_FOLDS = 5  # one of them is held out of the tuning
+_BATCH = 16  # images that are read at a time
+# Below it, held-out images are answered better by the tuned stage than by luck.
+_MOST_P_VALUE = 0.05
 _MAPS_SHARE = 0.6  # of the time: where the frozen stages take more, nothing is left to learn in
 
 
@@ -47,7 +59,7 @@ class FineTuned:
         where the time was over before.
     best_epoch : int
         0: nothing was better than the pretrained stage, and the tensors are as they came.
-    chance : float
+    p_value : float
         Probability that held-out losses fall as much where nothing was gained (one-sided paired
         t-test between epoch 0 and the best); 1 where epoch 0 is the best. A little too small,
         since the best of several epochs was picked on the same images.
@@ -57,8 +69,97 @@ class FineTuned:
     tensors: Mapping[str, torch.Tensor]
     history: tuple[Mapping[str, float], ...]
     best_epoch: int
-    chance: float
+    p_value: float
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refined:
+    """A tuned extractor, and the images (n,) that were held out of the tuning."""
+
+    source: FeatureSource
+    held_out: NDArray[np.bool_]
+
+
+def finetune_source(
+    source: FeatureSource, examples: Examples, reading: Preparation, *, options: TrainOptions
+) -> Refined | None:
+    """Fine-tune the extractor's last stage on the examples; None where nothing is gained.
+
+    Parameters
+    ----------
+    examples : Examples
+        Those that can be read; pictures of one shape.
+
+    Raises
+    ------
+    OptionError
+        The features do not use the last stage.
+    """
+    files = np.array([part.image_id[:16] for part in examples.parts], dtype=np.str_)
+    folds = assign_folds(examples.labels, count=_FOLDS, seed=options.seed, groups=files)
+    held_out = folds == 0
+    leaves = Taxonomy.from_labels(examples.labels.tolist()).leaves
+    place = {leaf: i for i, leaf in enumerate(leaves)}
+    tuned = finetune_stage(
+        _stack_batches(examples, reading, orientations=options.orientations),
+        np.array([place.get(label, -1) for label in examples.labels.tolist()], np.intp),
+        examples.weights,
+        held_out=held_out,
+        tensors=source.tensors,
+        spec=source.spec,
+        options=FineTuneOptions(max_minutes=options.finetune_minutes, seed=options.seed),
+        device=choose_device(options.extract.device),
+    )
+    if not _is_worth_it(tuned):
+        return None
+    return Refined(source=_make_tuned_source(source, tuned), held_out=held_out)
+
+
+def _is_worth_it(tuned: FineTuned) -> bool:
+    worth = tuned.best_epoch > 0 and tuned.p_value < _MOST_P_VALUE
+    get_logger().info(
+        "fine-tuning: best epoch %d of %d, held-out images gain by chance with p %.3f: %s (%.0f s)",
+        tuned.best_epoch, max(len(tuned.history) - 1, 0), tuned.p_value,
+        "tried" if worth else "left as it came", tuned.seconds,
+    )  # fmt: skip
+    return worth
+
+
+def _stack_batches(
+    examples: Examples, reading: Preparation, *, orientations: int
+) -> Iterator[Copies]:
+    """Yield (b, copies, c, h, w) pictures in the order of the examples."""
+    images = (image for file in read_parts(examples.parts, reading) for _, image in file.images)
+    while batch := list(itertools.islice(images, _BATCH)):
+        yield np.stack(
+            [
+                [turn_picture(image, k) for k in list_orientations(image)[:orientations]]
+                for image in batch
+            ]
+        )
+
+
+def _make_tuned_source(source: FeatureSource, tuned: FineTuned) -> FeatureSource:
+    sha256 = _hash_tensors(tuned)
+    spec: ExtractorSpec = replace(
+        source.spec, weights=f"{source.spec.weights}, fine-tuned", weights_sha256=sha256
+    )
+    weights = Weights(name=spec.weights, sha256=sha256, tensors=tuned.tensors)
+    device = choose_device("cuda" if "cuda" in spec.backend else "cpu")
+    return replace(
+        source,
+        extractor=find_network(spec.name).load(spec, weights, device),
+        tensors=tuned.tensors,
+        known={},  # a store's vectors were made by the stage as it came
+    )
+
+
+def _hash_tensors(tuned: FineTuned) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(tuned.tensors.items()):
+        digest.update(name.encode() + value.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def finetune_stage(
@@ -125,12 +226,13 @@ def finetune_stage(
             tensors=dict(tensors),
             history=(),
             best_epoch=0,
-            chance=1.0,
+            p_value=1.0,
             seconds=time.monotonic() - start,
         )
     tuning_set = TuningSet(frozen, targets, weights, held_out=held_out)
     _check_types(
-        tuning_set.targets[tuning_set.learned].numpy(), tuning_set.targets[tuning_set.asked].numpy()
+        tuning_set.targets[tuning_set.trained].numpy(),
+        tuning_set.targets[tuning_set.held_out].numpy(),
     )
     tuner = StageTuner(tuning_set, tensors, spec, options=options, device=device)
     tuner.train_head(start + 60 * options.max_minutes)
@@ -139,7 +241,7 @@ def finetune_stage(
         tensors={**tensors, **tuner.best},
         history=tuple(tuner.history),
         best_epoch=tuner.best_epoch,
-        chance=tuner.chance,
+        p_value=tuner.p_value,
         seconds=time.monotonic() - start,
     )
 
@@ -172,11 +274,11 @@ def _check(
         )
 
 
-def _check_types(learned: NDArray[np.integer], asked: NDArray[np.integer]) -> None:
+def _check_types(trained: NDArray[np.integer], held_out: NDArray[np.integer]) -> None:
     """Refuse targets that leave nothing to learn or nothing to judge by."""
-    types = len(np.unique(learned))
-    if types < 2 or not len(asked):
+    types = len(np.unique(trained))
+    if types < 2 or not len(held_out):
         raise HandoffError(
-            f"fine-tuning with {types} types to learn and {len(asked)} images held out: expected "
-            "two types and one image at least; label more images, or do not fine-tune"
+            f"fine-tuning with {types} types to learn and {len(held_out)} images held out: "
+            "expected two types and one image at least; label more images, or do not fine-tune"
         )

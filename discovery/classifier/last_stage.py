@@ -13,6 +13,8 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from embeddings.records import ExtractorSpec
+
 STAGE = "layer4"
 _BLOCKS = 3
 _STRIDE = 2  # of the first block's 3x3 convolution and of its shortcut
@@ -96,3 +98,13 @@ def _freeze_norm(
     }
     scale = part["weight"] / torch.sqrt(part["running_var"] + _NORM_EPS)
     return scale, part["bias"] - part["running_mean"] * scale
+
+
+def choose_dtype(spec: ExtractorSpec, device: torch.device) -> torch.dtype:
+    """Return the arithmetic of training: bf16 where the hardware multiplies it, else float32.
+
+    Never fp16: its gradients would need to be scaled.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if spec.precision == "bf16" else torch.float32

@@ -20,9 +20,9 @@ from discovery.classifier.describe import (
 from discovery.classifier.enhance.gate import GateOptions
 from discovery.classifier.examples import Examples, describe_faults
 from discovery.classifier.features import FeatureSource, add_windows, open_feature_source
+from discovery.classifier.finetune import finetune_source
 from discovery.classifier.model import Model
 from discovery.classifier.options import TrainOptions
-from discovery.classifier.refine import finetune_source
 from discovery.classifier.taxonomy import Taxonomy, check_types
 from discovery.runs import package_versions
 from embeddings.console import get_logger, stage

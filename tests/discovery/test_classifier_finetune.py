@@ -9,9 +9,10 @@ import pytest
 import torch
 from torchvision.models import resnet50
 
-from discovery.classifier.finetune import FineTuneOptions, finetune_stage
+from discovery.classifier.finetune import finetune_stage
 from discovery.classifier.frozen_maps import MapPlan, gather_maps
 from discovery.classifier.last_stage import LastStage
+from discovery.classifier.options import FineTuneOptions
 from embeddings.errors import HandoffError, OptionError
 from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
 from embeddings.networks.features import pool_maps
@@ -115,7 +116,7 @@ def test_held_out_images_are_answered_no_worse(tuned):
     assert math.isnan(tuned.history[0]["loss"])
     assert losses[tuned.best_epoch] == min(losses)
     assert losses[tuned.best_epoch] < losses[0]
-    assert 0 <= tuned.chance < 1
+    assert 0 <= tuned.p_value < 1
 
 
 def test_the_same_seed_gives_the_same_stage_and_batches_do_not_matter(tensors, tuned):
@@ -129,7 +130,7 @@ def test_an_absurd_learning_rate_leaves_the_stage_as_it_came(tensors):
     tuned = tune(tensors, options=replace(options, epochs_stage=6, patience=1))
     assert tuned.best_epoch == 0
     assert len(tuned.history) <= 2  # patience ends it
-    assert tuned.chance == 1
+    assert tuned.p_value == 1
     assert find_changed(tensors, tuned.tensors) == set()
 
 

@@ -1,11 +1,11 @@
 """The training behind `finetune_stage`: a linear head, then head and last stage together.
 
-    tuner = StageTuner(tuning_set, tensors, spec, options=options, device=device)
+    tuner = StageTuner(data, tensors, spec, options=options, device=device)
     tuner.train_head(deadline)
     tuner.train_stage(deadline)
     tuner.best, tuner.best_epoch, tuner.history
 
-Every epoch ends by asking the images that were held out; the best stage so far is kept.
+Every epoch ends with the answers to the images that were held out; the best stage so far is kept.
 """
 
 import math
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import nn
 
-from discovery.classifier.finetune_options import FineTuneOptions
 from discovery.classifier.frozen_maps import FrozenMaps
-from discovery.classifier.last_stage import LastStage
+from discovery.classifier.last_stage import LastStage, choose_dtype
+from discovery.classifier.options import FineTuneOptions
 from embeddings.console import get_logger
 from embeddings.networks.features import pool_maps
 from embeddings.records import ExtractorSpec
@@ -35,7 +35,7 @@ _HEAD_BATCH = 256
 _TOGETHER = 0.1  # the head's learning rate beside the stage, as a share: it has learned already
 _HEAD_DECAY = 1e-2  # thousands of columns for a few hundred rows: the head must stay small
 _STAGE_DECAY = 1e-4
-_ASK_BATCH = 64  # without gradients twice the pictures fit
+_EVAL_BATCH = 64  # without gradients twice the pictures fit
 # Of the usual spread of a column: those that hardly vary must not be blown up once they do.
 _LEAST_SPREAD = 0.1
 
@@ -45,7 +45,7 @@ class TuningSet:
 
     Attributes
     ----------
-    asked, learned : (a,), (m - a,)
+    held_out, trained : (a,), (m - a,)
         Positions among the m of the images that are held out, and of the others.
     """
 
@@ -64,8 +64,8 @@ class TuningSet:
         self.targets = torch.from_numpy(targets[frozen.which].astype(np.int64))
         self.weights = torch.from_numpy(weights[frozen.which].astype(np.float32))
         self.classes = int(targets.max()) + 1
-        self.asked = np.flatnonzero(held_out[frozen.which])
-        self.learned = np.flatnonzero(~held_out[frozen.which])
+        self.held_out = np.flatnonzero(held_out[frozen.which])
+        self.trained = np.flatnonzero(~held_out[frozen.which])
 
     def list_rows(self, images: NDArray[np.intp], copies: int) -> torch.Tensor:
         """Return the rows (images * copies,) of the first copies of these images."""
@@ -104,30 +104,30 @@ class StageTuner:
 
     def __init__(
         self,
-        tuning_set: TuningSet,
+        data: TuningSet,
         tensors: State,
         spec: ExtractorSpec,
         *,
         options: FineTuneOptions,
         device: torch.device,
     ) -> None:
-        self.tuning_set, self.options, self.device = tuning_set, options, device
+        self.data, self.options, self.device = data, options, device
         self.pooling = spec.pooling
         self.stage = LastStage(tensors, device=device, dtype=choose_dtype(spec, device))
         # Rows are positions among all copies of all images: image * copies + copy.
-        self.rows = tuning_set.list_rows(tuning_set.learned, tuning_set.copies)
-        self.asked = tuning_set.list_rows(
-            tuning_set.asked, min(options.held_out_copies, tuning_set.copies)
+        self.rows = data.list_rows(data.trained, data.copies)
+        self.held_out_rows = data.list_rows(
+            data.held_out, min(options.held_out_copies, data.copies)
         )
-        self.head = _Head(self._see_pretrained(self.rows), tuning_set.classes)
+        self.head = _Head(self._pretrained_features(self.rows), data.classes)
         self.generator = torch.Generator().manual_seed(options.seed)
         self.history: list[Mapping[str, float]] = []
         self.best: State = {}
         self.best_epoch = 0
-        self._first = self._last = self._best = torch.full((len(tuning_set.asked),), math.inf)
+        self._first = self._last = self._best = torch.full((len(data.held_out),), math.inf)
 
     @property
-    def chance(self) -> float:
+    def p_value(self) -> float:
         """Probability of so much lower held-out losses where nothing was gained."""
         gains = (self._first - self._best).numpy()
         if self.best_epoch == 0 or len(gains) < 2 or not gains.std():
@@ -137,7 +137,10 @@ class StageTuner:
     def train_head(self, deadline: float) -> None:
         """Train the head on the pretrained features; its best is epoch 0."""
         options = self.options
-        rows, asked = self._see_pretrained(self.rows), self._see_pretrained(self.asked)
+        rows, held_out = (
+            self._pretrained_features(self.rows),
+            self._pretrained_features(self.held_out_rows),
+        )
         steps = -(-len(rows) // _HEAD_BATCH)
         optimizer, schedule = self._make_optimizer(
             [(self.head, options.learning_rate_head, _HEAD_DECAY)], steps * options.epochs_head
@@ -146,9 +149,9 @@ class StageTuner:
         best, waited = math.inf, 0
         for _ in range(options.epochs_head):
             for batch in torch.split(self._shuffle(len(rows)), _HEAD_BATCH):
-                self._step(self._lose(rows[batch], self.rows[batch]), optimizer, schedule)
+                self._step(self._loss(rows[batch], self.rows[batch]), optimizer, schedule)
             # Stopped at its best, the head leaves the stage nothing to gain by training it longer.
-            loss, _ = self._judge(asked)
+            loss, _ = self._evaluate(held_out)
             waited = 0 if loss < best else waited + 1
             if loss < best:
                 best = loss
@@ -156,7 +159,7 @@ class StageTuner:
             if waited > options.patience or time.monotonic() > deadline:
                 break
         self.head.load_state_dict(kept)
-        self._note(0, math.nan, self._judge(asked))
+        self._record(0, math.nan, self._evaluate(held_out))
 
     def train_stage(self, deadline: float) -> None:
         """Train head and stage together until the held-out images are answered no better."""
@@ -175,27 +178,29 @@ class StageTuner:
             total = 0.0
             rows = torch.tensor([next(stream) for _ in range(size)])
             for batch in torch.split(rows, options.batch_size):
-                loss = self._lose(self._see(batch), batch)
+                loss = self._loss(self._features(batch), batch)
                 value = loss.item()
                 # Before the step: a loss that is no number must not reach the weights.
                 if not math.isfinite(value) or time.monotonic() > deadline:
-                    self._say_stop(epoch, value)
+                    self._log_stop(epoch, value)
                     return
                 self._step(loss, optimizer, schedule)
                 total += value * len(batch)
-            self._note(epoch, total / size, self._judge(self._see_many(self.asked)))
+            self._record(
+                epoch, total / size, self._evaluate(self._all_features(self.held_out_rows))
+            )
             if epoch - self.best_epoch >= options.patience:
                 return
 
-    def _say_stop(self, epoch: int, loss: float) -> None:
+    def _log_stop(self, epoch: int, loss: float) -> None:
         reason = "the time is over" if math.isfinite(loss) else f"the loss is {loss}"
         get_logger().info(
             "fine-tuning stops in epoch %d: %s; epoch %d is kept", epoch, reason, self.best_epoch
         )
 
-    def _note(self, epoch: int, loss: float, asked: tuple[float, float]) -> None:
+    def _record(self, epoch: int, loss: float, scores: tuple[float, float]) -> None:
         """Write the epoch into the history, and keep its stage where it is the best so far."""
-        held_out, accuracy = asked
+        held_out, accuracy = scores
         self.history.append({
             "epoch": epoch, "loss": loss,
             "held_out_loss": held_out, "held_out_accuracy": accuracy,
@@ -209,13 +214,13 @@ class StageTuner:
         elif held_out < self.history[self.best_epoch]["held_out_loss"]:
             self.best, self.best_epoch, self._best = self.stage.to_tensors(), epoch, self._last
 
-    def _judge(self, seen: torch.Tensor) -> tuple[float, float]:
+    def _evaluate(self, features: torch.Tensor) -> tuple[float, float]:
         """Return the held-out images' mean loss and accuracy, their copies' logits averaged."""
-        which = torch.from_numpy(self.tuning_set.asked)
-        targets, weights = self.tuning_set.targets[which], self.tuning_set.weights[which]
+        which = torch.from_numpy(self.data.held_out)
+        targets, weights = self.data.targets[which], self.data.weights[which]
         with torch.inference_mode():
             # As the cascade answers: the logits of all copies are averaged.
-            logits = self.head(seen).cpu().view(len(which), -1, self.tuning_set.classes).mean(dim=1)
+            logits = self.head(features).cpu().view(len(which), -1, self.data.classes).mean(dim=1)
             self._last = nn.functional.cross_entropy(logits, targets, reduction="none")
         right = (logits.argmax(dim=1) == targets).float()
         total = weights.sum()
@@ -224,16 +229,16 @@ class StageTuner:
             float((right * weights).sum() / total),
         )
 
-    def _lose(self, seen: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Return the weighted loss of rows that were seen as features."""
-        images = rows // self.tuning_set.copies
+    def _loss(self, features: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Return the weighted loss of rows whose features these are."""
+        images = rows // self.data.copies
         losses = nn.functional.cross_entropy(
-            self.head(seen),
-            self.tuning_set.targets[images].to(self.device),
+            self.head(features),
+            self.data.targets[images].to(self.device),
             reduction="none",
             label_smoothing=_SMOOTHING,
         )
-        weights = self.tuning_set.weights[images].to(self.device)
+        weights = self.data.weights[images].to(self.device)
         return (losses * weights).sum() / weights.sum()
 
     def _step(
@@ -267,35 +272,25 @@ class StageTuner:
 
         return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
-    def _see(self, rows: torch.Tensor) -> torch.Tensor:
+    def _features(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the features (b, d) of rows by the stage as it is now."""
         # Kept with channels last, which is the layout that bf16 convolutions want: no copy.
-        maps = self.tuning_set.maps[rows].to(self.device).permute(0, 3, 1, 2)  # (b, 1024, h, w)
+        maps = self.data.maps[rows].to(self.device).permute(0, 3, 1, 2)  # (b, 1024, h, w)
         last = pool_maps(self.stage(maps), self.pooling)
-        return torch.cat([self.tuning_set.before[rows].to(self.device), last], dim=1)
+        return torch.cat([self.data.before[rows].to(self.device), last], dim=1)
 
     @torch.inference_mode()
-    def _see_many(self, rows: torch.Tensor) -> torch.Tensor:
-        return torch.cat([self._see(batch) for batch in torch.split(rows, _ASK_BATCH)])
+    def _all_features(self, rows: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self._features(batch) for batch in torch.split(rows, _EVAL_BATCH)])
 
-    def _see_pretrained(self, rows: torch.Tensor) -> torch.Tensor:
-        both = [self.tuning_set.before[rows], self.tuning_set.pretrained[rows]]
+    def _pretrained_features(self, rows: torch.Tensor) -> torch.Tensor:
+        both = [self.data.before[rows], self.data.pretrained[rows]]
         return torch.cat(both, dim=1).to(self.device)
 
     def _shuffle(self, count: int) -> torch.Tensor:
         return torch.randperm(count, generator=self.generator)
 
     def _stream_rows(self) -> Iterator[int]:
-        """Yield learned rows for ever, each once before any comes again."""
+        """Yield trained rows for ever, each once before any comes again."""
         while True:
             yield from self.rows[self._shuffle(len(self.rows))].tolist()
-
-
-def choose_dtype(spec: ExtractorSpec, device: torch.device) -> torch.dtype:
-    """Return the arithmetic of training: bf16 where the hardware multiplies it, else float32.
-
-    Never fp16: its gradients would need to be scaled.
-    """
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    return torch.bfloat16 if spec.precision == "bf16" else torch.float32

@@ -1,6 +1,7 @@
 """Fine-tuning inside training: tried, kept only where held-out images gain, and said either way."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torchvision.models import resnet50
 
-from discovery.classifier import refine, train
+from discovery.classifier import finetune, train
 from discovery.classifier.examples import Examples
 from discovery.classifier.model import load_model, save_model
 from discovery.classifier.options import TrainOptions
@@ -19,6 +20,8 @@ from discovery.classifier.train import train_classifier
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
 from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
+from embeddings.reader import Preparation
+from embeddings.records import ExtractorSpec
 
 pytestmark = pytest.mark.usefixtures("few_steps")
 SIZE = 64
@@ -61,7 +64,7 @@ def make_options(weights, layers=("layer4",)):
 
 
 def test_a_stage_that_gains_nothing_is_left_as_it_came(examples, weights, monkeypatch, caplog):
-    monkeypatch.setattr(refine, "_MOST_CHANCE", -1.0)  # no gain is sure enough
+    monkeypatch.setattr(finetune, "_MOST_P_VALUE", -1.0)  # no gain is sure enough
     with caplog.at_level(logging.INFO, "defect-discovery"):
         model = train_classifier(examples, options=make_options(weights))
     assert "left as it came" in caplog.text
@@ -71,7 +74,7 @@ def test_a_stage_that_gains_nothing_is_left_as_it_came(examples, weights, monkey
 
 
 def test_a_tuned_stage_is_kept_only_where_more_is_right(examples, weights, monkeypatch, tmp_path):
-    monkeypatch.setattr(refine, "_is_worth_it", lambda tuned: True)
+    monkeypatch.setattr(finetune, "_is_worth_it", lambda tuned: True)
     right = np.array([True, False])
     monkeypatch.setattr(train, "compare_held_out", lambda *_: (np.zeros(2, bool), right))
     model = train_classifier(examples, options=make_options(weights))
@@ -93,3 +96,18 @@ def test_a_tuned_stage_is_kept_only_where_more_is_right(examples, weights, monke
 def test_features_without_the_last_stage_cannot_be_tuned(examples, weights):
     with pytest.raises(OptionError, match="layer4"):
         train_classifier(examples, options=make_options(weights, layers=("layer3",)))
+
+
+def test_pictures_that_are_not_square_keep_their_shape_in_each_orientation(examples, tmp_path):
+    for i in range(3):
+        Image.fromarray(np.full((64, 128), 90 + i, np.uint8)).save(tmp_path / f"{i}.png")
+    parts = find_parts(tmp_path, ExtractOptions()).parts
+    wide = replace(examples, parts=parts, labels=examples.labels[:3], weights=examples.weights[:3])
+    spec = ExtractorSpec(
+        name="resnet50", weights="random", weights_sha256="0" * 64, layers=("layer4",),
+        pooling="mean", dim=2048, input_size=SIZE, fit="aspect",
+    )  # fmt: skip
+    reading = Preparation(spec=spec, windows={"uint8": (0, 255)}, max_pixels=10**6, workers=1)
+    (batch,) = finetune._stack_batches(wide, reading, orientations=8)
+    assert (3, 4) == batch.shape[:2]
+    assert batch.shape[4] == 2 * batch.shape[3]
