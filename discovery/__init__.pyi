@@ -31,6 +31,7 @@ from .detector.count import count_defects as count_defects
 from .detector.model import load_detector as load_detector
 from .detector.model import save_detector as save_detector
 from .detector.train import learn_boxes as learn_boxes
+from .estimators.pca import PCAReducer as PCAReducer
 from .flow import Discovered as Discovered
 from .flow import RoundOptions as RoundOptions
 from .flow import discover_types as discover_types
@@ -73,7 +74,6 @@ from .stages.handoff_io import take_back as take_back
 from .stages.partition import partition_rows as partition_rows
 from .stages.propose import KnownTypes as KnownTypes
 from .stages.propose import propose_types as propose_types
-from .stages.reduce import PCAReducer as PCAReducer
 from .stages.reduce import embed_umap as embed_umap
 from .stages.reduce import reduce_pca as reduce_pca
 from .stages.score import score_clustering as score_clustering

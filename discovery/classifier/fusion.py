@@ -14,7 +14,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
+
+from discovery.estimators.pca import find_components, whiten_scales
 
 Floats = NDArray[np.float32]
 Arrays = dict[str, NDArray[Any]]
@@ -31,7 +32,6 @@ _NARROW_SHARE = 0.05
 _ROWS_AN_AXIS = 3
 # Spreads below are rounding of float32: dividing by them would blow up what differs in new rows.
 _LEAST_SPREAD = 1e-6  # of a column, as a share of its mean where that is over 1
-_LEAST_AXIS = 1e-4  # of an axis, as a share of the first
 _SAMPLE = 20_000  # rows that find the axes: more move them less than they cost
 
 
@@ -146,11 +146,8 @@ def _fit_block(rows: Floats, most: int, *, seed: int) -> Arrays:
         axes = 1 / np.where(spread > least, spread, np.inf)
         return {"mean": mean.astype(np.float32), "axes": axes.astype(np.float32)}
     count = max(1, min(most, len(rows) // _ROWS_AN_AXIS))
-    with np.errstate(invalid="ignore"):  # rows all alike: the share of no variance is 0 / 0
-        pca = PCA(count, svd_solver="randomized", random_state=seed).fit(rows)
-    spread = np.sqrt(np.maximum(pca.explained_variance_, 1e-12))  # (q,)
-    spread = np.where(spread > _LEAST_AXIS * spread[0], spread, np.inf)  # copies span few axes
-    axes = pca.components_.T / spread**_WHITEN  # (c, q)
+    found = find_components(rows, count, seed=seed)
+    axes = found.axes.T * whiten_scales(found.variances, _WHITEN)  # (c, q)
     return {"mean": mean.astype(np.float32), "axes": axes.astype(np.float32)}
 
 

@@ -17,7 +17,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
-from sklearn.decomposition import PCA
+
+from discovery.estimators.pca import find_components
 
 Floats = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
@@ -66,17 +67,15 @@ class KnownSpace:
         """Learn the space from known images: rows (m, d), label paths (m,)."""
         wide = rows.astype(np.float64)
         count = max(1, min(_MOST_AXES, len(rows) // _IMAGES_AN_AXIS, rows.shape[1]))
-        solver = "randomized" if count < min(rows.shape) else "full"
-        with np.errstate(invalid="ignore"):  # rows all alike: the share of no variance is 0 / 0
-            pca = PCA(count, svd_solver=solver, random_state=seed).fit(wide)
-        spread = np.sqrt(np.maximum(pca.explained_variance_, 1e-12))
+        found = find_components(wide, count, seed=seed)
+        spread = np.sqrt(np.maximum(found.variances, 1e-12))
         rank = max(1, int((spread > _LEAST_AXIS * spread[0]).sum()))  # copies span few axes
-        axes, spread = pca.components_[:rank].T, spread[:rank]
-        along = (wide - pca.mean_) @ axes  # (m, q)
+        axes, spread = found.axes[:rank].T, spread[:rank]
+        along = (wide - found.mean) @ axes  # (m, q)
         types, which = np.unique(labels, return_inverse=True)
         centres = np.stack([along[which == i].mean(axis=0) for i in range(len(types))])
         return cls(
-            mean=pca.mean_,
+            mean=found.mean,
             axes=axes,
             spread=spread,
             points=_unit(along / spread**_WHITEN),

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.estimators.pca import PCAReducer
 from discovery.flow.settings import GRAPH_WHITEN, choose_dimensions
-from discovery.stages.reduce import PCAReducer
 from embeddings.extractors import vector_blocks
 from embeddings.files import hash_bytes
 from embeddings.records import Vectors

@@ -1,30 +1,23 @@
 """Leiden: groups of a weighted graph with more ties inside than chance gives (Traag et al. 2019).
 
 `partition_graph` runs it until nothing improves, the same for a seed; `measure_modularity` says
-how good a partition is. The inner loop is compiled by numba, which UMAP brings anyway.
+how good a partition is. The inner loop is compiled.
 
 scikit-network's Leiden draws from C's `rand()`, so that no seed makes it again, and makes one
 pass only: on four of five image sets the best of 20 of its runs was below the mean of these.
 """
 
-from collections.abc import Callable
-from typing import TypeVar, cast
-
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+
+from discovery.graph.compiled import compile_loop
 
 _MOST_PASSES = 10  # 3 to 5 are usual
 _ROUNDING = 1e-12  # of gains: what is less is no gain
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-_Function = TypeVar("_Function", bound=Callable[..., object])
-
-
-def _compile(function: _Function) -> _Function:
-    return cast(_Function, numba.njit(cache=True)(function))
 
 
 def partition_graph(graph: sparse.csr_matrix, resolution: float, *, seed: int) -> Ints:
@@ -88,7 +81,7 @@ def _improve(
     return _improve((belongs.T @ graph @ belongs).tocsr(), coarse, pull, random)[fine]
 
 
-@_compile
+@compile_loop
 def _gather(
     ties: tuple[Ints, Ints, Floats],
     labels: Ints,
@@ -113,7 +106,7 @@ def _gather(
     return near
 
 
-@_compile
+@compile_loop
 def _move(
     ties: tuple[Ints, Ints, Floats],
     volumes: Floats,

@@ -13,8 +13,8 @@ from embeddings.files import hash_json
 
 # The packages whose arithmetic decides what an artefact holds.
 _PACKAGES = (
-    "defect-discovery", "faiss-gpu", "fastcluster", "hdbscan", "numpy", "scikit-learn", "scipy",
-    "torch", "umap-learn",
+    "defect-discovery", "faiss-gpu", "fastcluster", "hdbscan", "numba", "numpy", "scikit-learn",
+    "scipy", "torch",
 )  # fmt: skip
 
 

@@ -7,8 +7,9 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from discovery.clusterers.hdbscan import HDBSCANOptions
+from discovery.estimators.pca import PCAReducer
 from discovery.graph.neighbours import find_neighbours
-from discovery.stages.reduce import PCAReducer, embed_umap, reduce_pca
+from discovery.stages.reduce import embed_umap, reduce_pca
 from embeddings.errors import OptionError
 from embeddings.records import unit_rows
 
@@ -20,11 +21,12 @@ def draw(n=600, d=120, seed=0):
     return unit_rows(values)
 
 
-@pytest.fixture(params=["exact", "iterated"])
+@pytest.fixture(params=["exact", "projected"])
 def both_ways(request, monkeypatch):
-    """Large sets are iterated; so are small ones here, once."""
-    if request.param == "iterated":
-        monkeypatch.setattr("discovery.stages.reduce._EXACT_SIDE", 0)
+    """A sample of large sets is projected at random; so are small ones here, once."""
+    if request.param == "projected":
+        monkeypatch.setattr("discovery.estimators.pca._EXACT_SIDE", 50)
+        monkeypatch.setattr("discovery.estimators.pca._SAMPLE", 2_000)
 
 
 @pytest.mark.usefixtures("both_ways")
@@ -117,7 +119,6 @@ def cluster_densely(layout):
     return options.build(len(layout), seed=0).fit(layout).labels_
 
 
-@pytest.mark.slow  # compiles
 def test_umap_draws_clusters_together(clustered):
     values, truth, neighbours = clustered
     layout = embed_umap(values, neighbours, 3, seed=1)
