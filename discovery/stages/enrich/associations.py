@@ -15,7 +15,7 @@ from discovery.stages.enrich.column_tests import (
     associate_values,
 )
 from discovery.stages.enrich.columns import Column, find_units, read_columns, spread_metadata
-from discovery.stages.enrich.confounding import count_units, mark_explained
+from discovery.stages.enrich.confounding import describe_candidates
 from discovery.stages.enrich.hypothesis_tests import adjust_pvalues
 from discovery.stages.enrich.positions import find_positions
 from discovery.stages.enrich.records import Association, Candidate, Enrichment, EnrichOptions
@@ -146,14 +146,10 @@ def _test_columns(
             found += more
             tests += made
     # One list over all columns and clusters: a run of many columns is not let off more lightly.
-    p = np.array([candidate.association.p for candidate in found])
+    p = np.array([candidate.p for candidate in found])
     q = adjust_pvalues(p, tests=tests)
-    held = [
-        replace(candidate, association=replace(candidate.association, q=float(value)))
-        for candidate, value in zip(found, q, strict=True)
-        if value <= options.q
-    ]
-    return held, tests
+    held = zip(found, q.tolist(), strict=True)
+    return [replace(candidate, q=value) for candidate, value in held if value <= options.q], tests
 
 
 def _select(
@@ -167,23 +163,23 @@ def _select(
     wafers, lots = find_units(table)
     by_cluster: dict[int, list[Candidate]] = {}
     for candidate in found:
-        by_cluster.setdefault(candidate.association.cluster_id, []).append(candidate)
+        by_cluster.setdefault(candidate.cluster_id, []).append(candidate)
     kept: dict[int, tuple[Association, ...]] = {}
     for cluster, candidates in sorted(by_cluster.items()):
         members = labels == cluster
         strongest = sorted(candidates, key=_order)[: _EXAMINED * options.most]
-        counted = [count_units(one, members, wafers=wafers, lots=lots) for one in strongest]
-        marked = mark_explained(counted, members, alpha=options.q)
+        described = describe_candidates(
+            strongest, members, wafers=wafers, lots=lots, alpha=options.q
+        )
         # What follows from another goes last: the report folds it away.
-        ordered = sorted(marked, key=lambda association: association.explained_by != "")
+        ordered = sorted(described, key=lambda association: association.explained_by != "")
         kept[cluster] = tuple(ordered[: options.most])
     return kept
 
 
 def _order(candidate: Candidate) -> tuple[float, float, str, str]:
     """Strongest first: least p, then the larger effect; names keep the order the same."""
-    one = candidate.association
-    return one.p, -abs(one.effect), one.column, one.value
+    return candidate.p, -abs(candidate.effect), candidate.column, candidate.value
 
 
 def format_associations(proposals: Sequence[Proposal], enrichment: Enrichment) -> bytes:

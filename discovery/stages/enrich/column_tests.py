@@ -12,15 +12,16 @@ from scipy.stats import norm, rankdata
 
 from discovery.stages.enrich.columns import Column
 from discovery.stages.enrich.hypothesis_tests import compute_excess_p, compute_odds_ratio
-from discovery.stages.enrich.records import Association, Candidate, EnrichOptions
+from discovery.stages.enrich.records import Candidate, EnrichOptions
 
-_BUNCHED = 0.8  # of the members: a burst is told with a few stragglers beside it
+# Of the members that a burst must hold: a few stragglers are re-inspected later, or earlier.
+_BUNCHED = 0.8
 
 
 def associate_values(
     column: Column, labels: NDArray[np.int32], *, options: EnrichOptions
 ) -> tuple[list[Candidate], int]:
-    """Test each value of a column in each cluster.
+    """Test each value of a column in each cluster, by Fisher's exact test.
 
     Parameters
     ----------
@@ -38,38 +39,34 @@ def associate_values(
     known = column.codes >= 0
     k, v = int(labels.max(initial=-1)) + 1, len(column.values)
     inside = known & (labels >= 0)
+    # One pass over the images for all k x v tables, however many values there are.
     flat = labels[inside].astype(np.int64) * v + column.codes[inside]
     counts = np.bincount(flat, minlength=k * v).reshape(k, v)
     having = np.bincount(column.codes[known], minlength=v)  # (v,)
     sizes, total = counts.sum(axis=1), int(known.sum())  # (k,)
     testable = np.outer(sizes >= options.least_size, having >= options.least_count)
     clusters, codes = np.nonzero(testable & (counts >= options.least_count))
-    of = counts[clusters, codes], sizes[clusters], having[codes]
-    odds = compute_odds_ratio(*of, total=total)
-    kept = odds >= options.least_odds
-    clusters, codes, odds = clusters[kept], codes[kept], odds[kept]
-    p = compute_excess_p(*(part[kept] for part in of), total=total)
-    missing = np.bincount(labels[(labels >= 0) & ~known], minlength=k)
-    found: list[Candidate] = []
-    for cluster, code, effect, chance in zip(clusters, codes, odds, p, strict=True):
-        if chance > options.q:
-            continue  # its q is no less
-        count, size = int(counts[cluster, code]), int(sizes[cluster])
-        association = Association(
+    table = counts[clusters, codes], sizes[clusters], having[codes]
+    odds = compute_odds_ratio(*table, total=total)
+    strong = odds >= options.least_odds  # the few that are worth a tail
+    p = compute_excess_p(*(part[strong] for part in table), total=total)
+    found = [
+        Candidate(
             cluster_id=int(cluster),
             column=column.name,
             kind="value",
             value=column.values[code],
-            count=count,
-            size=size,
-            others=int(having[code]) - count,
-            rest=total - size,
+            mask=column.codes == code,
+            known=known,
             effect=float(effect),
-            p=float(chance),
-            missing=int(missing[cluster]),
+            p=float(one),
             same_as=column.same_as,
         )
-        found.append(Candidate(association=association, mask=column.codes == code))
+        for cluster, code, effect, one in zip(
+            clusters[strong], codes[strong], odds[strong], p, strict=True
+        )
+        if one <= options.q  # its q is no less
+    ]
     return found, int(testable.sum())
 
 
@@ -95,53 +92,51 @@ def associate_numbers(
     """
     known = np.isfinite(column.numbers)
     k, total = int(labels.max(initial=-1)) + 1, int(known.sum())
+    # Ranked once for all clusters: SciPy's own test would sort the column again for each.
     ranks = rankdata(column.numbers[known])
     inside = labels[known]
     sizes = np.bincount(inside[inside >= 0], minlength=k)  # (k,)
     sums = np.bincount(inside[inside >= 0], weights=ranks[inside >= 0], minlength=k)
     testable = (sizes >= options.least_size) & (total - sizes >= options.least_size)
-    ties = np.unique(ranks, return_counts=True)[1].astype(np.float64)
+    equal = np.unique(ranks, return_counts=True)[1].astype(np.float64)  # images of each rank
+    variance = total + 1 - (equal**3 - equal).sum() / (total * (total - 1.0)) if total > 1 else 0.0
     found: list[Candidate] = []
     for cluster in np.flatnonzero(testable):
         n1, n2 = float(sizes[cluster]), float(total - sizes[cluster])
         above = sums[cluster] - n1 * (n1 + 1) / 2  # U: pairs where the member is higher
-        effect = 2 * above / (n1 * n2) - 1
-        spread = total + 1 - (ties**3 - ties).sum() / (total * (total - 1.0))
+        effect = float(2 * above / (n1 * n2) - 1)
         gap = max(abs(above - n1 * n2 / 2) - 0.5, 0.0)
-        p = 2 * norm.sf(gap / np.sqrt(n1 * n2 / 12 * spread)) if spread > 0 else 1.0
-        if p <= options.q and abs(effect) >= options.least_effect:
-            evidence = float(effect), float(p)
-            found.append(_tell_side(column, labels == cluster, int(cluster), evidence=evidence))
+        # No variance: all numbers are equal, and no cluster has higher ones.
+        p = float(2 * norm.sf(gap / np.sqrt(n1 * n2 / 12 * variance))) if variance > 0 else 1.0
+        if p > options.q or abs(effect) < options.least_effect:
+            continue
+        value, mask = _describe_side(column, labels == cluster, higher=effect > 0)
+        found.append(
+            Candidate(
+                cluster_id=int(cluster),
+                column=column.name,
+                kind="number",
+                value=value,
+                mask=mask,
+                known=known,
+                effect=effect,
+                p=p,
+            )
+        )
     return found, int(testable.sum())
 
 
-def _tell_side(
-    column: Column, members: NDArray[np.bool_], cluster: int, *, evidence: tuple[float, float]
-) -> Candidate:
-    """Say on which side of the other images' median the members lie, and how many do."""
-    effect, p = evidence
+def _describe_side(
+    column: Column, members: NDArray[np.bool_], *, higher: bool
+) -> tuple[str, NDArray[np.bool_]]:
+    """Say on which side of the other images' median the members lie, and which images do, (n,)."""
     known = np.isfinite(column.numbers)
-    mine, others = column.numbers[known & members], column.numbers[known & ~members]
-    middle = float(np.median(others))
-    higher = effect > 0
-    mask = known & ((column.numbers > middle) if higher else (column.numbers < middle))
+    middle = float(np.median(column.numbers[known & ~members]))
+    mine = float(np.median(column.numbers[known & members]))
     words = ("later", "earlier") if column.kind == "time" else ("higher", "lower")
     write = _write_time if column.kind == "time" else _write_number
-    word = words[0] if higher else words[1]
-    association = Association(
-        cluster_id=cluster,
-        column=column.name,
-        kind="number",
-        value=f"{word}: median {write(float(np.median(mine)))}, others {write(middle)}",
-        count=int((mask & members).sum()),
-        size=len(mine),
-        others=int((mask & ~members).sum()),
-        rest=len(others),
-        effect=effect,
-        p=p,
-        missing=int((members & ~known).sum()),
-    )
-    return Candidate(association=association, mask=mask)
+    text = f"{words[0] if higher else words[1]}: median {write(mine)}, others {write(middle)}"
+    return text, known & ((column.numbers > middle) if higher else (column.numbers < middle))
 
 
 def associate_bursts(
@@ -170,29 +165,43 @@ def associate_bursts(
     total, tests = int(known.sum()), 0
     found: list[Candidate] = []
     for cluster in range(int(labels.max(initial=-1)) + 1):
-        members = labels == cluster
-        size = int((members & known).sum())
+        members = (labels == cluster) & known
+        size = int(members.sum())
         if min(size, total - size) < options.least_size:
             continue
         tests += 1
-        candidate = _find_burst(column, members, cluster, times=times, ends=ends)
-        odds = candidate.association.effect
-        if candidate.association.p <= options.q and odds >= options.least_odds:
-            found.append(candidate)
+        low, high, p = _find_burst(np.sort(column.numbers[members]), times=times, ends=ends)
+        mask = (column.numbers >= low) & (column.numbers <= high)
+        counts = int((mask & members).sum()), size, int(mask.sum())
+        odds = float(compute_odds_ratio(*counts, total=total))
+        if p <= options.q and odds >= options.least_odds:
+            found.append(
+                Candidate(
+                    cluster_id=cluster,
+                    column=column.name,
+                    kind="time",
+                    value=f"{_write_time(low)} to {_write_time(high)}",
+                    mask=mask,
+                    known=known,
+                    effect=odds,
+                    p=p,
+                )
+            )
     return found, tests
 
 
 def _find_burst(
-    column: Column,
-    members: NDArray[np.bool_],
-    cluster: int,
-    *,
-    times: NDArray[np.float64],
-    ends: NDArray[np.int64],
-) -> Candidate:
-    """Return the window of four fifths of the members with the fewest images of the round."""
-    known = np.isfinite(column.numbers)
-    mine, total = np.sort(column.numbers[members & known]), int(ends[-1])
+    mine: NDArray[np.float64], *, times: NDArray[np.float64], ends: NDArray[np.int64]
+) -> tuple[float, float, float]:
+    """Return start, end and p of the window of four fifths of the members with fewest images.
+
+    Parameters
+    ----------
+    mine : (m,) float64, ascending
+        Times of the members.
+    times, ends : (t,)
+        Every time there is, ascending, and how many images there are up to it.
+    """
     wanted = int(np.ceil(_BUNCHED * len(mine)))
     before = np.concatenate([[0], ends[:-1]])
     starts = np.searchsorted(times, mine[: len(mine) - wanted + 1])
@@ -202,27 +211,11 @@ def _find_burst(
     # The widest window from each time that holds no more images than the best one.
     last = np.searchsorted(ends, before + held[best], side="right") - 1
     widths = np.where(last >= np.arange(len(times)), ends[last] - before, 0)
+    # Windows of one width have one tail: few widths stand for tens of thousands of windows.
     sizes, repeats = np.unique(widths[widths >= wanted], return_counts=True)
-    chances = compute_excess_p(wanted, len(mine), sizes, total=total)
-    p = min(float((chances * repeats).sum()), 1.0)
-    low, high = times[starts[best]], times[stops[best]]
-    mask = (column.numbers >= low) & (column.numbers <= high)
-    count = int((mask & members).sum())
-    counts = count, len(mine), int(mask.sum())
-    association = Association(
-        cluster_id=cluster,
-        column=column.name,
-        kind="time",
-        value=f"{_write_time(low)} to {_write_time(high)}",
-        count=count,
-        size=len(mine),
-        others=int(mask.sum()) - count,
-        rest=total - len(mine),
-        effect=float(compute_odds_ratio(*counts, total=total)),
-        p=p,
-        missing=int((members & ~known).sum()),
-    )
-    return Candidate(association=association, mask=mask)
+    tails = compute_excess_p(wanted, len(mine), sizes, total=int(ends[-1]))
+    p = min(float((tails * repeats).sum()), 1.0)
+    return float(times[starts[best]]), float(times[stops[best]]), p
 
 
 def _write_time(seconds: float) -> str:

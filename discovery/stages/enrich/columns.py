@@ -6,7 +6,7 @@ name is a fab's usual one, else from what stands in it.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -184,12 +184,8 @@ def _merge_alike(columns: Sequence[Column]) -> tuple[Column, ...]:
         kept.append(column)
         names.append([])
     return tuple(
-        Column(
-            name=c.name, kind=c.kind, codes=c.codes, values=c.values, numbers=c.numbers,
-            same_as=tuple(same),
-        )
-        for c, same in zip(kept, names, strict=True)
-    )  # fmt: skip
+        replace(column, same_as=tuple(same)) for column, same in zip(kept, names, strict=True)
+    )
 
 
 def _partition(column: Column) -> bytes:

@@ -4,7 +4,6 @@ Images of one wafer are not independent: eighteen that share a tool may be one s
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,34 +13,77 @@ from discovery.stages.enrich.records import Association, Candidate
 
 _LEAST_WAFERS = 2  # with the value: one wafer has nothing to be compared with
 
+Units = NDArray[np.int64] | None
 
-def count_units(
-    candidate: Candidate,
+
+def describe_candidates(
+    candidates: Sequence[Candidate],
     members: NDArray[np.bool_],
     *,
-    wafers: NDArray[np.int64] | None,
-    lots: NDArray[np.int64] | None,
-) -> Candidate:
-    """Count the wafers and lots of the members that have the value, and test it over wafers.
+    wafers: Units,
+    lots: Units,
+    alpha: float,
+) -> tuple[Association, ...]:
+    """Count what each association of one cluster rests on, and mark those that others explain.
+
+    A lot that stands for its one bad wafer, a tool that the same wafers went through: asked
+    within and without the stronger one (`compute_stratified_p`), they are no longer
+    over-represented.
 
     Parameters
     ----------
-    candidate : Candidate of n images
+    candidates : sequence of Candidate of n images
+        Of one cluster, strongest first.
     members : (n,) bool
     wafers, lots : (n,) int64 or None
         Numbered, -1 for unknown.
+    alpha : float
+        From this p on, nothing is left to explain.
+
+    Returns
+    -------
+    tuple of Association
+        In the same order; `explained_by` names the strongest that does.
     """
-    having = candidate.mask & members
-    counted = replace(
-        candidate.association,
-        wafers=_count(wafers, having),
-        lots=_count(lots, having),
-        wafer_p=None if wafers is None else _test_wafers(candidate.mask, members, wafers),
-    )
-    return replace(candidate, association=counted)
+    firm: list[Candidate] = []
+    described = []
+    for one in candidates:
+        by = next(
+            (
+                other
+                for other in firm
+                if compute_stratified_p(one.mask, members, other.mask) > alpha
+            ),
+            None,
+        )
+        if by is None:
+            firm.append(one)  # only what stands by itself may explain others
+        having = one.mask & members
+        described.append(
+            Association(
+                cluster_id=one.cluster_id,
+                column=one.column,
+                kind=one.kind,
+                value=one.value,
+                count=int(having.sum()),
+                size=int((one.known & members).sum()),
+                others=int((one.mask & ~members).sum()),
+                rest=int((one.known & ~members).sum()),
+                effect=one.effect,
+                p=one.p,
+                q=one.q,
+                missing=int((members & ~one.known).sum()),
+                wafers=_count_units(wafers, having),
+                lots=_count_units(lots, having),
+                wafer_p=None if wafers is None else _test_wafers(one.mask, members, wafers),
+                explained_by="" if by is None else f"{by.column}: {by.value}",
+                same_as=one.same_as,
+            )
+        )
+    return tuple(described)
 
 
-def _count(units: NDArray[np.int64] | None, having: NDArray[np.bool_]) -> int | None:
+def _count_units(units: Units, having: NDArray[np.bool_]) -> int | None:
     if units is None:
         return None
     return len(np.unique(units[having & (units >= 0)])) or None
@@ -68,44 +110,3 @@ def _test_wafers(
         return None
     counts = int((has & touched).sum()), int(touched.sum()), int(has.sum())
     return float(compute_excess_p(*counts, total=n)[0])
-
-
-def mark_explained(
-    candidates: Sequence[Candidate], members: NDArray[np.bool_], *, alpha: float
-) -> tuple[Association, ...]:
-    """Mark the associations of one cluster that are but another view of a stronger one.
-
-    A lot that stands for its one bad wafer, a tool that the same wafers went through: asked
-    within and without the stronger one (`compute_stratified_p`), they are no longer
-    over-represented.
-
-    Parameters
-    ----------
-    candidates : sequence of Candidate
-        Of one cluster, strongest first.
-    members : (n,) bool
-    alpha : float
-        From this p on, nothing is left to explain.
-
-    Returns
-    -------
-    tuple of Association
-        In the same order; `explained_by` names the strongest that does.
-    """
-    firm: list[Candidate] = []
-    marked: list[Association] = []
-    for candidate in candidates:
-        by = next(
-            (
-                other.association
-                for other in firm
-                if compute_stratified_p(candidate.mask, members, other.mask) > alpha
-            ),
-            None,
-        )
-        if by is None:
-            firm.append(candidate)  # only what stands by itself may explain others
-            marked.append(candidate.association)
-        else:
-            marked.append(replace(candidate.association, explained_by=f"{by.column}: {by.value}"))
-    return tuple(marked)

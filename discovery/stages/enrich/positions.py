@@ -84,8 +84,8 @@ def _scale_places(
     farthest = float(np.nanmax(np.hypot(away[:, 0], away[:, 1])))
     if diameters is not None and unit is not None:
         radius = pd.to_numeric(diameters, errors="coerce").to_numpy(np.float64) * 500 / unit
-        told = np.isfinite(radius) & (radius > 0)
-        return np.asarray(away / np.where(told, radius, farthest)[:, None])
+        given = np.isfinite(radius) & (radius > 0)
+        return np.asarray(away / np.where(given, radius, farthest)[:, None])
     return np.asarray(away / farthest)
 
 

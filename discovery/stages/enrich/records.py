@@ -123,17 +123,28 @@ class Association:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """An association and the images that have it.
+    """What a test of one column found in one cluster of n images, before its counts are taken.
 
     Attributes
     ----------
-    association : Association
+    cluster_id, column, kind, value, effect, p, q, same_as
+        As in `Association`.
     mask : (n,) bool
         Images with the value, beyond the median, or inside the window.
+    known : (n,) bool
+        Images where the column is known.
     """
 
-    association: Association
+    cluster_id: int
+    column: str
+    kind: str
+    value: str
     mask: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+    effect: float
+    p: float
+    q: float = 1.0
+    same_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

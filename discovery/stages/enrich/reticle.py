@@ -4,7 +4,7 @@ A defect of the mask prints again at every exposure. Where the place in the die 
 the same there in several dies; where only the die is, it comes back with the period of the shot.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -114,12 +114,12 @@ def _find_in_die(
     if dies.max() < _LEAST_DIES:
         return None
     # The member in the middle is given: one of each count is not left to chance.
-    chances = compute_excess_p(dies - 1, len(mine) - 1, images - 1, total=int(known.sum()) - 1)
-    best = int(chances.argmin())
+    tails = compute_excess_p(dies - 1, len(mine) - 1, images - 1, total=int(known.sum()) - 1)
+    best = int(tails.argmin())
     place = where[mine[best]]
     same = known & (np.abs(np.nan_to_num(where) - place) <= _TOLERANCE).all(axis=1)
     return _Repeat(
-        p=min(float(chances[best]) * len(mine), 1.0),
+        p=min(float(tails[best]) * len(mine), 1.0),
         same=same,
         known=known,
         kind="in die",
@@ -143,15 +143,15 @@ def _find_in_shot(
         counts = np.bincount(code[mine], minlength=columns * rows)
         having = np.bincount(code[known], minlength=columns * rows)
         tried += columns * rows
-        chances = compute_excess_p(counts, int(mine.sum()), having, total=int(known.sum()))
-        place = int(chances.argmin())
-        if best is None or chances[place] < best.p:
+        tails = compute_excess_p(counts, int(mine.sum()), having, total=int(known.sum()))
+        place = int(tails.argmin())
+        if best is None or tails[place] < best.p:
             same = known & (code == place)
             shots = _number_dies(dies // (columns, rows), units)[same & mine]
             if len(np.unique(shots)) >= _LEAST_DIES:
                 measures = (columns, rows, place // rows, place % rows)
                 best = _Repeat(
-                    p=float(chances[place]),
+                    p=float(tails[place]),
                     same=same,
                     known=known,
                     kind="in shot",
@@ -159,13 +159,7 @@ def _find_in_shot(
                 )
     if best is None:
         return None
-    return _Repeat(
-        p=min(best.p * tried, 1.0),
-        same=best.same,
-        known=known,
-        kind=best.kind,
-        measures=best.measures,
-    )
+    return replace(best, p=min(best.p * tried, 1.0))  # Bonferroni, over all places of all periods
 
 
 def _number_dies(dies: NDArray[np.generic], units: NDArray[np.int64]) -> NDArray[np.int64]:
