@@ -15,6 +15,10 @@ from discovery.records import NOISE, Neighbours
 
 Floats = NDArray[np.float64]
 
+# A group reaches as far as this share of its own images are from their nearest sibling.
+REACH_QUANTILE = 0.95
+# Two float32 rows that are equal lie up to so far apart: sqrt(2 - 2x), x rounded at 1e-6.
+ROUNDING = 2e-3
 _BLOCK_VALUES = 1 << 22  # distances in memory at a time: 32 MB of float64
 
 

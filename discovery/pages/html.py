@@ -75,6 +75,7 @@ def raw(tag: str, content: str, **attributes: Attribute) -> Markup:
     ValueError
         The content would end the element early.
     """
+    # What a browser looks for inside a script or style, whatever the letters' case.
     if f"</{tag}" in content.lower() or "<!--" in content:
         raise ValueError(f"the content of <{tag}> would end it early")
     written = "".join(_write_attribute(name, value) for name, value in attributes.items())
@@ -84,6 +85,7 @@ def raw(tag: str, content: str, **attributes: Attribute) -> Markup:
 def _write_attribute(name: str, value: Attribute) -> str:
     if value is None or value is False:
         return ""
+    # class and for are Python's words: class_ and for_ here; http_equiv is http-equiv.
     spelled = name.rstrip("_").replace("_", "-")
     return f" {spelled}" if value is True else f' {spelled}="{escape_text(str(value))}"'
 

@@ -40,6 +40,7 @@ def render_page(
         HTML, to be written as UTF-8.
     """
     policy = [
+        # What is not allowed below is forbidden: requests, frames, forms, plug-ins.
         "default-src 'none'", f"img-src {images}", "base-uri 'none'", "form-action 'none'",
         f"script-src {_hash_source(script)}" if script else "", f"style-src {_hash_source(style)}",
     ]  # fmt: skip
@@ -48,6 +49,7 @@ def render_page(
         node("meta", charset="utf-8"),
         node("meta", http_equiv="Content-Security-Policy", content="; ".join(filter(None, policy))),
         node("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        # Scroll bars and controls follow the system's light or dark as well.
         node("meta", name="color-scheme", content="light dark"),
         node("meta", name="referrer", content="no-referrer"),
         node("title", f"{title} \u2013 defect-discovery"),
@@ -56,6 +58,7 @@ def render_page(
     body = node(
         "body",
         *content,
+        # Data before the script that reads it: nothing waits for the page to load.
         raw("script", data, type="application/json", id="report-data") if data else None,
         raw("script", script) if script else None,
     )

@@ -48,6 +48,7 @@ def _render_row(cells: Sequence[Cell], classes: Sequence[str], *, named: bool) -
         "tr",
         *(
             node("th", cell, scope="row")
+            # A row's name is a heading: screen readers read it before each of its cells.
             if named and not i
             else node("td", cell, class_=_take(classes, i))
             for i, cell in enumerate(cells)

@@ -20,6 +20,7 @@ def write_share(share: float | None) -> str:
     if share is None:
         return DASH
     percent = 100 * share
+    # 49,999 of 50,000 images are not all: 100.0 % would say that nothing is left to look at.
     if 0 < percent < 0.1:
         return f"<{GAP}0.1{GAP}%"
     if 99.9 < percent < 100:

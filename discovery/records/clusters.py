@@ -32,6 +32,7 @@ class Neighbours:
     exact: bool = True
 
     def __post_init__(self) -> None:
+        # float64 and int64 would double the biggest array of a round.
         if self.indices.dtype != np.int32 or self.distances.dtype != np.float32:
             raise ValueError("indices must be int32 and distances float32")
         if self.indices.ndim != 2 or self.indices.shape != self.distances.shape:
@@ -81,10 +82,12 @@ class Clustering:
             values = getattr(self, name)
             if n and not (np.isfinite(values).all() and 0 <= values.min() <= values.max() <= 1):
                 raise ValueError(f"{name} must lie in [0, 1]")
+        # Ids are the keys of every table that is written of it.
         if len(np.unique(self.ids)) != n:
             raise ValueError("ids are not unique")
         if self.assigned is not None:
             self._check_assigned(self.assigned)
+        # Assigned noise does not count: else one stray image could renumber the clusters.
         own = self.core_labels
         sizes = np.bincount(own[own >= 0]) if n else np.empty(0, np.int64)
         if n and self.labels.min() < NOISE:
@@ -108,6 +111,7 @@ class Clustering:
         """The (n,) labels as they were found: noise that was assigned is -1 again."""
         if self.assigned is None:
             return self.labels
+        # A new array: the labels as they were given stay what they are.
         return np.where(self.assigned, np.int32(NOISE), self.labels)
 
     @property
@@ -160,6 +164,7 @@ def number_by_size(labels: NDArray[Any]) -> NDArray[np.int32]:
     _, first, inverse, counts = np.unique(
         np.asarray(labels)[kept], return_index=True, return_inverse=True, return_counts=True
     )
+    # Ties by first sight, not by label: the numbers do not depend on a clusterer's own.
     order = np.lexsort((first, -counts))  # biggest first, then first seen
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
@@ -199,6 +204,7 @@ class Rarity:
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected ({m},)")
         if len(np.unique(self.positions)) != m:
             raise ValueError("an image stands twice among the rare ones")
+        # So the images of one group stand together, and its number is its rank.
         steps = np.diff(self.groups)
         if m and (self.groups[0] != 0 or ((steps != 0) & (steps != 1)).any()):
             raise ValueError("groups must ascend from 0 without gaps")
@@ -246,4 +252,5 @@ class Sweep:
     @property
     def lasting(self) -> NDArray[np.float64]:
         """How long each chosen group lasts, (k,), in natural logarithms of the resolution."""
+        # A ratio, since a resolution has no unit: from 4 to 2 is as long as from 2 to 1.
         return np.log(self.born / self.died)

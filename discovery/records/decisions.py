@@ -62,12 +62,15 @@ class Decision:
     def __post_init__(self) -> None:
         if self.verdict not in get_args(Verdict) or self.scope not in get_args(Scope):
             raise ValueError(f"verdict {self.verdict!r} on {self.scope!r} is not known")
+        # Merge and split speak of groups; an image has no parts and is none.
         if self.scope == "image" and (self.verdict in ("merge", "split") or not self.image_ids):
             raise ValueError(f"{self.verdict} on {len(self.image_ids)} images makes no sense")
+        # A label that no verdict gives would be lost without a word.
         if bool(self.label) != (self.verdict in _NAMING):
             raise ValueError(f"{self.verdict} with the label {self.label!r}")
         if self.label and (fault := find_label_fault(self.label)):
             raise ValueError(fault)
+        # Without an offset two shifts or two sites could not be put in order.
         if datetime.fromisoformat(self.at).tzinfo is None:
             raise ValueError(f"at is {self.at!r}, expected an offset from UTC")
 
@@ -141,6 +144,7 @@ class Handoff:
     def __post_init__(self) -> None:
         if tuple(self.rows.columns) != HANDOFF_COLUMNS:
             raise ValueError(f"rows have the columns {list(self.rows.columns)}")
+        # An exact duplicate has the id of its twin: both together name a file.
         if self.rows.duplicated(["image_id", "path"]).any():
             raise ValueError("a row is there twice")
 

@@ -46,6 +46,7 @@ class Duplicates:
             raise ValueError("ids are not unique")
         if n and (self.files.min() < 1 or self.groups.min() < 0):
             raise ValueError("an image has no path or no group")
+        # None kept and the group would be lost as evidence; two, and it would count twice.
         if n and (np.bincount(self.groups[self.kept], minlength=self.groups.max() + 1) != 1).any():
             raise ValueError("expected groups without gaps, one kept image in each")
         if n and not 0 <= self.similarities.min() <= self.similarities.max() <= 1:

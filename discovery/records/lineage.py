@@ -64,6 +64,7 @@ class Generation:
         for name, positions in zip(self.names, self.members, strict=True):
             if not len(positions) or positions.min() < 0 or positions.max() >= n:
                 raise ValueError(f"group {name} has no members, or some outside 0..{n - 1}")
+        # Ended groups may overlap: each is remembered as it was last seen.
         alive = [m for m, lives in zip(self.members, self.alive, strict=True) if lives]
         every = np.concatenate(alive) if alive else np.empty(0, np.int64)
         if len(np.unique(every)) != len(every):
@@ -83,6 +84,7 @@ class Generation:
         digest = hashlib.sha256()
         for name, positions, lives in zip(self.names, self.members, self.alive, strict=True):
             if lives:
+                # Order and numbers are the clusterer's: names and members alone make a run.
                 digest.update("\n".join([name, *sorted(self.ids[positions].tolist()), ""]).encode())
         return digest.hexdigest()[:16]
 
@@ -180,5 +182,6 @@ class LineageEntry:
     since: str = ""
 
     def __post_init__(self) -> None:
+        # The history is read in other time zones than it is written in.
         if datetime.fromisoformat(self.at).tzinfo is None:
             raise ValueError(f"at is {self.at!r}, expected an offset from UTC")

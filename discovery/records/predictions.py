@@ -82,10 +82,12 @@ class Predictions:
             raise ValueError("confidences must lie in [0, 1]")
         if not ((self.novelties >= 0) & np.isfinite(self.novelties)).all():
             raise ValueError("novelties must be finite and 0 or more")
+        # NaN, not 0: an image without noise is a measurement.
         if not (np.isnan(self.noises) | (self.noises >= 0)).all():
             raise ValueError("noises must be 0 or more, or NaN where not measured")
 
     def _check_paths(self) -> None:
+        # Level d of a path is its first d parts.
         parts = np.char.count(self.forced, "/") + 1  # (n,)
         if (self.forced == "").any() or (parts > self.depth).any():
             raise ValueError(f"forced must be label paths of 1 to {self.depth} parts")
@@ -95,6 +97,7 @@ class Predictions:
             raise ValueError("level_probabilities: [0, 1] down to forced's depth, NaN below it")
         named = self.labels[self.named].tolist(), self.forced[self.named].tolist()
         for label, forced in zip(*named, strict=True):
+            # With a slash: defect/pit is above defect/pit/deep and not above defect/pitch.
             if not label or not f"{forced}/".startswith(f"{label}/"):
                 raise ValueError(f"named {label!r}, expected {forced!r} or a node above it")
 

@@ -54,6 +54,7 @@ class Proposal:
     distinct: int | None = None
 
     def __post_init__(self) -> None:
+        # Counted from 1, as a person counts.
         if self.size < 1 or self.rank < 1:
             raise ValueError(f"size {self.size} and rank {self.rank} must be 1 or more")
         if self.distinct is not None and not 1 <= self.distinct <= self.size:

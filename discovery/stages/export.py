@@ -65,6 +65,7 @@ def export_handoff(
             f"--format {kind} takes labelled images and none has a label: fill the column label "
             f"of {HANDOFF_CSV} and read it back with --read"
         )
+    # Formats that train a model take labelled images; the others take all.
     left_out = len(handoff) - len(handoff.labelled)
     if kind == "imagefolder":
         return _export_pictures(plan_imagefolder(handoff), folder, left_out=left_out)
@@ -100,6 +101,7 @@ def _export_pictures(
     # Images of an earlier export would stay in the folder of a type they no longer have.
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OptionError(f"{folder} is not an empty folder: give a new one")
+    # Beside its place, on the same disk: only there is a rename one step.
     half = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         half.mkdir(parents=True)

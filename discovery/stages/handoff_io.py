@@ -28,6 +28,7 @@ def compose_handoff(run: Run) -> Handoff:
         An artefact is missing or damaged, or the ledger has a line that cannot be read.
     """
     made_by = run.entry(CLUSTERING) or {}
+    # Seconds and sums change with every run of the same clusters: the handoff is of the clusters.
     kept = ("command", "spec", "seed", "versions", "inputs")
     return build_handoff(
         run.load_clustering(),

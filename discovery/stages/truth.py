@@ -93,6 +93,7 @@ def match_truth(
     """
     by_image: dict[str, list[int]] = {}  # exact id, or a file's fingerprint -> rows of the truth
     by_path: dict[str, list[int]] = {}
+    # The surest key that a row has: its id, else its content, else where it was.
     for place, row in enumerate(truth):
         if row.image_id:
             by_image.setdefault(row.image_id, []).append(place)
@@ -104,6 +105,7 @@ def match_truth(
     found: list[str] = []
     for image_id, path in zip(images["image_id"], images["path"], strict=True):
         absolute = os.path.abspath(path)  # noqa: PTH100 - a link is not followed
+        # A crop's own id before its picture's: rows may name single defects of one file.
         places = by_image.get(image_id) or by_image.get(image_id[:_FILE_ID])
         places = places or by_path.get(absolute) or []
         used.update(places)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from discovery.clusterers import distances
+from discovery.graph import distances
 from discovery.records import Clustering, Proposal
 from discovery.stages.propose import (
     KnownTypes,

@@ -84,6 +84,7 @@ def find_associations(
     if len(metadata) != len(clustering):
         raise ValueError(f"metadata of {len(metadata)} images, clusters of {len(clustering)}")
     options = options or EnrichOptions()
+    # Columns are read from text, whatever wrote the metadata: one rule for CSV and KLARF.
     table = spread_metadata(metadata)
     if not len(table.columns):
         return Enrichment()
@@ -167,6 +168,7 @@ def _select(
     kept: dict[int, tuple[Association, ...]] = {}
     for cluster, candidates in sorted(by_cluster.items()):
         members = labels == cluster
+        # Among equals by name: the same run gives the same table.
         strongest = sorted(candidates, key=_order)[: _EXAMINED * options.most]
         described = describe_candidates(
             strongest, members, wafers=wafers, lots=lots, alpha=options.q

@@ -55,6 +55,7 @@ class Column:
 
 def spread_metadata(texts: Sequence[str]) -> pd.DataFrame:
     """Spread n JSON objects into (n, columns) of text, empty where a name is missing."""
+    # Lots of different tools lie in one store: names may be missing in any row.
     rows = [json.loads(text) if text else {} for text in texts]
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = {name: [_write(row.get(name)) for row in rows] for name in names}
@@ -98,12 +99,14 @@ def find_units(table: pd.DataFrame) -> tuple[NDArray[np.int64] | None, NDArray[n
     lots = None if lot is None else _number(table[lot], table[lot] != "")
     if wafer is None:
         return None, lots
+    # A line break stands in no cell of a lot, so that no two pairs look the same.
     name = table[wafer] if lot is None else table[lot] + "\n" + table[wafer]
     return _number(name, table[wafer] != ""), lots
 
 
 def _read_column(name: str, cells: "pd.Series[str]") -> Column | str:
     """Return the column, or why it is left out."""
+    # An empty cell says nothing; it is not a value that images have in common.
     known = (cells != "").to_numpy()
     distinct = cells[known].nunique()
     if name.lower() in _NO_COLUMNS:
@@ -114,6 +117,7 @@ def _read_column(name: str, cells: "pd.Series[str]") -> Column | str:
     if not named:
         numbers = pd.to_numeric(cells.where(known), errors="coerce").to_numpy(np.float64)
         if np.isfinite(numbers[known]).all():
+            # Twelve chambers are names; a thousand whole numbers are a quantity.
             whole = bool((numbers[known] % 1 == 0).all())
             if not whole or distinct > _FEW_VALUES:
                 return _make_numbers(name, "number", numbers)
@@ -121,6 +125,7 @@ def _read_column(name: str, cells: "pd.Series[str]") -> Column | str:
             times = _read_times(cells, known)
             if times is not None:
                 return _make_numbers(name, "time", times)
+    # A serial number splits any set of images, and says nothing of any.
     if known.sum() < _REPEATS * distinct:
         return "nearly every image has a value of its own"
     return _make_values(name, cells, known)
@@ -164,6 +169,7 @@ def _add_wafers(columns: list[Column], table: pd.DataFrame) -> list[Column]:
     known = ((table[lot] != "") & (table[wafer] != "")).to_numpy()
     both = table.loc[known, [lot, wafer]].drop_duplicates()
     repeats = known.sum() >= _REPEATS * len(both)
+    # Wafer ids that are unique over lots need no lot beside them.
     if not both[wafer].duplicated().any() or not repeats:
         return columns
     joined = (table[lot] + ", " + table[wafer]).where(known, "")

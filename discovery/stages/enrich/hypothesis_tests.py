@@ -45,6 +45,7 @@ def compute_excess_p(
     1935: the tail of the hypergeometric distribution. All arguments broadcast, to one
     dimension at least.
     """
+    # sf is P(X > x), and the count itself belongs to the tail.
     tail = hypergeom.sf(np.asarray(count) - 1, total, having, size)
     return np.atleast_1d(np.asarray(tail, np.float64))
 

@@ -45,6 +45,7 @@ def find_positions(table: pd.DataFrame) -> tuple[Positions | None, tuple[str, ..
     tuple of str
         The columns that were read.
     """
+    # Reversed: of two columns that differ by case the first one counts.
     names = {name.lower(): name for name in reversed(table.columns)}
     dies, die_names = _read_first(table, names, _DIE_PAIRS)
     within, within_names = _read_first(table, names, _WITHIN_PAIRS)
@@ -79,6 +80,7 @@ def _scale_places(
     Places of one sign only count from a corner: their middle is the wafer's.
     """
     low, high = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)
+    # Both signs: the origin is the wafer's own centre, whatever part of it was looked at.
     centre = np.where((low < 0) & (high > 0), 0.0, (low + high) / 2)
     away = xy - centre  # (n, 2)
     farthest = float(np.nanmax(np.hypot(away[:, 0], away[:, 1])))
@@ -127,6 +129,7 @@ def _read_pair(table: pd.DataFrame, x: str, y: str) -> NDArray[np.float64]:
 
 def _is_map(xy: NDArray[np.float64]) -> bool:
     known = xy[find_known(xy)]
+    # A few places would stand for images whose place nobody knows.
     if len(known) < _LEAST_KNOWN * max(len(xy), 1):
         return False
     return all(len(np.unique(side)) >= _LEAST_DISTINCT for side in known.T)

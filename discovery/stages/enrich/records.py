@@ -114,9 +114,11 @@ class Association:
     def to_dict(self) -> dict[str, Any]:
         """Return what proposals.csv keeps, without what is empty."""
         values = asdict(self)
+        # It stands in the row of the proposal already.
         del values["cluster_id"]
         values["same_as"] = list(self.same_as)
         values |= {name: _shorten(values[name]) for name in ("effect", "p", "q", "wafer_p")}
+        # 0 stays: no other image has the value, which is the strongest case there is.
         empty: tuple[Any, ...] = (None, "", [])
         return {name: value for name, value in values.items() if value not in empty}
 

@@ -58,6 +58,7 @@ def find_repeat(
         die's width and height) or ``in shot`` (columns and rows of a shot, column and row of the
         die in it). None where neither is known, too few members, or it does not repeat.
     """
+    # Without wafers all are taken for one, which can only make dies fewer.
     units = np.zeros(len(members), np.int64) if wafers is None else wafers
     found = [
         repeat
@@ -106,6 +107,7 @@ def _find_in_die(
     if len(mine) < _LEAST_DIES:
         return None
     die_of, where = _number_dies(positions.dies, units), positions.within
+    # p=inf: a square window, as dies are measured by width and height.
     images = KDTree(where[known]).query_ball_point(
         where[mine], _TOLERANCE, p=np.inf, return_length=True
     )
@@ -138,6 +140,7 @@ def _find_in_shot(
     dies = np.where(known[:, None], positions.dies, 0).astype(np.int64)
     tried, best = 0, None
     for columns, rows in _PERIODS:
+        # The die's own place in a shot of this size; the shot's origin is not needed.
         rest = dies % (columns, rows)
         code = rest[:, 0] * rows + rest[:, 1]
         counts = np.bincount(code[mine], minlength=columns * rows)

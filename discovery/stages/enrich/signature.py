@@ -106,6 +106,7 @@ class _Scan:
 
     def find_best(self) -> tuple[int | None, float]:
         """Return the row of the zone that stands out most, and its p."""
+        # From a zone to its row among the usable ones.
         place = np.full(len(self.set.zones), -1)
         place[self.zones] = np.arange(len(self.zones))
         tops, scores = [], []
@@ -258,5 +259,6 @@ def sample_map(
 
 def _flatten(xy: NDArray[np.float64], most: int, rng: np.random.Generator) -> list[int]:
     if len(xy) > most:
+        # In their order, so that the file does not change with how they were drawn.
         xy = xy[np.sort(rng.choice(len(xy), most, replace=False))]
     return [int(value) for value in np.rint(1000 * xy).ravel()]

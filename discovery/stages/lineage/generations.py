@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,7 @@ def gather_generation(
 def _measure(rows: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
     """Return the mean of (m, d) rows and their total variance; of one row it is unknown, so 0."""
     centroid = rows.mean(axis=0, dtype=np.float64)  # (d,)
+    # Around the mean first: sums of squares of unit rows would cancel to noise in float32.
     residuals = rows - centroid
     return centroid, float(np.einsum("ij,ij->", residuals, residuals) / max(len(rows) - 1, 1))
 
@@ -79,43 +81,25 @@ def remember_generation(
         `Lineage.names`: the id each group of `after` bears.
     """
     borne = set(names.values())
-    ended = [i for i, name in enumerate(before.names) if name not in borne]
-    ids = np.union1d(before.ids[_used(before, ended)], after.ids)  # (n,) ascending
+    groups = [(names[name], after, j) for j, name in enumerate(after.names)]
+    groups += [(name, before, i) for i, name in enumerate(before.names) if name not in borne]
+    groups.sort(key=itemgetter(0))  # a generation's names ascend
+    members = [source.ids[source.members[i]] for _, source, i in groups]
+    # Images of ended groups stay known though they may be gone: only so can an id come back.
+    ids = np.unique(np.concatenate([after.ids, *members]))
     width = after.centroids.shape[1]
-    far = np.full((len(ended), width), np.nan, np.float32)  # of another space: not known any more
-    same = before.space == after.space and before.centroids.shape[1] == width
-    parts = [
-        _place(after, ids, range(len(after))),
-        _place(before, ids, ended),
-    ]
-    every = [*(names[name] for name in after.names), *(before.names[i] for i in ended)]
-    order = sorted(range(len(every)), key=every.__getitem__)
-    joined = [*parts[0], *parts[1]]
+    same_space = before.space == after.space and before.centroids.shape[1] == width
+    centroids = np.full((len(groups), width), np.nan, np.float32)
+    scatters = np.full(len(groups), np.nan)
+    for row, (_, source, i) in enumerate(groups):
+        if source is after or same_space:  # of another space: not known any more
+            centroids[row], scatters[row] = source.centroids[i], source.scatters[i]
     return replace(
         after,
         ids=ids,
-        names=tuple(every[i] for i in order),
-        members=tuple(joined[i] for i in order),
-        alive=np.arange(len(every))[order] < len(after),
-        centroids=np.concatenate([after.centroids, before.centroids[ended] if same else far])[
-            order
-        ],
-        scatters=np.concatenate(
-            [after.scatters, before.scatters[ended] if same else np.full(len(ended), np.nan)]
-        )[order],
+        names=tuple(name for name, _, _ in groups),
+        members=tuple(np.searchsorted(ids, own).astype(np.int64) for own in members),
+        alive=np.array([source is after for _, source, _ in groups], np.bool_),
+        centroids=centroids,
+        scatters=scatters,
     )
-
-
-def _used(generation: Generation, groups: list[int]) -> NDArray[np.int64]:
-    """Positions of the images in any of these groups."""
-    chosen = [generation.members[i] for i in groups]
-    return np.unique(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
-
-
-def _place(
-    generation: Generation, ids: NDArray[np.str_], groups: range | list[int]
-) -> list[NDArray[np.int64]]:
-    """Return where the members of these groups stand in the ascending `ids`."""
-    return [
-        np.searchsorted(ids, generation.ids[generation.members[i]]).astype(np.int64) for i in groups
-    ]

@@ -98,6 +98,7 @@ def _score_returns(
 def _assign(pairs: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np.intp]:
     """Add to `pairs` the best assignment of what is in none yet; weight 0 is no pair."""
     weights = weights.copy()
+    # One to one: who has a partner is out of the market.
     weights[pairs[pairs != NO_ONE]] = 0
     weights[:, pairs != NO_ONE] = 0
     olds, news = linear_sum_assignment(weights, maximize=True)

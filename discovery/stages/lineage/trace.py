@@ -71,6 +71,7 @@ def _name_groups(
     before: Generation, after: Generation, predecessors: NDArray[np.intp], *, taken: Collection[str]
 ) -> tuple[str, ...]:
     """Give each new group the id it goes on with, or one that nothing ever bore."""
+    # An id that anybody ever saw stays bound to what they saw under it.
     used = {*before.names, *taken}
     names = []
     for name, i in zip(after.names, predecessors.tolist(), strict=True):
@@ -129,6 +130,7 @@ class _LineageDiff:
         takers = {}
         for i in self.living:
             if i not in self.successors:
+                # Most of it in one place: it merged. Else it came apart, and the parts say so.
                 fates = self.overlap.fates[i]
                 went = np.flatnonzero(fates if fates.any() else self.overlap.origins[i])
                 takers[i] = self._order_new(i, went.tolist())
@@ -140,11 +142,13 @@ class _LineageDiff:
         for j in set(range(len(self.after))) - set(self.successors.values()):
             related = np.flatnonzero(self.overlap.related[:, j] & self.before.alive)
             if len(related):
+                # One parent: the most images decide, as they do for who keeps an id.
                 parents[j] = self._order_old(j, related.tolist())[0]
         return parents
 
     def list_fates(self) -> dict[str, Fate]:
         """Say what became of each old id: kept, merged, split or vanished."""
+        # How many groups share what the id held says what became of it.
         by_count: tuple[Fate, Fate, Fate] = ("vanished", "merged", "split")
         return {
             self.before.names[i]: "kept"
@@ -156,6 +160,7 @@ class _LineageDiff:
     def list_events(self) -> tuple[LineageEvent, ...]:
         """List what changed, kind by kind, each in the order of its ids."""
         merged, split = self._list_merged(), self._list_split()
+        # A merge or a split names the groups that went on: no line of their own beside it.
         listed = {name for event in (*merged, *split) for name in event.before}
         kept = [
             self._make_event("kept", [i], [j])
@@ -173,6 +178,7 @@ class _LineageDiff:
         vanished = [
             self._make_event("vanished", [i], []) for i, news in self.takers.items() if not news
         ]
+        # What a person must know first stands first, and every run lists alike.
         kinds = get_args(EventKind)
         events = (*merged, *split, *kept, *fresh, *vanished)
         return tuple(sorted(events, key=lambda e: (kinds.index(e.kind), e.before, e.after)))
@@ -182,6 +188,7 @@ class _LineageDiff:
         for i, news in self.takers.items():
             if len(news) == 1:
                 joined.setdefault(news[0], []).append(i)
+        # The one whose id goes on stands first.
         first = {j: [i] for i, j in self.successors.items()}
         return [
             self._make_event("merged", [*first.get(j, []), *self._order_old(j, olds)], [j])
@@ -202,6 +209,7 @@ class _LineageDiff:
 
     def _is_unchanged(self, i: int, j: int) -> bool:
         shared = self.overlap.shared[i, j]
+        # The same images under the same id: nothing happened that anyone need read.
         same = shared == self.before.sizes[i] == self.after.sizes[j]
         return bool(same and self.before.names[i] == self.names[j])
 

@@ -87,6 +87,7 @@ def match_known(
     fitted = Fitted(
         rows=known, full_vectors=known, labels=numbers, memberships=np.ones(len(known), np.float32)
     )
+    # A type of one image sets no bound: with one vote in all there is no majority.
     voters = min([n_neighbors, *sizes[sizes > 1].tolist()]) if len(names) > 1 else n_neighbors
     votes = NeighborVotes(fitted, n_neighbors=voters)
     limits = calibrate_limits(fitted, votes, options=options)
@@ -140,6 +141,7 @@ def find_pure_groups(
         return np.zeros(k + 1, bool), 0.0
     ratios = there[tested] / of_known[tested]
     order = np.argsort(ratios)
+    # Weighted by known images: one tiny group with a lucky ratio moves no median.
     weights = np.cumsum(of_known[tested][order])
     usual = float(ratios[order][np.searchsorted(weights, weights[-1] / 2)])
     expected = usual * of_known

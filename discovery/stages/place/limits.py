@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from discovery.graph.distances import measure_distances
+from discovery.graph.distances import REACH_QUANTILE, ROUNDING, measure_distances
 from discovery.records import NOISE
 from discovery.stages.place.records import (
     NAMED,
@@ -33,10 +33,6 @@ from discovery.stages.place.votes import (
 Rule = Literal["ties", "centres"]
 
 _MOST_WITHHELD = 5_000  # fitted images placed as if new: more change no limit by a hundredth
-# A cluster reaches as far as 95 % of its images are from their nearest sibling.
-_REACH_QUANTILE = 0.95
-# Equal float32 rows lie up to so far apart: sqrt(2 - 2x), x rounded at 1e-6.
-_ROUNDING = 2e-3
 # Of the limit: where all images are alike, rounding is not many spreads.
 _LEAST_SPREAD = 0.05
 
@@ -92,12 +88,14 @@ def calibrate_limits(
     voted = votes.count(rows, withheld)
     by_centre, clearness = predict_by_centre(rows, fitted, withheld=withheld)
     rule: Rule = "centres" if (by_centre == truth).sum() > (voted.labels == truth).sum() else "ties"
+    # The rule that is right more often on these very clusters; their shape decides, not a name.
     labels, confidences = (
         (by_centre, clearness) if rule == "centres" else (voted.labels, voted.confidences)
     )
     apart = measure_cluster_distances(  # (s, k)
         fitted.full_vectors[withheld], fitted, withheld=withheld
     )
+    # Half of what may be refused is left to the confidence.
     scales, distance, spread = _find_reach(apart, truth, share=options.max_rejection / 2)
     near = (apart / scales).min(axis=1) <= distance
     chosen = _choose_confidence(confidences, near & (labels >= 0), labels == truth, truth >= 0,
@@ -138,6 +136,7 @@ def measure_cluster_distances(
 
 
 def _choose_withheld(n: int) -> Positions:
+    # Evenly over the images' order: no draw, so the limits are the same every time.
     step = max(1.0, n / _MOST_WITHHELD)
     return np.unique((np.arange(min(n, _MOST_WITHHELD)) * step).astype(np.intp))
 
@@ -152,14 +151,14 @@ def _find_reach(
         own = apart[truth == c, c]
         own = own[np.isfinite(own)]  # a type of one image has no sibling
         if len(own):
-            reaches[c] = np.quantile(own, _REACH_QUANTILE)
+            reaches[c] = np.quantile(own, REACH_QUANTILE)
     usual = np.nanmean(reaches) if np.isfinite(reaches).any() else 0.0
-    scales = np.sqrt(np.maximum(np.where(np.isnan(reaches), usual, reaches), _ROUNDING))
+    scales = np.sqrt(np.maximum(np.where(np.isnan(reaches), usual, reaches), ROUNDING))
     # An image without a sibling says nothing of how far siblings lie apart.
     inside = truth >= 0
     has_sibling = np.isfinite(apart[np.flatnonzero(inside), truth[inside]])
     nearest = (apart[inside][has_sibling] / scales).min(axis=1)
-    least = float(np.sqrt(_ROUNDING))
+    least = float(np.sqrt(ROUNDING))
     if not len(nearest):
         return scales, least, least
     limit = max(float(np.quantile(nearest, 1 - share, method="higher")), least)
@@ -239,6 +238,7 @@ def answer_rows(
     novelties = expit((units - limits.distance) / limits.spread)  # (m,)
     # A lone image far out has a nearest one that is much nearer than the next, and is no copy.
     is_copy = (voted.copied >= 0) & ((novelties <= 0.5) | (fitted.labels[voted.copied] < 0))
+    # A copy is answered like its original, whatever its neighbours say.
     labels = np.where(is_copy, fitted.labels[voted.copied], labels)
     confidences = np.where(is_copy, fitted.memberships[voted.copied], confidences)
     sure = is_copy | ((novelties <= 0.5) & (confidences >= limits.confidence))

@@ -124,6 +124,7 @@ class Placement:
             values = getattr(self, name)
             if values.shape != (m,) or not ((values >= 0) & (values <= 1)).all():
                 raise ValueError(f"{name} must be {m} numbers in [0, 1]")
+        # Two columns of one table that contradict each other would both be believed.
         if ((self.cluster_ids >= 0) != (self.verdicts == NAMED)).any():
             raise ValueError("an image has a cluster exactly where its verdict is named")
 

@@ -11,14 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.graph.distances import measure_nearest
+from discovery.graph.distances import REACH_QUANTILE, ROUNDING, measure_nearest
 from discovery.records import Clustering, Duplicates
-
-# A type's reach: this share of its own images have their nearest sibling within it.
-REACH_QUANTILE = 0.95
-# Two float32 rows that are equal lie up to so far apart: sqrt(2 - 2x), x rounded at 1e-6. Without
-# it a type of one image would not even reach that image.
-ROUNDING = 2e-3
 
 
 def find_members(
@@ -149,4 +143,5 @@ def _measure_reaches(types: Sequence[NDArray[np.float32]]) -> NDArray[np.float64
             nearest = measure_nearest(rows, rows, withheld=np.arange(len(rows)))
             reaches[i] = np.quantile(nearest, REACH_QUANTILE)
     usual = np.nanmean(reaches) if np.isfinite(reaches).any() else 0.0
+    # Without the rounding a type of one image would not even reach that image.
     return np.maximum(np.where(np.isnan(reaches), usual, reaches), ROUNDING)

@@ -57,6 +57,7 @@ def propose_types(
     files = np.array([len(paths) for paths in vectors.rows["paths"]])  # (n,)
     proposals = []
     for i, rows in enumerate(members):
+        # An image of its own, which a mean is not: a person can look at it, and it names the group.
         medoid = str(vectors.ids[rows[find_medoid(centred[rows])]])
         novelty, nearest_known = novelties[i]
         proposals.append(
@@ -101,6 +102,7 @@ def rank_proposals(proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
         size = proposal.size if proposal.distinct is None else proposal.distinct
         return float(new * firm * np.log2(1 + size))
 
+    # Equals by cluster number, which is by size.
     ordered = sorted(proposals, key=lambda p: (-score(p), p.cluster_id))
     return tuple(replace(proposal, rank=rank) for rank, proposal in enumerate(ordered, start=1))
 

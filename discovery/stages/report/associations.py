@@ -43,6 +43,7 @@ def render_wafer_map(signature: Mapping[str, Any], places: Mapping[str, Any]) ->
     ]
     zone = outline_zone(signature["kind"], signature["measures"], radius=r)
     if zone:
+        # Under the points, over the wafer.
         marks.insert(1, node("path", d=zone, class_="zone", fill_rule="evenodd"))
     title = f"Wafer map of {write_count(places['known'], 'image')}: {signature['name']}"
     return node(
@@ -57,6 +58,7 @@ def render_wafer_map(signature: Mapping[str, Any], places: Mapping[str, Any]) ->
 
 
 def _render_wafer(signature: Mapping[str, Any], places: Mapping[str, Any]) -> Markup:
+    # x and y in turn.
     drawn = len(places["points"]) // 2
     less = f"; {drawn} drawn" if drawn < places["known"] else ""
     note = f"{write_count(places['known'], 'place')} from {places['source']}{less}"
@@ -97,6 +99,7 @@ def _name_place(kind: str, measures: Sequence[float]) -> str:
 
 
 def _render_found(found: Sequence[Mapping[str, Any]]) -> Markup:
+    # What follows from another is no second reason: it is there for whoever looks.
     firm = [one for one in found if not one.get("explained_by")]
     weak = [one for one in found if one.get("explained_by")]
     parts = [_render_table(firm, "In common")]

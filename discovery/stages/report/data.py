@@ -126,11 +126,13 @@ class ReportData:
         n = len(self.clustering)
         if self.xy.shape != (n, 2) or not np.isfinite(self.xy).all():
             raise ValueError(f"xy has shape {self.xy.shape}, expected finite values of {(n, 2)}")
+        # A card shows the first path: an image without any could not be found again.
         if len(self.paths) != n or not all(self.paths):
             raise ValueError(f"{len(self.paths)} path lists for {n} images, or an empty one")
         _check_proposals(self.proposals, self.clustering)
         if self.rarity is not None and self.rarity.positions.max(initial=-1) >= n:
             raise ValueError(f"a rare image lies outside of the {n} images")
+        # A picture that no image bears would weigh in the page and never be seen.
         unknown = set(self.thumbnails) - set(self.clustering.ids.tolist())
         if unknown:
             raise ValueError(f"{len(unknown)} thumbnails of unknown images, such as {min(unknown)}")

@@ -58,6 +58,7 @@ def summarise(data: ReportData) -> Summary:
 def measure_clusters(data: ReportData) -> NDArray[np.int64]:
     """Count the images of each cluster by path, (k,)."""
     labels = data.clustering.labels
+    # bincount takes no -1; noise has its own figure.
     inside = labels >= 0
     sizes = np.bincount(
         labels[inside], weights=count_paths(data)[inside], minlength=data.clustering.k
@@ -151,6 +152,7 @@ def _compare(proposal: Proposal, among: Sequence[Proposal]) -> str:
     tighter = [other for other in among if other.cohesion > proposal.cohesion]
     if len(among) < 3 or math.isnan(proposal.cohesion):
         return ""
+    # 0, 1 or 2: by rank, since a cohesion of .8 is much for one extractor and little for another.
     third = 3 * len(tighter) // len(among)
     return ("among the tightest", "middling", "among the loosest")[third]
 

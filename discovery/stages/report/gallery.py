@@ -82,6 +82,7 @@ def _render_tools() -> Markup:
 
 def _render_card(context: _Context, proposal: Proposal) -> Markup:
     name = f"Type {proposal.rank}"
+    # Positions, not ids: the scripts look pictures up in one array.
     medoid = context.positions([proposal.medoid])[0]
     rows = join(
         _render_exemplars(context, name, kind, context.positions(proposal.exemplars[kind]))
@@ -108,6 +109,7 @@ def _render_card(context: _Context, proposal: Proposal) -> Markup:
         data_cluster=proposal.cluster_id,
         data_rank=proposal.rank,
         data_size=proposal.size,
+        # For sorting in the browser; what was not measured goes last.
         data_stability=f"{np.nan_to_num(proposal.stability, nan=-1.0):.6f}",
         aria_labelledby=f"name-{proposal.rank}",
     )
@@ -143,6 +145,7 @@ def _render_evidence(context: _Context, proposal: Proposal) -> Markup:
     rows = [_render_measure(measure) for measure in describe_evidence(proposal, context.ranked)]
     rows.append(_render_memberships(context, proposal))
     sizes = write_sizes(proposal.size_um)
+    # Shown only where it says more than the size does.
     if proposal.distinct is not None and proposal.distinct < proposal.size:
         note = "copies counted once" if proposal.distinct > 1 else "all are copies of one picture"
         rows.append(_render_fact("Distinct", write_count(proposal.distinct), note))
@@ -174,6 +177,7 @@ def _render_measure(measure: Evidence) -> Markup:
 
 def _render_memberships(context: _Context, proposal: Proposal) -> Markup:
     members = context.data.clustering.members(proposal.cluster_id)
+    # By path, as all counts of the page.
     memberships = np.repeat(context.data.clustering.memberships[members], context.counts[members])
     low, median, high = np.quantile(memberships, (0.0, 0.5, 1.0))
     return node(

@@ -68,6 +68,7 @@ def render_map_panel(data: ReportData, marks: Sequence[tuple[int, int]]) -> Mark
 def _render_legend(data: ReportData, marks: Sequence[tuple[int, int]]) -> Markup:
     summary = summarise(data)
     sizes = measure_clusters(data).tolist()
+    # The noise is a bar among the others: often it is the longest.
     largest = max([*sizes, summary.noise, 1])
     named = zip(name_clusters(data), find_labels(data), sizes, marks, strict=True)
     rows = join(
@@ -139,6 +140,7 @@ def render_sweep(data: ReportData, marks: list[tuple[int, int]]) -> Markup | Non
 def _draw_sweep(data: ReportData, sweep: Sweep, marks: list[tuple[int, int]]) -> Markup:
     names = name_clusters(data)
     drawn = [i for i in np.argsort(-sweep.lasting, kind="stable") if sweep.clusters[i] >= 0]
+    # The longest-lasting first: what is surely there is read first.
     bars = [
         _draw_bar(sweep, i, _CURVE + 12 + _BAR * row, names[sweep.clusters[i]], marks)
         for row, i in enumerate(drawn[:_MOST_BARS])
@@ -166,6 +168,7 @@ def _draw_sweep(data: ReportData, sweep: Sweep, marks: list[tuple[int, int]]) ->
 def _draw_curve(sweep: Sweep) -> str:
     """Return the counts as a line of steps; their logarithm, since they fall by factors."""
     x = _place(sweep, sweep.resolutions)
+    # From hundreds of groups to a handful: a linear axis would show the first step alone.
     logs = np.log(sweep.counts)
     y = _CURVE - (_CURVE - 14) * logs / max(float(logs.max()), 1e-9)
     steps = "".join(f"H{a:.1f}V{b:.1f}" for a, b in zip(x[1:], y[1:], strict=True))

@@ -27,6 +27,7 @@ def fit_map(xy: NDArray[np.float32]) -> NDArray[np.float32]:
     if not len(xy):
         return xy.astype(np.float32)
     low, high = xy.min(axis=0), xy.max(axis=0)
+    # One span for both axes: distances on the map are likenesses and must not be stretched.
     span = float((high - low).max()) or 1.0
     centred = (xy - (low + high) / 2) / span
     return np.ascontiguousarray(centred * (1, -1) + 0.5, dtype=np.float32)

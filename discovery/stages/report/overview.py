@@ -76,9 +76,12 @@ def _share_figure(summary: Summary, count: int, name: str) -> tuple[str, str, st
 
 
 def _render_steps(data: ReportData, summary: Summary) -> Markup:
+    # The root folder keeps its slash.
     run = data.facts.run.rstrip("/\\") or "/"
     table = f"{run}/handoff.csv"
+    # To be pasted into a shell: blanks and quotes in names must survive.
     read = f"python -m discovery.handoff {shlex.quote(run)} --read {shlex.quote(table)}"
+    # What is left to do depends on what was done: a report is drawn again after each round.
     left = summary.types - summary.named
     look = (
         node("span", f"Look through {write_count(left, 'type')} without a name, rank 1 first.")

@@ -146,6 +146,7 @@ def _shorten_paths(report: ReportData) -> tuple[str, list[str | list[str]]]:
     low, high = min(every, default=""), max(every, default="")
     same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
     root = low[: max(low.rfind("/", 0, same), low.rfind("\\", 0, same)) + 1]
+    # The root once instead of once an image: paths are most of a large page's text.
     cut = len(root)
     shortened = [[path[cut:] for path in paths] for paths in report.paths]
     return root, [paths[0] if len(paths) == 1 else paths for paths in shortened]
@@ -153,6 +154,7 @@ def _shorten_paths(report: ReportData) -> tuple[str, list[str | list[str]]]:
 
 def _join_scripts() -> str:
     parts = "\n".join(_read_asset(name) for name in _SCRIPTS)
+    # One function around all: nothing leaks into the page's own names.
     return f'(() => {{\n"use strict";\n{parts}\n}})();\n'
 
 

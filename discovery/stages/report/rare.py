@@ -50,6 +50,7 @@ def _take_groups(rarity: Rarity) -> list[list[int]]:
         if group == len(groups):
             groups.append([])
         groups[group].append(rank)
+    # Look-alikes are shown together or not at all: half a group would look like oddities.
     cut = RARE_SHOWN < len(rarity) and rarity.groups[RARE_SHOWN] == rarity.groups[RARE_SHOWN - 1]
     return groups[:-1] if cut else groups
 
@@ -59,6 +60,7 @@ def _describe(data: ReportData, rarity: Rarity, groups: Sequence[Sequence[int]])
     if not groups:
         return "Every image is in a cluster, and none lies far outside of its own."
     shown = sum(map(len, groups))
+    # Rare though clustered: far from the others of their own cluster.
     inside = int((data.clustering.core_labels[rarity.positions] >= 0).sum())
     sentences = [f"The strangest {shown} of {write_count(noise, 'image')} in no cluster"]
     if inside:

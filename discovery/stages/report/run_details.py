@@ -43,6 +43,7 @@ def _list_settings(data: ReportData) -> dict[str, Any]:
     }
     if facts.ignored:
         settings["ignored"] = f"{write_count(facts.ignored, 'file')} without an image's extension"
+    # A row without a value would only raise questions.
     return {name: value for name, value in settings.items() if value not in ("", None)}
 
 
@@ -56,6 +57,7 @@ def _render_facts(title: str, facts: Mapping[str, Any]) -> Markup | None:
 def _render_seconds(seconds: Mapping[str, float]) -> Markup | None:
     if not seconds:
         return None
+    # 1e-9: it may be that no step took any time.
     longest = max(*seconds.values(), 1e-9)
     return render_table(
         [(step, write_seconds(t), render_bar(t / longest)) for step, t in seconds.items()],

@@ -77,6 +77,7 @@ def _spread(clustering: Clustering, taken: set[str], room: int) -> list[str]:
     """Fill the room from every cluster and the noise, in proportion to what each has left."""
     free = np.array([image_id not in taken for image_id in clustering.ids.tolist()], bool)
     positions = np.flatnonzero(free)
+    # Small runs show every image.
     if room >= len(positions):
         return [str(image_id) for image_id in clustering.ids[positions]]
     # Sorted by cluster and, inside one, from firm to doubtful: equal steps along this order give
