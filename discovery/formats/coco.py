@@ -20,6 +20,7 @@ def format_coco(handoff: Handoff, sizes: Mapping[str, tuple[int, int]]) -> bytes
     sizes : mapping of path to (width, height)
         In pixels. Images whose size is not known are left out.
     """
+    # Numbered by name from 1: 0 is the background to most readers of COCO.
     labels = sorted(set(handoff.labelled["label"]))
     category = {label: number for number, label in enumerate(labels, start=1)}
     images: dict[tuple[str, int | None], dict[str, Any]] = {}
@@ -40,6 +41,7 @@ def format_coco(handoff: Handoff, sizes: Mapping[str, tuple[int, int]]) -> bytes
             "bbox": box,
             "area": box[2] * box[3],
             "iscrowd": 0,
+            # No field of COCO's own: CVAT and Datumaro read and keep it.
             "attributes": {
                 "image_id": row["image_id"],
                 "label_source": row["label_source"],

@@ -32,6 +32,7 @@ def plan_imagefolder(handoff: Handoff) -> dict[PurePosixPath, tuple[str, str]]:
             continue
         seen.add(image_id)
         name = PurePosixPath(name_picture(image_id, path))
+        # A label is a path without .. or empty parts: it cannot lead out of the folder.
         target = PurePosixPath(label) / name
         if target in plan:
             target = PurePosixPath(label) / f"{name.stem}_{image_id[:16]}{name.suffix}"

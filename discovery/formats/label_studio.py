@@ -35,6 +35,7 @@ def format_label_studio(handoff: Handoff) -> tuple[bytes, bytes]:
 def _make_task(row: dict[Any, Any], run_id: str) -> dict[str, Any]:
     task: dict[str, Any] = {
         "data": {
+            # Its local storage serves paths from the root of the disk, without the first slash.
             "image": "/data/local-files/?d=" + quote(str(row["path"]).lstrip("/")),
             **{name: row[name] for name in ("image_id", "path", "cluster_id", "proposal_id")},
         }
@@ -55,6 +56,7 @@ def _make_task(row: dict[Any, Any], run_id: str) -> dict[str, Any]:
             "value": {"choices": [row["label"]]},
         }
     ]
+    # An annotation counts as done; a prediction is shown and waits for a person.
     if row["label_source"] == "human":
         task["annotations"] = [{"result": result}]
     else:

@@ -75,6 +75,7 @@ def _read_csv(table: Sheet, folder: Path) -> pd.DataFrame:
             **{edge: table.numbers(edge) for edge in _EDGES},
         }
     )
+    # A box may stick out of its picture, but not be empty or turned inside out.
     for low, high in (("xmin", "xmax"), ("ymin", "ymax")):
         for position, (start, end) in enumerate(zip(boxes[low], boxes[high], strict=True)):
             if start >= end:
@@ -94,6 +95,7 @@ def _read_pages(table: Sheet) -> list[int]:
 
 def _measure_defects(klarf: Klarf, path: Path, *, um_per_pixel: float | None) -> pd.DataFrame:
     """Return the boxes round the origin, in pixels."""
+    # The first picture is of the defect itself, later ones may be of a reference.
     firsts = [image for image in list_images(klarf, path.parent) if image.rank == 0]
     if not firsts:
         raise TableError(
@@ -128,6 +130,7 @@ def _centre(boxes: pd.DataFrame, read_sizes: ReadSizes) -> pd.DataFrame:
             sizes[path] = []
     placed: list[tuple[float, ...]] = []
     for path, page, *edges in boxes[["path", "page", *_EDGES]].itertuples(index=False, name=None):
+        # Left for whoever reads the picture: it says better what is wrong.
         if page >= len(sizes[path]):
             placed.append(tuple(edges))
             continue

@@ -42,6 +42,7 @@ def is_klarf(path: Path) -> bool:
     TableError
         The file cannot be read.
     """
+    # .000 and .001 are what most tools write; any other name may hold one too.
     return path.suffix.lower() in _SUFFIXES or _START.match(_read(path)[:4096]) is not None
 
 
@@ -86,6 +87,7 @@ def list_images(klarf: Klarf, folder: Path) -> Iterator[DefectImage]:
     The page is the picture's number less the lowest number tools count from: 0 where the number 0
     occurs for that file, else 1. Files other than TIFF have one page.
     """
+    # Whether a tool counts from 0 is written nowhere: it shows in the files where a 0 occurs.
     from_zero = {
         image.file
         for wafer in klarf.wafers
@@ -113,6 +115,7 @@ def _read(path: Path) -> bytes:
 
 
 def _locate(image: KlarfImage, folder: Path) -> Path:
+    # A path of the tool's own disk rarely means anything here; where it does, it goes first.
     as_written = resolve_path(image.file, folder)
     if as_written.is_file():
         return as_written

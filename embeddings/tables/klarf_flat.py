@@ -28,6 +28,7 @@ class _Reader:
         self.classes: dict[int, str] = {}
 
     def read(self) -> Klarf:
+        # EndOfFile may be missing; what stands after it is no part of the file.
         while self.tokens and self.tokens.peek().lower() != "endoffile":
             self.read_statement()
         self.end_wafer()
@@ -52,7 +53,7 @@ class _Reader:
                 self.read_defects(line)
             case "classlookup":
                 self.read_classes()
-            case "waferid":
+            case "waferid":  # begins the next wafer: a file may hold a whole lot
                 self.end_wafer()
                 self.fields["waferid"] = self.tokens.take_until(";")
             case "fileversion":
@@ -78,11 +79,13 @@ class _Reader:
         self.tokens.take_mark(";")
 
     def read_defects(self, line: int) -> None:
+        # Without the spec nothing tells how many words a row has.
         if not self.columns:
             raise TableError(
                 f"{self.tokens.source}, line {line}: DefectList before any DefectRecordSpec"
             )
         file = " ".join(self.fields.get("tifffilename", ()))
+        # A picture's file stands before its defect: there may be a list for every row.
         while not self.tokens.at_mark(";"):
             self.rows.append(self.read_row(file))
         self.tokens.take_mark(";")
@@ -91,6 +94,7 @@ class _Reader:
         """Read one defect; what is not IMAGELIST is one word a column."""
         line = self.tokens.line
         what = f"{len(self.columns)} values of a defect"
+        # IMAGELIST alone has as many words as there are pictures.
         split = self.columns.index("IMAGELIST") if "IMAGELIST" in self.columns else None
         before = self.tokens.take_many(len(self.columns[:split]), what)
         cells = dict(zip(self.columns[:split], before, strict=True))
@@ -126,6 +130,7 @@ class _Reader:
 
     def end_wafer(self) -> None:
         """Close the wafer whose defects or name have been read."""
+        # A wafer without a defect counts too; a WaferID before any spec is but the file's head.
         if self.rows or (self.fields.get("waferid") and self.columns):
             source = self.tokens.source
             self.wafers.append(make_wafer(self.fields, self.rows, scale=1.0, source=source))

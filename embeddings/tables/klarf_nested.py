@@ -19,21 +19,13 @@ _ID_FIELDS = {"lotrecord": "lotid", "waferrecord": "waferid"}
 
 
 @dataclass(slots=True, kw_only=True)
-class _List:
-    """A table: its columns, upper case, which of them hold images, and its rows."""
-
-    columns: list[str]
-    rows: list[DefectRow]
-
-
-@dataclass(slots=True, kw_only=True)
 class _Record:
     """A record; names of it, its fields and lists are lower case."""
 
     name: str
     label: str
     fields: dict[str, list[str]] = field(default_factory=dict)
-    lists: dict[str, _List] = field(default_factory=dict)
+    lists: dict[str, list[DefectRow]] = field(default_factory=dict)
     records: list["_Record"] = field(default_factory=list)
 
 
@@ -49,6 +41,7 @@ def parse_nested(text: str, *, source: str) -> Klarf:
     _expect(tokens, "record")
     root = _read_record(tokens)
     records = list(_walk(root, {}))
+    # A lookup may stand in the file, lot or wafer record: numbers mean the same in all of them.
     classes: dict[int, str] = {}
     for record, _ in records:
         classes |= _read_classes(record, source)
@@ -76,14 +69,14 @@ def _walk(
 
 
 def _make_wafer(record: _Record, fields: dict[str, list[str]], *, source: str) -> KlarfWafer:
-    defects = record.lists.get("defectlist")
-    return make_wafer(fields, defects.rows if defects else [], scale=_UM, source=source)
+    # A wafer without a list is clean.
+    defects = record.lists.get("defectlist", [])
+    return make_wafer(fields, defects, scale=_UM, source=source)
 
 
 def _read_classes(record: _Record, source: str) -> dict[int, str]:
-    lookup = record.lists.get("classlookuplist")
     classes: dict[int, str] = {}
-    for row in lookup.rows if lookup else ():
+    for row in record.lists.get("classlookuplist", ()):
         number, name = row.cells.get("CLASSNUMBER", ""), row.cells.get("CLASSNAME")
         if not number.isdigit() or name is None:
             raise TableError(f"{source}, line {row.line}: expected a CLASSNUMBER and a CLASSNAME")
@@ -94,6 +87,7 @@ def _read_classes(record: _Record, source: str) -> dict[int, str]:
 def _read_record(tokens: Tokens) -> _Record:
     """Read a record from its name to its closing brace."""
     name = tokens.take("the name of a record").lower()
+    # The label is the record's own name: a version, a lot or a wafer.
     label = "" if tokens.at_mark("{") else tokens.take("the label of a record")
     record = _Record(name=name, label=label)
     tokens.take_mark("{")
@@ -117,6 +111,7 @@ def _read_record(tokens: Tokens) -> _Record:
 
 
 def _read_field(tokens: Tokens) -> list[str]:
+    # The number is not compared: the braces say where the values end.
     tokens.take_count("the number of values")
     tokens.take_mark("{")
     return _read_words(tokens)
@@ -134,7 +129,7 @@ def _read_words(tokens: Tokens) -> list[str]:
     return words
 
 
-def _read_list(tokens: Tokens) -> _List:
+def _read_list(tokens: Tokens) -> list[DefectRow]:
     """Read the columns and rows between the braces of a list."""
     tokens.take_mark("{")
     _expect(tokens, "columns")
@@ -142,6 +137,7 @@ def _read_list(tokens: Tokens) -> _List:
     count = tokens.take_count("the number of columns")
     tokens.take_mark("{")
     words = _read_words(tokens)
+    # Pairs of a type and a name; of the types only ImageList changes how a row is read.
     kinds, columns = words[::2], [name.upper() for name in words[1::2]]
     if len(columns) != count or len(kinds) != count:
         raise TableError(
@@ -157,9 +153,10 @@ def _read_list(tokens: Tokens) -> _List:
         rows.append(_read_row(tokens, columns, image_columns))
     tokens.take_mark("}")
     tokens.take_mark("}")
+    # A file cut short ends without its braces, one that was edited has another count.
     if len(rows) != n_rows:
         raise TableError(f"{tokens.source}, line {line}: {n_rows} rows announced, {len(rows)} read")
-    return _List(columns=columns, rows=rows)
+    return rows
 
 
 def _read_row(tokens: Tokens, columns: list[str], image_columns: list[int]) -> DefectRow:

@@ -88,7 +88,7 @@ class KlarfWafer:
         die (0, 0), and SampleCenterLocation is the wafer's centre as seen from that die's origin:
         ``index * pitch + rel - centre``. DieOrigin is the origin's place in the die, and cancels.
         """
-        sides = []
+        sides = []  # x, then y: (n,) each
         axes = (("XINDEX", "XREL"), ("YINDEX", "YREL"))
         for (index, rel), pitch, centre in zip(
             axes, self.die_pitch, self.sample_center, strict=True
@@ -154,6 +154,7 @@ def make_wafer(
     source : str
         The file, as errors name it.
     """
+    # Three words: maker, model and the number of the machine.
     tool = " ".join(part for part in fields.get("inspectionstationid", ()) if part)
     return KlarfWafer(
         lot=_first(fields, "lotid"),
@@ -174,6 +175,7 @@ def make_wafer(
 
 
 def _make_frame(rows: Sequence[DefectRow], *, scale: float, source: str) -> pd.DataFrame:
+    # In the file's order; the columns may change from one list of a wafer to the next.
     names = list(dict.fromkeys(name for row in rows for name in row.cells))
     columns: dict[str, pd.Series] = {}
     for name in names:
@@ -182,6 +184,7 @@ def _make_frame(rows: Sequence[DefectRow], *, scale: float, source: str) -> pd.D
             _check_numbers(name, cells, rows=rows, source=source)
         columns[name] = _make_column(cells)
         if name in LENGTHS or name == "DEFECTAREA":
+            # An area is a length times a length, in its unit too.
             columns[name] = columns[name] * (scale**2 if name == "DEFECTAREA" else scale)
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
 
@@ -199,6 +202,7 @@ def _check_numbers(
 
 def _make_column(cells: Sequence[str]) -> "pd.Series":
     """Whole numbers where all cells are, else numbers where all are, else text."""
+    # Class numbers are looked up in ClassLookup: what is whole stays so.
     try:
         return pd.Series([int(cell) for cell in cells], dtype="int64")
     except (ValueError, OverflowError):
@@ -212,6 +216,7 @@ def _make_column(cells: Sequence[str]) -> "pd.Series":
 def _is_number(cell: str) -> bool:
     if cell.upper() in _MISSING:
         return True
+    # float() takes "inf" and "1e999", which no tool measures.
     try:
         return math.isfinite(float(cell))
     except ValueError:
@@ -249,6 +254,7 @@ def _read_time(text: str) -> str:
         match = pattern.match(text)
         if match:
             year, month, day, clock = (match[part] for part in parts)
+            # Two digits are of this century.
             full = year if len(year) == 4 else f"20{year}"
             return f"{full}-{month:0>2}-{day:0>2}T{clock:0>8}"
     return text

@@ -26,8 +26,10 @@ class Tokens:
              match.start(), match.lastgroup)
             for match in (_TOKEN_OR_COMMA if has_commas else _TOKEN).finditer(text)
         ]  # fmt: skip
+        # Where lines end, to find a token's line by bisection: only errors ask for it.
         self._breaks = [match.start() for match in re.finditer("\n", text)]
         self._next = 0
+        # Before anything is read: a quote that never closes makes nonsense of all that follows.
         for _, start, group in self._tokens:
             if group == "open":
                 raise self.fail("a quote that is not closed", start)
@@ -67,8 +69,9 @@ class Tokens:
     def take_many(self, count: int, what: str) -> list[str]:
         """Return the next `count` words; `take` for long rows."""
         chunk = self._tokens[self._next : self._next + count]
+        # A mark within the row is a cell too few: one by one, so that the error names the cell.
         if len(chunk) < count or any(group == "mark" for _, _, group in chunk):
-            return [self.take(what) for _ in range(count)]  # fails at the one that is wrong
+            return [self.take(what) for _ in range(count)]
         self._next += count
         return [text for text, _, _ in chunk]
 
@@ -76,6 +79,7 @@ class Tokens:
         """Return the next word as a whole number of at least 0."""
         line = self.line
         text = self.take(what)
+        # isdigit alone takes the digits of every script, and superscripts, which int() refuses.
         if not text.isascii() or not text.isdigit():
             raise TableError(f"{self.source}, line {line}: expected {what}, got {text!r}")
         return int(text)

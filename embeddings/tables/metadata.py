@@ -49,12 +49,13 @@ def read_metadata(path: Path) -> pd.DataFrame:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     table = read_sheet(path, required=())
+    # Reversed, so that of two spellings the first column of the file wins.
     lower = {name.lower(): name for name in reversed(table.rows.columns)}
     key = next((lower[name] for name in _KEYS if name in lower), None)
     if key is None:
         have = ", ".join(table.rows.columns)
         raise TableError(f"{path} has no column {', '.join(_KEYS)}: its columns are {have}")
-    pages = [0] * len(table.rows)
+    pages = [0] * len(table.rows)  # the first page, as every single picture has
     if "page" in lower:
         pages = [int(page) for page in table.numbers(lower["page"])]
     known = table.rows.drop(columns=[key, *([lower["page"]] if "page" in lower else [])])
@@ -75,6 +76,7 @@ def _read_klarf(klarf: Klarf, path: Path) -> pd.DataFrame:
         _describe([image for image in images if image.wafer is wafer], klarf)
         for wafer in klarf.wafers
     ]
+    # Wafers may have other columns each; text, as a CSV gives it.
     frame = pd.concat(parts, ignore_index=True).fillna("")
     where = [f"defect {image.position + 1} of wafer {image.wafer.wafer}" for image in images]
     return _make_unique(frame, where=where, source=path)
@@ -96,6 +98,7 @@ def _describe(images: list[DefectImage], klarf: Klarf) -> pd.DataFrame:
         columns["class_name"] = [klarf.classes.get(key, "") for key in defects["CLASSNUMBER"]]
     for name in defects.columns.difference(_DROPPED, sort=False):
         cells = defects[name]
+        # NaN is the one value that is not itself.
         columns[_RENAMED.get(name, name.lower())] = ["" if v != v else str(v) for v in cells]
     return pd.DataFrame(columns)
 
@@ -118,6 +121,7 @@ def _write_number(value: float) -> str:
 
 def _make_unique(frame: pd.DataFrame, *, where: list[str], source: Path) -> pd.DataFrame:
     """Keep one of rows that say the same of a file; refuse rows that differ."""
+    # Where each file has rows of one page only, the row is of the file as a whole.
     if not frame.drop_duplicates(["file", "page"]).duplicated("file").any():
         frame = frame.assign(page=0)
     kept = ~frame.duplicated()

@@ -89,6 +89,7 @@ class Sheet:
         for position, text in enumerate(self.rows["path"]):
             if not text:
                 raise self.fail(position, "path is empty")
+        # Whether the file is there is not looked at: a missing one is the reader's to tell.
         return [str(resolve_path(text, folder)) for text in self.rows["path"]]
 
 
@@ -120,7 +121,7 @@ def read_sheet(path: Path, *, required: Sequence[str]) -> Sheet:
     records, separator = split_records(data, str(path))
     if not records:
         raise TableError(f"{path} is empty: expected a header line with {', '.join(required)}")
-    header, *body = records
+    header, *body = records  # the first that is not blank
     names = _name_columns(path, [cell.strip() for cell in header.cells], required)
     rows = [_fit_row(record, len(names), source=path) for record in body]
     return Sheet(
@@ -164,11 +165,13 @@ def split_records(data: bytes, source: str) -> tuple[list[Record], str]:
         The file is not text, or a quotation mark is never closed.
     """
     text = _decode(data, source)
+    # One line of the file that is no row on the screen: lines count from 2 then, rows do not.
     hidden = re.match(r"sep=(.)\r?\n", text)
     if hidden:
         text, separator = text[hidden.end() :], hidden.group(1)
     else:
         header = text.lstrip("\r\n").split("\n", 1)[0]
+        # Names of columns rarely hold one; where none occurs, the comma goes first: one column.
         separator = max(_SEPARATORS, key=header.count)
     # strict: a quotation mark that never closes must not swallow the rows after it.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
@@ -195,6 +198,7 @@ def _decode(data: bytes, source: str) -> str:
             f"{source}: row {row} is not UTF-8, so its letters cannot be told: "
             "save it as CSV UTF-8 or as Unicode text"
         ) from error
+    # UTF-16 without its mark, or a spreadsheet's own format: valid UTF-8 all the same.
     if "\0" in text:
         raise TableError(f"{source} is not a text file, it holds binary data: give a CSV UTF-8")
     return text

@@ -63,7 +63,7 @@ def parse_sheet(data: bytes, name: str, *, required: Sequence[str]) -> FilledShe
     except TableError as error:
         raise HandoffError(str(error)) from error
     names = [cell.strip() for cell in records[0].cells] if records else []
-    _check_names(names, name, required=required)
+    _check_names(names, f"{name}: row {records[0].row if records else 1}", required=required)
     rows = [_fit_row(record, names, name) for record in records[1:]]
     columns = {column: [row[place] for row in rows] for place, column in enumerate(names) if column}
     return FilledSheet(columns=columns, numbers=[record.row for record in records[1:]])
@@ -75,7 +75,7 @@ def parse_rows(sheet: FilledSheet, *, need_membership: bool) -> tuple[pd.DataFra
     Blanks around ids, numbers and labels are dropped; a path is kept to the letter.
     `need_membership` is False where memberships are known from elsewhere and are not read.
     """
-    faults: list[Fault] = []
+    faults: list[Fault] = []  # all of them at once: a person mends the file in one go
 
     def parse(column: str, convert: Callable[[str], Any], otherwise: Any) -> list[Any]:
         values = []
@@ -89,7 +89,7 @@ def parse_rows(sheet: FilledSheet, *, need_membership: bool) -> tuple[pd.DataFra
 
     columns: dict[str, Sequence[Any]] = {
         "image_id": parse("image_id", str, ""),
-        "path": sheet.column("path"),
+        "path": sheet.column("path"),  # a file's name may begin or end with a blank
         "cluster_id": parse("cluster_id", _parse_cluster, _NO_CLUSTER),
         "membership": (
             parse("membership", _parse_membership, 0.0)
@@ -123,6 +123,7 @@ def restore_ids(rows: pd.DataFrame, written: pd.DataFrame) -> tuple[pd.DataFrame
     by_path = written.groupby("path")["image_id"].agg(list).to_dict() if damaged else {}
     for place in damaged:
         matches = [one for one in by_path.get(paths[place], []) if _may_become(one, ids[place])]
+        # Two images of one path (tiles) whose ids agree in 15 digits are not told apart.
         if len(matches) == 1:
             ids[place] = matches[0]
             restored += 1
@@ -149,6 +150,7 @@ def _may_become(image_id: str, read: str) -> bool:
 
 
 def _parse_cluster(cell: str) -> int:
+    # Never float(): 1e3 or 3.7 is no cluster that was written.
     if not _INTEGER.fullmatch(cell):
         raise ValueError(f"{cell!r} is not a whole number: put back what was written")
     return int(re.split("[.,]", cell)[0])
@@ -165,14 +167,14 @@ def _parse_membership(cell: str) -> float:
 
 
 def _parse_label(cell: str) -> str:
-    label = tidy_label(cell)
+    label = tidy_label(cell)  # blanks round the levels are a typist's
     if label and (fault := find_label_fault(label)):
         raise ValueError(fault)
     return label
 
 
 def _parse_source(cell: str) -> str:
-    source = cell.casefold()
+    source = cell.casefold()  # autocorrection writes Human
     if source not in ("human", "cluster", ""):
         raise ValueError(f"{cell!r} came, expected human, cluster or nothing: leave it empty")
     return source
@@ -184,6 +186,7 @@ def _find_disagreements(rows: pd.DataFrame, numbers: Sequence[int]) -> list[Faul
     faults = []
     cells = (rows[name].tolist() for name in ("image_id", "label", "label_source"))
     for number, image_id, label, source in zip(numbers, *cells, strict=True):
+        # One with a source was labelled before it went out: only what was typed since can differ.
         if not label or source:
             continue
         earlier, other = first.setdefault(image_id, (number, label))
@@ -193,17 +196,17 @@ def _find_disagreements(rows: pd.DataFrame, numbers: Sequence[int]) -> list[Faul
     return faults
 
 
-def _check_names(names: list[str], name: str, *, required: Sequence[str]) -> None:
+def _check_names(names: list[str], where: str, *, required: Sequence[str]) -> None:
     missing = [column for column in required if column not in names]
     if missing:
         came = ", ".join(filter(None, names)) or "nothing"
         raise HandoffError(
-            f"{name}: row 1 lacks the column {', '.join(missing)} (it has {came[:200]}): "
+            f"{where} lacks the column {', '.join(missing)} (it has {came[:200]}): "
             "keep the header as it was written"
         )
     doubled = [column for column in names if column and names.count(column) > 1]
     if doubled:
-        raise HandoffError(f"{name}: row 1 has the column {doubled[0]} twice: delete one")
+        raise HandoffError(f"{where} has the column {doubled[0]} twice: delete one")
 
 
 def _fit_row(record: Record, names: list[str], name: str) -> list[str]:

@@ -59,6 +59,7 @@ def decide_handoff(returned: Handoff, decided: Decided, *, by: str, at: str) -> 
     rewritten: set[str] = set()
     overruled: set[str] = set()
     for image_id, path, came in _list_labels(returned.rows):
+        # Three states of one image: as it came, as it is decided now, as the file was written with.
         current = decided.images.get(image_id, ImageLabel())
         base = _find_base(came, current, decided.history.get(image_id, frozenset()))
         if came.label == current.label:
@@ -66,15 +67,17 @@ def decide_handoff(returned: Handoff, decided: Decided, *, by: str, at: str) -> 
         if (base and base.label == came.label) or (not came.label and base != current):
             kept.add(image_id)
         elif base and is_same_to_spreadsheet(base.label, came.label):
-            rewritten.add(image_id)
+            rewritten.add(image_id)  # 007 that came back as 7 is nobody's decision
         else:
             person = came.by if came.by and (base is None or came.by != base.by) else by
             edit = ImageLabel(label=came.label, source="human", by=person, at=at)
+            # Exact duplicates have a row each; the same edit in both is one.
             if new.setdefault(image_id, edit).label != edit.label:
                 raise HandoffError(
                     f"image {image_id} (also {path}) has the labels {new[image_id].label!r} and "
                     f"{edit.label!r}: give it one in column label"
                 )
+            # The person saw an older label: theirs counts, but they are told.
             if current.label and base != current:
                 overruled.add(image_id)
     return Taken(
@@ -109,6 +112,7 @@ def _find_base(
     """
     if not (came.source or came.by or came.at):
         return None
+    # The newest first, so that of several that fit the latest is taken.
     states = [current, *sorted(history, key=lambda state: state.at, reverse=True)]
     states = [state for state in states if (state.source, state.by) == (came.source, came.by)]
     by_time = [state for state in states if state.at == came.at]

@@ -74,13 +74,17 @@ def read_handoff(path: Path, *, written: Handoff | None = None) -> Handoff:
             f"{beside} is of the run {described.run_id}, but this is the run {written.run_id}: "
             "read it into its own run"
         )
+    # A column of memberships may be missing: nothing is decided by it.
     sheet = parse_sheet(_read_bytes(table), str(table), required=(*KEY_COLUMNS, "label"))
     rows, faults = parse_rows(sheet, need_membership=written is None)
+    # Before the comparison, which would name every such id as a fault.
     if written is not None:
         rows = _restore(rows, written, name=str(table))
+    # handoff.json first: the run may have been clustered again since the file went out.
     own = _describe_written(written) if written is not None else None
     chosen, row_faults = _choose(rows, sheet, [one for one in (described, own) if one])
     _raise_faults(str(table), [*faults, *row_faults])
+    # The row checksums are 32 bits each; the sha256 is what makes sure.
     if digest_rows(rows) != chosen.checksums.sha256:
         raise HandoffError(
             f"{beside or table}: its sha256 is not that of the rows: take it as it was written"
@@ -191,6 +195,7 @@ def _restore(rows: pd.DataFrame, written: Handoff, *, name: str) -> pd.DataFrame
     rows, restored = restore_ids(rows, written.rows)
     if restored:
         get_logger().info("%s: %d ids a spreadsheet took for numbers put back", name, restored)
+    # A spreadsheet rounds numbers: the run's own memberships are taken instead.
     known = written.rows.set_index(["image_id", "path"])["membership"]
     index = pd.MultiIndex.from_frame(rows[["image_id", "path"]])
     return rows.assign(membership=known.reindex(index).to_numpy("float32"))
@@ -207,6 +212,7 @@ def _choose(
 
 
 def _explain(fault: Fault, image_id: str) -> Fault:
+    # Without the run at hand nothing tells which id it was: say where it can be put back.
     if fault.column == "image_id" and "not what was" in fault.text and looks_like_number(image_id):
         text = (
             f"{image_id!r} is a number a spreadsheet made of the id: read the file into its run "

@@ -73,6 +73,7 @@ def digest_rows(rows: pd.DataFrame) -> str:
 
 def make_checksums(rows: pd.DataFrame, proposals: Mapping[int, str]) -> RowChecksums:
     """Return the checksums of a handoff's rows."""
+    # 64 bits a row with both: two of a million rows collide in one of 37 million handoffs.
     hashes = np.empty(len(rows), _ROW)
     hashes["id"] = [hash_text(text) for text in rows["image_id"]]
     hashes["path"] = [hash_text(text) for text in rows["path"]]
@@ -143,7 +144,7 @@ def _name_strangers(
     for place in free:
         by_id[int(written.rows["id"][place])].append(place)
         by_path[int(written.rows["path"][place])].append(place)
-    unclaimed = dict.fromkeys(free)
+    unclaimed = dict.fromkeys(free)  # an ordered set: what is missing is told in the file's order
     faults = []
     for number, row in strangers:
         column, text = "image_id", "this row was never written: delete it"

@@ -45,6 +45,7 @@ def build_handoff(
     RunError
         A proposal is about a cluster that is not there: the two are of different runs.
     """
+    # A cluster has one proposal at most; noise has none.
     names = {proposal.cluster_id: proposal.proposal_id for proposal in proposals}
     lost = sorted(cluster for cluster in names if not 0 <= cluster < clustering.k)
     if lost:
@@ -96,6 +97,7 @@ def list_types(
     accepted: Mapping[str, Sequence[str]],
 ) -> tuple[DefectType, ...]:
     """List the types the rows bear, by label, with the proposals that were `accepted` as each."""
+    # Images, not rows: exact duplicates have a row each.
     labelled = rows[rows["label"] != ""]
     images = labelled.groupby("label")["image_id"].nunique()
     return tuple(
@@ -133,6 +135,7 @@ def _make_rows(
 
 def _group_accepted(decided: Decided) -> dict[str, list[str]]:
     accepted: dict[str, list[str]] = {}
+    # The last decision of each proposal: one that was rejected since bears no label.
     for name, last in decided.proposals.items():
         if last.label:
             accepted.setdefault(last.label, []).append(name)
@@ -158,6 +161,7 @@ def _describe(handoff: Handoff) -> dict[str, Any]:
         "run_id": handoff.run_id,
         "store": dict(handoff.store),
         "sha256": checksums.sha256,
+        # For a reader's eye alone: nothing is checked against them.
         "counts": {
             "rows": len(rows),
             "images": int(rows["image_id"].nunique()),
