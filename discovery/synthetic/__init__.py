@@ -9,6 +9,6 @@ it. The same seed gives the same bytes. From the command line::
 
 from discovery.synthetic.pictures import Drawing, draw_picture
 from discovery.synthetic.plan import LABELS, plan_pictures
-from discovery.synthetic.records import Box, Picture
+from discovery.synthetic.records import Box, PicturePlan
 
-__all__ = ["LABELS", "Box", "Drawing", "Picture", "draw_picture", "plan_pictures"]
+__all__ = ["LABELS", "Box", "Drawing", "PicturePlan", "draw_picture", "plan_pictures"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from discovery.synthetic.pictures import draw_picture
-from discovery.synthetic.records import Box, Picture
+from discovery.synthetic.records import Box, PicturePlan
 from embeddings.console import track
 from embeddings.errors import InputError
 from embeddings.files import format_csv, strip_temporary, write_bytes
@@ -29,7 +29,7 @@ _BOXES: Final = ("path", "label", "xmin", "ymin", "xmax", "ymax")
 _METADATA: Final = ("path", "lot", "wafer", "tool", "recipe", "step", "die_x", "die_y")
 
 
-def write_folder(pictures: Sequence[Picture], folder: Path, *, seed: int) -> None:
+def write_folder(pictures: Sequence[PicturePlan], folder: Path, *, seed: int) -> None:
     """Draw the pictures and write them with their truth into the folder.
 
     Raises
@@ -112,7 +112,7 @@ def _encode(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     return buffer.getvalue()
 
 
-def _truth_row(picture: Picture, defects: int) -> Sequence[Any]:
+def _truth_row(picture: PicturePlan, defects: int) -> Sequence[Any]:
     microscope = picture.microscope
     return (
         f"images/{picture.file_name}", picture.label, defects, picture.background,
@@ -120,11 +120,11 @@ def _truth_row(picture: Picture, defects: int) -> Sequence[Any]:
     )  # fmt: skip
 
 
-def _box_row(picture: Picture, box: Box) -> Sequence[Any]:
+def _box_row(picture: PicturePlan, box: Box) -> Sequence[Any]:
     return f"images/{picture.file_name}", box.label, box.xmin, box.ymin, box.xmax, box.ymax
 
 
-def _metadata_row(picture: Picture) -> Sequence[Any]:
+def _metadata_row(picture: PicturePlan) -> Sequence[Any]:
     return (
         f"images/{picture.file_name}", picture.lot, picture.wafer, picture.tool, picture.recipe,
         picture.step, picture.die_x, picture.die_y,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from discovery.synthetic.defects import DEFECTS
 from discovery.synthetic.microscope import digitise, expose, image_surface
-from discovery.synthetic.records import Box, Picture, Surface
+from discovery.synthetic.records import Box, PicturePlan, Surface
 from discovery.synthetic.surfaces import make_line_space, make_plain
 
 _TRIES = 20  # places tried for a further defect before it is put where it falls
@@ -27,7 +27,7 @@ class Drawing:
     boxes: tuple[Box, ...]
 
 
-def draw_picture(picture: Picture, *, seed: int) -> Drawing:
+def draw_picture(picture: PicturePlan, *, seed: int) -> Drawing:
     """Draw one picture; the same picture and seed give the same pixels in any order of drawing."""
     rng = np.random.default_rng([seed, picture.index])
     rows, columns = picture.microscope.size
@@ -44,14 +44,14 @@ def draw_picture(picture: Picture, *, seed: int) -> Drawing:
     return Drawing(pixels=pixels, boxes=boxes)
 
 
-def _make_background(picture: Picture, rng: Generator, *, shape: tuple[int, int]) -> Surface:
+def _make_background(picture: PicturePlan, rng: Generator, *, shape: tuple[int, int]) -> Surface:
     if picture.background == "plain":
         return make_plain(rng, shape)
     return make_line_space(rng, shape, pitch=picture.pitch, duty=picture.duty)
 
 
 def _add_defects(
-    surface: Surface, picture: Picture, rng: Generator
+    surface: Surface, picture: PicturePlan, rng: Generator
 ) -> tuple[Surface, tuple[Box, ...]]:
     boxes: list[Box] = []
     taken = np.zeros(surface.shape, bool)

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.random import Generator
 
-from discovery.synthetic.records import Background, Microscope, Picture
+from discovery.synthetic.records import Background, Microscope, PicturePlan
 
 NO_DEFECT: Final = "no_defect"
 
@@ -56,7 +56,7 @@ _POLISHERS = ("CMP-01", "CMP-02", "CMP-03")
 _SCRATCHES_FROM_CMP_02 = 0.85
 
 
-def plan_pictures(n: int, *, seed: int) -> tuple[Picture, ...]:
+def plan_pictures(n: int, *, seed: int) -> tuple[PicturePlan, ...]:
     """Plan n pictures in random order; each type's share is as near to `SHARES` as n allows.
 
     Raises
@@ -86,13 +86,13 @@ def _count_labels(n: int) -> Sequence[int]:
     return [int(count) for count in counts]
 
 
-def _plan_picture(rng: Generator, index: int, *, label: str) -> Picture:
+def _plan_picture(rng: Generator, index: int, *, label: str) -> PicturePlan:
     lines = label in _PATTERN_ONLY or rng.random() < (0.25 if label == "scratch" else _LINE_SHARE)
     background: Background = "line_space" if lines else "plain"
     dense = rng.random() < 0.5
     lot = int(rng.integers(_LOTS))
     die_x, die_y = _choose_die(rng)
-    return Picture(
+    return PicturePlan(
         index=index,
         label=label,
         count=_choose_count(rng, label),

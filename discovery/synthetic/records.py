@@ -125,7 +125,7 @@ class Microscope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class PicturePlan:
     """All that decides what one picture shows, but for the seed of its noise.
 
     Attributes
