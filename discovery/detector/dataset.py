@@ -132,10 +132,10 @@ def read_examples(
     """
     boxes, names = _read_labelled(table, labels)
     references = read_references(table)
-    rows: dict[tuple[str, int], list[int]] = {}
-    for row, ref in enumerate(zip(boxes["path"], boxes["page"], strict=True)):
-        rows.setdefault(ref, []).append(row)
-    found = {ref: _make_boxes(boxes.iloc[held], names) for ref, held in rows.items()}
+    found: dict[tuple[str, int], Boxes] = {}
+    for (path, _), rows in boxes.groupby(["path", "page"], sort=False):
+        numbers = [names.index(label) for label in rows["label"]]
+        found[str(path), int(rows["page"].iloc[0])] = Boxes.make(rows[_EDGES], numbers)
     faults: tuple[Unreadable, ...] = ()
     if images is not None:
         listing = list_pictures(images)
@@ -158,9 +158,9 @@ def read_examples(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Split:
-    """Positions of the pictures learnt from, and of those held out."""
+    """Positions of the pictures learned from, and of those held out."""
 
-    learnt: NDArray[np.int64]
+    learned: NDArray[np.int64]
     held_out: NDArray[np.int64]
 
 
@@ -178,7 +178,7 @@ def split_examples(items: Sequence[Example], share: float, *, seed: int) -> Spli
             n = min(max(n, 1), len(group) - 1)
         held.append(rng.permutation(group)[:n])
     held_out = np.sort(np.concatenate(held))
-    return Split(learnt=np.setdiff1d(np.arange(len(items)), held_out), held_out=held_out)
+    return Split(learned=np.setdiff1d(np.arange(len(items)), held_out), held_out=held_out)
 
 
 def _read_labelled(
@@ -204,10 +204,6 @@ def _read_labelled(
             f"{', '.join(names)}"
         )
     return boxes, names
-
-
-def _make_boxes(rows: pd.DataFrame, labels: tuple[str, ...]) -> Boxes:
-    return Boxes.make(rows[_EDGES].to_numpy(), [labels.index(label) for label in rows["label"]])
 
 
 def _check_references(items: tuple[Example, ...], table: Path) -> tuple[Example, ...]:

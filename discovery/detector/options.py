@@ -7,7 +7,9 @@ from typing import Literal
 
 from embeddings.errors import OptionError
 
-MAX_SEED = 2**31 - 1
+MAX_SEED = 2**31 - 1  # what numpy and torch both take
+MAX_PIXELS = 100_000_000  # as everywhere: 100 megapixels decode to 100 to 600 MB
+_MIN_TILE = 64  # pixels: below, the coarsest level of the pyramid is a single cell
 Device = Literal["auto", "cpu", "cuda"]
 BoxFormat = Literal["csv", "coco"]
 
@@ -66,15 +68,15 @@ class DetectorTrainOptions:
     class_agnostic: bool = False
     seed: int = 0
     device: Device = "auto"
-    max_pixels: int = 100_000_000
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         for flag, value, least in (
             ("--epochs", self.epochs, 1),
             ("--batch-size", self.batch_size, 1),
             ("--patience", self.patience, 1),
-            ("--tile", self.tile, 64),
-            ("--size", self.size, 64),
+            ("--tile", self.tile, _MIN_TILE),
+            ("--size", self.size, _MIN_TILE),
         ):
             if value is not None and value < least:
                 raise OptionError(f"{flag} {value}: expected {least} or more")
@@ -88,8 +90,8 @@ class DetectorTrainOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CountOptions:
-    """How pictures are counted, and what is written beside the counts.
+class DetectionOptions:
+    """How a trained detector looks at pictures.
 
     Attributes
     ----------
@@ -99,6 +101,29 @@ class CountOptions:
     tile : int or None
         Side in picture pixels of the tiles that larger pictures are read by; by default the
         model's.
+    device : {"auto", "cpu", "cuda"}
+    max_pixels : int
+        Larger pictures are left out: a guard against decompression bombs.
+    """
+
+    threshold: float | None = None
+    tile: int | None = None
+    device: Device = "auto"
+    max_pixels: int = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise OptionError(f"--threshold {self.threshold}: expected a score from 0 to 1")
+        if self.tile is not None and self.tile < _MIN_TILE:
+            raise OptionError(f"--tile {self.tile}: expected {_MIN_TILE} or more pixels")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountOptions(DetectionOptions):
+    """How pictures are counted, and what is written beside the counts.
+
+    Attributes
+    ----------
     um_per_pixel : float or None
         Micrometres a pixel, where the files do not say or say it wrongly.
     boxes_out : Path or None
@@ -107,23 +132,16 @@ class CountOptions:
         Of the boxes.
     overlay : Path or None
         Folder to write pictures with their boxes into.
-    device : {"auto", "cpu", "cuda"}
-    max_pixels : int
-        Larger pictures are left out: a guard against decompression bombs.
     """
 
-    threshold: float | None = None
-    tile: int | None = None
     um_per_pixel: float | None = None
     boxes_out: Path | None = None
     format: BoxFormat = "csv"
     overlay: Path | None = None
-    device: Device = "auto"
-    max_pixels: int = 100_000_000
 
     def __post_init__(self) -> None:
-        check_threshold(self.threshold)
-        check_tile(self.tile)
+        # Not super(): a dataclass with slots is another class than the one that is written here.
+        DetectionOptions.__post_init__(self)
         size = self.um_per_pixel
         if size is not None and not (size > 0 and math.isfinite(size)):
             raise OptionError(f"--um-per-pixel {size}: expected a number above 0")
@@ -132,52 +150,13 @@ class CountOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DetectorEvaluateOptions:
+class DetectorEvaluateOptions(DetectionOptions):
     """How a model is scored.
 
     Attributes
     ----------
     images : Path or None
         CSV with a column path, or folder, of all pictures: those without a box have no defect.
-    threshold : float or None
-        Score from which a box counts; by default the model's.
-    tile : int or None
-        As in counting.
-    device : {"auto", "cpu", "cuda"}
-    max_pixels : int
-        Larger pictures are left out: a guard against decompression bombs.
     """
 
     images: Path | None = None
-    threshold: float | None = None
-    tile: int | None = None
-    device: Device = "auto"
-    max_pixels: int = 100_000_000
-
-    def __post_init__(self) -> None:
-        check_threshold(self.threshold)
-        check_tile(self.tile)
-
-
-def check_threshold(threshold: float | None) -> None:
-    """Refuse what no score can be compared with.
-
-    Raises
-    ------
-    OptionError
-        Not in [0, 1].
-    """
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise OptionError(f"--threshold {threshold}: expected a score from 0 to 1")
-
-
-def check_tile(tile: int | None) -> None:
-    """Refuse tiles that hold too little to see a defect in.
-
-    Raises
-    ------
-    OptionError
-        Below 64 pixels.
-    """
-    if tile is not None and tile < 64:
-        raise OptionError(f"--tile {tile}: expected 64 or more pixels")

@@ -116,18 +116,6 @@ def rescale_pixels(pixels: Pixels, scale: float) -> torch.Tensor:
     )[0]
 
 
-def read_pixels(ref: PictureRef, windows: "GreyWindows") -> Pixels:
-    """Read one ref: its page alone is decoded.
-
-    Raises
-    ------
-    ImageError
-        A file cannot be read, or has no such page.
-    """
-    _, _, pixels = next(stream_pixels([ref], windows))
-    return pixels
-
-
 def stream_pixels(
     refs: Sequence[PictureRef], windows: "GreyWindows"
 ) -> Iterator[tuple[PictureRef, Picture, Pixels]]:
@@ -178,6 +166,7 @@ class PictureCache(Sequence[Pixels]):
     def __init__(self, windows: GreyWindows) -> None:
         self._windows = windows
         self._refs: list[PictureRef] = []
+        self.sizes: list[tuple[int, int]] = []  # width and height: known without reading anew
         self._held: dict[PictureRef, Pixels] = {}
         self._bytes = 0
 
@@ -186,11 +175,15 @@ class PictureCache(Sequence[Pixels]):
 
     def __getitem__(self, index: Any) -> Any:
         ref = self._refs[index]
-        return self._held[ref] if ref in self._held else read_pixels(ref, self._windows)
+        if ref in self._held:
+            return self._held[ref]
+        _, _, pixels = next(stream_pixels([ref], self._windows))
+        return pixels
 
     def add(self, ref: PictureRef, pixels: Pixels) -> None:
         """Append a picture."""
         self._refs.append(ref)
+        self.sizes.append((pixels.shape[2], pixels.shape[1]))
         if self._bytes + pixels.nbytes <= _HELD_BYTES:
             self._held[ref] = pixels
             self._bytes += pixels.nbytes

@@ -5,6 +5,7 @@
 depends on its arguments alone, so samples may be made in any order and on any thread.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -77,11 +78,20 @@ def prepare_sample(pixels: Pixels, boxes: Boxes, spec: DetectorSpec) -> Sample:
 
 
 def list_crops(
-    positions: NDArray[np.int64], pictures: Sequence[Pixels], tile: int
+    positions: NDArray[np.int64], sizes: Sequence[tuple[int, int]], tile: int
 ) -> NDArray[np.int64]:
-    """List the (picture, number) of an epoch's crops: as many of a picture as tiles fill it."""
-    areas = [pictures[i].shape[1] * pictures[i].shape[2] for i in positions]
-    counts = [max(1, round(area / tile**2)) for area in areas]
+    """List the (picture, number) of an epoch's crops: as many of a picture as tiles fill it.
+
+    Parameters
+    ----------
+    positions : (n,) int64
+        Pictures that are learned from.
+    sizes : sequence of (int, int)
+        Width and height of all pictures.
+    tile : int
+        Side of a tile in pixels.
+    """
+    counts = [max(1, round(math.prod(sizes[i]) / tile**2)) for i in positions]
     crops = [(i, number) for i, n in zip(positions, counts, strict=True) for number in range(n)]
     return np.array(crops, np.int64)
 

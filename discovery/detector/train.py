@@ -13,7 +13,7 @@ from discovery.detector.network import find_backbone
 from discovery.detector.options import DetectorTrainOptions
 from discovery.detector.pictures import GreyWindows, LoadedExamples, load_examples
 from discovery.detector.predict import Detector
-from discovery.detector.spec import DetectorSpec, choose_spec
+from discovery.detector.spec import choose_spec
 from discovery.detector.training_loop import Keep, train_detector
 from discovery.runs import package_versions
 from embeddings.console import stage
@@ -62,7 +62,16 @@ def learn_boxes(
         facts["types"] = len(examples.labels)
         facts["unreadable"] = len(examples.faults) + len(loaded.faults)
     weights = find_backbone(options.weights)
-    spec = _choose(examples, loaded, weights, windows=windows, options=options)
+    spec = choose_spec(
+        [item.boxes for item in loaded.items],
+        loaded.pictures.sizes,
+        labels=examples.labels,
+        # Statistics of ImageNet's batches suit its weights; without weights there are none to keep.
+        norm="group" if weights is None else "frozen-batch",
+        has_reference=loaded.items[0].ref.reference is not None,
+        windows=windows.known,
+        options=options,
+    )
     described = _describe(table, weights, options)
     with stage("training") as facts:
         detector = train_detector(
@@ -99,25 +108,6 @@ def _load_pictures(examples: BoxExamples, windows: GreyWindows, table: Path) -> 
             "boxes at least: one to learn from, one to judge by"
         )
     return loaded
-
-
-def _choose(
-    examples: BoxExamples,
-    loaded: LoadedExamples,
-    weights: Weights | None,
-    *,
-    windows: GreyWindows,
-    options: DetectorTrainOptions,
-) -> DetectorSpec:
-    return choose_spec(
-        [item.boxes for item in loaded.items],
-        [pixels.shape[:0:-1] for pixels in loaded.pictures],
-        labels=examples.labels,
-        norm="group" if weights is None else "frozen-batch",
-        has_reference=loaded.items[0].ref.reference is not None,
-        windows=windows.known,
-        options=options,
-    )
 
 
 def _describe(

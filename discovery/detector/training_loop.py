@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from discovery.detector.dataset import Example, Split, split_examples
 from discovery.detector.evaluate import validate_detector
 from discovery.detector.network import build_detector
 from discovery.detector.options import DetectorTrainOptions
-from discovery.detector.pictures import Pixels
+from discovery.detector.pictures import PictureCache
 from discovery.detector.predict import Detector, arithmetic
 from discovery.detector.samples import Sample, list_crops, make_sample
 from discovery.detector.spec import DetectorSpec
@@ -48,7 +47,7 @@ _AHEAD = 2  # threads that prepare samples while the network computes
 
 def train_detector(
     items: Sequence[Example],
-    pictures: Sequence[Pixels],
+    pictures: PictureCache,
     spec: DetectorSpec,
     *,
     options: DetectorTrainOptions,
@@ -61,10 +60,10 @@ def train_detector(
     Parameters
     ----------
     items : sequence of Example
-    pictures : sequence of (c, h, w) float32
+    pictures : PictureCache
         The pictures of the items.
     spec : DetectorSpec
-    options : TrainOptions
+    options : DetectorTrainOptions
         Epochs, time, batch size, learning rate, share held out, patience and seed are used.
     backbone : mapping of str to tensor, optional
         Checked weights of ResNet-50; None starts from nothing.
@@ -86,7 +85,7 @@ def train_detector(
     """
     split = split_examples(items, options.holdout, seed=options.seed)
     boxes = [item.boxes for item in items]
-    lengths = join_boxes([boxes[i] for i in split.learnt]).lengths
+    lengths = join_boxes([boxes[i] for i in split.learned]).lengths
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(options.seed)
         detector = Detector(
@@ -95,7 +94,7 @@ def train_detector(
             device=device,
             threshold=0.5,
             overlap=choose_overlap(lengths, spec.tile),
-            facts={"learnt": len(split.learnt), "held_out": len(split.held_out)},
+            facts={"learnt": len(split.learned), "held_out": len(split.held_out)},
         )
         return _fit(detector, boxes, pictures, split=split, options=options, keep=keep)
 
@@ -103,24 +102,30 @@ def train_detector(
 def _fit(
     detector: Detector,
     boxes: Sequence[Boxes],
-    pictures: Sequence[Pixels],
+    pictures: PictureCache,
     *,
     split: Split,
     options: DetectorTrainOptions,
     keep: Keep | None,
 ) -> Detector:
-    crops = list_crops(split.learnt, pictures, detector.spec.tile)  # (n, 2)
+    crops = list_crops(split.learned, pictures.sizes, detector.spec.tile)  # (n, 2)
     schedule = _Schedule(detector, n=len(crops), options=options)
     best: Detector | None = None
     tensors: dict[str, torch.Tensor] = {}
     for epoch in range(schedule.epochs):
         order = np.random.default_rng([options.seed, epoch]).permutation(crops)
-        crop = _SMALL_CROP if schedule.share < _SMALL_UNTIL else 1.0
-        make = partial(_make, boxes, pictures, detector.spec, key=(options.seed, epoch), share=crop)
+        share = _SMALL_CROP if schedule.share < _SMALL_UNTIL else 1.0
+
+        def make(crop: NDArray[np.int64], *, epoch: int = epoch, share: float = share) -> Sample:
+            index, number = (int(v) for v in crop)
+            # Seeded by what it is of: samples do not depend on the thread that makes them.
+            rng = np.random.default_rng([options.seed, epoch, index, number])
+            return make_sample(pictures[index], boxes[index], detector.spec, rng=rng, share=share)
+
         samples = run_ahead(make, order, workers=_AHEAD, ahead=4 * _AHEAD, name="samples")
         loss = _run_epoch(schedule, track(samples, total=len(order), what=f"epoch {epoch + 1}"))
         validated = validate_detector(
-            detector, [boxes[i] for i in split.held_out], [pictures[i] for i in split.held_out]
+            detector, [boxes[i] for i in split.held_out], (pictures[i] for i in split.held_out)
         )
         validated = replace(validated, facts=validated.facts | {"epoch": epoch + 1, "loss": loss})
         _log_epoch(validated, schedule)
@@ -148,7 +153,7 @@ class _Schedule:
         usual = max(_LEAST_EPOCHS, math.ceil(_STEPS[detector.spec.norm] / steps))
         self.epochs = options.epochs or usual
         self._steps = self.epochs * steps
-        self._seconds = options.max_minutes * 60 if options.max_minutes else math.inf
+        self._max_seconds = options.max_minutes * 60 if options.max_minutes else math.inf
         self.done, self._start = 0, time.monotonic()
         trained = [p for p in detector.network.parameters() if p.requires_grad]
         self.parameters = trained
@@ -157,13 +162,12 @@ class _Schedule:
     @property
     def share(self) -> float:
         """How much of the training is done, in [0, 1]."""
-        gone = (time.monotonic() - self._start) / self._seconds
-        return min(1.0, max(self.done / self._steps, gone))
+        return min(1.0, max(self.done / self._steps, self.seconds / self._max_seconds))
 
     @property
-    def minutes(self) -> float:
-        """Minutes since the start."""
-        return (time.monotonic() - self._start) / 60
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start
 
     @property
     def is_over(self) -> bool:
@@ -218,20 +222,6 @@ def _learn(schedule: _Schedule, batch: Sequence[Sample]) -> float:
     return value
 
 
-def _make(
-    boxes: Sequence[Boxes],
-    pictures: Sequence[Pixels],
-    spec: DetectorSpec,
-    crop: NDArray[np.int64],
-    *,
-    key: tuple[int, int],
-    share: float,
-) -> Sample:
-    index, number = (int(v) for v in crop)
-    rng = np.random.default_rng([*key, index, number])
-    return make_sample(pictures[index], boxes[index], spec, rng=rng, share=share)
-
-
 def _rank(validated: Detector) -> float:
     """Average precision at IoU .5 less the count error a defect: a detector is for both."""
     figures = validated.facts["held_out_figures"]
@@ -246,5 +236,5 @@ def _log_epoch(validated: Detector, schedule: _Schedule) -> None:
         "%.0f %% of the training, %.1f min",
         validated.facts["epoch"], validated.facts["loss"], figures["ap50"] or 0.0,
         figures["count_mae"], validated.threshold, 100 * schedule.share,
-        schedule.minutes,
+        schedule.seconds / 60,
     )  # fmt: skip

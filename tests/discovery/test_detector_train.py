@@ -463,8 +463,8 @@ def test_each_side_of_the_split_has_boxes(with_boxes, without, tmp_path):
         for number in range(with_boxes + without)
     ]
     split = split_examples(items, 0.2, seed=3)
-    assert sorted([*split.learnt, *split.held_out]) == list(range(len(items)))
-    for side in (split.learnt, split.held_out):
+    assert sorted([*split.learned, *split.held_out]) == list(range(len(items)))
+    for side in (split.learned, split.held_out):
         assert any(len(items[i].boxes) for i in side)
 
 
