@@ -36,7 +36,7 @@ class Boxes:
     @classmethod
     def make(cls, edges: Any, labels: Any, scores: Any = None) -> "Boxes":
         """Hold any sequences as boxes; without scores each is 1."""
-        held = np.asarray(edges, np.float32).reshape(-1, 4)
+        held = np.asarray(edges, np.float32).reshape(-1, 4)  # nothing at all is (0, 4)
         given = np.ones(len(held)) if scores is None else scores
         return cls(
             edges=held,
@@ -50,7 +50,7 @@ class Boxes:
     @property
     def areas(self) -> NDArray[np.float32]:
         """(k,) in square pixels."""
-        sides = self.edges[:, 2:] - self.edges[:, :2]
+        sides = self.edges[:, 2:] - self.edges[:, :2]  # (k, 2) width and height
         return np.asarray(sides[:, 0] * sides[:, 1])
 
     @property
@@ -64,13 +64,14 @@ class Boxes:
 
     def transform(self, scale: tuple[float, float], shift: tuple[float, float]) -> "Boxes":
         """Return the boxes multiplied by (x, y) and then moved by (x, y)."""
-        factors, moves = np.tile(scale, 2), np.tile(shift, 2)
+        factors, moves = np.tile(scale, 2), np.tile(shift, 2)  # (4,): x, y, x, y
         edges = (self.edges * factors + moves).astype(np.float32)
         return Boxes(edges=edges, labels=self.labels, scores=self.scores)
 
 
 def join_boxes(parts: Sequence[Boxes]) -> Boxes:
     """Put boxes one after the other."""
+    # An empty part in front: numpy refuses to concatenate nothing.
     return Boxes(
         edges=np.concatenate([np.zeros((0, 4), np.float32), *(part.edges for part in parts)]),
         labels=np.concatenate([np.zeros(0, np.int64), *(part.labels for part in parts)]),
@@ -82,7 +83,7 @@ def intersect_areas(edges: NDArray[np.float32], other: NDArray[np.float32]) -> N
     """Return the (n, m) areas that boxes (n, 4) and (m, 4) have in common."""
     low = np.maximum(edges[:, None, :2], other[None, :, :2])
     high = np.minimum(edges[:, None, 2:], other[None, :, 2:])
-    sides = np.clip(high - low, 0, None)  # (n, m, 2)
+    sides = np.clip(high - low, 0, None)  # (n, m, 2); negative where boxes lie apart
     return np.asarray(sides[..., 0] * sides[..., 1], np.float32)
 
 
@@ -90,7 +91,7 @@ def turn_boxes(boxes: Boxes, k: int, *, shape: tuple[int, ...]) -> Boxes:
     """Turn boxes as `turn_picture(image, k)` turns a picture of that (height, width)."""
     height, width = shape
     xmin, ymin, xmax, ymax = boxes.edges.T
-    if k >= 4:
+    if k >= 4:  # the last four of the eight orientations are mirrored first
         xmin, xmax = width - xmax, width - xmin
     for _ in range(k % 4):  # a quarter anticlockwise: the right edge becomes the upper one
         xmin, ymin, xmax, ymax = ymin, width - xmax, ymax, width - xmin
@@ -106,4 +107,5 @@ def clip_boxes(
     low, high = np.array([x0, y0, x0, y0]), np.array([x1, y1, x1, y1])
     edges = (np.clip(boxes.edges, low, high) - low).astype(np.float32)
     cut = Boxes(edges=edges, labels=boxes.labels, scores=boxes.scores)
+    # A box without area would divide by 0; nothing of it is left either.
     return cut, np.asarray(cut.areas / np.maximum(boxes.areas, 1e-6), np.float32)

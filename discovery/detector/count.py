@@ -73,13 +73,15 @@ def count_defects(
     Yields
     ------
     Counted or Unreadable
-        In order; what cannot be read is told and the rest goes on.
+        In order; for what cannot be read the reason, and the rest goes on.
     """
     windows = GreyWindows(detector.spec.windows, max_pixels=max_pixels)
+    # Kinds that training did not meet, such as 16-bit pictures of a new microscope.
     windows.fix_from(refs)
     least = detector.threshold if threshold is None else threshold
     for ref in refs:
         try:
+            # The store's id of this very image, so that counts.csv joins with its clusters.
             fingerprint = fingerprint_file(ref.path)
             for page, pixels in _read_pages(detector, ref, windows):
                 found = find_boxes(detector, pixels, tile=tile)
@@ -114,7 +116,7 @@ def _read_pages(
             )
     numbers = [header.page for header in read_headers(ref.path) if header.is_picture]
     pages = [PictureRef(path=ref.path, page=page, reference=reference) for page in numbers]
-    if len(pages) > 1:
+    if len(pages) > 1:  # one page alone is read or not
         for _ in stream_pixels(pages, windows):
             pass
     for _, page, pixels in stream_pixels(pages, windows):

@@ -21,9 +21,9 @@ from embeddings.tables import read_boxes, read_table
 from embeddings.tables.sheet import resolve_path
 
 _EDGES = ["xmin", "ymin", "xmax", "ymax"]
-ANY_DEFECT = "defect"  # the one label of a detector that is told no types
-_REFERENCE_COLUMNS = ("reference", "template")
-_TABLES = (".csv", ".tsv", ".txt")
+ANY_DEFECT = "defect"  # the one label of a detector that knows no types
+_REFERENCE_COLUMNS = ("reference", "template")  # the first that a table has
+_TABLES = (".csv", ".tsv", ".txt")  # a source of another name is a folder or an image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ def read_examples(
     """
     boxes, names = _read_labelled(table, labels)
     references = read_references(table)
-    found: dict[tuple[str, int], Boxes] = {}
+    found: dict[tuple[str, int], Boxes] = {}  # by path and page
     for (path, _), rows in boxes.groupby(["path", "page"], sort=False):
         numbers = [names.index(label) for label in rows["label"]]
         found[str(path), int(rows["page"].iloc[0])] = Boxes.make(rows[_EDGES], numbers)
@@ -169,13 +169,14 @@ def split_examples(items: Sequence[Example], share: float, *, seed: int) -> Spli
 
     Each side gets at least one picture with boxes.
     """
+    # With the number: a seed alone would hold out the same positions of every data set.
     rng = np.random.default_rng([seed, len(items)])
     has_boxes = np.array([len(item.boxes) > 0 for item in items])
     held: list[NDArray[np.int64]] = []
     for group in (np.flatnonzero(has_boxes), np.flatnonzero(~has_boxes)):
         n = round(share * len(group))
         if len(group) and has_boxes[group[0]]:
-            n = min(max(n, 1), len(group) - 1)
+            n = min(max(n, 1), len(group) - 1)  # neither side without a defect
         held.append(rng.permutation(group)[:n])
     held_out = np.sort(np.concatenate(held))
     return Split(learned=np.setdiff1d(np.arange(len(items)), held_out), held_out=held_out)
@@ -194,6 +195,7 @@ def _read_labelled(
             f"{table}: row {empty[0] + 1} ({Path(boxes['path'][empty[0]]).name}) has no label; "
             "a picture without defects belongs into --images, without a row here"
         )
+    # A detector of any defect is scored against tables that know types.
     if labels is not None and tuple(labels) == (ANY_DEFECT,):
         boxes = boxes.assign(label=ANY_DEFECT)
     names = tuple(sorted(boxes["label"].unique())) if labels is None else tuple(labels)
@@ -207,6 +209,7 @@ def _read_labelled(
 
 
 def _check_references(items: tuple[Example, ...], table: Path) -> tuple[Example, ...]:
+    # A network of three channels cannot do without the third in some pictures.
     without = [item.ref.path for item in items if item.ref.reference is None]
     if 0 < len(without) < len(items):
         raise TableError(

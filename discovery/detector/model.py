@@ -69,6 +69,7 @@ def load_detector(folder: Path, device: torch.device) -> Detector:
         raise ModelError(
             f"{folder / MODEL_JSON} is damaged ({type(error).__name__}: {error}): train again"
         ) from error
+    # Built first: tensors of another shape or name than the spec asks for are refused.
     network = build_detector(spec)
     _load_tensors(network, folder, sha256)
     return Detector(
@@ -105,13 +106,13 @@ def _read_json(folder: Path) -> dict[str, Any]:
 
 def _read_share(values: Mapping[str, Any], name: str) -> float:
     share = float(values[name])
-    if not 0 <= share < 1:
+    if not 0 <= share < 1:  # NaN is refused here too
         raise ValueError(f"{name} is {share}, expected a share from 0 to below 1")
     return share
 
 
 def _make_spec(values: Mapping[str, Any]) -> DetectorSpec:
-    held = dict(values)
+    held = dict(values)  # JSON has lists where the spec has tuples, which compare unequal
     for name in ("labels", "anchors", "ratios"):
         held[name] = tuple(held[name])
     held["windows"] = {
@@ -122,7 +123,7 @@ def _make_spec(values: Mapping[str, Any]) -> DetectorSpec:
 
 def _load_tensors(network: torch.nn.Module, folder: Path, sha256: str) -> None:
     path = folder / TENSORS
-    try:
+    try:  # the hash before the content: a damaged file may say anything
         found = hash_file(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}): train again") from error
@@ -134,5 +135,5 @@ def _load_tensors(network: torch.nn.Module, folder: Path, sha256: str) -> None:
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
-        first_line = str(error).splitlines()[0]
+        first_line = str(error).splitlines()[0]  # torch lists every tensor below it
         raise ModelError(f"{path} does not fit {MODEL_JSON} ({first_line}): train again") from error

@@ -38,6 +38,7 @@ def format_counts(answers: Sequence[Counted], labels: Sequence[str]) -> bytes:
 def _count_row(answer: Counted, n_labels: int) -> list[str]:
     by_label = np.bincount(answer.boxes.labels, minlength=n_labels)
     lengths = answer.boxes.lengths
+    # NaN, written as an empty cell: a picture without defects has no size, not size 0.
     sizes = (float(np.median(lengths)), float(lengths.max())) if len(lengths) else (math.nan,) * 2
     return [
         answer.image_id,
@@ -59,6 +60,7 @@ def _box_rows(answer: Counted, labels: Sequence[str]) -> Iterator[list[str]]:
     boxes = answer.boxes
     for edges, label, score in zip(boxes.edges, boxes.labels, boxes.scores, strict=True):
         width, height = (float(v) for v in edges[2:] - edges[:2])
+        # NaN where the pixel size is not known: the cells stay empty.
         in_um = [side * answer.um_per_pixel for side in (width, height, max(width, height))]
         yield [
             answer.image_id,
@@ -91,6 +93,7 @@ def format_coco(answers: Sequence[Counted], labels: Sequence[str]) -> bytes:
             answer.boxes.edges, answer.boxes.labels, answer.boxes.scores, strict=True
         ):
             x, y, right, bottom = (round(float(edge), 2) for edge in edges)
+            # Two digits: a hundredth of a pixel is far below what a box can be trusted to.
             annotations.append(
                 {"id": len(annotations) + 1, "image_id": number, "category_id": int(label) + 1,
                  "bbox": [x, y, round(right - x, 2), round(bottom - y, 2)],
@@ -130,6 +133,7 @@ def draw_boxes(pixels: Pixels, boxes: Boxes, labels: Sequence[str]) -> Image.Ima
     visible = pixels if len(pixels) == 3 else pixels[:1]
     levels = np.rint(np.broadcast_to(visible, (3, *pixels.shape[1:])) * 255).astype(np.uint8)
     image = Image.fromarray(np.ascontiguousarray(levels.transpose(1, 2, 0)))
+    # A whole factor, rounded up, so that pixels stay squares of one size.
     factor = max(1, -(-_LEAST_SIDE // max(image.size)))
     image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
     pen = ImageDraw.Draw(image)
@@ -137,6 +141,7 @@ def draw_boxes(pixels: Pixels, boxes: Boxes, labels: Sequence[str]) -> Image.Ima
         colour = _COLOURS[int(label) % len(_COLOURS)]
         corners = [float(edge) * factor for edge in edges]
         pen.rectangle(corners, outline=colour, width=2)
+        # The leaf alone: whole label paths would cover the picture.
         words = f"{labels[label].rpartition('/')[2]} {score:.2f}"
         pen.text((corners[0] + 1, max(0.0, corners[1] - 12)), words, fill=colour)
     return image

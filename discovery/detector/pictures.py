@@ -81,6 +81,7 @@ def prepare_pixels(picture: Picture, reference: Picture | None, windows: "GreyWi
     pixels = _show(picture, windows.find(picture))
     if reference is None:
         return pixels
+    # Each by the window of its own kind: a reference may be 8-bit where pictures are 16-bit.
     golden = _show(reference, windows.find(reference))
     if golden.shape[1:] != pixels.shape[1:]:
         raise ImageError(
@@ -96,7 +97,7 @@ def _show(picture: Picture, window: Window) -> Pixels:
 
 
 def stack_channels(pixels: Pixels) -> Pixels:
-    """Return the (3, h, w) that the network sees of a (c, h, w) pixels.
+    """Return the (3, h, w) that the network sees of prepared pixels (c, h, w).
 
     Grey is repeated; with a reference: the picture, the reference, and how much they differ.
     """
@@ -108,7 +109,7 @@ def stack_channels(pixels: Pixels) -> Pixels:
 def rescale_pixels(pixels: Pixels, scale: float) -> torch.Tensor:
     """Resize (c, h, w) by a factor, antialiased when shrinking."""
     image = torch.from_numpy(pixels)
-    if scale == 1:
+    if scale == 1:  # the usual case, and interpolation would copy
         return image
     size = [max(1, round(side * scale)) for side in image.shape[1:]]
     return torch.nn.functional.interpolate(
@@ -136,7 +137,7 @@ def stream_pixels(
         A file cannot be read, or has no such page.
     """
     by_page = {ref.page: ref for ref in refs}
-    golden: dict[Path, Picture] = {}
+    golden: dict[Path, Picture] = {}  # at most one: pages of a file mostly share theirs
     parts = [Part(path=str(ref.path), page=ref.page) for ref in refs]
     for opened in open_parts(parts, max_pixels=windows.max_pixels):
         ref = by_page[opened.part.page]
@@ -222,7 +223,7 @@ def _read_items(
     items: Sequence[Example], windows: GreyWindows
 ) -> Iterator[tuple[Example, Pixels | str]]:
     """Yield each example with its pixels, or why there is none; a file is opened once."""
-    for _, group in groupby(items, key=lambda item: item.ref.path):
+    for _, group in groupby(items, key=lambda item: item.ref.path):  # sorted by path
         waiting = {item.ref: item for item in group}
         try:
             for ref, _, pixels in stream_pixels(tuple(waiting), windows):
@@ -235,6 +236,7 @@ def _read_items(
 def _fit_inside(item: Example, pixels: Pixels) -> Boxes:
     """Cut off what rounding let stick out."""
     height, width = pixels.shape[1:]
+    # In (x, y, x, y), as the edges are.
     edges, most = item.boxes.edges, np.array([width, height, width, height], np.float32)
     outside = ((edges < -_SLACK) | (edges > most + _SLACK)).any(axis=1)
     if outside.any():

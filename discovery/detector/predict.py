@@ -21,7 +21,7 @@ from discovery.detector.tiling import MOST_OVERLAP, OVERLAP, merge_tiles
 from embeddings.images import Region, tile_picture
 from embeddings.networks.hardware import choose_precision
 
-_BATCH = {"cpu": 2, "cuda": 16}  # tiles at once
+_BATCH = {"cpu": 2, "cuda": 16}  # tiles at once: bounds the memory, whatever the picture's size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,6 +93,7 @@ def _cut(pixels: Pixels, region: Region) -> Pixels:
 
 def _run(detector: Detector, pictures: list[Pixels]) -> list[Boxes]:
     """Run the network on pictures of one size; the boxes come back in their pixels."""
+    # Prepared as samples are: what differs between training and use is lost accuracy.
     images = [
         prepare_sample(pixels, Boxes.make([], []), detector.spec).image for pixels in pictures
     ]
@@ -100,6 +101,7 @@ def _run(detector: Detector, pictures: list[Pixels]) -> list[Boxes]:
     with torch.inference_mode(), arithmetic(detector.device):
         answers = detector.network([image.to(detector.device) for image in images])
     height, width = pictures[0].shape[1:]
+    # Back to picture pixels by the sizes as they were rounded, not by the spec's scale.
     scale = (width / images[0].shape[2], height / images[0].shape[1])
     return [_read_answer(answer).transform(scale, (0.0, 0.0)) for answer in answers]
 
@@ -108,4 +110,4 @@ def _read_answer(answer: dict[str, torch.Tensor]) -> Boxes:
     edges, labels, scores = (
         answer[key].float().cpu().numpy() for key in ("boxes", "labels", "scores")
     )
-    return Boxes.make(edges, labels.astype(np.int64) - 1, scores)
+    return Boxes.make(edges, labels.astype(np.int64) - 1, scores)  # class 0 is the background

@@ -62,7 +62,7 @@ def make_sample(
         defects whole.
     """
     cropped, kept = _crop(pixels, boxes, round(spec.tile * share), rng=rng)
-    k = int(rng.integers(8))
+    k = int(rng.integers(8))  # a wafer has no up: all eight orientations are as likely
     turned = turn_picture(cropped, k)
     kept = turn_boxes(kept, k, shape=cropped.shape[1:])
     lit = augment_picture(turned, _LIGHT, rng=rng)
@@ -102,6 +102,7 @@ def _crop(pixels: Pixels, boxes: Boxes, tile: int, *, rng: Generator) -> tuple[P
         return pixels, boxes
     x0, y0 = _choose_corner(boxes, (width, height), tile, rng=rng)
     x1, y1 = min(x0 + tile, width), min(y0 + tile, height)
+    # What is cut to a sliver is no example of its type: whether it is found does not matter.
     cut, visible = clip_boxes(boxes, (x0, y0, x1, y1))
     return np.ascontiguousarray(pixels[:, y0:y1, x0:x1]), cut.take(visible >= _VISIBLE)
 
@@ -109,11 +110,12 @@ def _crop(pixels: Pixels, boxes: Boxes, tile: int, *, rng: Generator) -> tuple[P
 def _choose_corner(
     boxes: Boxes, size: tuple[int, int], tile: int, *, rng: Generator
 ) -> tuple[int, int]:
-    """PictureRef a crop on one of the boxes, or anywhere."""
+    """Place a crop on one of the boxes, or anywhere."""
     most = [max(0, side - tile) for side in size]
     if len(boxes) and rng.random() < _ON_A_BOX:
         edges = boxes.edges[int(rng.integers(len(boxes)))]
         middle = (edges[:2] + edges[2:]) / 2
+        # Not centred: the network would learn that defects lie in the middle of a tile.
         corner = middle - tile * rng.uniform(0.15, 0.85, size=2)
     else:
         corner = rng.uniform(0, 1, size=2) * (np.array(most) + 1)

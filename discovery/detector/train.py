@@ -72,7 +72,7 @@ def learn_boxes(
         windows=windows.known,
         options=options,
     )
-    described = _describe(table, weights, options)
+    described = _describe(table, weights, options)  # before hours of training, not after
     with stage("training") as facts:
         detector = train_detector(
             loaded.items,
@@ -93,6 +93,7 @@ def _add_facts(detector: Detector, facts: Mapping[str, object]) -> Detector:
 
 
 def _load_pictures(examples: BoxExamples, windows: GreyWindows, table: Path) -> LoadedExamples:
+    # A wrong folder would otherwise read as every single picture being damaged.
     absent = [item.ref.path for item in examples.items if not item.ref.path.exists()]
     if absent:
         raise InputError(

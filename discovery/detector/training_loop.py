@@ -31,12 +31,13 @@ from embeddings.reader import run_ahead
 
 Keep = Callable[[Detector], None]
 
+# Of AdamW; features that are learned from nothing bear twice the rate of pretrained ones.
 _LR = {"frozen-batch": 2e-4, "group": 4e-4}
 # Steps that a training takes where the user does not say: with weights, AP at IoU .5 of 600
 # synthetic pictures was .98 after 640 (docs/log.md); without, the features are learned too.
 _STEPS = {"frozen-batch": 1000, "group": 2500}
-_LEAST_EPOCHS = 8
-_DECAY = 1e-4
+_LEAST_EPOCHS = 8  # also where 1,000 steps are fewer: the best epoch needs some to choose from
+_DECAY = 1e-4  # of the weights a step: Loshchilov and Hutter 2019, AdamW
 _WARM_UP = 0.05  # of the training: the first gradients of a new head are wild
 _MOST_GRADIENT = 10.0  # norm to which gradients are clipped
 # The first part of a training sees crops around defects, at a third of the time each: what small
@@ -92,7 +93,7 @@ def train_detector(
             spec=spec,
             network=build_detector(spec, backbone).to(device),
             device=device,
-            threshold=0.5,
+            threshold=0.5,  # until held-out pictures choose one
             overlap=choose_overlap(lengths, spec.tile),
             facts={"learnt": len(split.learned), "held_out": len(split.held_out)},
         )
@@ -122,6 +123,7 @@ def _fit(
             rng = np.random.default_rng([options.seed, epoch, index, number])
             return make_sample(pictures[index], boxes[index], detector.spec, rng=rng, share=share)
 
+        # A bounded number waits, so that memory does not grow where the network is slower.
         samples = run_ahead(make, order, workers=_AHEAD, ahead=4 * _AHEAD, name="samples")
         loss = _run_epoch(schedule, track(samples, total=len(order), what=f"epoch {epoch + 1}"))
         validated = validate_detector(
@@ -131,6 +133,7 @@ def _fit(
         _log_epoch(validated, schedule)
         if best is None or _rank(validated) > _rank(best):
             best = validated
+            # The network trains on: its tensors now are those of the best epoch.
             tensors = copy.deepcopy(detector.network.state_dict())
             if keep is not None:
                 keep(best)
@@ -178,6 +181,7 @@ class _Schedule:
         """Set the learning rate of this step, and take it."""
         self.done += 1
         share = self.share
+        # Half a cosine (Loshchilov and Hutter 2017, SGDR without restarts) after a linear rise.
         warm = min(1.0, share / _WARM_UP)
         rate = self.highest * warm * 0.5 * (1 + math.cos(math.pi * share))
         for group in self.optimizer.param_groups:
@@ -198,7 +202,7 @@ def _run_epoch(schedule: _Schedule, samples: Iterator[Sample]) -> float:
             batch = []
         if schedule.is_over:
             break
-    if batch and not schedule.is_over:
+    if batch and not schedule.is_over:  # the rest of an epoch is a smaller step
         losses.append(_learn(schedule, batch))
     return float(np.mean(losses)) if losses else math.nan
 
@@ -210,6 +214,7 @@ def _learn(schedule: _Schedule, batch: Sequence[Sample]) -> float:
     targets = [{key: value.to(device) for key, value in sample.target.items()} for sample in batch]
     with arithmetic(device):
         parts: dict[str, torch.Tensor] = network(images, targets)
+    # Classes and edges of proposals and of boxes: four losses, added as torchvision adds them.
     loss = torch.stack(list(parts.values())).sum()
     value = float(loss.detach())
     if not math.isfinite(value):
@@ -225,6 +230,7 @@ def _learn(schedule: _Schedule, batch: Sequence[Sample]) -> float:
 def _rank(validated: Detector) -> float:
     """Average precision at IoU .5 less the count error a defect: a detector is for both."""
     figures = validated.facts["held_out_figures"]
+    # A share on either side: counts off by every defect cost as much as no precision at all.
     errors: float = figures["count_mae"] * figures["images"] / figures["boxes"]
     return (figures["ap50"] or 0.0) - errors
 

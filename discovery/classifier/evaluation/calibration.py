@@ -61,10 +61,11 @@ def bin_reliability(
     """
     if confidences.shape != correct.shape or not len(confidences) or bins < 1:
         raise ValueError(f"{len(confidences)} confidences, {len(correct)} answers, {bins} bins")
+    # By distinct confidence, (m,): what is equal must not be split by its order in the table.
     values, code = np.unique(confidences.astype(np.float64), return_inverse=True)
     counts = np.bincount(code)  # (m,) images of each distinct confidence
     starts = _split_mass(counts, len(code) / bins)  # (b,)
-    sizes = np.add.reduceat(counts, starts)
+    sizes = np.add.reduceat(counts, starts)  # (b,) images of each bin
     right = np.bincount(code, weights=correct)
     return ReliabilityBins(
         counts=sizes,
@@ -131,6 +132,7 @@ def fit_temperature(logits: NDArray[np.floating], y: NDArray[np.integer]) -> flo
     targets = np.full((n, k), doubt / (k - 1))
     targets[np.arange(n), y] = 1 - doubt
 
+    # Over log T, where half and double are as far from 1.
     def measure_loss(log_t: float) -> float:
         return -float((targets * log_softmax(scores * np.exp(-log_t), axis=1)).sum() / n)
 
@@ -151,7 +153,7 @@ def _split_mass(counts: NDArray[np.int64], mass: float) -> NDArray[np.intp]:
     """Find where each bin of at least `mass` begins; a rest of less than half joins the last."""
     ends = np.cumsum(counts)
     starts = [0]
-    while True:
+    while True:  # at most a turn a bin
         begun = ends[starts[-1] - 1] if starts[-1] else 0
         following = int(np.searchsorted(ends, begun + mass - 1e-9)) + 1
         if following >= len(ends) or ends[-1] - ends[following - 1] < mass / 2:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.classifier.evaluation.intervals import estimate_interval
+from discovery.classifier.evaluation.intervals import score_share
 from discovery.records import Predictions
 
 
@@ -22,6 +22,7 @@ def count_parts(labels: NDArray[np.str_]) -> NDArray[np.int64]:
 def cut_paths(labels: NDArray[np.str_], depths: NDArray[np.int64] | int) -> NDArray[np.str_]:
     """Cut (n,) label paths to their ancestors at (n,) depths; shorter ones stay as they are."""
     wanted = np.broadcast_to(depths, labels.shape).tolist()
+    # Plain strings: np.char has no cut at the n-th slash.
     cut = ["/".join(label.split("/")[:d]) for label, d in zip(labels.tolist(), wanted, strict=True)]
     return np.array(cut, np.str_)
 
@@ -43,7 +44,7 @@ def judge_vouched(labels: NDArray[np.str_], truth: NDArray[np.str_]) -> NDArray[
 
 def find_inner(truth: NDArray[np.str_], forced: NDArray[np.str_]) -> NDArray[np.bool_]:
     """Tell which (n,) truths stop at an inner node: one that other truths or answers go below."""
-    inner = set()
+    inner = set()  # all proper ancestors of what occurs
     for label in {*truth.tolist(), *forced.tolist()}:
         parts = label.split("/")
         inner |= {"/".join(parts[:d]) for d in range(1, len(parts))}
@@ -58,6 +59,7 @@ def take_confidences(predictions: Predictions, depths: NDArray[np.int64]) -> NDA
     """
     below = np.arange(predictions.depth) >= depths[:, None]  # (n, depth) levels that do not count
     levels = np.where(below, 1.0, predictions.level_probabilities)
+    # Paths are of unequal depth: levels beyond a path's end are NaN, which count as certain.
     above = depths < count_parts(predictions.forced)
     whole = predictions.confidences.astype(np.float64)
     return np.where(above, np.nan_to_num(levels, nan=1.0).prod(axis=1), whole)
@@ -79,14 +81,15 @@ def score_classes(answers: NDArray[np.str_], truth: NDArray[np.str_]) -> dict[st
     """
     labels, codes = np.unique(np.concatenate([truth, answers]), return_inverse=True)
     k, n = len(labels), len(truth)
+    # Both columns as one number in 0 to k * k - 1, so that one count fills the matrix.
     matrix = np.bincount(codes[:n] * k + codes[n:], minlength=k * k).reshape(k, k)
     right = int(np.trace(matrix))
     rows = [_score_class(matrix, i) for i in range(k)]
+    # A class that is only answered has no image and no recall: it takes no part in the means.
     present = [row for row in rows if row["n"]]
     return {
         "n": n,
-        "accuracy": right / n,
-        "accuracy_interval": _as_list(estimate_interval(right, n)),
+        **score_share("accuracy", right, n),
         "confusion": {"labels": labels.tolist(), "matrix": matrix.tolist()},
         "classes": dict(zip(labels.tolist(), rows, strict=True)),
         **{
@@ -112,6 +115,7 @@ def score_levels(forced: NDArray[np.str_], truth: NDArray[np.str_]) -> dict[str,
 
 def _score_level(forced: NDArray[np.str_], truth: NDArray[np.str_], depth: int) -> dict[str, Any]:
     answers, wanted = cut_paths(forced, depth), cut_paths(truth, depth)
+    # At the first level nothing lies above: the empty path is always right.
     parent_right = cut_paths(forced, depth - 1) == cut_paths(truth, depth - 1)
     below = int(parent_right.sum())
     right = int((answers == wanted)[parent_right].sum())
@@ -130,7 +134,3 @@ def _score_class(matrix: NDArray[np.int64], i: int) -> dict[str, Any]:
         "recall": right / n if n else None,
         "f1": 2 * right / (n + answered),  # every label occurs on one side at least
     }
-
-
-def _as_list(interval: tuple[float, float] | None) -> list[float] | None:
-    return None if interval is None else list(interval)

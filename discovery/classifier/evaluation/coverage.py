@@ -55,6 +55,7 @@ class RiskCoverage:
         """
         n = int(self.answered[-1])
         ranks = np.arange(1, n + 1)
+        # Between two points of the curve, a group of equal confidence, `right` grows evenly.
         ends = np.concatenate([[0], self.answered]), np.concatenate([[0], self.right])
         return float(np.mean(1 - np.interp(ranks, *ends) / ranks))
 
@@ -66,8 +67,9 @@ class RiskCoverage:
         """
         n, right = int(self.answered[-1]), int(self.right[-1])
         ranks = np.arange(1, n + 1)
+        # The best order answers all right ones first: its risk is 0 up to there.
         best = float(np.mean(1 - np.minimum(ranks, right) / ranks))
-        return max(self.area - best, 0.0)
+        return max(self.area - best, 0.0)  # rounding may leave -1e-17
 
 
 def trace_risk_coverage(
@@ -82,6 +84,7 @@ def trace_risk_coverage(
     """
     if confidences.shape != correct.shape or not len(confidences):
         raise ValueError(f"{len(confidences)} confidences for {len(correct)} answers")
+    # np.unique sorts upwards: negated, the highest confidence comes first.
     thresholds, group = np.unique(-confidences.astype(np.float64), return_inverse=True)
     answered = np.cumsum(np.bincount(group))
     right = np.cumsum(np.bincount(group, weights=correct)).astype(np.int64)
@@ -112,6 +115,7 @@ def choose_threshold(
     if not 0 <= target_purity <= 1:
         raise ValueError(f"target_purity is {target_purity}, expected 0 to 1")
     curve = trace_risk_coverage(confidences, correct)
+    # The last point that is pure enough, also where purity dips below the target before it.
     good = np.flatnonzero(curve.right / curve.answered >= target_purity)
     return float(curve.thresholds[good[-1]]) if len(good) else float("inf")
 

@@ -30,6 +30,15 @@ def estimate_interval(
     return min(max(low, 0.0), share), max(min(high, 1.0), share)
 
 
+def score_share(name: str, successes: int, n: int) -> dict[str, Any]:
+    """Return a share and its interval as `name` and `name_interval`; None of nothing."""
+    interval = estimate_interval(successes, n)
+    return {
+        name: successes / n if n else None,
+        f"{name}_interval": None if interval is None else list(interval),
+    }
+
+
 def compare_paired(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> dict[str, Any]:
     """Compare two classifiers on the same n images by the images only one of them gets right.
 

@@ -39,6 +39,7 @@ def choose_mistakes(
     if limit < 0:
         raise ValueError(f"limit is {limit}, expected 0 or more")
     mistakes, rejected = rank_mistakes(predictions, truth), rank_rejected(predictions)
+    # Whichever of the two lists is short leaves its places to the other.
     n_mistakes = min(len(mistakes), max(limit - len(rejected), limit - limit // 3))
     chosen = [*mistakes[:n_mistakes], *rejected[: limit - n_mistakes]]
     return [str(predictions.ids[i]) for i in chosen]
@@ -48,6 +49,7 @@ def rank_mistakes(predictions: Predictions, truth: NDArray[np.str_]) -> NDArray[
     """Rank the named images that are wrong at the depth vouched for, (m,), surest first."""
     wrong = np.flatnonzero(predictions.named & ~judge_vouched(predictions.labels, truth))
     confidences = take_confidences(predictions, count_parts(predictions.labels))
+    # The surest first: those are wrong labels, or what the classifier has learned wrongly.
     return wrong[np.lexsort((wrong, -confidences[wrong]))]
 
 
@@ -61,6 +63,7 @@ def rank_rejected(predictions: Predictions) -> NDArray[np.intp]:
     unknown = unknown[np.argsort(-predictions.novelties[unknown], kind="stable")]
     undecided = undecided[np.argsort(predictions.confidences[undecided], kind="stable")]
     both = np.concatenate([unknown, undecided])
+    # Place within its own list: sorted by it, the two lists alternate.
     turn = np.concatenate([np.arange(len(unknown)), np.arange(len(undecided))])
     return both[np.argsort(turn, kind="stable")]
 
@@ -85,6 +88,7 @@ def _render_cards(
     data: EvaluationData, ranked: NDArray[np.intp], *, noun: str, word: str
 ) -> Markup:
     """Render the ranked images (m,) that have a place on the page, below how many there are."""
+    # The choice whose pictures the command read; ranked again, as it holds both lists.
     chosen = choose_mistakes(data.predictions, data.truth, limit=data.max_pictures)
     kept = ranked[np.isin(data.predictions.ids[ranked], chosen)].tolist()
     verb = "is" if len(ranked) == 1 else "are"
@@ -115,7 +119,7 @@ def _render_card(data: EvaluationData, i: int) -> Markup:
 
 def _render_picture(data: EvaluationData, i: int, path: str) -> Markup:
     thumbnail = data.thumbnails.get(str(data.predictions.ids[i]))
-    if thumbnail is None:
+    if thumbnail is None:  # the file has gone or does not decode; its figures stay
         return node("div", "no picture", class_="shot absent")
     alternative = f"{_take_name(path)}: truly {data.truth[i]}"
     image = node("img", src=encode_picture(thumbnail), alt=alternative)
@@ -128,7 +132,7 @@ def _list_facts(data: EvaluationData, i: int) -> list[Markup]:
     named = bool(predictions.named[i])
     forced = str(predictions.forced[i])
     answer = str(predictions.labels[i]) if named else forced
-    one = np.array([i])
+    one = np.array([i])  # the measures work on columns
     facts = [
         _render_fact("Truth", _compare_path(truth, answer)),
         _render_fact("Answer" if named else "Best guess", _compare_path(answer, truth)),
@@ -150,6 +154,7 @@ def _render_confidence(data: EvaluationData, i: int, answer: str) -> Markup:
     one = data.predictions.level_probabilities[i]
     depth = count_parts(np.array([answer]))
     whole = take_confidences(data.predictions, np.repeat(depth, len(data.predictions)))[i]
+    # Where there is one level only, it would repeat the whole.
     levels = [f"L{d} {100 * p:.0f}" for d, p in enumerate(one[: depth[0]].tolist(), 1)]
     each = node("span", ", ".join(levels), class_="range") if len(levels) > 1 else None
     return node("div", write_share(float(whole)), " ", each)
@@ -162,7 +167,7 @@ def _render_fact(name: str, *said: str) -> Markup:
 def _compare_path(label: str, other: str) -> Markup:
     """Write a label path, what differs from the other marked."""
     parts, others = label.split("/"), other.split("/")
-    same = 0
+    same = 0  # leading parts in common
     while same < min(len(parts), len(others)) and parts[same] == others[same]:
         same += 1
     return render_path(label, marked=same)

@@ -34,7 +34,7 @@ _SECTIONS = (
     ("mistakes", "Mistakes"),
     ("rejected", "Not named"),
 )
-_SIGNIFICANT = 0.05
+_SIGNIFICANT = 0.05  # p-value below which a difference is called one
 _NEGLIGIBLE = 0.01  # an error of confidence nobody acts upon
 
 
@@ -54,6 +54,7 @@ def render_evaluation(data: EvaluationData) -> str:
     ValueError
         A thumbnail is no JPEG, PNG or WebP.
     """
+    # Inside the page, so that it can be mailed; the policy allows it by its hash.
     style = files(__package__).joinpath("assets", "evaluation.css").read_text(encoding="utf-8")
     content = [_render_headline(data), node("main", _render_sections(data))]
     return render_page(data.title, content, style=style)
@@ -96,6 +97,7 @@ def _render_figures(scores: Mapping[str, Any]) -> Markup:
          f"{write_share(scores['ece_by_chance'])} by chance alone",
          f"Brier score {write_figure(scores['brier'], 3)}"),
     ]  # fmt: skip
+    # A measure that does not exist has no interval either, and is not shown as 0.
     return render_figures(
         (name, write_share(share), *(details if share is not None else ("not measured",)))
         for share, name, *details in figures
@@ -126,7 +128,7 @@ def compare_with_flat(scores: Mapping[str, Any]) -> tuple[str, str]:
     if difference is None:
         return "unknown", "No flat classifier was scored beside the cascade."
     cascade, flat = difference["cascade_only_right"], difference["flat_only_right"]
-    if not cascade + flat:
+    if not cascade + flat:  # no image tells them apart: nothing to test
         return "tie", (
             "The cascade is no better than the flat classifier here: both get the same images "
             "right. What it adds is how far down the tree it can vouch for an answer."
@@ -151,6 +153,7 @@ def judge_calibration(scores: Mapping[str, Any]) -> str:
     """Say whether confidences can be taken at their word, and how much of the error is chance."""
     ece, chance = scores["ece"], scores["ece_by_chance"]
     gap = scores["mean_confidence"] - scores["accuracy"]
+    # Two sigma: a gap that exact confidences would show once in twenty pages is none.
     stray = _expect_stray(scores["reliability"])
     says = (
         f"Confidences miss the accuracy by {100 * ece:.1f} points on average; so few images would "
@@ -168,6 +171,7 @@ def judge_calibration(scores: Mapping[str, Any]) -> str:
 def _expect_stray(bins: Sequence[Mapping[str, Any]]) -> float:
     """Expect how far the accuracy of all images strays from exact confidences (one sigma)."""
     variance = sum(row["n"] * row["confidence"] * (1 - row["confidence"]) for row in bins)
+    # Confidences a rounding above 1 have a variance below 0.
     return float(max(variance, 0.0) ** 0.5 / sum(row["n"] for row in bins))
 
 
@@ -206,6 +210,7 @@ def _render_parts(data: EvaluationData) -> list[Markup]:
 def _render_all_classes(data: EvaluationData) -> Markup:
     scores = data.scores
     parts = [render_classes(scores["final"], "At the truth\u2019s own depth")]
+    # Where every truth is that deep, the level's table would repeat the first.
     for name, level in scores["levels"].items():
         if level["classes"] != scores["final"]["classes"]:
             table = render_classes(level, f"Level {name}")

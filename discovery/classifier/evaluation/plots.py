@@ -20,8 +20,8 @@ from discovery.pages.words import write_count, write_figure, write_interval, wri
 # Where the axis of the risk may end: on an axis to 1 a good classifier's curve would be flat.
 _TOPS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8, 1.0)
 _SETTLED = 0.05  # below this coverage one image moves the curve; it may leave the frame
-_WIDTH, _HEIGHT = 460, 330
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 14, 12, 46
+_WIDTH, _HEIGHT = 460, 330  # of the viewBox; the page scales it to its column
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 14, 12, 46  # margins: numbers and names of the axes
 
 
 def render_risk_coverage(data: EvaluationData) -> Markup:
@@ -59,8 +59,10 @@ def render_reliability(scores: Mapping[str, Any]) -> Markup:
     """Draw the accuracy of answers against their confidence, in bins of equal mass."""
     bins = scores["reliability"]
     low = min(min(row["confidence"], row["accuracy"]) for row in bins)
+    # From the tenth below the lowest bin: good classifiers crowd in the upper corner.
     start = min(int(low * 10) / 10, 0.9)
     axes = Axes(x=(start, 1.0), y=(start, 1.0))
+    # Intervals as wide as bins are small: without them ten images would look like a finding.
     whiskers = [
         draw_line(axes, [(row["confidence"], end) for end in row["accuracy_interval"]], "whisker")
         for row in bins
@@ -98,6 +100,7 @@ def render_reliability(scores: Mapping[str, Any]) -> Markup:
 
 def _choose_top(points: Sequence[tuple[float, float]], overall: float) -> float:
     highest = max([risk for coverage, risk in points if coverage >= _SETTLED] + [overall])
+    # A risk of 1 is on the last one: there always is one.
     return next(top for top in _TOPS if top >= highest)
 
 
@@ -106,6 +109,7 @@ def _list_marks(data: EvaluationData) -> list[tuple[str, str, tuple[float, float
     scores = data.scores
     marks = []
     if data.threshold is not None:
+        # In float32, as the confidences are: 0.9 in float64 lies above 0.9 in float32.
         answered = data.predictions.confidences >= np.float32(data.threshold)
         right = judge_answers(data.predictions.forced, data.truth)[answered]
         if len(right):
@@ -127,6 +131,7 @@ def _list_marks(data: EvaluationData) -> list[tuple[str, str, tuple[float, float
 
 def _tabulate_risk(points: Sequence[Mapping[str, float]]) -> Markup:
     """Give the curve at every tenth of the images, or at the first point beyond."""
+    # Figures for those who cannot see the curve, and to copy.
     coverages = np.array([point["coverage"] for point in points])
     wanted = np.searchsorted(coverages, np.arange(1, 11) / 10 - 1e-9)
     kept = np.unique(np.minimum(wanted, len(points) - 1)).tolist()
@@ -149,7 +154,7 @@ def _render_keys(keys: Sequence[tuple[str, str]]) -> Markup:
 
 def _draw_key(class_: str) -> Markup:
     """Draw what the legend explains: a line or a dot."""
-    if class_ in ("curve", "reference"):
+    if class_ in ("curve", "reference"):  # lines; all else is a dot
         drawn = node("path", d="M1 6H23", class_=class_)
     else:
         drawn = node("circle", cx=12, cy=6, r=4.5, class_=class_)
@@ -209,13 +214,16 @@ def draw_dot(axes: Axes, point: tuple[float, float], class_: str) -> Markup:
 
 def list_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
     """List round values inside a range: steps of 1, 2 or 5 times a power of ten."""
+    # From 0.00001: a range of shares below that would be drawn as a line anyway.
     steps = (base * 10.0**power for power in range(-5, 1) for base in (1, 2, 5))
     step = next(step for step in steps if (high - low) / step <= most)
+    # 0.3 / 0.1 is 2.999...: an end of the range that is a tick must not be lost.
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [k * step for k in range(first, last + 1)]
 
 
 def _scale(value: float, limits: Sequence[float]) -> float:
+    # Outside of the frame is at its edge: a point must not be drawn over the axis' numbers.
     return min(max((value - limits[0]) / (limits[1] - limits[0]), 0.0), 1.0)
 
 

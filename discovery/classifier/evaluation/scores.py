@@ -30,11 +30,11 @@ from discovery.classifier.evaluation.correctness import (
     take_confidences,
 )
 from discovery.classifier.evaluation.coverage import thin_curve, trace_risk_coverage
-from discovery.classifier.evaluation.intervals import compare_paired, estimate_interval
+from discovery.classifier.evaluation.intervals import compare_paired, score_share
 from discovery.records import Predictions
 
-_NOISE_BANDS = 3
-FALSE_ALARMS = 0.05
+_NOISE_BANDS = 3  # quiet, middle, noisy: more would be too few images each
+FALSE_ALARMS = 0.05  # share of known images that a line can bear to see called unknown
 _NOVELTY_MEASURES = ("auroc", "recall_at_5_false_alarms")
 
 
@@ -87,9 +87,10 @@ def score_predictions(
     right = judge_answers(predictions.forced, truth)
     return {
         "n": n,
-        **_score_share("accuracy", right),
+        **score_share("accuracy", int(right.sum()), n),
         **_score_flat(right, truth, flat),
         "levels": score_levels(predictions.forced, truth),
+        # Whole wrong answers, so that the confusions name what was said.
         "final": score_classes(_answer_like(predictions.forced, truth), truth),
         **_score_named(predictions, truth),
         **_score_confidence(predictions, truth, bins),
@@ -109,7 +110,7 @@ def score_variant(name: str, answers: NDArray[np.str_], truth: NDArray[np.str_])
     """
     if answers.shape != truth.shape or not len(truth):
         raise ValueError(f"{len(answers)} answers for {len(truth)} true labels")
-    share = _score_share("accuracy", judge_answers(answers, truth))
+    share = score_share("accuracy", int(judge_answers(answers, truth).sum()), len(truth))
     f1 = score_classes(_answer_like(answers, truth), truth)["f1"]
     return {"name": name, "n": len(truth), **share, "f1": f1}
 
@@ -126,6 +127,7 @@ def score_noise_bands(predictions: Predictions, right: NDArray[np.bool_]) -> dic
     measured = np.flatnonzero(~np.isnan(predictions.noises))
     if not len(measured):
         return None
+    # Stable, so that the bands of equal noises do not depend on the sort.
     order = measured[np.argsort(predictions.noises[measured], kind="stable")]
     bands = [band for band in np.array_split(order, _NOISE_BANDS) if len(band)]
     return {
@@ -161,6 +163,7 @@ def score_novelty(
         return {**dict.fromkeys(_NOVELTY_MEASURES), **counts}
     values = np.concatenate([novelties_known, novelties_unknown]).astype(np.float64)
     unknown = np.arange(len(values)) >= len(novelties_known)
+    # The limit is one of the known novelties: at most that share lies above it.
     descending = np.sort(values[~unknown])[::-1]
     limit = descending[int(FALSE_ALARMS * len(descending) + 1e-9)]
     return {
@@ -194,23 +197,16 @@ def summarise_left_out(results: Mapping[str, Mapping[str, Any]]) -> dict[str, An
     return {"types": rows, "mean": mean, "worst": scored[0]["label"] if scored else None}
 
 
-def _score_share(name: str, right: NDArray[np.bool_]) -> dict[str, Any]:
-    interval = estimate_interval(int(right.sum()), len(right))
-    return {
-        name: float(right.mean()) if len(right) else None,
-        f"{name}_interval": None if interval is None else list(interval),
-    }
-
-
 def _score_flat(
     right: NDArray[np.bool_], truth: NDArray[np.str_], flat: NDArray[np.str_] | None
 ) -> dict[str, Any]:
     if flat is None:
         return dict.fromkeys(("flat_accuracy", "flat_accuracy_interval", "flat_difference"))
+    # The same images, so the difference is tested pairwise: intervals that overlap prove no tie.
     flat_right = judge_answers(flat, truth)
     compared = compare_paired(right, flat_right)
     return {
-        **_score_share("flat_accuracy", flat_right),
+        **score_share("flat_accuracy", int(flat_right.sum()), len(truth)),
         "flat_difference": {
             "cascade_only_right": compared["first_only"],
             "flat_only_right": compared["second_only"],
@@ -220,11 +216,11 @@ def _score_flat(
 
 
 def _score_named(predictions: Predictions, truth: NDArray[np.str_]) -> dict[str, Any]:
-    named = predictions.named
+    named = predictions.named  # (n,) bool: vouched for at some depth
     right = judge_vouched(predictions.labels, truth)[named]
     return {
         "coverage": float(named.mean()),
-        **_score_share("accuracy_named", right),
+        **score_share("accuracy_named", int(right.sum()), len(right)),
         "named_whole": float((named & (predictions.labels == predictions.forced)).mean()),
         "rejected": {
             verdict: float((predictions.verdicts == verdict).mean())
@@ -242,6 +238,7 @@ def _score_confidence(
     depths = np.where(inner, count_parts(truth), predictions.depth)
     confidences = take_confidences(predictions, depths)
     binned = bin_reliability(confidences, right, bins=bins)
+    # By the whole path's confidence: it is what a threshold of the user would be set on.
     curve = trace_risk_coverage(predictions.confidences, right)
     return {
         "ece": measure_ece(binned),
@@ -252,7 +249,7 @@ def _score_confidence(
             {
                 "n": int(count),
                 "confidence": float(confidence),
-                **_score_share("accuracy", np.arange(count) < hits),
+                **score_share("accuracy", int(hits), int(count)),
             }
             for count, hits, confidence in zip(
                 binned.counts, binned.right, binned.confidences, strict=True
@@ -270,5 +267,5 @@ def _answer_like(answers: NDArray[np.str_], truth: NDArray[np.str_]) -> NDArray[
 
 
 def _rank_hardness(row: Mapping[str, Any]) -> tuple[bool, float, str]:
-    unscored = row["auroc"] is None
+    unscored = row["auroc"] is None  # sorts after all others
     return unscored, 0.0 if unscored else row["auroc"], row["label"]

@@ -46,6 +46,7 @@ def render_path(label: str, *, marked: int | None = None) -> Markup:
     written: list[Cell] = []
     for i, part in enumerate(parts):
         text = part if i == len(parts) - 1 else f"{part}/"
+        # <wbr>: a long path may break after each slash and nowhere else.
         written += [node("b", text) if i >= kept else text, node("wbr")]
     return node("bdi", *written, class_="path")
 
@@ -79,12 +80,13 @@ def render_matrices(scores: Mapping[str, Any]) -> Markup:
     ]
     for name, level in levels.items():
         confusion = level["confusion"]
-        if confusion == final:
+        if confusion == final:  # twice the same matrix would look like two findings
             text = f"{name}: the same as above, every truth is that deep."
             parts.append(node("p", text, class_="quiet"))
             continue
         few = len(confusion["labels"]) <= _OPEN
         inside = render_matrix(confusion, _describe_size(level))
+        # Folded, but printed and found by the browser's search when opened: no script is needed.
         summary = node("summary", f"Level {name}")
         parts.append(node("details", summary, inside, open=few))
     return node("div", join(parts), class_="matrices")
@@ -96,6 +98,7 @@ def render_matrix(confusion: Mapping[str, Any], caption: str) -> Markup:
     if len(labels) > MOST_CLASSES:
         text = f"{caption}: {len(labels)} classes are too many for a matrix; see metrics.json."
         return node("p", text, class_="quiet")
+    # Columns are narrow: the last parts, with the whole path as their title.
     short = shorten_labels(labels)
     columns = join(
         node("th", node("span", node("bdi", name)), scope="col", title=label)
@@ -116,6 +119,7 @@ def render_matrix(confusion: Mapping[str, Any], caption: str) -> Markup:
 
 def render_classes(level: Mapping[str, Any], caption: str) -> Markup:
     """Render precision, recall and F1 of each class, the biggest class first."""
+    # The biggest first: the order of the alphabet would hide what decides the accuracy.
     ordered = sorted(level["classes"].items(), key=lambda item: (-item[1]["n"], item[0]))
     rows: list[Sequence[Cell]] = [
         (
@@ -136,6 +140,7 @@ def render_ablation(rows: Sequence[Mapping[str, Any]]) -> Markup:
     """Render what each part of the classifier is worth, or say that nobody looked."""
     if not rows:
         return node("p", "Not measured: no variant was scored beside the whole.", class_="quiet")
+    # In points to the best, as differences of a percent matter and shares look alike.
     best = max(row["accuracy"] for row in rows)
     cells = [
         (
@@ -225,6 +230,7 @@ def list_confusions(confusion: Mapping[str, Any], *, limit: int = 10) -> list[tu
         for j, count in enumerate(row)
         if i != j and count
     ]
+    # Equal counts by name: the page is the same twice.
     return sorted(wrong, key=lambda found: (-found[2], found[0], found[1]))[:limit]
 
 
@@ -234,7 +240,7 @@ def _describe_size(level: Mapping[str, Any]) -> str:
 
 
 def _render_row(i: int, label: str, counts: list[int]) -> Markup:
-    total = sum(counts)
+    total = sum(counts)  # images of the true class: cells are shaded by their share of it
     cells = join(
         node("td", write_count(count), class_=_shade(count, total, right=i == j))
         for j, count in enumerate(counts)
@@ -247,6 +253,7 @@ def _shade(count: int, total: int, *, right: bool) -> str:
     """Name the class of a cell: any count at all has a visible shade."""
     if not count:
         return "zero"
+    # A single image of thousands is a confusion too, and must not look like none.
     step = max(1, round(_STEPS * count / total))
     return f"{'right' if right else 'wrong'}{step}"
 
@@ -269,6 +276,6 @@ def _render_frequent(confusion: Mapping[str, Any]) -> Markup:
 def _write_value(value: Any) -> str:
     if value is None:
         return "\u2013"
-    if isinstance(value, bool):
+    if isinstance(value, bool):  # before numbers: True is an int
         return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
