@@ -12,7 +12,7 @@ import pandas as pd
 
 from embeddings.errors import ImageError, OptionError
 from embeddings.extract import ExtractOptions
-from embeddings.extract.rows import TILE_OVERLAP, Recipe, check_boxes, make_recipe
+from embeddings.extract.rows import Recipe, check_boxes, make_recipe
 from embeddings.extract.sources import (
     OnlyList,
     fingerprint_files,
@@ -20,7 +20,7 @@ from embeddings.extract.sources import (
     read_only_list,
     select_files,
 )
-from embeddings.images import Region, image_id, read_headers, tile_picture
+from embeddings.images import read_headers
 from embeddings.reader import Fault, Part, name_part
 from embeddings.store import open_store, store_exists
 
@@ -127,26 +127,12 @@ def _list_parts(copies: Sequence[str], file_id: str, recipe: Recipe) -> list[Par
     if recipe.boxes is not None:
         names = dict.fromkeys(name for copy in copies for name in recipe.crop_ids(copy, file_id))
         return [name_part(name, path) for name in names]
-    parts = []
-    for header in read_headers(Path(path)):
-        if not header.is_picture:  # a thumbnail or mask: counted, as the store does, not seen
-            continue
-        whole = image_id(file_id, page=header.page, n_pages=header.n_pages)
-        regions: Sequence[Region | None] = (None,)
-        if recipe.tile:
-            regions = tile_picture(
-                header.width, header.height, tile=recipe.tile, overlap=TILE_OVERLAP
-            )
-        parts += [
-            Part(
-                image_id=image_id(whole, region=region) if region else whole,
-                path=path,
-                page=header.page,
-                region=region,
-            )
-            for region in regions
-        ]
-    return parts
+    return [
+        part
+        for header in read_headers(Path(path))
+        if header.is_picture  # a thumbnail or mask is counted, as the store does, and not seen
+        for part, _ in recipe.list_parts(header, path, file_id)
+    ]
 
 
 def _group(paths: pd.Series, file_ids: pd.Series) -> dict[str, tuple[str, ...]]:

@@ -1,12 +1,10 @@
 """Pictures become vectors in full batches, while others are still being read."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.extract.rows import Job, Prepared
 from embeddings.extractors import Extractor
 from embeddings.records import ExtractorSpec
 
@@ -63,38 +61,3 @@ class Batches:
             batch[position] = image
         names = [name for name, _ in pictures]
         self._done.update(zip(names, extractor(batch)[: len(names)], strict=True))
-
-
-class Round:
-    """What is computed between two commits: files with all their rows."""
-
-    def __init__(self, batches: Batches) -> None:
-        self._batches = batches
-        self.jobs: list[Job] = []
-        self.rows: dict[str, dict[str, Any]] = {}
-
-        self._of_file: list[str] = []  # rows of the file that is being read
-
-    def add(self, piece: Prepared, known_ids: set[str]) -> None:
-        """Take a piece of a file; rows that the store has, or that two boxes share, are known.
-
-        A file that turns out to be unusable, or that has to wait, leaves no row.
-        """
-        if piece.fault or piece.is_deferred:
-            for image_id in self._of_file:
-                del self.rows[image_id]
-            self._of_file = []
-            return
-        for image_id, image, row in zip(piece.ids, piece.images, piece.rows, strict=True):
-            if image_id not in known_ids and image_id not in self.rows:
-                self.rows[image_id] = row
-                self._of_file.append(image_id)
-                self._batches.add(image_id, image)
-        if piece.is_last:
-            self.jobs.append(piece.job)
-            self._of_file = []
-
-    def take(self) -> dict[str, NDArray[np.float32]]:
-        """Return the vectors by id and begin anew."""
-        self.jobs, self.rows = [], {}
-        return self._batches.take()

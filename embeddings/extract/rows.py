@@ -16,6 +16,7 @@ from embeddings.errors import ImageError, InputError
 from embeddings.extract.metadata import pick_page
 from embeddings.extract.options import ExtractOptions
 from embeddings.images import (
+    PageHeader,
     Picture,
     Region,
     crop_box,
@@ -65,6 +66,26 @@ class Recipe:
         """Ids of a file's crops, known before it is read; pages count from 0."""
         boxes = (self.boxes or {}).get(path, ())
         return [_crop_id(file_id, box) for box in boxes]
+
+    def list_parts(
+        self, page: Picture | PageHeader, path: str, file_id: str
+    ) -> list[tuple[Part, float]]:
+        """Return the parts of a page, each with the longest side of its defect's box in pixels."""
+        whole = image_id(file_id, page=page.page, n_pages=page.n_pages)
+        named: list[tuple[str, Region | None, float]] = [(whole, None, math.nan)]
+        if self.boxes is not None:
+            named = [
+                (_crop_id(file_id, box), _crop(box), max(box[2] - box[0], box[3] - box[1]))
+                for box in self.boxes.get(path, ())
+                if box[4] == page.page
+            ]
+        elif self.tile:
+            tiles = tile_picture(page.width, page.height, tile=self.tile, overlap=TILE_OVERLAP)
+            named = [(image_id(whole, region=tile), tile, math.nan) for tile in tiles]
+        return [
+            (Part(path=path, image_id=name, page=page.page, region=region), defect_px)
+            for name, region, defect_px in named
+        ]
 
 
 def make_recipe(options: ExtractOptions) -> Recipe:
@@ -209,7 +230,7 @@ def _read(job: Job, plan: RowPlan, pages: Collection[int] | None) -> Iterator[Pr
         if is_deferred:
             continue
         golden = None if reference is None else reference.match(page, how.spec.level)
-        for part, defect_px in _list_parts(page, job, plan.recipe):
+        for part, defect_px in plan.recipe.list_parts(page, job.path, job.file_id):
             opened = OpenPart(part=part, page=page, picture=picture)
             if plan.previews is not None:
                 plan.previews.add(opened, how)
@@ -227,29 +248,6 @@ def _read(job: Job, plan: RowPlan, pages: Collection[int] | None) -> Iterator[Pr
     if lost:
         raise ImageError(f"a box of --boxes lies on none of its {n_pages} pages: {min(lost)}")
     yield replace(piece, is_last=True)
-
-
-def _list_parts(page: Picture, job: Job, recipe: Recipe) -> list[tuple[Part, float]]:
-    """Return the parts of a page, each with the longest side of its defect's box in pixels."""
-    named = _name_parts(page, job, recipe)
-    return [
-        (Part(path=job.path, image_id=name, page=page.page, region=region), defect_px)
-        for name, region, defect_px in named
-    ]
-
-
-def _name_parts(page: Picture, job: Job, recipe: Recipe) -> list[tuple[str, Region | None, float]]:
-    if recipe.boxes is not None:
-        boxes = [box for box in recipe.boxes.get(job.path, ()) if box[4] == page.page]
-        return [
-            (_crop_id(job.file_id, box), _crop(box), max(box[2] - box[0], box[3] - box[1]))
-            for box in boxes
-        ]
-    whole = image_id(job.file_id, page=page.page, n_pages=page.n_pages)
-    if recipe.tile:
-        tiles = tile_picture(page.width, page.height, tile=recipe.tile, overlap=TILE_OVERLAP)
-        return [(image_id(whole, region=tile), tile, math.nan) for tile in tiles]
-    return [(whole, None, math.nan)]
 
 
 def _crop_id(file_id: str, box: Box) -> str:

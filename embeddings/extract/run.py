@@ -5,7 +5,6 @@ store meets for the first time; then read, embed and commit in rounds. Windows a
 before the first vector, so that a run that was killed goes on as if it had not been.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from embeddings.console import get_logger, stage, track
-from embeddings.extract.batches import Batches, Round, default_batch_size
-from embeddings.extract.choose import Choice, choose_extractor, make_extractor
+from embeddings.console import get_logger, stage
+from embeddings.extract.choose import choose_extractor
+from embeddings.extract.compute import Computation
 from embeddings.extract.metadata import (
     Joined,
     add_references,
@@ -24,15 +23,7 @@ from embeddings.extract.metadata import (
     join_metadata,
 )
 from embeddings.extract.options import ExtractOptions
-from embeddings.extract.rows import (
-    Job,
-    Recipe,
-    RowPlan,
-    check_boxes,
-    make_frame,
-    make_recipe,
-    read_jobs,
-)
+from embeddings.extract.rows import Job, check_boxes, make_recipe
 from embeddings.extract.sources import (
     OnlyList,
     Source,
@@ -43,10 +34,8 @@ from embeddings.extract.sources import (
     read_only_list,
     select_files,
 )
-from embeddings.extractors import Extractor
 from embeddings.images import Window
-from embeddings.reader import Preparation, Previews, choose_windows
-from embeddings.records import ExtractorSpec
+from embeddings.reader import Previews
 from embeddings.store import Store, StoreWriter, create_store, open_store, store_exists
 
 
@@ -128,9 +117,9 @@ def extract_vectors(
 
         lot = Lot(paths=paths, recipe=recipe, only=only, references=references)
         choice, windows = run_first_pass(choice, lot, options=options)
-    extraction = _Extraction(choice, options, found, references=references, previews=previews)
+    work = Computation(choice, options, recipe=recipe, references=references, previews=previews)
     if store is None:
-        extraction.load()  # weights that do not fit must not leave a store behind either
+        work.load()  # weights that do not fit must not leave a store behind either
         store = create_store(
             store_path,
             choice.spec,
@@ -139,53 +128,32 @@ def extract_vectors(
             bank=None if choice.bank is None else choice.bank.to_arrays(),
         )
     metadata = add_references(metadata, references)
-    return extraction.run(store, recipe=recipe, metadata=metadata, only=only)
+    return _Extraction(work, found, metadata=metadata, only=only).run(store)
 
 
 class _Extraction:
     """One call's state: what is wanted, what is there, what came of it."""
 
     def __init__(
-        self,
-        choice: Choice,
-        options: ExtractOptions,
-        found: Source,
-        *,
-        references: Mapping[str, str],
-        previews: Previews | None,
+        self, work: Computation, found: Source, *, metadata: Joined, only: OnlyList | None
     ) -> None:
-        self.choice, self.options, self.found = choice, options, found
-        self.references, self.previews = references, previews
-        self.workers = options.threads
-        self.warnings = list(choice.warnings)
-        self.computed: set[str] = set()  # paths
-        self.rows = 0
-        self.extractor: Extractor | None = None
+        self.work, self.found, self.metadata, self.only = work, found, metadata, only
+        self.options, self.recipe = work.options, work.recipe
+        self.warnings = list(work.choice.warnings)
 
-    def load(self) -> Extractor:
-        """Load the extractor, once, when something is to be computed: it takes seconds."""
-        if self.extractor is None:
-            with stage("load extractor") as facts:
-                self.extractor = make_extractor(self.choice, self.options)
-                facts.update(extractor=_name(self.extractor.spec))
-        return self.extractor
-
-    def run(
-        self, store: Store, *, recipe: Recipe, metadata: Joined, only: OnlyList | None
-    ) -> Extracted:
-        self.recipe, self.metadata, self.only = recipe, metadata, only
+    def run(self, store: Store) -> Extracted:
         with store.write() as writer:
             self.store = store.refresh()  # nobody else writes from here on
             with stage("fingerprint") as facts:
                 known = self.store.files()
-                printed = fingerprint_files(self.found.files, known, workers=self.workers)
+                printed = fingerprint_files(self.found.files, known, workers=self.options.threads)
                 facts.update(files=len(printed.files))
             self.all_files = printed.files
-            self.files = select_files(printed.files, recipe, only)
-            self.faults = [*self.found.quarantined, *printed.quarantined]
+            self.files = select_files(printed.files, self.recipe, self.only)
             jobs = self._make_jobs()
             if jobs:
-                self._compute(jobs, writer)
+                self.work.run(jobs, writer, files=self.files, known=self._known_ids)
+            self.faults = [*self.found.quarantined, *printed.quarantined, *self.work.faults]
             self._settle_files(writer)
         return self._report()
 
@@ -220,72 +188,10 @@ class _Extraction:
             get_logger().warning("WARNING: %s", text)
             self.warnings.append(text)
 
-    def _compute(self, jobs: Sequence[Job], writer: StoreWriter) -> None:
-        # A store that has windows has had its sample: kinds it has not met are deferred.
-        if self.choice.spec.window is None and not writer.windows:
-            self._fix_windows(self.files["path"].tolist(), writer)
-        deferred = self._compute_pass(jobs, writer)
-        while deferred:  # each turn fixes the window of at least one more kind of picture
-            self._fix_windows([job.path for job in deferred], writer)
-            deferred = self._compute_pass(deferred, writer)
-
-    def _fix_windows(self, paths: Sequence[str], writer: StoreWriter) -> None:
-        """Fix and commit a window for every new kind of picture in a sample of these files."""
-        level, most = self.choice.spec.level, self.options.max_pixels
-        found = choose_windows(paths, writer.windows, level=level, max_pixels=most)
-        for kind, window in found.items():
-            writer.set_window(kind, window)
-        writer.commit()
-
-    def _compute_pass(self, jobs: Sequence[Job], writer: StoreWriter) -> list[Job]:
-        """Compute and commit; return the jobs whose kind of picture has no window yet."""
-        spec, options = self.choice.spec, self.options
-        plan = RowPlan(
-            how=Preparation(spec=spec, windows=dict(writer.windows), max_pixels=options.max_pixels),
-            recipe=self.recipe,
-            um_per_pixel=options.um_per_pixel,
-            references=self.references,
-            previews=self.previews,
-        )
-        batch_size = options.batch_size or default_batch_size(spec)
-        ahead = 2 * self.workers if self.recipe.name else 2 * self.workers + 2 * batch_size
-        deferred: list[Job] = []
-        round_ = Round(Batches(self.load, batch_size))
-        with stage("extract") as facts:
-            pieces = read_jobs(jobs, plan, workers=self.workers, ahead=ahead)
-            shown = track(pieces, total=len(jobs), what="extract", ends=lambda one: one.is_last)
-            for piece in shown:
-                if piece.is_deferred:
-                    deferred.append(piece.job)
-                elif piece.fault:
-                    self.faults.append((piece.job.path, piece.fault))
-                round_.add(piece, self._known_ids)
-                if piece.is_last and len(round_.rows) >= options.commit_every:
-                    self._commit(round_, writer)
-            self._commit(round_, writer)
-            facts.update(images=len(self.computed), vectors=self.rows)
-        return deferred
-
-    def _commit(self, round_: Round, writer: StoreWriter) -> None:
-        """Commit whole files: a file is in the store with all its rows, or not at all."""
-        jobs, rows = round_.jobs, round_.rows
-        contents = [job.file_id for job in jobs]
-        vectors = round_.take()
-        writer.set_files(self.files[self.files["file_id"].isin(contents)])
-        if rows:
-            ids = np.array(list(rows), dtype=np.str_)
-            values = np.stack([vectors[image_id] for image_id in rows])  # (b, dim)
-            writer.append(ids, values, make_frame(list(rows.values())))
-            self._known_ids.update(rows)
-            self.rows += len(rows)
-        self._contents.update(contents)
-        self.computed.update(job.path for job in jobs)
-        writer.commit()
-
     def _settle_files(self, writer: StoreWriter) -> None:
         """Record every path whose content has vectors, and forget those that are gone."""
         self._drop_faulty()
-        has_rows = self.all_files["file_id"].isin(list(self._contents))
+        has_rows = self.all_files["file_id"].isin(list(self._contents | self.work.contents))
         writer.set_files(self.all_files[has_rows])
         here, root = {str(path) for path in self.found.files}, self.found.root
         settled = set(self.all_files.loc[has_rows, "path"])
@@ -324,14 +230,10 @@ class _Extraction:
         return Extracted(
             ids=order_ids(rows, self.files, recipe=self.recipe, only=self.only),
             paths=self.files[["path", "file_id"]].reset_index(drop=True),
-            computed=len(self.computed),
-            reused=len(self.files) - len(self.computed),
-            rows=self.rows,
+            computed=len(self.work.computed),
+            reused=len(self.files) - len(self.work.computed),
+            rows=self.work.rows,
             ignored=self.found.ignored,
             quarantined=tuple(sorted(set(self.faults))),
             warnings=tuple(self.warnings),
         )
-
-
-def _name(spec: ExtractorSpec) -> str:
-    return f"{spec.name} {'+'.join(spec.layers)} {spec.precision} on {spec.backend}"

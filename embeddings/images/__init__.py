@@ -16,8 +16,6 @@ from embeddings.images.levels import fix_window, level_picture
 from embeddings.images.maps import is_wafer_map
 from embeddings.images.picture import MAX_PIXELS, PageHeader, Picture
 from embeddings.images.prepare import (
-    Fill,
-    Frame,
     Window,
     make_thumbnail,
     prepare_picture,
@@ -25,6 +23,7 @@ from embeddings.images.prepare import (
 )
 from embeddings.images.regions import (
     Region,
+    clip_pixels,
     clip_region,
     crop_box,
     cut_region,
@@ -36,13 +35,12 @@ from embeddings.images.regions import (
 __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
-    "Fill",
     "Found",
-    "Frame",
     "PageHeader",
     "Picture",
     "Region",
     "Window",
+    "clip_pixels",
     "clip_region",
     "crop_box",
     "cut_region",

@@ -14,8 +14,6 @@ filled at the target's scale: memory is bound by the target, however large the r
 """
 
 import io
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,46 +21,12 @@ from PIL import Image
 
 from embeddings.images.maps import MapView, draw_map
 from embeddings.images.picture import Picture, has_few_levels
-from embeddings.images.regions import Region, clip_region
+from embeddings.images.regions import Region, clip_pixels, clip_region
 from embeddings.records import ExtractorSpec, Fit, Resize
 
-Fill = Literal["edge", "mean", "black"]
 Window = tuple[float, float]  # grey levels shown as black and as white, low < high
 _MOST_PLACES = 2048  # a side: no wafer has more dice in a row, and a large mask must fit in memory
 _QUALITY = 85  # JPEG: about 2 kB for a grey thumbnail of 96 pixels
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """How a picture is brought to size.
-
-    Attributes
-    ----------
-    size : int
-        Side of the square in pixels; with `fit` "aspect" the longest side, with "none" the most
-        it may have.
-    fit : {"pad", "stretch", "aspect", "none"}
-        "pad" keeps the aspect ratio and fills up the square, "stretch" does not keep it,
-        "aspect" keeps it to the next multiple of `cell` and does not fill, "none" keeps it,
-        never enlarges and does not fill.
-    resize : {"auto", "bilinear", "nearest"}
-        "bilinear" is antialiased when shrinking; "auto" is "nearest" for pictures of at most
-        8 grey levels (wafer maps: no level between two categories means anything).
-    fill : {"edge", "mean", "black"}
-        What "pad" fills the square with: the picture's own border pixels, its mean level, 0.
-    cell : int
-        Pixels of a place in a network's coarsest map: all its maps then divide evenly.
-    """
-
-    size: int
-    fit: Fit = "pad"
-    resize: Resize = "auto"
-    fill: Fill = "edge"
-    cell: int = 32
-
-    def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ValueError(f"size is {self.size}, expected 1 or more pixels")
 
 
 def show_picture(
@@ -117,7 +81,6 @@ def prepare_picture(
     fit: Fit = "pad",
     resize: Resize = "auto",
     region: Region | None = None,
-    fill: Fill = "edge",
     cell: int = 32,
 ) -> NDArray[np.float32]:
     """Resize a picture or a region of it, and show its window as 0 to 1.
@@ -127,10 +90,20 @@ def prepare_picture(
     picture : Picture
     window : tuple of float
         Grey levels that become 0 and 1; what lies outside is clipped.
-    size, fit, resize, fill, cell
-        As in `Frame`.
+    size : int
+        Side of the square in pixels; with `fit` "aspect" the longest side, with "none" the most
+        it may have.
+    fit : {"pad", "stretch", "aspect", "none"}
+        "pad" keeps the aspect ratio and fills up the square with the picture's border pixels,
+        "stretch" does not keep it, "aspect" keeps it to the next multiple of `cell` and does not
+        fill, "none" keeps it, never enlarges and does not fill.
+    resize : {"auto", "bilinear", "nearest"}
+        "bilinear" is antialiased when shrinking; "auto" is "nearest" for pictures of at most
+        8 grey levels (wafer maps: no level between two categories means anything).
     region : Region, optional
         What sticks out of the picture repeats its border pixels.
+    cell : int
+        Pixels of a place in a network's coarsest map: all its maps then divide evenly.
 
     Returns
     -------
@@ -140,15 +113,23 @@ def prepare_picture(
     ------
     ImageError
         The region has no pixel in common with the picture.
+    ValueError
+        The size is below 1.
     """
-    frame = Frame(size=size, fit=fit, resize=resize, fill=fill, cell=cell)
-    whole = Region(x0=0, y0=0, width=picture.width, height=picture.height)
-    resized = _resize_region(picture, region or whole, frame=frame)  # (h, w, C)
+    if size < 1:
+        raise ValueError(f"size is {size}, expected 1 or more pixels")
+    region = region or Region(x0=0, y0=0, width=picture.width, height=picture.height)
+    target = _target_size(region, size, fit=fit, cell=cell)
+    nearest = resize == "nearest" or (resize == "auto" and has_few_levels(picture.pixels))
+    resized = _resize_region(picture, region, target, nearest=nearest)  # (h, w, C)
     low, high = window
     # In float64: raw float32 levels on a large offset would lose their last digits.
     shown = np.clip((resized.astype(np.float64) - low) / (high - low), 0.0, 1.0)
     if fit == "pad":
-        shown = _fill_square(shown, size, fill)
+        height, width = size - shown.shape[0], size - shown.shape[1]  # what is left to fill
+        top, left = height // 2, width // 2
+        sides = ((top, height - top), (left, width - left), (0, 0))
+        shown = np.pad(shown, sides, mode="edge")
     return np.ascontiguousarray(shown.transpose(2, 0, 1), dtype=np.float32)
 
 
@@ -168,34 +149,33 @@ def make_thumbnail(
     return buffer.getvalue()
 
 
-def _resize_region(picture: Picture, region: Region, *, frame: Frame) -> NDArray[np.generic]:
-    """Resize a region to its place in the frame; returns (h, w, C) in native grey levels."""
-    width, height = _target_size(region, frame)
+def _resize_region(
+    picture: Picture, region: Region, target: tuple[int, int], *, nearest: bool
+) -> NDArray[np.generic]:
+    """Resize a region to (width, height); returns (h, w, C) in native grey levels."""
+    width, height = target
     part = clip_region(region, picture.width, picture.height)
     left, right = part.x0, part.x0 + part.width
     top, bottom = part.y0, part.y0 + part.height
     x_from, x_to = _place(left - region.x0, right - region.x0, scale=(width, region.width))
     y_from, y_to = _place(top - region.y0, bottom - region.y0, scale=(height, region.height))
     inside = picture.pixels[top:bottom, left:right]
-    nearest = frame.resize == "nearest" or (
-        frame.resize == "auto" and has_few_levels(picture.pixels)
-    )
     scaled = _resize(inside, (x_to - x_from, y_to - y_from), nearest=nearest)  # (h, w, C)
     sides = ((y_from, height - y_to), (x_from, width - x_to), (0, 0))
     return np.pad(scaled, sides, mode="edge")
 
 
-def _target_size(region: Region, frame: Frame) -> tuple[int, int]:
+def _target_size(region: Region, size: int, *, fit: Fit, cell: int) -> tuple[int, int]:
     """Width and height of the resized region, without any fill."""
-    if frame.fit == "stretch":
-        return frame.size, frame.size
-    scale = frame.size / max(region.width, region.height)
-    if frame.fit == "none":
+    if fit == "stretch":
+        return size, size
+    scale = size / max(region.width, region.height)
+    if fit == "none":
         scale = min(scale, 1.0)
-    if frame.fit == "aspect":
-        width, height = region.width * scale, region.height * scale
-        return _whole_cells(width, frame.cell), _whole_cells(height, frame.cell)
-    return max(1, round(region.width * scale)), max(1, round(region.height * scale))
+    width, height = region.width * scale, region.height * scale
+    if fit == "aspect":
+        return _whole_cells(width, cell), _whole_cells(height, cell)
+    return max(1, round(width)), max(1, round(height))
 
 
 def _whole_cells(length: float, cell: int) -> int:
@@ -231,19 +211,6 @@ def _resize(
     )
 
 
-def _fill_square(shown: NDArray[np.float64], size: int, fill: Fill) -> NDArray[np.float64]:
-    """Centre (h, w, C) in a (size, size, C) square."""
-    height, width, channels = shown.shape
-    top, left = (size - height) // 2, (size - width) // 2
-    if fill == "edge":
-        sides = ((top, size - height - top), (left, size - width - left), (0, 0))
-        return np.pad(shown, sides, mode="edge")
-    level = shown.mean(axis=(0, 1)) if fill == "mean" else np.zeros(channels)
-    square = np.broadcast_to(level, (size, size, channels)).copy()
-    square[top : top + height, left : left + width] = shown
-    return square
-
-
 def _read_levels(picture: Picture) -> NDArray[np.generic] | None:
     """Return the (h, w) grey levels of a map; None where the picture is none."""
     pixels = picture.pixels
@@ -258,9 +225,7 @@ def _read_levels(picture: Picture) -> NDArray[np.generic] | None:
 def _draw(
     levels: NDArray[np.generic], spec: ExtractorSpec, *, window: Window, region: Region | None
 ) -> NDArray[np.float32]:
-    if region is not None:
-        part = clip_region(region, levels.shape[1], levels.shape[0])
-        levels = levels[part.y0 : part.y0 + part.height, part.x0 : part.x0 + part.width]
+    levels = clip_pixels(levels, region)
     # Thinned, not resized: a level between two would be another category.
     step = -(-max(levels.shape) // _MOST_PLACES)
     low, high = window

@@ -107,6 +107,21 @@ def clip_region(region: Region, width: int, height: int) -> Region:
     return Region(x0=left, y0=top, width=right - left, height=bottom - top)
 
 
+def clip_pixels(pixels: NDArray[np.generic], region: Region | None) -> NDArray[np.generic]:
+    """Cut a region out of (h, w) or (h, w, 3) pixels, without what sticks out.
+
+    Raises
+    ------
+    ImageError
+        They have no pixel in common.
+    """
+    if region is None:
+        return pixels
+    inside = clip_region(region, pixels.shape[1], pixels.shape[0])
+    rows = slice(inside.y0, inside.y0 + inside.height)
+    return pixels[rows, inside.x0 : inside.x0 + inside.width]
+
+
 def cut_region(pixels: NDArray[np.generic], region: Region | None) -> NDArray[np.generic]:
     """Cut a region out of (h, w) or (h, w, 3) pixels; where it sticks out, the edge goes on."""
     if region is None:

@@ -20,7 +20,7 @@ from embeddings.images import (
     Picture,
     Region,
     Window,
-    clip_region,
+    clip_pixels,
     level_picture,
     show_picture,
     split_id,
@@ -72,11 +72,7 @@ class OpenPart:
         ImageError
             The region has no pixel in common with the page.
         """
-        if self.part.region is None:
-            return self.picture.pixels
-        inside = clip_region(self.part.region, self.picture.width, self.picture.height)
-        rows = slice(inside.y0, inside.y0 + inside.height)
-        return self.picture.pixels[rows, inside.x0 : inside.x0 + inside.width]
+        return clip_pixels(self.picture.pixels, self.part.region)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

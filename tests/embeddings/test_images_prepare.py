@@ -45,13 +45,12 @@ COLOUR = RNG.integers(0, 256, (40, 60, 3), dtype=np.uint8)
     channels=st.sampled_from([1, 3]),
     fit=st.sampled_from(["pad", "stretch", "none"]),
     resize=st.sampled_from(["auto", "bilinear", "nearest"]),
-    fill=st.sampled_from(["edge", "mean", "black"]),
     size=st.integers(1, 64),
     data=st.data(),
 )
 @settings(max_examples=150, deadline=None)
 def test_any_region_gives_finite_values_from_0_to_1(
-    height, width, dtype, channels, fit, resize, fill, size, data
+    height, width, dtype, channels, fit, resize, size, data
 ):
     shape = (height, width) if channels == 1 else (height, width, 3)
     pixels = np.random.default_rng(height * width).integers(0, 255, shape).astype(dtype)
@@ -64,7 +63,7 @@ def test_any_region_gives_finite_values_from_0_to_1(
     )
     values = prepare_picture(
         _picture(pixels), window=(20.0, 200.0), size=size, fit=fit, resize=resize,
-        region=region, fill=fill,
+        region=region,
     )  # fmt: skip
     assert values.dtype == np.float32
     assert values.flags.c_contiguous
@@ -111,16 +110,6 @@ def test_pad_keeps_the_aspect_ratio_and_repeats_the_edge():
     assert (values[:30] == 0).all()
     assert (values[50:] == 1).all()
     np.testing.assert_allclose(values[30:50], pixels / 190, atol=1e-6)
-
-
-def test_pad_can_fill_with_the_mean_or_black():
-    pixels = np.full((20, 80), 100, np.uint8)
-    pixels[:10] = 200
-    for fill, level in (("mean", 0.75), ("black", 0.0)):
-        values = prepare_picture(_picture(pixels), window=(0, 200), size=80, fill=fill)[0]
-        np.testing.assert_allclose(values[:30], level)
-        np.testing.assert_allclose(values[50:], level)
-        assert values[30, 0] == 1
 
 
 def test_stretch_fills_the_square_without_padding():

@@ -1,0 +1,170 @@
+"""Jobs become rows of a store: read ahead, embedded in batches, committed in whole files."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from embeddings.console import stage, track
+from embeddings.extract.batches import Batches, default_batch_size
+from embeddings.extract.choose import Choice, make_extractor
+from embeddings.extract.options import ExtractOptions
+from embeddings.extract.rows import Job, Prepared, Recipe, RowPlan, make_frame, read_jobs
+from embeddings.extractors import Extractor
+from embeddings.reader import Preparation, Previews, choose_windows
+from embeddings.store import StoreWriter
+
+
+class Round:
+    """What is computed between two commits: files with all their rows."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+        self.jobs: list[Job] = []
+        self.rows: dict[str, dict[str, Any]] = {}
+
+        self._of_file: list[str] = []  # rows of the file that is being read
+
+    def add(self, piece: Prepared, known_ids: set[str]) -> None:
+        """Take a piece of a file; rows that the store has, or that two boxes share, are known.
+
+        A file that turns out to be unusable, or that has to wait, leaves no row.
+        """
+        if piece.fault or piece.is_deferred:
+            for image_id in self._of_file:
+                del self.rows[image_id]
+            self._of_file = []
+            return
+        for image_id, image, row in zip(piece.ids, piece.images, piece.rows, strict=True):
+            if image_id not in known_ids and image_id not in self.rows:
+                self.rows[image_id] = row
+                self._of_file.append(image_id)
+                self._batches.add(image_id, image)
+        if piece.is_last:
+            self.jobs.append(piece.job)
+            self._of_file = []
+
+    def take(self) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors by id and begin anew."""
+        self.jobs, self.rows = [], {}
+        return self._batches.take()
+
+
+class Computation:
+    """What one extraction computes, and what came of it.
+
+    Attributes
+    ----------
+    computed : set of str
+        Paths whose rows were computed and committed.
+    contents : set of str
+        File ids of these.
+    rows : int
+        Vectors that were computed.
+    faults : list of (path, reason)
+    """
+
+    def __init__(
+        self,
+        choice: Choice,
+        options: ExtractOptions,
+        *,
+        recipe: Recipe,
+        references: Mapping[str, str],
+        previews: Previews | None,
+    ) -> None:
+        self.choice, self.options, self.recipe = choice, options, recipe
+        self.references, self.previews = references, previews
+        self.computed: set[str] = set()
+        self.contents: set[str] = set()
+        self.rows = 0
+        self.faults: list[tuple[str, str]] = []
+        self._extractor: Extractor | None = None
+
+    def load(self) -> Extractor:
+        """Load the extractor, once, when something is to be computed: it takes seconds."""
+        if self._extractor is None:
+            with stage("load extractor") as facts:
+                self._extractor = make_extractor(self.choice, self.options)
+                spec = self._extractor.spec
+                layers = "+".join(spec.layers)
+                facts.update(extractor=f"{spec.name} {layers} {spec.precision} on {spec.backend}")
+        return self._extractor
+
+    def run(
+        self, jobs: Sequence[Job], writer: StoreWriter, *, files: pd.DataFrame, known: set[str]
+    ) -> None:
+        """Compute and commit what the jobs lack.
+
+        Parameters
+        ----------
+        files : DataFrame
+            Columns path, file_id, size, mtime_ns: all files of the source, copies too.
+        known : set of str
+            Ids that the store has already.
+        """
+        self._files, self._known = files, known
+        # A store that has windows has had its sample: kinds it has not met are deferred.
+        if self.choice.spec.window is None and not writer.windows:
+            self._fix_windows(files["path"].tolist(), writer)
+        deferred = self._compute_pass(jobs, writer)
+        while deferred:  # each turn fixes the window of at least one more kind of picture
+            self._fix_windows([job.path for job in deferred], writer)
+            deferred = self._compute_pass(deferred, writer)
+
+    def _fix_windows(self, paths: Sequence[str], writer: StoreWriter) -> None:
+        """Fix and commit a window for every new kind of picture in a sample of these files."""
+        level, most = self.choice.spec.level, self.options.max_pixels
+        found = choose_windows(paths, writer.windows, level=level, max_pixels=most)
+        for kind, window in found.items():
+            writer.set_window(kind, window)
+        writer.commit()
+
+    def _compute_pass(self, jobs: Sequence[Job], writer: StoreWriter) -> list[Job]:
+        """Compute and commit; return the jobs whose kind of picture has no window yet."""
+        spec, options = self.choice.spec, self.options
+        plan = RowPlan(
+            how=Preparation(spec=spec, windows=dict(writer.windows), max_pixels=options.max_pixels),
+            recipe=self.recipe,
+            um_per_pixel=options.um_per_pixel,
+            references=self.references,
+            previews=self.previews,
+        )
+        batch_size = options.batch_size or default_batch_size(spec)
+        # A file gives many tiles or crops; of whole pictures two batches wait beside the readers.
+        workers = options.threads
+        ahead = 2 * workers if self.recipe.name else 2 * workers + 2 * batch_size
+        deferred: list[Job] = []
+        round_ = Round(Batches(self.load, batch_size))
+        with stage("extract") as facts:
+            pieces = read_jobs(jobs, plan, workers=workers, ahead=ahead)
+            shown = track(pieces, total=len(jobs), what="extract", ends=lambda one: one.is_last)
+            for piece in shown:
+                if piece.is_deferred:
+                    deferred.append(piece.job)
+                elif piece.fault:
+                    self.faults.append((piece.job.path, piece.fault))
+                round_.add(piece, self._known)
+                if piece.is_last and len(round_.rows) >= options.commit_every:
+                    self._commit(round_, writer)
+            self._commit(round_, writer)
+            facts.update(images=len(self.computed), vectors=self.rows)
+        return deferred
+
+    def _commit(self, round_: Round, writer: StoreWriter) -> None:
+        """Commit whole files: a file is in the store with all its rows, or not at all."""
+        jobs, rows = round_.jobs, round_.rows
+        contents = [job.file_id for job in jobs]
+        vectors = round_.take()
+        writer.set_files(self._files[self._files["file_id"].isin(contents)])
+        if rows:
+            ids = np.array(list(rows), dtype=np.str_)
+            values = np.stack([vectors[image_id] for image_id in rows])  # (b, dim)
+            writer.append(ids, values, make_frame(list(rows.values())))
+            self._known.update(rows)
+            self.rows += len(rows)
+        self.contents.update(contents)
+        self.computed.update(job.path for job in jobs)
+        writer.commit()
