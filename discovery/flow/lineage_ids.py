@@ -24,12 +24,6 @@ from discovery.runs.lineage import (
     read_lineage,
     save_memory,
 )
-from discovery.stages.lineage import (
-    gather_generation,
-    remember_generation,
-    renew_name,
-    trace_lineage,
-)
 from embeddings.console import get_logger
 from embeddings.errors import RunError
 from embeddings.records import Vectors
@@ -67,6 +61,8 @@ def keep_ids(
     RunError
         A lineage, or the ledger, is damaged; `since` is no run, or has no proposals.
     """
+    from discovery.stages.lineage import trace_lineage
+
     fresh = _separate(proposals)
     before = _load_before(run, since)
     if before is None:
@@ -120,6 +116,9 @@ def settle_lineage(
     unmeasured_will_do = load_vectors is None and run.is_current(LINEAGE_MEMORY, rough)
     if run.is_current(LINEAGE_MEMORY, made_by) or unmeasured_will_do:
         return None
+    # SciPy's solvers come with it: a round with nothing to write has no use for them.
+    from discovery.stages.lineage import gather_generation, remember_generation, trace_lineage
+
     vectors = load_vectors() if load_vectors is not None else None
     try:
         after = _gather_run(run, vectors)
@@ -205,6 +204,8 @@ def _list_borne(run: Run, since: Path | None) -> set[str]:
 
 def _separate(proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
     """Make ids unique: 32 bits of a hash can be the same for two medoids."""
+    from discovery.stages.lineage import renew_name
+
     used: set[str] = set()
     separate = []
     for proposal in proposals:
@@ -221,6 +222,8 @@ def _gather_run(run: Run, vectors: Vectors | None) -> Generation:
 def _gather(
     clustering: Clustering, proposals: Sequence[Proposal], vectors: Vectors | None
 ) -> Generation:
+    from discovery.stages.lineage import gather_generation
+
     if vectors is not None and not np.array_equal(vectors.ids, clustering.ids):
         raise ValueError("vectors and clustering are of different images")
     names = {proposal.cluster_id: proposal.proposal_id for proposal in proposals}

@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from embeddings.images.picture import has_few_levels
 
@@ -96,6 +95,8 @@ def _find_box(inside: NDArray[np.bool_]) -> tuple[slice, slice]:
 
 def _keep_company(bad: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Leave out bad dies that are nearly alone."""
+    from scipy import ndimage  # a quarter of an idle command's start, and few pictures are maps
+
     counts = ndimage.convolve(bad.astype(np.int64), np.ones((3, 3), np.int64), mode="constant")
     kept: NDArray[np.bool_] = bad & (counts > _COMPANY)  # the die itself counted
     return kept
@@ -105,6 +106,8 @@ def _draw_polar(
     inside: NDArray[np.bool_], bad: NDArray[np.bool_], size: int
 ) -> NDArray[np.float32]:
     """Return the density of bad dies among the dies around, (1, size / 2, 1.25 size)."""
+    from scipy import ndimage
+
     sigma = _SMOOTHING * float(np.sqrt(inside.sum()))
     dies = ndimage.gaussian_filter(inside.astype(np.float64), sigma)
     density = ndimage.gaussian_filter(bad.astype(np.float64), sigma) / np.maximum(dies, 1e-3)
