@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from discovery.estimators.pca import PCAReducer
 from discovery.flow.settings import GRAPH_WHITEN, choose_dimensions
 from embeddings.extractors import vector_blocks
-from embeddings.files import hash_bytes
 from embeddings.records import Vectors
+
+JOINED = "joined"  # in the place of an extractor's name, where vectors are of several
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,15 +87,22 @@ def fit_space(
 def join_vectors(views: Sequence[Vectors]) -> Vectors:
     """Return the views of the same images as one, for evidence that needs no axes.
 
-    The rows say what the first view's say; the spec is the first one's but for its length, and
-    marked as joined.
+    The rows say what the first view's say. The spec is no extractor's: its name is `JOINED`, its
+    layers are the hashes of the views' specs, and the rest, of how pictures are read and levelled,
+    is the first view's.
     """
     values = join_views(views)
     first = views[0]
     if len(views) == 1:
         return first
-    specs = hash_bytes("\n".join(view.spec.hash for view in views).encode())
-    spec = replace(first.spec, pooling="mean", bank_sha256=specs, dim=values.shape[1])
+    spec = replace(
+        first.spec,
+        name=JOINED,
+        weights="",
+        weights_sha256="",
+        layers=tuple(view.spec.hash for view in views),
+        dim=values.shape[1],
+    )
     return Vectors(ids=first.ids, values=values, rows=first.rows, spec=spec)
 
 

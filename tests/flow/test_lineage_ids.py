@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from discovery import lineage_ids
+from discovery.flow import lineage_ids
 from discovery.flow.lineage_ids import keep_ids, settle_lineage
 from discovery.ledger import append_decisions
 from discovery.records import Clustering, Decision, Layout, number_by_size

@@ -13,8 +13,8 @@ from discovery import (
     KMeansOptions,
     RoundOptions,
     discover_types,
-    route,
 )
+from discovery.clusterers import auto
 from discovery.runs import open_run
 from discovery.runs.lineage import read_lineage
 from embeddings.extract import ExtractOptions
@@ -105,7 +105,7 @@ def test_noise_is_assigned_on_request_alone_and_stays_marked(pictures, tmp_path,
     for path in sorted(source.glob("checks_*"))[7:]:
         path.unlink()
     # The seven that are left are fewer than a community has.
-    monkeypatch.setattr(route, "MIN_COMMUNITY", 10)
+    monkeypatch.setattr(auto, "MIN_COMMUNITY", 10)
     options = RoundOptions(extract=ExtractOptions(extractor="texture"))
     discover_types(source, tmp_path / "plain", options=options)
     plain = open_run(tmp_path / "plain").load_clustering()

@@ -1,10 +1,12 @@
 """The spaces of a round: the rows it always had, the same axes for new images, views joined."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from discovery.flow.route import reduce_vectors
-from discovery.flow.space import fit_space, join_views
+from discovery.flow.space import JOINED, fit_space, join_vectors, join_views
 from discovery.stages.reduce import reduce_pca
 from embeddings.records import Vectors
 from embeddings.store import open_store
@@ -46,6 +48,22 @@ def test_two_views_weigh_the_same(vectors):
         assert np.allclose(np.sqrt(0.5), np.linalg.norm(block, axis=1), atol=2e-3)
     space = fit_space([vectors, turned], seed=0)
     assert np.allclose(space.rows, space.place([vectors, turned]), atol=1e-6)
+
+
+def test_joined_vectors_say_whose_they_are(vectors):
+    other = Vectors(
+        ids=vectors.ids,
+        values=vectors.values,
+        rows=vectors.rows,
+        spec=replace(vectors.spec, level="plane", bank_sha256="ab"),
+    )
+    assert join_vectors([vectors]) is vectors
+    spec = join_vectors([vectors, other]).spec
+    assert (JOINED, 2 * vectors.spec.dim) == (spec.name, spec.dim)
+    assert (vectors.spec.hash, other.spec.hash) == spec.layers
+    # Of a bank nothing is said that is not so, and how the pictures were read is still there.
+    assert ("", "none") == (spec.bank_sha256, spec.level)
+    assert spec.hash != join_vectors([other, vectors]).spec.hash
 
 
 def test_views_of_other_images_are_refused(vectors):
