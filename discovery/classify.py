@@ -65,7 +65,7 @@ class Evaluate:
     options: PredictOptions = field(default_factory=PredictOptions)
 
 
-Command = (
+Subcommand = (
     Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
@@ -76,7 +76,7 @@ Command = (
 class Classify:
     """The hierarchical classifier: learns the types that were named, and knows what it does not."""
 
-    command: Command
+    command: Subcommand
 
 
 def main(options: Classify) -> None:
@@ -90,12 +90,13 @@ def main(options: Classify) -> None:
         _evaluate(command)
 
 
+# Imports stand inside: `--help` and a wrong option need neither torch nor scikit-learn.
 def _train(command: Train) -> None:
     from discovery.classifier.examples import read_examples
     from discovery.classifier.model import check_model_folder, save_model
     from discovery.classifier.train import train_classifier
 
-    check_model_folder(command.out)
+    check_model_folder(command.out)  # before the work, which takes minutes
     examples = read_examples(command.handoff)
     get_logger().info(
         "labelled images: %d, %d rows left out, %d unusable",
@@ -145,7 +146,7 @@ def _evaluate(command: Evaluate) -> None:
     from discovery.classifier.model import load_model
 
     check_out_file(command.out, command.truth)
-    page = command.out.with_suffix(".html")
+    page = command.out.with_suffix(".html")  # beside metrics.json, under its name
     if page == command.out:
         raise OptionError(f"--out {command.out}: expected a name that ends in .json")
     check_out_file(page, command.truth)
@@ -156,6 +157,7 @@ def _evaluate(command: Evaluate) -> None:
     made_at = datetime.now(UTC).isoformat(timespec="seconds")
     content = {**assessed.scores, "made_at": made_at}
     write_bytes(command.out, (json.dumps(content, indent=2) + "\n").encode())
+    # On the page, too; but who reads the figures alone must see them.
     for warning in assessed.leaks:
         get_logger().warning("WARNING: %s", warning)
     write_bytes(page, render_evaluation(replace(assessed.data, made_at=made_at)).encode())
@@ -174,7 +176,7 @@ def _say_scores(scores: dict[str, object]) -> Iterable[str]:
     yield f"accuracy         {write(scores['accuracy'])} (flat {write(scores['flat_accuracy'])})"
     if isinstance(flat, dict) and isinstance(flat.get("p"), float):
         better = scores["accuracy"] > scores["flat_accuracy"]  # type: ignore[operator]
-        sure = flat["p"] < 0.05
+        sure = flat["p"] < 0.05  # McNemar's test on the images that only one of both has right
         yield (
             "                 "
             + (

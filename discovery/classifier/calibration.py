@@ -19,7 +19,9 @@ from discovery.classifier.taxonomy import Taxonomy
 
 Floats = NDArray[np.float32]
 
+# Four fifths teach nearly what all do, and six trainings are still quick.
 FOLDS = 5
+# Where no image was held out nothing is known of distances: then nothing is called unknown.
 _ALL_ACCEPTED = NoveltyScale(
     medians=np.zeros(len(MEASURES)), units=np.ones(len(MEASURES)), limit=np.inf
 )
@@ -112,20 +114,7 @@ def calibrate(
     if not len(which):
         nothing = np.full(taxonomy.depth, np.inf)
         return Calibration(temperatures=temperatures, thresholds=nothing, scale=_ALL_ACCEPTED)
-    logits = {
-        node: np.zeros((len(rows), len(taxonomy.children(node))), np.float32)
-        for node in temperatures
-    }
-    flat = np.full(len(rows), "", dtype=np.array(taxonomy.leaves).dtype)
-    distances = np.zeros((len(rows), 2))
-    for fold in np.unique(folds[which]).tolist():
-        out = np.flatnonzero(folds == fold)
-        networks = fit(np.flatnonzero(folds != fold))
-        fused = networks.fuse(rows[out])
-        for node, head in networks.heads.items():
-            logits[node][out] = head.logits(fused)
-        flat[out] = networks.flats["fused"].predict(fused)
-        distances[out] = networks.known.measure(fused.mean(axis=1))
+    logits, flat, distances = _answer_held_out(fit, rows, folds, taxonomy)
     for node, values in logits.items():
         children = find_children(taxonomy, labels, node)
         below = which[children[which] >= 0]
@@ -134,13 +123,14 @@ def calibrate(
     paths = calibrate_paths(
         taxonomy, {node: values[which] for node, values in logits.items()}, temperatures
     )
-    measures = np.column_stack([distances[which], 1 - paths.confidences])
+    measures = np.column_stack([distances[which], 1 - paths.confidences])  # (m, 3)
     scale = NoveltyScale.fit(measures, false_alarms=aims.false_alarms)
     thresholds = choose_thresholds(
         paths,
         labels[which],
         target_purity=aims.target_purity,
         max_rejection=aims.max_rejection,
+        # What is called unknown gets no answer either: it counts as rejected already.
         refused=scale.score(measures) > 1,
     )
     return Calibration(
@@ -149,6 +139,42 @@ def calibrate(
         scale=scale,
         held_out=HeldOut(which=which, paths=paths, flat=flat[which], measures=measures),
     )
+
+
+def _answer_held_out(
+    fit: Callable[[NDArray[np.intp]], FittedNetworks],
+    rows: Floats,
+    folds: NDArray[np.int32],
+    taxonomy: Taxonomy,
+) -> tuple[dict[str, Floats], NDArray[np.str_], NDArray[np.float64]]:
+    """Answer each image by networks that did not learn it.
+
+    Returns
+    -------
+    logits : dict of node to (n, k)
+    flat : (n,) array of str
+        The flat baseline's answers.
+    distances : (n, 2)
+        See `KnownSpace.measure`.
+    """
+    n = len(rows)
+    # Zeros stay where a fold has no network at a node: all its children are alike then.
+    logits = {
+        node: np.zeros((n, len(taxonomy.children(node))), np.float32)
+        for node in taxonomy.decision_nodes()
+    }
+    flat = np.full(n, "", dtype=np.array(taxonomy.leaves).dtype)  # as wide as the longest leaf
+    distances = np.zeros((n, 2))
+    for fold in np.unique(folds[folds >= 0]).tolist():
+        # Images of fold -1 are learned every time.
+        out, kept = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        networks = fit(kept)
+        fused = networks.fuse(rows[out])
+        for node, head in networks.heads.items():
+            logits[node][out] = head.logits(fused)
+        flat[out] = networks.flats["fused"].predict(fused)
+        distances[out] = networks.known.measure(fused.mean(axis=1))
+    return logits, flat, distances
 
 
 def calibrate_paths(
@@ -194,6 +220,7 @@ def assign_folds(
     A group of several labels (tiles of one picture) is spread as its first image's label.
     """
     rng = np.random.default_rng(seed)
+    # Without groups each image is its own; `first` is where each group begins, (g,).
     names = np.arange(len(labels)).astype(np.str_) if groups is None else groups
     _, first, which = np.unique(names, return_index=True, return_inverse=True)
     of_group = np.full(len(first), -1, np.int32)
@@ -203,6 +230,7 @@ def assign_folds(
         if len(members) > 1:
             of_group[members] = (start + np.arange(len(members))) % count
             start += len(members)
+    # A group of several labels may have taken the only other image of one of them.
     single = find_single_fold(labels, of_group[which])
     of_group[which[single]] = -1
     folds: NDArray[np.int32] = of_group[which]
@@ -245,6 +273,7 @@ def divide_images(
         return divided
     if folds.shape != labels.shape:
         raise ValueError(f"folds {folds.shape} for {len(labels)} labels")
+    # Given folds are kept, but for labels that would be held out whole: nothing would teach them.
     divided[weighted] = folds[weighted]
     divided[weighted[find_single_fold(labels[weighted], folds[weighted])]] = -1
     return divided

@@ -117,10 +117,11 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = np.array(self.taxonomy_.leaves, dtype=np.str_)
         self.n_features_in_ = rows.shape[2]
 
+        # Called once a fold, and at last on all images with the variants of the ablation.
         def fit(
             which: NDArray[np.intp], variants: tuple[Variant, ...] = ("fused",)
         ) -> FittedNetworks:
-            which = which[weights[which] > 0]
+            which = which[weights[which] > 0]  # of weight 0: not even in the batch norm
             return FittedNetworks.fit(
                 rows if len(which) == len(rows) else rows[which],  # hundreds of MB: no copy of all
                 labels[which],
@@ -156,6 +157,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the calibrated probability of each leaf, (n, k) in the order of `classes_`."""
         paths, _ = self._evaluate(X)
+        # The marginals of the leaves add up to 1: every path ends in one of them.
         columns = [paths.nodes.index(leaf) for leaf in self.classes_.tolist()]
         return paths.marginal[:, columns]
 
@@ -198,9 +200,10 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         paths, novelties = self._evaluate(X)
         noisy = np.zeros(len(ids), bool) if too_noisy is None else too_noisy
         labels = truncate_forced(paths, self.calibration_.thresholds)
+        # Noise goes first: of a picture that drowns in it, a distance says nothing.
         unknown = (novelties > 1) & ~noisy
         labels[unknown | noisy] = ""
-        whole = labels == paths.forced
+        whole = labels == paths.forced  # the thresholds let the answer through to its leaf
         verdicts = np.where(unknown, "unknown", np.where(whole, "named", "undecided"))
         return Predictions(
             ids=ids,
@@ -226,9 +229,10 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         if rows.shape[2] != self.n_features_in_:
             raise ValueError(f"{rows.shape[2]} columns, learned {self.n_features_in_}")
         networks, calibration = self.networks_, self.calibration_
-        fused = networks.fuse(rows)
+        fused = networks.fuse(rows)  # (n, c, p)
         logits = {node: head.logits(fused) for node, head in networks.heads.items()}
         paths = calibrate_paths(self.taxonomy_, logits, calibration.temperatures)
+        # Distances are those of the mean over the copies, as the known images' are.
         distances = networks.known.measure(fused.mean(axis=1))
         return paths, calibration.scale.score(np.column_stack([distances, 1 - paths.confidences]))
 
@@ -237,7 +241,7 @@ def _as_copies(X: NDArray[np.floating]) -> Floats:
     """Return (n, c, d) float32; rows (n, d) are one copy each."""
     rows: Floats = np.asarray(X, dtype=np.float32)
     if rows.ndim == 2:
-        rows = rows[:, None, :]
+        rows = rows[:, None, :]  # scikit-learn's two dimensions
     if rows.ndim != 3 or not rows.size:
         raise ValueError(f"X has shape {rows.shape}, expected (n, d) or (n, copies, d), not empty")
     if not np.isfinite(rows).all():
@@ -266,6 +270,7 @@ def _fit_taxonomy(labels: NDArray[np.str_], weights: Floats, taxonomy: Taxonomy 
     if taxonomy is not None and taxonomy.nodes != made.nodes:
         raise ValueError("the taxonomy is not the tree of the labels: make it by from_labels")
     check_types(made, len(labels))
+    # A type without an image of any weight would be in the tree and never learned.
     if unweighted := sorted({*labels.tolist()} - {*labels[weights > 0].tolist()}):
         raise HandoffError(
             f"every image of {unweighted[0]} has weight 0, expected one above 0 at least: "

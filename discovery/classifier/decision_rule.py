@@ -59,19 +59,20 @@ def walk_paths(taxonomy: Taxonomy, probabilities: Mapping[str, Floats], n: int) 
     """
     nodes = taxonomy.nodes
     column = {node: i for i, node in enumerate(nodes)}
-    given = np.ones((n, len(nodes)))
+    given = np.ones((n, len(nodes)))  # an only child has probability 1 given its parent
     for node, values in probabilities.items():
         given[:, [column[child] for child in taxonomy.children(node)]] = values
     for node in (ROOT, *nodes):  # children that were never learned in a fold: all alike
         children = taxonomy.children(node)
         if len(children) > 1 and node not in probabilities:
             given[:, [column[child] for child in children]] = 1 / len(children)
-    marginal = given.copy()
+    marginal = given.copy()  # parents stand before their children, so that theirs are done
     for i, node in enumerate(nodes):
         parent = taxonomy.parent(node)
         if parent != ROOT:
             marginal[:, i] *= marginal[:, column[parent]]
     leaves = np.array(taxonomy.leaves, dtype=np.str_)
+    # The likeliest leaf, which need not lie below the likeliest parent.
     best = marginal[:, [column[leaf] for leaf in leaves.tolist()]].argmax(axis=1)
     return Paths(
         nodes=nodes,
@@ -102,6 +103,7 @@ def truncate_forced(paths: Paths, thresholds: Floats) -> NDArray[np.str_]:
         Probability that the path must have down to each depth.
     """
     trusted = np.nan_to_num(paths.path_probabilities, nan=-1.0) >= thresholds  # (n, depth)
+    # A child is never vouched for below a parent that is not: the first distrust ends the path.
     depths = np.logical_and.accumulate(trusted, axis=1).sum(axis=1)
     cut = [
         "/".join(split_path(label)[:depth])

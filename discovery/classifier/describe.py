@@ -158,6 +158,7 @@ class _Describer:
         batch_size: int,
     ) -> None:
         self.extractor, self.options, self.known = extractor, options, known
+        # The extractor is loaded already; `Batches` would load it when the first batch is full.
         self.batches = Batches(lambda: extractor, batch_size)
         self.is_deep = find_extractor(extractor.spec.name).is_network
         self.pictures: list[_Measured] = []
@@ -187,7 +188,7 @@ class _Describer:
             orientations=self._list_orientations(image),
             moments=describe_moments(image) if self.is_deep else np.zeros(0, np.float32),
         )
-        grey, gate = image.mean(axis=0), self.options.gate
+        grey, gate = image.mean(axis=0), self.options.gate  # (h, w)
         if min(grey.shape) < MIN_SIDE:  # the filters need more: not measured
             return measured, image
         if gate is None:
@@ -195,6 +196,7 @@ class _Describer:
         gated = pass_gate(grey, gate)
         cleared = None
         if gated.verdict == "denoised":
+            # The filters work on grey; the extractor wants as many channels as before.
             cleared = np.broadcast_to(gated.picture, image.shape).copy()
         is_noisy = gated.verdict != "clear"
         noise = gated.noise_before
@@ -212,6 +214,7 @@ class _Describer:
         position = len(self.pictures)
         self.pictures.append(measured)
         for copy, seen in enumerate(self._list_copies(measured, image)):
+            # Copy 0 is the picture as it is, and that is what a store holds.
             if copy or measured.part.image_id not in self.known:
                 self.batches.add(f"{position} {copy}", seen)
 
@@ -230,6 +233,7 @@ class _Describer:
         n_orientations = min((len(one.orientations) for one in pictures), default=1)
         varied = self.options.augment.copies if self.is_deep and self.options.augment else 0
         deep, classical = self.extractor.spec.dim, len(pictures[0].moments) if pictures else 0
+        # Of a square beside a wide picture, further orientations come before its varied copies.
         rows = np.zeros((len(kept), n_orientations + varied, deep + classical), np.float32)
         for row, i, one in zip(rows, kept, pictures, strict=True):
             for copy in range(len(row)):
@@ -283,6 +287,6 @@ def stack_rows(blocks: Sequence[Floats]) -> Floats:
 
 def describe_moments(image: Image) -> Floats:
     """Describe a picture (c, h, w) by GLCM, Zernike moments and what stands out of it, (m,)."""
-    grey = image.mean(axis=0)
+    grey = image.mean(axis=0)  # texture is in the brightness, whatever the channels
     parts = [describe_glcm(grey), describe_zernike(grey), describe_salient(grey)]
     return np.concatenate(parts).astype(np.float32)

@@ -33,7 +33,7 @@ _VARIANTS = {
     "classical": "GLCM, Zernike only (flat)",
 }
 _THUMBNAIL = 160  # pixels: a defect shows
-MAX_PICTURES = 48
+MAX_PICTURES = 48  # wrong and unanswered images that the page shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +78,7 @@ def assess_classifier(
         )
     options = options or PredictOptions()
     answered = predict_images(model, truth.parts, options=options, keep_rows=True)
+    # Files that cannot be read are missing, and kinds without a window come last.
     place = {part.image_id: i for i, part in enumerate(truth.parts)}
     order = np.array([place[part.image_id] for part in answered.parts], np.intp)
     labels = labels[order]
@@ -121,7 +122,7 @@ def fit_labels(labels: NDArray[np.str_], taxonomy: Taxonomy) -> NDArray[np.str_]
     Where the truth is finer than a leaf of the tree, the leaf is right; where it branches off
     above the leaves, it is another type.
     """
-    leaves = set(taxonomy.leaves)
+    leaves = set(taxonomy.leaves)  # below them the model promises nothing
     fitted = {}
     for label in np.unique(labels).tolist():
         inside = [node for node in taxonomy.ancestors(label) if node in taxonomy]
@@ -141,7 +142,7 @@ def _score(
     model: Model, answered: Answered, labels: NDArray[np.str_], known: NDArray[np.intp]
 ) -> dict[str, Any]:
     predictions, truth = take_predictions(answered.predictions, known), labels[known]
-    rows = answered.rows[known]
+    rows = answered.rows[known]  # (m, c, d)
     variants = {
         name: model.cascade.predict_flat(rows, name) for name in model.cascade.networks_.flats
     }
@@ -173,6 +174,7 @@ def _summarise_unlearned(
     predictions: Predictions, truth: NDArray[np.str_], labels: NDArray[np.str_]
 ) -> dict[str, Any]:
     """Score each type that was not learned by itself, for the page."""
+    # Every type is held against the same known images.
     known = predictions.novelties[labels != ""]
     return summarise_left_out(
         {
@@ -190,6 +192,7 @@ def _find_second(
     classes = model.cascade.classes_
     if probabilities.shape[1] < 2:
         return {}
+    # Stable: of equal ones the first in the tree's order, whatever numpy's version.
     second = np.argsort(-probabilities, axis=1, kind="stable")[:, 1]
     return {
         answered.parts[i].image_id: (str(classes[j]), float(row[j]))
@@ -202,7 +205,7 @@ def _draw_thumbnails(
 ) -> dict[str, bytes]:
     """Draw pictures as the extractor saw them; of files that are gone meanwhile there are none."""
     how = Preparation(spec=model.spec, windows=answered.windows, max_pixels=max_pixels)
-    names = set(wanted)
+    names = set(wanted)  # files are opened in their order, each once
 
     def draw(opened: OpenPart) -> bytes:
         window = how.require_window(opened.picture)

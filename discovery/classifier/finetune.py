@@ -98,11 +98,12 @@ def finetune_source(
     """
     files = np.array([part.image_id[:16] for part in examples.parts], dtype=np.str_)
     folds = assign_folds(examples.labels, count=_FOLDS, seed=options.seed, groups=files)
-    held_out = folds == 0
+    held_out = folds == 0  # -1, the only image of a type, is learned
     leaves = Taxonomy.from_labels(examples.labels.tolist()).leaves
     place = {leaf: i for i, leaf in enumerate(leaves)}
     tuned = finetune_stage(
         _stack_batches(examples, reading, orientations=options.orientations),
+        # A label above the leaves says nothing of which leaf: not learned here.
         np.array([place.get(label, -1) for label in examples.labels.tolist()], np.intp),
         examples.weights,
         held_out=held_out,
@@ -141,6 +142,7 @@ def _stack_batches(
 
 
 def _make_tuned_source(source: FeatureSource, tuned: FineTuned) -> FeatureSource:
+    # Its vectors are others than the pretrained network's, and so is its identity.
     sha256 = _hash_tensors(tuned)
     spec: ExtractorSpec = replace(
         source.spec, weights=f"{source.spec.weights}, fine-tuned", weights_sha256=sha256
@@ -209,6 +211,7 @@ def finetune_stage(
     start = time.monotonic()
     _check(targets, weights, held_out, spec)
     wanted = (targets >= 0) & (weights > 0)
+    # Before the maps, which take minutes; and again after, as not all of them may have fitted.
     _check_types(targets[wanted & ~held_out], targets[wanted & held_out])
     plan = MapPlan(
         wanted=wanted,
@@ -235,6 +238,7 @@ def finetune_stage(
         tuning_set.targets[tuning_set.held_out].numpy(),
     )
     tuner = StageTuner(tuning_set, tensors, spec, options=options, device=device)
+    # Both end by the same deadline: a slow head leaves the stage less.
     tuner.train_head(start + 60 * options.max_minutes)
     tuner.train_stage(start + 60 * options.max_minutes)
     return FineTuned(

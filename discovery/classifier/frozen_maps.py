@@ -102,7 +102,7 @@ def gather_maps(
         Not n images came, or they differ in shape.
     """
     work: _Gathering | None = None
-    come = 0
+    come = 0  # images so far
     for batch in pictures:
         # The shape is known when the first batch is here.
         work = work or _Gathering(batch.shape[1:], tensors, spec, plan=plan, device=device)

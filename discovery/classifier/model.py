@@ -118,6 +118,7 @@ def save_model(model: Model, folder: Path) -> None:
     if folder.is_dir():
         sweep_temporary(folder)
     arrays, settings = cascade_to_arrays(model.cascade)
+    # Tensor files first: they have names of their own, and model.json is the commit.
     belongs = _describe_belonging(
         settings["taxonomy"], model.spec.to_dict(), str(model.training.get("sha256", ""))
     )
@@ -131,12 +132,13 @@ def save_model(model: Model, folder: Path) -> None:
         **settings,
         "spec": model.spec.to_dict(),
         "windows": {kind: list(window) for kind, window in sorted(model.windows.items())},
-        "turns": model.orientations,
+        "turns": model.orientations,  # the file's names are those of version 0.1
         "gate": dict(model.gate),
         "training": dict(model.training),
         "files": files,
     }
     write_bytes(folder / MODEL_JSON, _format(seal(content)))
+    # What the model before had is of no use now; a crash here leaves files that do no harm.
     kept = {entry["name"] for entry in files.values()}
     for stale in folder.glob("*.safetensors"):
         if _OWN.fullmatch(stale.name) and stale.name not in kept:
@@ -170,6 +172,7 @@ def load_model(folder: Path) -> Model:
             gate=content["gate"],
             training=content["training"],
         )
+    # The hashes fit, so this is no damage but a file that another version wrote.
     except (KeyError, TypeError, ValueError, RuntimeError, StoreError, HandoffError) as error:
         raise ModelError(
             f"{folder} cannot be read ({error}): it was made by another version, train it again"
@@ -198,6 +201,7 @@ def _write_tensors(
 
     # Not ascontiguousarray, which makes single numbers arrays of one.
     whole = {name: np.asarray(value, order="C") for name, value in arrays.items()}
+    # As bytes: the hash is in the file's name, and the write is atomic.
     data = save(whole, metadata=dict(belongs))
     sha256 = hash_bytes(data)
     name = f"{kind}-{sha256[:_SHA]}.safetensors"

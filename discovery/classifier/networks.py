@@ -106,6 +106,7 @@ class Head:
         """Return the logits (n, k) of images (n, c, p), averaged over the copies."""
         n, copies, _ = fused.shape
         rows = fused[:, :, slice(*self.span)].reshape(n * copies, -1)
+        # Averaged as logits, not as probabilities: a temperature is fitted to them after.
         with torch.inference_mode():
             outputs = self.net(torch.from_numpy(rows)).numpy()
         logits = np.full((n, len(self.classes)), _NEVER, np.float32)
@@ -182,7 +183,7 @@ class FittedNetworks:
         what an image has when it is asked about.
         """
         n, copies, d = rows.shape
-        flat = rows.reshape(n * copies, d)
+        flat = rows.reshape(n * copies, d)  # copies are images of their own to the scales
         fusion = Fusion.fit(flat, blocks=blocks, seed=schedule.seed)
         fused = fusion.transform(flat).reshape(n, copies, -1)
 
@@ -233,6 +234,7 @@ def _find_positions(names: NDArray[np.str_], classes: tuple[str, ...]) -> NDArra
 def _name_spans(fusion: Fusion) -> dict[Variant, tuple[int, int]]:
     """Return the columns of the fused vector that each variant of the flat baseline sees."""
     whole = (0, fusion.spans[-1][1])
+    # Of one block (no network, classical descriptors alone) there is nothing to take apart.
     if len(fusion.spans) < 2:
         return {"fused": whole}
     return {"fused": whole, "deep": fusion.spans[0], "classical": fusion.spans[1]}
@@ -269,6 +271,7 @@ def _train(
     steps_an_epoch = -(-len(rows) // _BATCH)
     epochs = max(schedule.epochs, -(-_LEAST_STEPS // steps_an_epoch))
     optimizer = torch.optim.AdamW(net.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+    # Warms up and cools down once, over all steps (Smith and Topin 2019).
     rates = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, _LEARNING_RATE, total_steps=epochs * steps_an_epoch
     )

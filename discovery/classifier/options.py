@@ -50,6 +50,7 @@ class TrainOptions:
     def __post_init__(self) -> None:
         for name, low, high in _BOUNDS:
             value = getattr(self, name)
+            # NaN fails the comparison; None is chosen from the images.
             if value is not None and not low <= value <= high:
                 flag = "--" + name.replace("_", "-")
                 raise OptionError(f"{flag} {value}: expected {low:g} to {high:g}")
@@ -83,7 +84,7 @@ class PredictOptions:
     """Larger pictures are not read: a guard against decompression bombs."""
 
     def __post_init__(self) -> None:
-        self.to_extract()
+        self.to_extract()  # its own checks refuse what is wrong, in the words of extraction
 
     def to_extract(self) -> ExtractOptions:
         """Return what the finding of images understands, checked."""
@@ -150,6 +151,7 @@ def refuse_options(options: ExtractOptions, names: tuple[str, ...] = OF_TABLES) 
     OptionError
         One of them is given.
     """
+    # By value: an option that says its default has no effect, and does no harm.
     default = ExtractOptions()
     for name in names:
         if getattr(options, name) != getattr(default, name):
@@ -159,6 +161,7 @@ def refuse_options(options: ExtractOptions, names: tuple[str, ...] = OF_TABLES) 
             )
 
 
+# Beyond these nothing sensible was meant: option, lowest, highest.
 _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("seed", 0, MAX_SEED),
     ("target_purity", 0.5, 1),

@@ -90,7 +90,7 @@ def predict_images(
         max_pixels=extract.max_pixels,
         workers=extract.threads,
     )
-    gate = GateOptions(**model.gate)
+    gate = GateOptions(**model.gate)  # of training: the noise limit belongs to the model
     blocks: list[_Block] = []
     with stage("describe and answer") as facts:
         waiting: Sequence[Part] = parts
@@ -142,6 +142,7 @@ def _answer_block(cascade: CascadeClassifier, described: Described, *, keep_rows
     gate: dict[str, int] = {}
     if len(described):
         predictions, gate = answer_described(cascade, described)
+    # 100 kB an image: a command that writes a table has no use for them.
     rows = described.rows if keep_rows else described.rows[:0].copy()  # a view would keep them
     return _Block(
         described=replace(described, rows=rows, denoised=None), predictions=predictions, gate=gate
@@ -186,7 +187,7 @@ def _complete_windows(
 ) -> dict[str, tuple[float, float]]:
     """Return the known windows, and ones for kinds of pictures that the model has not met."""
     windows = dict(known)
-    if model.spec.window is None:
+    if model.spec.window is None:  # else one window was fixed for every kind
         paths = sorted({part.path for part in parts})
         new = choose_windows(paths, windows, level=model.spec.level, max_pixels=max_pixels)
         if new:
@@ -209,6 +210,7 @@ def answer_described(
     """
     ids, noises = described.ids, described.noises
     again = described.denoised
+    # Noisy and not cleared: nothing that denoising leaves says what it was.
     cleared = set(again.ids.tolist()) if again is not None else set()
     has_cleared = np.array([name in cleared for name in ids.tolist()], bool)
     too_noisy = described.is_noisy & ~has_cleared
@@ -226,6 +228,7 @@ def _replace_denoised(
     cascade: CascadeClassifier, result: Predictions, again: Described
 ) -> Predictions:
     """Put in the answers to the denoised pictures."""
+    # The noise stays the one that came: it says why the picture was denoised.
     place = {name: i for i, name in enumerate(result.ids.tolist())}
     positions = np.array([place[name] for name in again.ids.tolist()], np.intp)
     second = cascade.answer(again.rows, again.ids)
@@ -233,6 +236,7 @@ def _replace_denoised(
     names = ("labels", "forced", "level_probabilities", "confidences", "verdicts", "novelties")
     for name in names:
         first, new = getattr(result, name), getattr(second, name)
+        # Labels of another length: numpy would cut the longer ones.
         merged = first.astype(np.promote_types(first.dtype, new.dtype))
         merged[positions] = new
         changed[name] = merged
@@ -260,7 +264,7 @@ def _list_answers(answered: Answered, found: Parts) -> Iterator[list[str]]:
         levels = [_format_number(p) for p in predictions.level_probabilities[i]]
         novelty = _format_number(predictions.novelties[i])
         noise = _format_number(predictions.noises[i])
-        for path in found.list_paths(part):
+        for path in found.list_paths(part):  # exact duplicates: one image, several files
             yield [
                 part.image_id, path, label, confidence, verdict, *levels,
                 str(predictions.forced[i]), novelty, noise,

@@ -27,12 +27,13 @@ def cascade_to_arrays(cascade: CascadeClassifier) -> tuple[Arrays, dict[str, Any
     arrays = _prefix("fusion", networks.fusion.to_arrays())
     arrays |= _prefix("known", networks.known.to_arrays())
     heads: dict[str, Any] = {}
+    # Nodes and variants may hold any letters: in the arrays' names they are numbers.
     for kind, group in (("heads", networks.heads), ("flats", networks.flats)):
         heads[kind] = []
         for i, (name, head) in enumerate(group.items()):
             arrays |= _prefix(f"{kind}.{i}", head.to_arrays())
             heads[kind].append(_describe_head(str(name), head))
-    renamed = {"n_eval_views": "shown"}
+    renamed = {"n_eval_views": "shown"}  # attribute: name in the file
     parameters = {renamed.get(name, name): value for name, value in cascade.get_params().items()}
     settings = {
         "taxonomy": cascade.taxonomy_.to_dict(),
@@ -63,6 +64,7 @@ def cascade_from_arrays(
         Something is missing or does not fit.
     """
     entries = settings["cascade"]
+    # `get_params` and the constructor agree: a parameter that is missing or new is an error.
     parameters = dict(entries["parameters"])
     parameters["n_eval_views"] = parameters.pop("shown")
     blocks = parameters.pop("blocks")
@@ -102,7 +104,7 @@ def _describe_head(name: str, head: Head) -> dict[str, Any]:
     return {
         "name": name,
         "classes": list(head.classes),
-        "learned": list(head.trained),
+        "learned": list(head.trained),  # a model from few images may lack a child
         "span": list(head.span),
         "hidden": head.hidden,
     }

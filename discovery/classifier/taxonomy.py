@@ -82,6 +82,8 @@ class Taxonomy:
         for label in sorted(tidy):
             if fault := find_label_fault(label):
                 raise HandoffError(fault)
+        # Sorted by the text, where "a-b" and "a!" may stand between "a" and "a/b": no order of
+        # depth is meant, only that a parent stands before its children.
         nodes = sorted({node for label in tidy for node in _list_prefixes(label)})
         given = {tidy_label(node): text.strip() for node, text in (definitions or {}).items()}
         kept = {node: given[node] for node in nodes if given.get(node)}
@@ -162,6 +164,7 @@ class Taxonomy:
             raise HandoffError("the taxonomy has no list of nodes: write it anew with to_dict")
         if not _is_text([*definitions, *definitions.values()]):
             raise HandoffError("the taxonomy has a definition that is no text")
+        # Checked as labels are: a file may have been written by hand.
         return cls.from_labels(nodes, definitions=definitions)
 
     def draw(self) -> str:
@@ -224,6 +227,7 @@ def make_default_taxonomy(
         A type is no label, or lies outside the reference tree.
     """
     named = [tidy_label(label) for label in types]
+    # A fault of the label itself is named by `from_labels`.
     for label in named:
         if not find_label_fault(label) and split_path(label)[0] not in ("defect", NO_DEFECT):
             raise HandoffError(

@@ -72,6 +72,7 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
         source = open_feature_source(
             examples.parts, examples.store, options=options.extract, ignore=options.ignore_store
         )
+        # Vectors of the handoff's store are not computed again.
         facts.update(extractor=source.spec.name, known=f"{len(source.known)} vectors")
     with stage("describe images") as facts:
         described, source = _describe_kinds(examples, source, options)
@@ -216,6 +217,7 @@ def _finetune(first: _Trained, options: TrainOptions) -> _Trained | None:
             return None  # nothing says whether it helped
         old, new = compare_held_out(before, after, learned.labels)
         facts.update({"right before": int(old.sum()), "right now": int(new.sum()), "of": len(new)})
+    # On a tie the extractor stays the one whose vectors a store holds.
     if new.sum() <= old.sum():
         return None
     return replace(
@@ -242,6 +244,7 @@ def _warn(trained: _Trained) -> None:
             len(faults), describe_faults(faults),
         )  # fmt: skip
     counts = Counter(learned.labels.tolist())
+    # They are always learned and never held out.
     if single := sorted(label for label, count in counts.items() if count == 1):
         log.warning(
             "WARNING: learned from one image each, so that nothing can vouch for them: %s",
@@ -259,6 +262,7 @@ def _choose_gate(described: Described, options: TrainOptions) -> GateOptions:
     threshold = options.noise_threshold
     if threshold is None:
         measured = described.noises[~np.isnan(described.noises)]
+        # Not the largest: one bad picture must not open the gate for all.
         usual = float(np.percentile(measured, 99)) if len(measured) else 0.0
         threshold = min(max(_NOISE_MARGIN * usual, _NOISE_FLOOR), 0.9)
     return GateOptions(threshold=round(threshold, 4), method=options.denoise)

@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torchvision.models import resnet50
 
+from discovery.classifier import predict
 from discovery.classifier import train as module
 from discovery.classifier.describe import DescribeOptions, describe_images
 from discovery.classifier.examples import Examples
@@ -275,3 +276,41 @@ def test_the_store_is_never_written_to(images, stores):
     before = stamp(stores / "texture")
     train_classifier(label(images, name_store(stores / "texture")), options=TrainOptions(epochs=1))
     assert before == stamp(stores / "texture")
+
+
+def draw_wide(folder, *, square=()):
+    """Eight pictures twice as wide as high, but for those numbers."""
+    folder.mkdir()
+    for i in range(8):
+        rng = np.random.default_rng(i)
+        shape = (SIZE, SIZE if i in square else 2 * SIZE)
+        pixels = rng.normal(60 if i < 4 else 180, 20, shape).clip(0, 255)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{i:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wide_model(few_steps, network, tmp_path_factory):
+    folder = draw_wide(tmp_path_factory.mktemp("wide") / "images")
+    options = TrainOptions(epochs=1, varied=4, extract=replace(network, fit="aspect"))
+    return train_classifier(label(folder), options=options)
+
+
+def test_varied_copies_of_pictures_that_are_not_square_vouch_for_nothing(wide_model, tmp_path):
+    # Four orientations keep the shape; the four copies behind them show what was learned.
+    assert 4 == wide_model.cascade.n_eval_views
+    answered = predict_images(
+        wide_model, find_parts(draw_wide(tmp_path / "asked"), ExtractOptions()).parts,
+        keep_rows=True,
+    )  # fmt: skip
+    assert (8, 4) == answered.rows.shape[:2]
+
+
+def test_square_and_wide_pictures_are_answered_in_one_call(wide_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(predict, "_BLOCK", 1)
+    folder = draw_wide(tmp_path / "mixed", square=(0, 5))
+    parts = find_parts(folder, ExtractOptions()).parts
+    for keep_rows in (False, True):
+        answered = predict_images(wide_model, parts, keep_rows=keep_rows)
+        assert 8 == len(answered.predictions)
+        assert (8 * keep_rows, 4) == answered.rows.shape[:2]
