@@ -7,7 +7,6 @@ it nothing is lost, wherever the process or the machine stops.
 
 import contextlib
 import csv
-import errno
 import functools
 import hashlib
 import io
@@ -16,7 +15,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,6 @@ from embeddings.errors import InputError, OptionError
 # `.NAME.MACHINE-PID.tmp`; version 0.1 wrote `.NAME.PID.tmp`.
 _TEMPORARY = re.compile(r"^\.(?P<name>.+)\.(?:(?P<machine>[0-9a-f]{8})-)?(?P<pid>\d+)\.tmp$")
 _OLD_SECONDS = 24 * 3600.0  # no file is written for so long: who began it is gone
-# What only writing can fail with; such an error may name no file.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def hash_bytes(data: bytes) -> str:
@@ -62,39 +59,6 @@ def is_sealed(values: Any) -> bool:
     return isinstance(values, dict) and "sha256" in values and seal(values) == values
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it takes its place when the block ends well.
-
-    Errors of the block that do not come from this writing pass as they are.
-
-    Raises
-    ------
-    InputError
-        The folder cannot be written to, or the disk is full.
-    """
-    temporary = _name_temporary(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    try:
-        yield temporary
-    except OSError as error:
-        # What else the block reads or writes is not ours to explain.
-        if _concerns(error, temporary):
-            raise _cannot_write(path, error) from error
-        raise
-    else:
-        try:
-            _settle(temporary, path)
-        except OSError as error:
-            raise _cannot_write(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):  # gone after the rename
-            temporary.unlink(missing_ok=True)
-
-
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file atomically, and its folder where that is absent.
 
@@ -107,7 +71,8 @@ def write_bytes(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         put_bytes(path, data)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        reason = error.strerror or error
+        raise InputError(f"cannot write {path}: {reason}; choose a writable place") from error
 
 
 def put_bytes(path: Path, data: bytes) -> None:
@@ -118,10 +83,12 @@ def put_bytes(path: Path, data: bytes) -> None:
     OSError
         As the system says it.
     """
-    temporary = _name_temporary(path)
+    temporary = path.with_name(f".{path.name}.{_find_machine()}-{os.getpid()}.tmp")
     try:
         temporary.write_bytes(data)
-        _settle(temporary, path)
+        sync_path(temporary)
+        temporary.replace(path)
+        sync_path(path.parent)  # the rename itself must survive a power cut
     finally:
         with contextlib.suppress(OSError):  # the first error is the one to tell
             temporary.unlink(missing_ok=True)
@@ -208,10 +175,6 @@ def _find_machine() -> str:
     return hash_bytes("\n".join(marks).encode(errors="surrogateescape"))[:8]
 
 
-def _name_temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{_find_machine()}-{os.getpid()}.tmp")
-
-
 def _is_left(file: Path, machine: str | None, pid: int) -> bool:
     if machine == _find_machine():
         return not _is_alive(pid)
@@ -229,22 +192,6 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True  # it runs as another user
     return True
-
-
-def _settle(temporary: Path, path: Path) -> None:
-    sync_path(temporary)
-    temporary.replace(path)
-    sync_path(path.parent)  # the rename itself must survive a power cut
-
-
-def _concerns(error: OSError, temporary: Path) -> bool:
-    if error.filename is None:  # a write, or a library that has the name in its text alone
-        return error.errno in _FULL or str(temporary) in str(error)
-    return bool(os.fspath(error.filename) == os.fspath(temporary))
-
-
-def _cannot_write(path: Path, error: OSError) -> InputError:
-    return InputError(f"cannot write {path}: {error.strerror or error}; choose a writable place")
 
 
 def _quote(cell: str) -> str:

@@ -16,7 +16,7 @@ from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.extract.choose import choose_extractor
 from embeddings.extract.sources import read_only_list
-from embeddings.files import hash_bytes, replacing
+from embeddings.files import format_csv, hash_bytes, write_bytes
 from embeddings.reader import Previews
 from embeddings.records import Vectors
 from embeddings.store import Store, open_store, store_exists
@@ -255,8 +255,7 @@ def _extract_known(known: Path, run: Path, place: str, *, options: ExtractOption
         return
     run.mkdir(parents=True, exist_ok=True)
     listed = run / "known.csv"
-    with replacing(listed) as temporary:
-        pd.DataFrame({"path": there}).to_csv(temporary, index=False)
+    write_bytes(listed, format_csv([["path"], *([path] for path in there)]))
     extract_vectors(
         listed,
         run / place,

@@ -434,9 +434,9 @@ def test_a_kill_at_any_rename_leaves_the_run_readable(run, monkeypatch, moment, 
 
 def test_leftovers_of_a_killed_process_are_removed(run):
     code = (
-        "import os, signal, sys; from pathlib import Path; from embeddings.files import replacing\n"
-        "with replacing(Path(sys.argv[1])) as temporary:\n"
-        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, pathlib, signal, sys; from embeddings.files import write_bytes\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_bytes(pathlib.Path(sys.argv[1]), b'half')"
     )
     done = subprocess.run([sys.executable, "-c", code, str(run.path / REPORT)], check=False)
     assert done.returncode == -9

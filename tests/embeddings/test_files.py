@@ -18,7 +18,6 @@ from embeddings.files import (
     is_temporary,
     parse_csv,
     put_bytes,
-    replacing,
     seal,
     strip_temporary,
     sweep_temporary,
@@ -37,9 +36,9 @@ def find_dead_pid():
 def leave_temporary(file):
     """Return the temporary file of a writer of this machine that was killed."""
     code = (
-        "import os, signal, sys; from pathlib import Path; from embeddings.files import replacing\n"
-        "with replacing(Path(sys.argv[1])) as temporary:\n"
-        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, pathlib, signal, sys; from embeddings.files import write_bytes\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_bytes(pathlib.Path(sys.argv[1]), b'half')"
     )
     before = set(file.parent.iterdir())
     assert subprocess.run([sys.executable, "-c", code, str(file)], check=False).returncode == -9
@@ -71,13 +70,18 @@ def test_a_writer_on_another_machine_is_left_alone(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_live_writer_of_this_machine_is_left_alone(tmp_path):
-    with replacing(tmp_path / "a.csv") as temporary:
-        temporary.write_text("half")
-        os.utime(temporary, (0, 0))
+def test_a_live_writer_of_this_machine_is_left_alone(tmp_path, monkeypatch):
+    sync = os.fsync
+
+    def sweep_meanwhile(handle):
+        for temporary in tmp_path.glob(".*"):
+            os.utime(temporary, (0, 0))
         sweep_temporary(tmp_path)
-        temporary.write_text("whole")
-    assert (tmp_path / "a.csv").read_text() == "whole"
+        sync(handle)
+
+    monkeypatch.setattr("os.fsync", sweep_meanwhile)
+    write_bytes(tmp_path / "a.csv", b"whole")
+    assert (tmp_path / "a.csv").read_bytes() == b"whole"
 
 
 @pytest.mark.parametrize(
@@ -95,31 +99,21 @@ def test_temporary_names(name, target):
     assert is_temporary(name) == (name != target)
 
 
-def test_an_error_of_the_block_is_not_one_of_writing(tmp_path):
-    path = tmp_path / "a.csv"
-    with pytest.raises(FileNotFoundError, match="absent"), replacing(path):
-        (tmp_path / "absent").read_bytes()
-    with pytest.raises(TimeoutError), replacing(path):
-        raise TimeoutError(errno.ETIMEDOUT, "the server is gone")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_errors_of_writing_are_one_line(tmp_path):
+def test_errors_of_writing_are_one_line(tmp_path, monkeypatch):
     blocked = tmp_path / "file"
     blocked.write_text("x")
-    for write in (write_bytes, lambda path, data: replacing(path).__enter__()):
-        with pytest.raises(InputError, match=r"cannot write .*/file/a\.csv: .*; choose a writable"):
-            write(blocked / "a.csv", b"")
-    path = tmp_path / "a.csv"
-    with pytest.raises(InputError, match=r"cannot write .*a\.csv: No space left"), replacing(path):
-        raise OSError(errno.ENOSPC, "No space left on device")  # as write() says it: no name
-    with (
-        pytest.raises(InputError, match=r"cannot write .*a\.csv: Is a directory"),
-        replacing(path) as temporary,
-    ):
-        temporary.mkdir() or temporary.write_bytes(b"")
+    with pytest.raises(InputError, match=r"cannot write .*/file/a\.csv: .*; choose a writable"):
+        write_bytes(blocked / "a.csv", b"")
     with pytest.raises(NotADirectoryError):
         put_bytes(blocked / "a.csv", b"")
+
+    def refuse(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", refuse)
+    with pytest.raises(InputError, match=r"cannot write .*a\.csv: No space left on device"):
+        write_bytes(tmp_path / "a.csv", b"x")
+    assert [blocked] == list(tmp_path.iterdir())
 
 
 def test_written_files_are_whole(tmp_path):
@@ -154,6 +148,5 @@ def test_csv_keeps_every_text(text):
 def test_a_relative_path_is_written_to(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_bytes(Path("a.csv"), b"x")
-    with replacing(Path("b.csv")) as temporary:
-        temporary.write_bytes(b"y")
+    put_bytes(Path("b.csv"), b"y")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
