@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from discovery.graph import distances
-from discovery.stages.propose import KnownTypes, exemplars
+from discovery.stages.propose import KnownTypes, proposals
 from discovery.stages.propose.evidence import measure_novelties
-from discovery.stages.propose.exemplars import SHOWN, choose_exemplars, find_medoid
+from discovery.stages.propose.proposals import SHOWN, choose_exemplars, find_medoid
 from embeddings.records import unit_rows
 
 # The machine may be busy: how long an example takes says nothing here.
@@ -52,12 +52,12 @@ def test_the_medoid_has_the_smallest_total_distance(m, d, seed):
 def test_the_medoid_of_many_is_found_among_those_nearest_the_mean(monkeypatch):
     rows = directions(300, 8, around=np.full(8, 0.5))
     exact = find_medoid(rows)
-    monkeypatch.setattr(exemplars, "_PAIRS_UP_TO", 100)  # 33 candidates
+    monkeypatch.setattr(proposals, "_PAIRS_UP_TO", 100)  # 33 candidates
     assert exact == find_medoid(rows)
 
 
 def test_candidates_never_run_out(monkeypatch):
-    monkeypatch.setattr(exemplars, "_PAIRS_UP_TO", 2)
+    monkeypatch.setattr(proposals, "_PAIRS_UP_TO", 2)
     assert find_medoid(directions(50)) in range(50)
 
 

@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.records import EventKind, Fate, Generation, Lineage, LineageEvent
-from discovery.stages.lineage.group_overlap import GroupOverlap, compare_groups
-from discovery.stages.lineage.predecessors import NO_ONE, find_predecessors
+from discovery.stages.lineage.group_overlap import (
+    NO_ONE,
+    GroupOverlap,
+    compare_groups,
+    find_predecessors,
+)
 
 
 def trace_lineage(
