@@ -29,7 +29,6 @@ from discovery.records.duplicates import Duplicates
 from discovery.records.labels import find_label_fault, is_same_to_spreadsheet, tidy_label
 from discovery.records.lineage import (
     EventKind,
-    Fate,
     Generation,
     Lineage,
     LineageEntry,
@@ -48,7 +47,6 @@ __all__ = [
     "DefectType",
     "Duplicates",
     "EventKind",
-    "Fate",
     "Generation",
     "Handoff",
     "ImageLabel",

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 # In the order in which they are told: what a person should know of first.
 EventKind = Literal["merged", "split", "vanished", "born", "revived", "kept"]
-Fate = Literal["kept", "merged", "split", "vanished"]
 MatchedBy = Literal["members", "centroid", ""]
 
 
@@ -132,18 +131,11 @@ class Lineage:
     ----------
     names : mapping of str to str
         For each new group, under the name it came with: the id it bears from now on.
-    sources : mapping of str to str
-        For each new group that goes on with an old one, under the name it came with: the old id.
-    fates : mapping of str to {"kept", "merged", "split", "vanished"}
-        For each old id that was alive. *split*: it has gone, and several groups that bear other
-        ids share its images; an id that lives on after a split is *kept*.
     events : tuple of LineageEvent
         What changed, in the order of `EventKind`.
     """
 
     names: Mapping[str, str]
-    sources: Mapping[str, str]
-    fates: Mapping[str, Fate]
     events: tuple[LineageEvent, ...]
 
     def __post_init__(self) -> None:

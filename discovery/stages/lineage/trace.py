@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.records import EventKind, Fate, Generation, Lineage, LineageEvent
+from discovery.records import EventKind, Generation, Lineage, LineageEvent
 from discovery.stages.lineage.group_overlap import (
     NO_ONE,
     GroupOverlap,
@@ -61,12 +61,6 @@ def trace_lineage(
     )
     return Lineage(
         names=dict(zip(after.names, names, strict=True)),
-        sources={
-            name: before.names[i]
-            for name, i in zip(after.names, predecessors.tolist(), strict=True)
-            if i != NO_ONE
-        },
-        fates=diff.list_fates(),
         events=diff.list_events(),
     )
 
@@ -149,17 +143,6 @@ class _LineageDiff:
                 # One parent: the most images decide, as they do for who keeps an id.
                 parents[j] = self._order_old(j, related.tolist())[0]
         return parents
-
-    def list_fates(self) -> dict[str, Fate]:
-        """Say what became of each old id: kept, merged, split or vanished."""
-        # How many groups share what the id held says what became of it.
-        by_count: tuple[Fate, Fate, Fate] = ("vanished", "merged", "split")
-        return {
-            self.before.names[i]: "kept"
-            if i in self.successors
-            else by_count[min(len(self.takers[i]), 2)]
-            for i in self.living
-        }
 
     def list_events(self) -> tuple[LineageEvent, ...]:
         """List what changed, kind by kind, each in the order of its ids."""
