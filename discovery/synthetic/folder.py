@@ -6,7 +6,10 @@ first, so an interrupted folder is still known as ours and can be written again.
 
 import io
 import json
+import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,14 +49,24 @@ def write_folder(pictures: Sequence[PicturePlan], folder: Path, *, seed: int) ->
     _remove_others(images, {picture.file_name for picture in pictures})
     truth: list[Sequence[Any]] = []
     boxes: list[Sequence[Any]] = []
-    for picture in track(pictures, total=len(pictures), what="drawing"):
-        drawing = draw_picture(picture, seed=seed)
-        write_bytes(images / picture.file_name, _encode(drawing.pixels))
-        truth.append(_truth_row(picture, len(drawing.boxes)))
-        boxes.extend(_box_row(picture, box) for box in drawing.boxes)
+    # Threads, as numpy, scipy and the disk let others run. Each picture has a random generator of
+    # its own, so that the order in which they are drawn is no matter.
+    with ThreadPoolExecutor(max_workers=2 + (os.cpu_count() or 1)) as pool:
+        drawn = pool.map(partial(_write_picture, folder=images, seed=seed), pictures)
+        for picture in track(pictures, total=len(pictures), what="drawing"):
+            found = next(drawn)
+            truth.append(_truth_row(picture, len(found)))
+            boxes.extend(_box_row(picture, box) for box in found)
     write_bytes(folder / "boxes.csv", _table(_BOXES, boxes))
     write_bytes(folder / "metadata.csv", _table(_METADATA, map(_metadata_row, pictures)))
     write_bytes(folder / "truth.csv", _table(_TRUTH, truth))
+
+
+def _write_picture(picture: Picture, *, folder: Path, seed: int) -> tuple[Box, ...]:
+    """Draw a picture into its file and return its boxes."""
+    drawing = draw_picture(picture, seed=seed)
+    write_bytes(folder / picture.file_name, _encode(drawing.pixels))
+    return drawing.boxes
 
 
 def _check_ours(folder: Path) -> None:
