@@ -62,7 +62,7 @@ def write_folder(pictures: Sequence[PicturePlan], folder: Path, *, seed: int) ->
     write_bytes(folder / "truth.csv", _table(_TRUTH, truth))
 
 
-def _write_picture(picture: Picture, *, folder: Path, seed: int) -> tuple[Box, ...]:
+def _write_picture(picture: PicturePlan, *, folder: Path, seed: int) -> tuple[Box, ...]:
     """Draw a picture into its file and return its boxes."""
     drawing = draw_picture(picture, seed=seed)
     write_bytes(folder / picture.file_name, _encode(drawing.pixels))
