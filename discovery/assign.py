@@ -1,4 +1,4 @@
-"""The front door to placing: new images among a run's clusters, and an alarm for a new type.
+"""The command that assigns new images to a run's groups, with an alarm for a new type.
 
     python -m discovery.assign RUN SOURCE --out assigned.csv
 

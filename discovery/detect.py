@@ -1,4 +1,4 @@
-"""The front door to counting: train a detector from boxes, count with it, evaluate it.
+"""The command that counts defects: train a detector from boxes, count with it, evaluate it.
 
     python -m discovery.detect train BOXES.csv --images IMAGES --out MODEL
     python -m discovery.detect count MODEL IMAGES --out counts.csv

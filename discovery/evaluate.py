@@ -1,4 +1,4 @@
-"""The front door to the scores: a run's clusters against the truth.
+"""The command discovery.evaluate: a run's clusters against the truth.
 
 python -m discovery.evaluate RUN TRUTH.csv --out metrics.json
 """

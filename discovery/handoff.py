@@ -1,4 +1,4 @@
-"""The front door to the handoff: write it, take a filled one back, export it.
+"""The command for the handoff: write it, take a filled one back, export it.
 
     python -m discovery.handoff RUN --out FOLDER
     python -m discovery.handoff RUN --read FILLED.csv

@@ -141,8 +141,8 @@ def stage(name: str) -> Iterator[dict[str, Any]]:
     facts: dict[str, Any] = {}
     start = time.monotonic()
     yield facts
-    told = ", ".join(f"{key} {value}" for key, value in facts.items())
-    get_logger().info("%s: %s (%.1f s)", name, told or "done", time.monotonic() - start)
+    text = ", ".join(f"{key} {value}" for key, value in facts.items())
+    get_logger().info("%s: %s (%.1f s)", name, text or "done", time.monotonic() - start)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The nouns of `embeddings`: what an extractor is, and the vectors it made.
+"""The data classes of `embeddings`: what an extractor is, and the vectors it made.
 
 Both are frozen and checked once, when they are made; a function that receives one
 does not check it again.

@@ -38,7 +38,7 @@ class Provenance:
     Attributes
     ----------
     command : str
-        The front door, such as ``discovery.cluster``.
+        What was run, such as ``discovery.cluster``.
     spec : dict
         The options that decide the result, as JSON-ready values.
     seed : int

@@ -1,1 +1,1 @@
-"""The stages of a round, side by side: each takes nouns and returns one; none imports another."""
+"""The stages of a round, side by side: data classes in, one out; none imports another."""

@@ -1,4 +1,4 @@
-"""The nouns of the synthetic images: what a picture shows, its surface, and where defects are.
+"""The data classes of the synthetic images: what a picture shows, its surface, its defects.
 
 Heights are in units of one line's height, lateral lengths in pixels, yields in secondary
 electrons per beam electron (about 0.1 to 1).

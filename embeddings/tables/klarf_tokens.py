@@ -62,7 +62,7 @@ class Tokens:
             A mark or the end comes instead; `what` tells what was expected.
         """
         if not self or self.at_mark(";{},"):
-            raise self.fail(f"expected {what}, got {self._told()}")
+            raise self.fail(f"expected {what}, got {self._describe_next()}")
         self._next += 1
         return self._tokens[self._next - 1][0]
 
@@ -87,7 +87,7 @@ class Tokens:
     def take_mark(self, mark: str) -> None:
         """Go past a mark that must come next."""
         if not self.at_mark(mark):
-            raise self.fail(f"expected {mark!r}, got {self._told()}")
+            raise self.fail(f"expected {mark!r}, got {self._describe_next()}")
         self._next += 1
 
     def take_until(self, mark: str) -> list[str]:
@@ -115,7 +115,7 @@ class Tokens:
         at = self._start(self._next) if start is None else start
         return TableError(f"{self.source}, line {self._line_of(at)}: {what}")
 
-    def _told(self) -> str:
+    def _describe_next(self) -> str:
         return repr(self.peek()) if self else "the end of the file"
 
     def _start(self, position: int) -> int:

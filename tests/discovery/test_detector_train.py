@@ -1,4 +1,4 @@
-"""A small training from nothing, through the front door: its model, its counts, its refusals."""
+"""A small training from nothing, through the command: its model, its counts, its refusals."""
 
 import csv
 import json

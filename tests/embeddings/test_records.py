@@ -1,4 +1,4 @@
-"""The nouns of embeddings: an extractor's identity, aligned vectors, unit rows."""
+"""The data classes of embeddings: an extractor's identity, aligned vectors, unit rows."""
 
 import json
 import math

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def front_doors():
+def list_commands():
     """Return the dotted name of each module that is run with `python -m`."""
     found = []
     for path in sorted([*ROOT.glob("embeddings/**/*.py"), *ROOT.glob("discovery/**/*.py")]):
@@ -20,7 +20,7 @@ def front_doors():
     return found
 
 
-DOORS = front_doors()
+COMMANDS = list_commands()
 
 
 def run_module(module, *words):
@@ -33,18 +33,18 @@ def run_module(module, *words):
     )
 
 
-def test_the_synthetic_images_have_a_door():
-    assert "discovery.synthetic" in DOORS
+def test_the_synthetic_images_have_a_command():
+    assert "discovery.synthetic" in COMMANDS
 
 
-@pytest.mark.parametrize("module", DOORS)
+@pytest.mark.parametrize("module", COMMANDS)
 def test_help_shows_the_command_and_ends_with_0(module):
     done = run_module(module, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"usage: python -m {module}" in done.stdout
 
 
-@pytest.mark.parametrize("module", DOORS)
+@pytest.mark.parametrize("module", COMMANDS)
 def test_an_unknown_option_is_met_with_one_line(module):
     done = run_module(module, "--no-such-option")
     assert (done.returncode, done.stdout) == (2, "")

@@ -1,4 +1,4 @@
-"""The laws of the house that a linter does not know: floors, nouns, verbs, sizes."""
+"""The laws of the house that a linter does not know: layers, data classes, functions, sizes."""
 
 import ast
 import statistics
@@ -63,7 +63,7 @@ def test_imports_run_down_only():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_module_has_its_floor():
+def test_every_module_has_its_layer():
     listed = {word for layer in LAYERS for word in layer.replace("|", ":").split(" ")} - {":"}
     found = {".".join(name(path).split(".")[:2]) for path in FILES} - {"embeddings", "discovery"}
     assert sorted(found - listed) == []
@@ -126,7 +126,7 @@ def test_public_things_are_documented_and_annotated():
     assert bare == []
 
 
-def test_nouns_are_frozen_and_made_by_keyword():
+def test_data_classes_are_frozen_and_made_by_keyword():
     loose = []
     for path, tree in TREES.items():
         for node in ast.walk(tree):
@@ -177,7 +177,7 @@ def test_no_exception_is_swallowed():
     assert broad == []
 
 
-def test_a_verb_does_not_bear_its_modules_name():
+def test_a_function_does_not_bear_its_modules_name():
     # Exposed from the package it would hide the module: `discovery.cluster` must stay the module.
     clashes = [
         where(path, node)

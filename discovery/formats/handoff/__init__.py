@@ -1,6 +1,6 @@
 """handoff.csv and handoff.json: written for a person to fill in, read back with every row checked.
 
-The format is public: docs/handoff-format.md. `build_handoff` makes the noun, `write_handoff` the
+The format is public: docs/handoff-format.md. `build_handoff` makes one, `write_handoff` the
 two files, `read_handoff` checks and reads them, `decide_handoff` turns what a person filled in
 into decisions, and `read_known_types` takes the labelled rows alone.
 """

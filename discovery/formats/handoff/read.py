@@ -226,9 +226,9 @@ def _raise_faults(name: str, faults: Sequence[Fault]) -> None:
     if not faults:
         return
     unique = list(dict.fromkeys(str(fault) for fault in faults))
-    told = "; ".join(unique[:_MOST_FAULTS])
+    listed = "; ".join(unique[:_MOST_FAULTS])
     more = len(unique) - _MOST_FAULTS
-    raise HandoffError(f"{name}: {told}" + (f"; and {more} more faults" if more > 0 else ""))
+    raise HandoffError(f"{name}: {listed}" + (f"; and {more} more faults" if more > 0 else ""))
 
 
 def _make_handoff(rows: pd.DataFrame, described: _Description) -> Handoff:

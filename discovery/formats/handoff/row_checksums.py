@@ -103,13 +103,13 @@ def find_row_faults(
     """Compare rows that came back, and their numbers in the file, with those that were written."""
     position = {key: i for i, key in enumerate(written.keys.tolist())}
     seen: dict[int, int] = {}  # position as written -> row number in the file
-    strangers: list[tuple[int, Any]] = []
+    unknown_rows: list[tuple[int, Any]] = []
     faults: list[Fault] = []
     row: Any  # a named tuple of the columns
     for number, row in zip(numbers, rows.itertuples(index=False), strict=True):
         place = position.get(hash_key(row.image_id, row.path))
         if place is None:
-            strangers.append((number, row))
+            unknown_rows.append((number, row))
         elif place in seen:
             faults.append(
                 Fault(row=number, column="image_id", text=f"repeats row {seen[place]}: delete one")
@@ -118,7 +118,7 @@ def find_row_faults(
             seen[place] = number
             faults += _compare(number, row, written=written, place=place)
     free = [place for place in range(len(written.rows)) if place not in seen]
-    named, missing = _name_strangers(strangers, written, free=free)
+    named, missing = _name_unknown_rows(unknown_rows, written, free=free)
     return sorted(faults + named, key=lambda fault: fault.row) + missing
 
 
@@ -135,8 +135,8 @@ def _compare(number: int, row: Any, *, written: RowChecksums, place: int) -> lis
     return faults
 
 
-def _name_strangers(
-    strangers: Sequence[tuple[int, Any]], written: RowChecksums, *, free: Sequence[int]
+def _name_unknown_rows(
+    unknown_rows: Sequence[tuple[int, Any]], written: RowChecksums, *, free: Sequence[int]
 ) -> tuple[list[Fault], list[Fault]]:
     """Say of each unknown row which column was changed, and which written rows are missing."""
     by_id: defaultdict[int, list[int]] = defaultdict(list)
@@ -146,7 +146,7 @@ def _name_strangers(
         by_path[int(written.rows["path"][place])].append(place)
     unclaimed = dict.fromkeys(free)  # an ordered set: what is missing is told in the file's order
     faults = []
-    for number, row in strangers:
+    for number, row in unknown_rows:
         column, text = "image_id", "this row was never written: delete it"
         for name, value, places in (("path", row.image_id, by_id), ("image_id", row.path, by_path)):
             candidates = [place for place in places[hash_text(value)] if place in unclaimed]

@@ -1,6 +1,6 @@
 """What the report is drawn from: the clustering, its map, its proposals, and how they were made.
 
-The front door fills `ReportData` from the run and hands it to `render_report`.
+The round fills `ReportData` from the run and hands it to `render_report`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """The whole report as one HTML text: sections, styles, scripts and data, and nothing from outside.
 
-``render_report(report)`` is pure; the front door writes what it returns to ``report.html``.
+``render_report(report)`` is pure; the round writes what it returns to ``report.html``.
 """
 
 from importlib.resources import files
