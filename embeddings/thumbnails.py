@@ -60,6 +60,7 @@ def read_thumbnails(
         spec=store.spec, windows=store.windows, max_pixels=raise_limit(vectors, max_pixels)
     )
     drawn: dict[str, bytes] = {}
+    # Kept ones are of one size; another is made from the file rather than scaled twice.
     if previews is not None and side == THUMBNAIL_SIDE:
         kept = {image_id: previews.find_thumbnail(image_id, how) for image_id in ids}
         drawn = {image_id: data for image_id, data in kept.items() if data is not None}
@@ -117,8 +118,10 @@ def draw_contact_sheet(
         )
     if captions and len(captions) != len(ids):
         raise OptionError(f"{len(captions)} captions for {len(ids)} images: expected one each")
+    # Read as JPEGs, although they are pasted: at most a few kB an image are held at a time.
     thumbnails = read_thumbnails(vectors, ids, store, side=side, max_pixels=max_pixels)
     lines = title.split("\n") if title else []
+    # Room for the heading and the lines below it, and between pictures for the captions.
     top = _GAP + (_HEADING + 7 + (_CAPTION + 6) * (len(lines) - 1) if lines else 0)
     step = side + _GAP, side + _GAP + (_CAPTION + 4 if captions else 0)
     rows = -(-len(ids) // columns)
@@ -144,6 +147,7 @@ def _place_picture(
         pen.line((x, y, x + side - 1, y + side - 1), fill=_QUIET)
         pen.line((x, y + side - 1, x + side - 1, y), fill=_QUIET)
         return
+    # In the middle of its square field: pictures keep their shape.
     with Image.open(BytesIO(thumbnail)) as picture:
         sheet.paste(picture, (x + (side - picture.width) // 2, y + (side - picture.height) // 2))
 

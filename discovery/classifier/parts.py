@@ -65,10 +65,12 @@ def find_parts(source: Path, options: ExtractOptions) -> Parts:
     """
     recipe = make_recipe(options)
     only = None if options.only is None else read_only_list(options.only)
+    # A store's images are cut already, and its own list of them is the source.
     if source.is_dir() and store_exists(source):
         _check_store_options(options)
         return _check_listed(_read_store(source, only), only, source)
     found = open_source(source, options)
+    # Hashed anew each time: a model keeps no record of files as a store does.
     printed = fingerprint_files(found.files, _NO_FILES, workers=options.threads)
     files = printed.files
     check_boxes(recipe, files["path"].tolist(), options.boxes)
@@ -80,7 +82,7 @@ def find_parts(source: Path, options: ExtractOptions) -> Parts:
         try:
             listed = _list_parts(copies, file_id, recipe)
         except ImageError as error:
-            faults.append((copies[0], str(error)))
+            faults.append((copies[0], str(error)))  # its copies have the same bytes
             continue
         parts += [part for part in listed if only is None or only(copies[0], part.image_id)]
     made = Parts(parts=tuple(parts), paths=paths, faults=tuple(faults))
@@ -125,6 +127,7 @@ def _list_parts(copies: Sequence[str], file_id: str, recipe: Recipe) -> list[Par
     """List the images of one file, which may be there under several paths."""
     path = copies[0]
     if recipe.boxes is not None:
+        # Copies may have boxes of their own, or the same one twice.
         names = dict.fromkeys(name for copy in copies for name in recipe.crop_ids(copy, file_id))
         return [name_part(name, path) for name in names]
     return [

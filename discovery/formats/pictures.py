@@ -46,6 +46,7 @@ def write_pictures(plan: Mapping[PurePosixPath, tuple[str, str]], folder: Path) 
     files: dict[str, list[tuple[PurePosixPath, str]]] = {}
     for name, (image_id, path) in plan.items():
         files.setdefault(path, []).append((name, image_id))
+    # By file and not by name: a picture of a thousand tiles is decoded once.
     for path, wanted in track(files.items(), total=len(files), what="images"):
         written = 0
         try:
@@ -55,6 +56,7 @@ def write_pictures(plan: Mapping[PurePosixPath, tuple[str, str]], folder: Path) 
                 target.write_bytes(data)
                 written += 1
         except ImageError as error:
+            # Each picture that is missing counts, as the export says how many it left out.
             faults += [f"{path} {error}"] * (len(wanted) - written)
     return faults
 

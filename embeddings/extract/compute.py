@@ -33,6 +33,7 @@ class Round:
         A file that turns out to be unusable, or that has to wait, leaves no row.
         """
         if piece.fault or piece.is_deferred:
+            # Commits are between files, so all of its rows so far are still here.
             for image_id in self._of_file:
                 del self.rows[image_id]
             self._of_file = []
@@ -156,8 +157,9 @@ class Computation:
     def _commit(self, round_: Round, writer: StoreWriter) -> None:
         """Commit whole files: a file is in the store with all its rows, or not at all."""
         jobs, rows = round_.jobs, round_.rows
-        contents = [job.file_id for job in jobs]
+        contents = [job.file_id for job in jobs]  # before `take`, which begins the next round
         vectors = round_.take()
+        # All paths of these contents: a copy is as good as the file that was read.
         writer.set_files(self._files[self._files["file_id"].isin(contents)])
         if rows:
             ids = np.array(list(rows), dtype=np.str_)

@@ -37,6 +37,7 @@ def join_metadata(table: Path | None, paths: Sequence[str]) -> dict[str, dict[in
     if table is None:
         return {}
     frame = read_metadata(table)
+    # By the bare name: tables of tools do not know the folders that images were copied into.
     by_name: dict[str, dict[int, str]] = {}
     for name, row in zip(frame.index, frame.to_dict("records"), strict=True):
         page = int(row.pop("page", ALL_PAGES))
@@ -119,7 +120,7 @@ def add_references(
     noted = {path: dict(pages) for path, pages in metadata.items()}
     for path, reference in references.items():
         pages = noted.setdefault(path, {})
-        pages.setdefault(ALL_PAGES, "{}")
+        pages.setdefault(ALL_PAGES, "{}")  # where nothing else is known of the image
         for page, text in pages.items():
             pages[page] = json.dumps(json.loads(text) | {COLUMN: reference})
     return noted
@@ -139,6 +140,7 @@ def _read_column(source: Path) -> dict[str, str] | None:
 
 
 def _check_there(source: Path, named: Mapping[str, str], paths: Sequence[str]) -> None:
+    # All or none: vectors of images with and without a reference are not alike.
     lacking = [path for path in paths if not named.get(path)]
     if lacking:
         raise TableError(

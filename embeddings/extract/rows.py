@@ -64,6 +64,7 @@ class Recipe:
 
     def crop_ids(self, path: str, file_id: str) -> list[str]:
         """Ids of a file's crops, known before it is read; pages count from 0."""
+        # Without reading the file: a second run must find that all its crops are there.
         boxes = (self.boxes or {}).get(path, ())
         return [_crop_id(file_id, box) for box in boxes]
 
@@ -99,7 +100,7 @@ def make_recipe(options: ExtractOptions) -> Recipe:
     if options.boxes is None:
         return Recipe(tile=options.tile or 0)
     table = read_boxes(options.boxes, um_per_pixel=options.um_per_pixel, read_sizes=read_sizes)
-    boxes: dict[str, list[Box]] = {}
+    boxes: dict[str, list[Box]] = {}  # several defects of one picture are several rows
     columns = ["path", "xmin", "ymin", "xmax", "ymax", "page"]
     for path, *box, page in table[columns].itertuples(index=False, name=None):
         xmin, ymin, xmax, ymax = box
@@ -182,7 +183,7 @@ class Prepared:
 def read_jobs(
     jobs: Iterable[Job], plan: RowPlan, *, workers: int, ahead: int
 ) -> Iterator[Prepared]:
-    """Yield the pieces of each job's file in order; of at most `ahead` files one is in memory."""
+    """Yield the pieces of each job's file in order; of `ahead` files a piece is in memory."""
     return read_ahead(lambda job: read_job(job, plan), jobs, workers=workers, ahead=ahead)
 
 
@@ -207,7 +208,7 @@ def join_pieces(pieces: Iterable[Prepared]) -> Iterator[Prepared]:
     whole: Prepared | None = None
     for piece in pieces:
         if whole is None or piece.fault or piece.is_deferred:
-            whole = piece
+            whole = piece  # what came before a fault does not count
         else:
             whole.ids.extend(piece.ids)
             whole.images.extend(piece.images)
@@ -228,7 +229,8 @@ def _read(job: Job, plan: RowPlan, pages: Collection[int] | None) -> Iterator[Pr
         picture = level_picture(page, how.spec.level)
         is_deferred = is_deferred or how.find_window(picture) is None
         if is_deferred:
-            continue
+            continue  # read on: what breaks at its last page must not wait for a window
+        # By the page as stored: a levelled one is of another kind than its reference.
         golden = None if reference is None else reference.match(page, how.spec.level)
         for part, defect_px in plan.recipe.list_parts(page, job.path, job.file_id):
             opened = OpenPart(part=part, page=page, picture=picture)
@@ -262,6 +264,7 @@ def _crop(box: Box) -> Region:
 def _make_row(opened: OpenPart, job: Job, plan: RowPlan, *, defect_px: float) -> dict[str, Any]:
     picture, region = opened.picture, opened.part.region
     whole = image_id(job.file_id, page=picture.page, n_pages=picture.n_pages)
+    # What the user says goes before what the file says: resolution tags are often wrong.
     um_per_pixel = picture.um_per_pixel if plan.um_per_pixel is None else plan.um_per_pixel
     return {
         "file_id": job.file_id,
@@ -283,6 +286,7 @@ def _make_row(opened: OpenPart, job: Job, plan: RowPlan, *, defect_px: float) ->
 
 def make_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Rows as a table with fixed types, the same for any subset."""
+    # A column of nothing but NaN or "" must not get a type, and the segment a schema, of its own.
     return pd.DataFrame(rows).astype(
         {"file_id": "str", "region": "str", "parent_id": "str", "metadata": "str",
          "um_per_pixel": "float64", "defect_px": "float64"}

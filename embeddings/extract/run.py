@@ -164,6 +164,7 @@ class _Extraction:
         self._known_ids, done = set(of_recipe["image_id"]), set(of_recipe["file_id"])
         self._contents = set(there["file_id"])  # what can be read, as some rows show
         jobs: dict[str, Job] = {}
+        # Of copies the first by path is read; all of them are recorded when it is done.
         for path, file_id in zip(self.files["path"], self.files["file_id"], strict=True):
             if self.recipe.boxes is None:
                 key, is_complete = file_id, file_id in done
@@ -200,6 +201,7 @@ class _Extraction:
             for path in self.store.files()["path"]
             if path not in settled and (path in here or is_under(path, root))
         ]
+        # Their rows stay: a file that comes back under another name costs nothing.
         writer.forget_files(gone)
         # What was found wrong with files that this call did not look at is still so.
         kept = [
@@ -212,6 +214,7 @@ class _Extraction:
 
     def _drop_faulty(self) -> None:
         """Leave out files that could not be used, with the copies that share their bytes."""
+        # With boxes each path has rows of its own, and a box that lies outside is its fault alone.
         broken = {path for path, _ in self.faults}
         is_broken = self.files["path"].isin(list(broken))
         if self.recipe.boxes is None:
@@ -225,6 +228,7 @@ class _Extraction:
         self.files = self.files[~is_broken]
 
     def _report(self) -> Extracted:
+        # Opened anew: `self.store` is of the time before the commits.
         rows = open_store(self.store.path).rows()
         rows = rows[rows["region"] == self.recipe.name]
         return Extracted(

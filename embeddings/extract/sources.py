@@ -93,6 +93,7 @@ def _list_files(table: Path) -> tuple[tuple[Path, ...], Quarantined]:
     there: list[Path] = []
     absent: list[tuple[str, str]] = []
     for path in map(Path, read_image_list(table)["path"]):
+        # Named by the user, so what is not there is told, where a folder would just not list it.
         try:
             path.stat()
         except OSError as error:
@@ -112,12 +113,14 @@ def fingerprint_files(files: Sequence[Path], known: pd.DataFrame, *, workers: in
     known : DataFrame
         Columns path, file_id, size, mtime_ns, as `Store.files` returns them.
     """
+    # By size and time of change to the nanosecond, as git does: hashing reads every byte.
     remembered = {
         path: (int(size), int(mtime), file_id)
         for path, size, mtime, file_id in zip(
             known["path"], known["size"], known["mtime_ns"], known["file_id"], strict=True
         )
     }
+    # hashlib lets other threads run while it works.
     with ThreadPoolExecutor(workers) as pool:
         results = list(pool.map(lambda path: _fingerprint(path, remembered), files))
     rows = [row for row, _ in results if row is not None]
@@ -164,7 +167,7 @@ class OnlyList:
 
     def __call__(self, path: str, image_id: str) -> bool:
         """Tell whether this image, page, tile or crop is on the list."""
-        whole = image_id.split("@")[0]
+        whole = image_id.split("@")[0]  # the page of a tile or crop; its first 16 are the file's
         return path in self.paths or not self.ids.isdisjoint((image_id, whole, whole[:16]))
 
 
@@ -184,10 +187,12 @@ def read_only_list(table: Path) -> OnlyList:
             f"{table}: has the columns {', '.join(map(str, frame.columns))}; "
             "expected image_id or path"
         )
+    # What `assign` or `predict` wrote: the images it has named are done with.
     if "verdict" in frame.columns:
         frame = frame[frame["verdict"].isin(OPEN_VERDICTS)]
     if frame.empty:
         raise TableError(f"{table}: lists no image (verdicts unknown and undecided count)")
+    # The id goes first: a path may have moved since the table was written.
     if "image_id" in frame.columns:
         return OnlyList(table=table, ids=frozenset(frame["image_id"]))
     paths = frozenset(str(resolve_path(path, table.parent)) for path in frame["path"])
@@ -225,6 +230,7 @@ def order_ids(
     files : DataFrame
         Columns path and file_id, in order.
     """
+    # An image of several paths takes the place of the first.
     first = files.drop_duplicates("file_id").reset_index(drop=True)
     place = pd.Series(first.index, index=first["file_id"])
     mine = rows[rows["file_id"].isin(place.index)]
@@ -245,4 +251,5 @@ def order_ids(
 
 def is_under(path: str, root: Path | None) -> bool:
     """Tell whether a file lies in the folder that was searched, by name alone."""
+    # The files may be gone: nothing is asked of the disk.
     return root is not None and path.startswith(str(root).rstrip(os.sep) + os.sep)

@@ -86,6 +86,7 @@ def stream_pictures(
         At the page that cannot be used; the pages before it have been yielded.
     """
     size = check_regular(path)
+    # By content: a TIFF is often called .jpg by the tool that exported it.
     if _read_head(path).startswith(_TIFF):
         yield from stream_tiff(path, max_pixels=max_pixels, pages=pages)
     elif size > max_pixels * _BYTES_A_PIXEL:
@@ -202,6 +203,7 @@ def _read_palette(image: ImageFile.ImageFile) -> NDArray[np.uint8]:
 
 
 def _drop_alpha(pixels: NDArray[Any]) -> NDArray[Any]:
+    # libpng gives grey (2-D), grey with alpha (2), colour (3) and colour with alpha (4).
     if pixels.ndim == 2:
         return pixels
     return pixels[..., 0] if pixels.shape[2] <= 2 else pixels[..., :3]

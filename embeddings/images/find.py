@@ -34,15 +34,12 @@ class Found:
         Absolute, sorted by their posix path.
     ignored : int
         Files without an image's suffix, and links to folders that are walked anyway.
-    excluded : int
-        Files that match an `exclude` glob.
     quarantined : tuple of (Path, str)
         What looks like an image or a folder and cannot be used, with the reason; sorted.
     """
 
     files: tuple[Path, ...]
     ignored: int
-    excluded: int
     quarantined: tuple[tuple[Path, str], ...]
 
 
@@ -61,6 +58,7 @@ def find_images(folder: Path, *, exclude: Sequence[str] = ()) -> Found:
     InputError
         The folder is missing, cannot be read, or is not a folder.
     """
+    # Absolute, so that a store is the same from whatever folder the command is run in.
     root = Path(os.path.abspath(folder))  # noqa: PTH100  (resolve() would follow links)
     if not root.is_dir():
         state = "is not a folder" if root.exists() else "does not exist"
@@ -69,20 +67,20 @@ def find_images(folder: Path, *, exclude: Sequence[str] = ()) -> Found:
         raise InputError(f"{folder} cannot be read: check its permissions")
     files: list[Path] = []
     quarantined: list[tuple[Path, str]] = []
-    ignored = excluded = 0
+    ignored = 0
     for path, verdict in _walk(root, root.resolve()):
         if _is_excluded(path.relative_to(root), exclude):
-            excluded += 1
-        elif verdict == "image":
+            continue  # neither ignored nor quarantined: its user knows of it
+        if verdict == "image":
             files.append(path)
         elif verdict == "other":
             ignored += 1
         else:
             quarantined.append((path, verdict))
     return Found(
+        # By the whole path as text: the order is the same on every file system.
         files=tuple(sorted(files, key=Path.as_posix)),
         ignored=ignored,
-        excluded=excluded,
         quarantined=tuple(sorted(quarantined, key=lambda item: item[0].as_posix())),
     )
 
@@ -95,7 +93,7 @@ def fingerprint_file(path: Path) -> str:
     ImageError
         The file is empty, gone, not a regular file, or cannot be read.
     """
-    check_regular(path)
+    check_regular(path)  # a pipe would block for ever
     try:
         with path.open("rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
@@ -113,7 +111,7 @@ def check_regular(path: Path) -> int:
     """
     try:
         status = path.stat()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
         reason = getattr(error, "strerror", None) or str(error)
         raise ImageError(f"cannot be read: {reason}") from error
     if stat.S_ISDIR(status.st_mode):
@@ -127,7 +125,7 @@ def check_regular(path: Path) -> int:
 
 def _walk(folder: Path, real_root: Path) -> Iterator[tuple[Path, str]]:
     """Yield each path below with "image", "other" or the reason it goes to quarantine."""
-    folders = [folder]
+    folders = [folder]  # a stack, not recursion: folders may be nested deeper than Python calls
     while folders:
         here = folders.pop()
         try:
@@ -152,6 +150,7 @@ def _judge_file(path: Path, mode: int) -> str:
         return special
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         return "other"
+    # Such a name could be written into no CSV and no parquet file.
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -179,6 +178,7 @@ def _judge_link(path: Path, real_root: Path) -> str:
 
 
 def _is_excluded(relative: Path, globs: Sequence[str]) -> bool:
+    # A folder's own name is enough to leave all of it out.
     names = [relative.name, relative.as_posix(), *(p.as_posix() for p in relative.parents)]
     names += list(relative.parts[:-1])
     return any(fnmatchcase(name, glob) for glob in globs for name in names if name != ".")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from embeddings.errors import ImageError, OptionError
 
+# A fingerprint, #page in a file of several, @x,y,w,h; a crop may begin outside of its picture.
 _ID = re.compile(r"[^#@]*(?:#(\d+))?(?:@(-?\d+),(-?\d+),(\d+),(\d+))?")
 
 
@@ -47,7 +48,7 @@ def tile_picture(width: int, height: int, *, tile: int, overlap: float = 0.0) ->
         raise OptionError(f"tile is {tile}, expected 1 or more pixels")
     if not 0 <= overlap < 1:
         raise OptionError(f"overlap is {overlap}, expected a share from 0 to below 1")
-    step = max(1, tile - round(tile * overlap))
+    step = max(1, tile - round(tile * overlap))  # an overlap near 1 still moves on
     return [
         Region(x0=x0, y0=y0, width=min(tile, width), height=min(tile, height))
         for y0 in _starts(height, tile, step)
@@ -77,6 +78,7 @@ def crop_box(
     if margin < 0 or min_side < 1:
         raise OptionError(f"margin {margin}, min_side {min_side}: expected at least 0 and 1")
     xmin, ymin, xmax, ymax = box
+    # Square, and of whole pixels: crops of one defect on another grid keep their shape.
     side = max(math.ceil(max(xmax - xmin, ymax - ymin) * (1 + 2 * margin)), min_side)
     x0 = math.floor((xmin + xmax - side) / 2)
     y0 = math.floor((ymin + ymax - side) / 2)
@@ -142,7 +144,7 @@ def image_id(file_id: str, *, page: int = 0, n_pages: int = 1, region: Region | 
 def split_id(name: str) -> tuple[int | None, Region | None]:
     """Return the page (None in a file of one) and the region (None: all of it) of an image id."""
     match = _ID.fullmatch(name)
-    if match is None:
+    if match is None:  # an id of somebody else's table
         return None, None
     page, *box = match.groups()
     number = None if page is None else int(page)
@@ -153,5 +155,6 @@ def split_id(name: str) -> tuple[int | None, Region | None]:
 
 
 def _starts(length: int, tile: int, step: int) -> list[int]:
+    # The last tile is moved back to the edge instead of being narrower than the others.
     last = max(0, length - tile)
     return [*range(0, last, step), last]

@@ -224,6 +224,7 @@ def _count_directories(path: Path) -> int:
         head = handle.read(16)
         order: str = "little" if head[:2] == b"II" else "big"
         is_big = _number(head[2:4], order) == _BIG
+        # Where the first directory lies: 8 bytes in BigTIFF, 4 in TIFF 6.0 (p. 13).
         at = _number(head[8:16] if is_big else head[4:8], order)
         seen: set[int] = set()
         while at:

@@ -151,7 +151,7 @@ class ReadParts:
 
 def name_part(name: str, path: str) -> Part:
     """Return the part that an image id names in a file."""
-    page, region = split_id(name)
+    page, region = split_id(name)  # None where the file has one page: its number is 0
     return Part(image_id=name, path=path, page=page or 0, region=region)
 
 
@@ -173,6 +173,7 @@ def list_parts(vectors: Vectors, positions: NDArray[np.intp] | None = None) -> l
         x0, y0, width, height = box
         region = Region(x0=x0, y0=y0, width=width, height=height) if parent else None
         parts.append(Part(path=path, image_id=image_id, page=page, region=region))
+    # Those of a file together, in the order in which it is streamed.
     return sorted(parts, key=lambda part: (part.path, part.page))
 
 
@@ -183,6 +184,7 @@ def raise_limit(vectors: Vectors, max_pixels: int) -> int:
     vector is no decompression bomb.
     """
     rows = vectors.rows
+    # Tiles reach as far as their page does; of crops it is a lower bound, and the limit holds.
     reach = (rows["x0"] + rows["width"]) * (rows["y0"] + rows["height"])
     return max(max_pixels, int(reach.max())) if len(rows) else max_pixels
 
@@ -206,7 +208,7 @@ def open_parts(
     ImageError
         The file cannot be read (any more), or has no such page.
     """
-    by_page: dict[int, list[Part]] = {}
+    by_page: dict[int, list[Part]] = {}  # not a search a page: a stack may have a thousand
     for part in parts:
         by_page.setdefault(part.page, []).append(part)
     path = Path(parts[0].path)
@@ -245,7 +247,7 @@ def map_parts(
         try:
             for opened in open_parts(file, level=level, max_pixels=max_pixels):
                 yield opened.part, work(opened)
-        except ImageError:
+        except ImageError:  # moved or changed since it was embedded
             return
 
     yield from read_ahead(read, _group_files(parts), workers=workers, ahead=2 * workers)

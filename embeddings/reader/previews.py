@@ -7,6 +7,7 @@ process only, in memory and then in a temporary file without a name, and within 
 over it is read from its file again.
 """
 
+import pickle
 import tempfile
 import threading
 import weakref
@@ -58,15 +59,12 @@ class Preview:
     grain: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kept:
-    """Where in the spool a preview and its thumbnail are, and under which settings they came."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Seen:
+    """What is kept of a part, and the settings under which it was seen."""
 
-    at: int
-    shape: tuple[int, int]
-    thumbnail: int  # bytes of JPEG behind the values
-    size: tuple[int, int]
-    grain: float
+    preview: Preview
+    thumbnail: bytes
     level: Level
     kind: str
     window: Window
@@ -104,14 +102,14 @@ class Previews:
 
     def __init__(self, *, most: int = _MOST) -> None:
         self._spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
-        self.close = weakref.finalize(self, self._spool.close)  # with the object, or before
+        weakref.finalize(self, self._spool.close)  # else an unclosed file is warned of
         self._lock = threading.Lock()  # readers add from several threads
         self._most, self._end = most, 0
-        self._kept: dict[str, _Kept] = {}
+        self._places: dict[str, tuple[int, int]] = {}  # image id -> offset, bytes
         self._maps: dict[str, bool] = {}  # path -> whether its first page is a wafer map
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._places)
 
     def add(self, opened: OpenPart, how: Preparation) -> None:
         """Keep the preview and the thumbnail of a part that is being prepared.
@@ -122,69 +120,63 @@ class Previews:
             The part lies outside of its page.
         """
         part = opened.part
+        # Of the pixels as they are stored: levelled heights have more levels than dice.
         if opened.page.page == 0 and part.path not in self._maps:
             self._maps[part.path] = is_wafer_map(opened.page.pixels)
-        if part.image_id in self._kept or self._end >= self._most:
+        if part.image_id in self._places or self._end >= self._most:
             return
-        preview = make_preview(opened.pixels)
         window = how.require_window(opened.picture)
         thumbnail = make_thumbnail(
             opened.picture, window=window, side=THUMBNAIL_SIDE, region=part.region
         )
-        shape = preview.values.shape
-        with self._lock:
-            at = self._write(preview.values.tobytes() + thumbnail)
-            if at is None:
-                return
-            self._kept[part.image_id] = _Kept(
-                at=at,
-                shape=(shape[0], shape[1]),
-                thumbnail=len(thumbnail),
-                size=(preview.width, preview.height),
-                grain=preview.grain,
-                level=how.spec.level,
-                kind=opened.picture.kind,
-                window=window,
-            )
+        seen = _Seen(
+            preview=make_preview(opened.pixels),
+            thumbnail=thumbnail,
+            level=how.spec.level,
+            kind=opened.picture.kind,
+            window=window,
+        )
+        self._write(part.image_id, pickle.dumps(seen))
 
     def find(self, image_id: str, *, level: Level) -> Preview | None:
         """Return the preview of an image, None where there is none of this levelling."""
-        kept = self._kept.get(image_id)
-        if kept is None or kept.level != level:
-            return None
-        data = self._read(kept.at, 4 * kept.shape[0] * kept.shape[1])
-        values = np.frombuffer(data, np.float32).reshape(kept.shape)
-        return Preview(values=values, width=kept.size[0], height=kept.size[1], grain=kept.grain)
+        seen = self._read(image_id)
+        return None if seen is None or seen.level != level else seen.preview
 
     def find_thumbnail(self, image_id: str, how: Preparation) -> bytes | None:
         """Return the JPEG of an image, None where there is none in these grey levels."""
-        kept = self._kept.get(image_id)
-        if kept is None or kept.level != how.spec.level:
+        seen = self._read(image_id)
+        if seen is None or seen.level != how.spec.level:
             return None
-        if kept.window != (how.spec.window or how.windows.get(kept.kind)):
-            return None
-        return self._read(kept.at + 4 * kept.shape[0] * kept.shape[1], kept.thumbnail)
+        is_same = seen.window == (how.spec.window or how.windows.get(seen.kind))
+        return seen.thumbnail if is_same else None
 
     def is_map(self, path: str) -> bool | None:
         """Tell whether the first page of a file is a wafer map; None where it was not seen."""
         return self._maps.get(path)
 
-    def _write(self, data: bytes) -> int | None:
-        if self._end + len(data) > self._most:
-            return None
-        try:
-            self._spool.seek(self._end)
-            self._spool.write(data)
-        except OSError:  # the disk is full: files can still be read again
-            self._most = self._end
-            return None
-        at, self._end = self._end, self._end + len(data)
-        return at
+    def _write(self, image_id: str, data: bytes) -> None:
+        with self._lock:
+            if self._end + len(data) > self._most:
+                return
+            try:
+                self._spool.seek(self._end)
+                self._spool.write(data)
+            except OSError:  # the disk is full: files can still be read again
+                self._most = self._end
+                return
+            self._places[image_id] = (self._end, len(data))
+            self._end += len(data)
 
-    def _read(self, at: int, length: int) -> bytes:
+    def _read(self, image_id: str) -> _Seen | None:
+        if image_id not in self._places:
+            return None
+        at, length = self._places[image_id]
         with self._lock:
             self._spool.seek(at)
-            return self._spool.read(length)
+            data = self._spool.read(length)
+        seen: _Seen = pickle.loads(data)
+        return seen
 
 
 def are_maps(

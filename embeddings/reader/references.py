@@ -29,6 +29,7 @@ class Reference:
             headers = read_headers(Path(path))
         except ImageError as error:
             raise self._blame(error) from error
+        # From the headers: one picture stands for all pages, whatever thumbnails lie beside it.
         self._is_single = sum(header.is_picture for header in headers) == 1
         self._last = len(headers)
         self._pages: Iterator[Picture] | None = None
@@ -49,6 +50,7 @@ class Reference:
         ImageError
             There is none, or it is of another size or kind.
         """
+        # Held against the picture as stored: levelled ones are of kinds of their own.
         page = self._find(picture.page)
         if page is None:
             raise ImageError(f"its reference {self.path} has no page {picture.page}")
@@ -60,7 +62,7 @@ class Reference:
         return level_picture(page, level)
 
     def _find(self, number: int) -> Picture | None:
-        if self._pages is None:
+        if self._pages is None:  # opened at the first page asked for: those before are not decoded
             self._pages = self._stream(0 if self._is_single else number)
             self._held = next(self._pages, None)
         while not self._is_single and self._held is not None and self._held.page < number:

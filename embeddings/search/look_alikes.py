@@ -82,7 +82,7 @@ def find_look_alikes(
     choice = choose_extractor(options, store)
     prepared = _read_query(store, image, page, max_pixels=options.max_pixels)
     query = _find_known(store, prepared)
-    if query is None:
+    if query is None:  # not one of the store's own: it must be embedded, which needs the weights
         with stage("load extractor"):
             extractor = make_extractor(choice, options)
         batches = Batches(lambda: extractor, default_batch_size(store.spec))
@@ -108,6 +108,7 @@ def _read_query(store: Store, image: Path, page: int, *, max_pixels: int) -> Pre
         raise InputError(f"{image}: {error}") from error
     if page not in numbers:
         raise OptionError(f"--page {page}: {image} has the pages {', '.join(map(str, numbers))}")
+    # The wanted page alone is decoded, however long the stack.
     prepared = next(join_pieces(read_job(job, RowPlan(how=how), pages=(page,))))
     if prepared.fault:
         raise InputError(f"{image}: {prepared.fault}")
@@ -141,6 +142,7 @@ def _nearest(
     """Return ids and distances of the k nearest whose file is still there, by distance and id."""
     rows = store.rows()
     there = set(store.files()["file_id"])
+    # Rows of files that have gone stay in the store; they are nobody's look-alike.
     is_live = np.array([one in there for one in rows["file_id"].tolist()], dtype=bool)
     best_ids = np.empty(0, dtype=np.str_)
     best = np.empty(0)
@@ -152,7 +154,7 @@ def _nearest(
         distances = np.linalg.norm(values - query, axis=1).astype(np.float64)  # (b,)
         best_ids = np.concatenate([best_ids, ids[live]])
         best = np.concatenate([best, distances[live]])
-        order = np.lexsort((best_ids, best))[:k]
+        order = np.lexsort((best_ids, best))[:k]  # k and one block in memory, never all
         best_ids, best = best_ids[order], best[order]
     return best_ids.tolist(), best
 
@@ -202,6 +204,7 @@ def write_sheet(
 
 def _join(query: Vectors, found: Vectors) -> Vectors:
     """Return the query and what was found as one, the query first and only once."""
+    # Where the store holds the image, it is its own nearest, and on the sheet already.
     others = found.take(np.flatnonzero(found.ids != query.ids[0]))
     columns = list(found.rows.columns)
     return Vectors(

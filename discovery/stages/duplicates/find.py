@@ -51,6 +51,7 @@ def make_reader(
                 left.append(position)
             else:
                 yield position, kept
+        # What was over the bound of the previews, or is of a store that was there before.
         place = {str(vectors.ids[position]): position for position in left}
         parts = list_parts(vectors, np.array(left, np.intp))
         found = map_parts(
@@ -91,6 +92,7 @@ def find_duplicates(
     scores = screen_pairs(sketches, pairs)
     likely = scores >= MAY_BE_COPY
     groups = _Groups(len(vectors))
+    # The surest pairs first: those of one group by then are not compared any more.
     for first, second, one, other in _read_pairs(
         _sort_pairs(pairs[likely], scores[likely], vectors.ids), groups, read
     ):
@@ -188,6 +190,7 @@ def _number_groups(roots: NDArray[np.int64]) -> NDArray[np.int32]:
 
 def _choose_kept(roots: NDArray[np.int64], vectors: Vectors) -> NDArray[np.bool_]:
     """Keep the largest picture of each group, the first by id where several are."""
+    # The largest has lost least: shrunk copies and crops are of it.
     area = (vectors.rows["width"] * vectors.rows["height"]).to_numpy(np.int64)
     order = np.lexsort((vectors.ids, -area, roots))
     kept = np.zeros(len(roots), bool)

@@ -39,12 +39,13 @@ def tabulate_duplicates(duplicates: Duplicates, paths: Sequence[tuple[str, ...]]
         group = int(duplicates.groups[i])
         if not copied[group]:
             continue
-        shown = str(number.setdefault(group, len(number)))
+        # Groups without a copy are not in the table, so they are numbered as they come.
+        label = str(number.setdefault(group, len(number)))
         image_id, similarity = str(duplicates.ids[i]), f"{duplicates.similarities[i]:.3f}"
         kind = "kept" if duplicates.kept[i] else "near"
         for place, path in enumerate(paths[i]):
-            said = (kind, similarity) if place == 0 else ("exact", "1.000")
-            rows.append((shown, image_id, path, *said, name_of[group]))
+            judged = (kind, similarity) if place == 0 else ("exact", "1.000")
+            rows.append((label, image_id, path, *judged, name_of[group]))
     return format_csv(rows)
 
 
@@ -88,6 +89,7 @@ def read_duplicates(data: bytes, ids: NDArray[np.str_], counts: NDArray[np.int32
     for record in records:
         try:
             i, leader = where[record["image_id"]], where[record["kept"]]
+            # Exact copies share an image id: they are in `counts` already.
             if record["kind"] != "exact":
                 leaders[i], similarities[i] = leader, float(record["similarity"])
         except (KeyError, ValueError, TypeError) as error:
