@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from discovery.flow import AgglomerativeOptions, RoundOptions, discover_types
+from discovery import AgglomerativeOptions, RoundOptions, discover_types
 from discovery.runs import COPIES, REPORT
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.images import decode
