@@ -73,8 +73,8 @@ def raise_alarm(
         lot,
         np.flatnonzero(placed.verdicts != NAMED),
         placed.verdicts == UNKNOWN,
-        apart=measure_cluster_distances(join_views(lot), fitted).min(axis=1),
-        reach=float(limits.reaches.mean()),
+        nearest=measure_cluster_distances(join_views(lot), fitted).min(axis=1),
+        sibling_distance=float(limits.reaches.mean()),
         seed=seed,
     )
 

@@ -6,7 +6,7 @@ python -m discovery.cluster IMAGES --out RUN hdbscan --min-cluster-size 20
 
 import sys
 
-from discovery.flow.command import Command, run_round
+from discovery.flow.__main__ import Command, run_round
 from embeddings.console import run_command
 
 if __name__ == "__main__":

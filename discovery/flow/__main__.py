@@ -1,13 +1,49 @@
-"""python -m discovery.flow IMAGES --out RUN: one whole round, as far as rounds go today.
-
-A round ends with the proposals, the handoff and the report; python -m discovery.cluster is the
-same command.
-"""
+"""The command of one round; python -m discovery.cluster is the same under its usual name."""
 
 import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
 
-from discovery.flow.command import Command, run_round
-from embeddings.console import run_command
+import tyro
+
+from discovery.flow.options import RoundOptions
+from discovery.runs import REPORT
+from embeddings.console import run_command, say
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Find the defect types in images nobody has labelled; nothing needs to be chosen.
+
+    Look at RUN/report.html, write names into the column label of RUN/handoff.csv, and run the
+    same command again, with other options if you like: decided labels are carried over, and only
+    new images go through the network. Options are valid before and after the subcommand, those
+    of a subcommand after it.
+    """
+
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
+    """Folder of images (searched recursively), CSV with a column path, one image, or a store."""
+    out: Annotated[Path, tyro.conf.arg(metavar="RUN")]
+    """Folder of the run; made when absent."""
+    round: RoundOptions = field(default_factory=RoundOptions)
+
+
+def run_round(command: Command) -> int:
+    """Run one round and say what came of it."""
+    from discovery.flow.pipeline import discover_types
+
+    found = discover_types(command.source, command.out, options=command.round)
+    say(
+        f"{found.proposals} proposed types among {found.images} images, "
+        f"{found.noise} in none of them"
+    )
+    if not found.proposals:
+        say("no group is dense enough: try a smaller hdbscan --min-cluster-size, or kmeans")
+    say(f"report: {command.out / REPORT}")
+    say(f"{command.out}: {found.counts}")
+    return 0
+
 
 if __name__ == "__main__":
     sys.exit(run_command(run_round, Command, prog="python -m discovery.flow"))

@@ -22,7 +22,7 @@ from discovery.stages.stability import measure_stability
 from embeddings.records import Vectors
 
 STABLE = 0.5  # below, a cluster is dissolved when images are drawn anew (Hennig 2007)
-_MUCH_NEARER = 0.8  # the ratio by which an image is told from a stranger (Lowe 2004, section 7.1)
+_MUCH_NEARER = 0.8  # the ratio by which an image is known from a stranger (Lowe 2004, section 7.1)
 _MOSTLY = 0.5  # share of a group that must be unknown: between two clusters lies no new type
 
 
@@ -33,7 +33,7 @@ class LookAlikeGroup:
     Attributes
     ----------
     positions : (s,) intp
-        Among the images that were asked about, the most typical first.
+        Among the images that were searched, the most typical first.
     stability : float
         Mean Jaccard similarity over bootstrap samples, in [0, 1].
     """
@@ -47,8 +47,8 @@ def find_new_groups(
     left: NDArray[np.intp],
     is_unknown: NDArray[np.bool_],
     *,
-    apart: NDArray[np.float64],
-    reach: float,
+    nearest: NDArray[np.float64],
+    sibling_distance: float,
     seed: int,
 ) -> tuple[LookAlikeGroup, ...]:
     """Look for groups among all images of a lot, and among those that no cluster takes.
@@ -63,7 +63,7 @@ def find_new_groups(
     left : (s,) intp
         Positions of the images that no cluster takes.
     is_unknown : (m,) bool
-    apart, reach
+    nearest, sibling_distance
         As for `find_look_alike_groups`.
 
     Returns
@@ -71,17 +71,23 @@ def find_new_groups(
     tuple of LookAlikeGroup
         Without overlap, the one with most unknown images first; positions among the m images.
     """
-    whole = find_look_alike_groups(views, is_unknown, apart=apart, reach=reach, seed=seed)
+    whole = find_look_alike_groups(
+        views, is_unknown, nearest=nearest, sibling_distance=sibling_distance, seed=seed
+    )
     cut = [replace(one, positions=one.positions[np.isin(one.positions, left)]) for one in whole]
     found = [one for one in cut if len(one.positions) >= MIN_IMAGES]
     part = [view.take(left) for view in views]
     found += [
         LookAlikeGroup(positions=left[group.positions], stability=group.stability)
         for group in find_look_alike_groups(
-            part, is_unknown[left], apart=apart[left], reach=reach, seed=seed
+            part,
+            is_unknown[left],
+            nearest=nearest[left],
+            sibling_distance=sibling_distance,
+            seed=seed,
         )
     ]
-    found.sort(key=lambda group: -_weigh_unknown(group, is_unknown))
+    found.sort(key=lambda group: -_score_unknown(group, is_unknown))
     kept: list[LookAlikeGroup] = []
     taken = np.zeros(len(is_unknown), bool)
     for group in found:
@@ -91,7 +97,7 @@ def find_new_groups(
     return tuple(kept)
 
 
-def _weigh_unknown(group: LookAlikeGroup, is_unknown: NDArray[np.bool_]) -> float:
+def _score_unknown(group: LookAlikeGroup, is_unknown: NDArray[np.bool_]) -> float:
     inside = is_unknown[group.positions]
     return float(inside.sum() * inside.mean())
 
@@ -100,8 +106,8 @@ def find_look_alike_groups(
     views: Sequence[Vectors],
     is_unknown: NDArray[np.bool_],
     *,
-    apart: NDArray[np.float64],
-    reach: float,
+    nearest: NDArray[np.float64],
+    sibling_distance: float,
     seed: int,
 ) -> list[LookAlikeGroup]:
     """Group images that have no cluster, the biggest group first.
@@ -111,9 +117,9 @@ def find_look_alike_groups(
     views : sequence of Vectors of m images
     is_unknown : (m,) bool
         The others are undecided.
-    apart : (m,)
+    nearest : (m,)
         L2 distance to the nearest image of any cluster.
-    reach : float
+    sibling_distance : float
         L2 distance within which an image of a cluster has its nearest sibling.
     """
     vectors = join_vectors(views)
@@ -127,11 +133,11 @@ def find_look_alike_groups(
     stability = measure_stability(
         parts.reduced, parts.clustering, fit=parts.fit, seed=seed, draws=DRAWS
     )
-    wide = vectors.values
-    near = np.maximum(reach, _MUCH_NEARER * apart)  # (m,)
+    full_vectors = vectors.values
+    near = np.maximum(sibling_distance, _MUCH_NEARER * nearest)  # (m,)
     groups = []
     for cluster in range(parts.clustering.k):
-        members = _keep_near(parts.clustering.members(cluster), wide, near)
+        members = _keep_near(parts.clustering.members(cluster), full_vectors, near)
         if len(members) < MIN_IMAGES or is_unknown[members].mean() < _MOSTLY:
             continue
         if stability[cluster] >= STABLE:
@@ -140,12 +146,12 @@ def find_look_alike_groups(
 
 
 def _keep_near(
-    members: NDArray[np.intp], wide: NDArray[np.float32], near: NDArray[np.float64]
+    members: NDArray[np.intp], full_vectors: NDArray[np.float32], near: NDArray[np.float64]
 ) -> NDArray[np.intp]:
     """Leave out members without a sibling that is near; the nearest to the mean comes first."""
-    rows = wide[members]
-    nearest = measure_nearest(rows, rows, withheld=np.arange(len(rows)))
-    kept: NDArray[np.intp] = members[nearest <= near[members]]
-    centre = wide[kept].sum(axis=0)
-    order = np.argsort(-(wide[kept] @ centre), kind="stable")
+    rows = full_vectors[members]
+    siblings = measure_nearest(rows, rows, withheld=np.arange(len(rows)))
+    kept: NDArray[np.intp] = members[siblings <= near[members]]
+    centre = full_vectors[kept].sum(axis=0)
+    order = np.argsort(-(full_vectors[kept] @ centre), kind="stable")
     return np.take(kept, order)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.flow.alarm import LookAlikeGroup, find_new_groups
-from discovery.flow.new_images import AssignOptions, open_fitted_stores, open_lot
+from discovery.flow.new_images import AssignOptions, open_fitted_stores, open_new_images
 from discovery.flow.sources import RoundSource
 from discovery.flow.space import Space, fit_space, join_views
 from discovery.graph import choose_n_neighbors
@@ -41,7 +41,7 @@ from embeddings.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assigned:
-    """A new lot, placed.
+    """New images, placed.
 
     Attributes
     ----------
@@ -90,8 +90,8 @@ def assign_images(run: Run, source: Path, *, options: AssignOptions | None = Non
     names = {one.cluster_id: one.proposal_id for one in run.load_proposals()}
     stores = open_fitted_stores(run)
     region = _find_region(stores[0], clustering)
-    with open_lot(source, stores, region=region, options=options) as lot:
-        views = _load_lot(lot, source)
+    with open_new_images(source, stores, region=region, options=options) as opened:
+        views = _load_new(opened, source)
     new = views[0]
     seed = int((run.entry(CLUSTERING) or {}).get("seed", 0))
     with stage("fit") as facts:
@@ -110,7 +110,7 @@ def assign_images(run: Run, source: Path, *, options: AssignOptions | None = Non
         labels=_find_labels(placed, new.ids, clustering, names=names, decided=decided),
         groups=_find_groups(views, placed, fitted, limits=limits, seed=seed),
         limits=limits,
-        quarantined=lot.quarantined,
+        quarantined=opened.quarantined,
         reused=reused,
     )
 
@@ -124,11 +124,11 @@ def _find_region(store: Store, clustering: Clustering) -> str:
     return counts.most_common(1)[0][0] if counts else ""
 
 
-def _load_lot(lot: RoundSource, source: Path) -> tuple[Vectors, ...]:
-    if not len(lot.ids):
-        first = f" (the first: {': '.join(lot.quarantined[0])})" if lot.quarantined else ""
+def _load_new(opened: RoundSource, source: Path) -> tuple[Vectors, ...]:
+    if not len(opened.ids):
+        first = f" (the first: {': '.join(opened.quarantined[0])})" if opened.quarantined else ""
         raise InputError(f"{source} holds no image that can be read{first}")
-    return lot.load_views()
+    return opened.load_views()
 
 
 def _fit(stores: Sequence[Store], clustering: Clustering, seed: int) -> tuple[Fitted, Space]:
@@ -215,8 +215,8 @@ def _find_groups(
             views,
             left,
             placed.verdicts == UNKNOWN,
-            apart=measure_cluster_distances(join_views(views), fitted).min(axis=1),
-            reach=float(limits.reaches.mean()),
+            nearest=measure_cluster_distances(join_views(views), fitted).min(axis=1),
+            sibling_distance=float(limits.reaches.mean()),
             seed=seed,
         )
         facts.update(images=len(left), groups=len(found))

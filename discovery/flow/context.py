@@ -24,8 +24,6 @@ from embeddings.files import hash_bytes
 from embeddings.reader import Previews
 from embeddings.records import Vectors
 
-COMMAND = "discovery.cluster"
-
 
 class RoundContext:
     """What one call works on.

@@ -1,9 +1,10 @@
-"""Ids that survive: a round's proposals take over those of the round before, and it is told.
+"""Ids that survive: a round's proposals take over those of the round before.
 
-A round calls `settle_lineage` first (what an earlier version or a crash left untold is told while
-its clusters are still there), `keep_ids` before proposals are saved, and `settle_lineage` after.
-The memory lineage.npz is written last: until it fits the proposals, the next call tells again what
-became of them, and what the history has told already is not told twice.
+What became of them is written down. A round calls `settle_lineage` first (what an earlier version
+or a crash left unwritten is written while its clusters are still there), `keep_ids` before
+proposals are saved, and `settle_lineage` after. The memory lineage.npz is written last: until it
+fits the proposals, the next call finds again what became of them, and what the history says
+already is not said twice.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.flow.settings import COMMAND
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import Clustering, Generation, Lineage, LineageEntry, Proposal
 from discovery.runs import CLUSTERING, LEDGER, PROPOSALS, Provenance, Run, open_run
@@ -28,7 +30,6 @@ from embeddings.console import get_logger
 from embeddings.errors import RunError
 from embeddings.records import Vectors
 
-COMMAND = "discovery.cluster"
 # Of a memory that holds the centroids, too: measured where vectors were at hand.
 LINEAGE_SPEC = {"lineage": 1, "centroids": True}
 
@@ -75,7 +76,7 @@ def keep_ids(
         _gather(clustering, fresh, vectors),
         values=vectors.values,
         decided=set(replay_decisions(decisions).proposals),
-        taken=_list_borne(run, since) | {decision.proposal_id for decision in decisions},
+        taken=_list_ids(run, since) | {decision.proposal_id for decision in decisions},
     )
     return tuple(replace(one, proposal_id=lineage.names[one.proposal_id]) for one in fresh)
 
@@ -124,7 +125,7 @@ def settle_lineage(
         after = _gather_run(run, vectors)
     except RunError as error:
         # Of an earlier version, say: they are about to be made anew, which must not be stopped.
-        get_logger().warning("lineage: what the last round came to cannot be told: %s", error)
+        get_logger().warning("lineage: what the last round came to cannot be read: %s", error)
         return None
     before = _load_before(run, since) or gather_generation(after.ids[:0], after.ids[:0])
     lineage = trace_lineage(before, after, values=_values_of(vectors), keep=False)
@@ -139,7 +140,7 @@ def settle_lineage(
 def _write_entry(
     run: Run, after: Generation, lineage: Lineage, *, at: str, since: Path | None
 ) -> LineageEntry | None:
-    """Append to the history, unless its last line tells of these very groups."""
+    """Append to the history, unless its last line is about these very groups."""
     history = read_lineage(run.path / LINEAGE)
     if history and history[-1].generation == after.digest:
         return None
@@ -196,7 +197,7 @@ def _list_files(run: Run, since: Path | None, name: str) -> list[Path]:
     return [run.path / name, *([] if since is None else [since / name])]
 
 
-def _list_borne(run: Run, since: Path | None) -> set[str]:
+def _list_ids(run: Run, since: Path | None) -> set[str]:
     """Return every id that any group of the run ever bore."""
     entries = [one for path in _list_files(run, since, LINEAGE) for one in read_lineage(path)]
     return {name for entry in entries for name in entry.proposals}

@@ -1,7 +1,7 @@
-"""A new lot of images, seen exactly as the images of a run were seen.
+"""New images, seen exactly as the images of a run were seen.
 
 Vectors can only be compared where extractor, grey-level windows and cutting are the same: they
-are taken from the run's own store. What is computed goes into a store of the lot's own.
+are taken from the run's own store. What is computed goes into a store of its own.
 """
 
 import contextlib
@@ -49,17 +49,17 @@ def open_fitted_stores(run: Run) -> tuple[Store, ...]:
     StoreError
         One is gone, or holds other vectors now.
     """
-    said = [run.store, *run.store.get("others", ())]
-    return tuple(_open_fitted(run, identity) for identity in said)
+    identities = [run.store, *run.store.get("others", ())]
+    return tuple(_open_fitted(run, identity) for identity in identities)
 
 
 def _open_fitted(run: Run, identity: Mapping[str, Any]) -> Store:
-    said = Path(identity.get("path", run.path / "store"))
-    moved = [run.path / said.name, run.path / VIEWS_FOLDER / said.name]  # with the run's folder
-    places = [place for place in (said, *moved) if store_exists(place)]
+    place = Path(identity.get("path", run.path / "store"))
+    moved = [run.path / place.name, run.path / VIEWS_FOLDER / place.name]  # with the run's folder
+    places = [one for one in (place, *moved) if store_exists(one)]
     if not places:
         raise StoreError(
-            f"{run.path} was made from the store {said}, which is not there: put it back, or run "
+            f"{run.path} was made from the store {place}, which is not there: put it back, or run "
             "discovery.cluster again"
         )
     store = open_store(places[0])
@@ -72,7 +72,7 @@ def _open_fitted(run: Run, identity: Mapping[str, Any]) -> Store:
 
 
 @contextlib.contextmanager
-def open_lot(
+def open_new_images(
     source: Path, fitted: Sequence[Store], *, region: str, options: AssignOptions
 ) -> Iterator[RoundSource]:
     """Give the images of a store, a folder, a CSV or a file, with vectors like the fitted ones.
@@ -96,9 +96,9 @@ def open_lot(
                 f"{source} is a store, one view, and the run has {len(fitted)} views of its "
                 "images: give the images themselves"
             )
-        lot = open_round(source, source, options=ExtractOptions(), known=None)
-        _check_alike(lot.store, fitted[0])
-        yield lot
+        opened = open_round(source, source, options=ExtractOptions(), known=None)
+        _check_alike(opened.store, fitted[0])
+        yield opened
     elif options.store is not None:
         if options.store.exists() and any(options.store.samefile(one.path) for one in fitted):
             raise OptionError(
@@ -116,11 +116,11 @@ def _extract_all(
 ) -> RoundSource:
     """Extract a source once a view: into `folder`, further ones beside it."""
     folders = [folder, *(folder.with_name(f"{folder.name}.{i}") for i in range(1, len(fitted)))]
-    lots = [
+    views = [
         _extract(source, place, store, options=options)
         for place, store in zip(folders, fitted, strict=True)
     ]
-    return join_sources(lots)
+    return join_sources(views)
 
 
 def _make_options(options: AssignOptions, region: str) -> ExtractOptions:
@@ -149,23 +149,23 @@ def _extract(source: Path, folder: Path, fitted: Store, *, options: ExtractOptio
     with store.write() as writer:
         for kind, window in fitted.windows.items():
             writer.set_window(kind, window)
-    lot = extract_source(source, folder, options=options)
-    _check_alike(lot.store, fitted)
-    return lot
+    opened = extract_source(source, folder, options=options)
+    _check_alike(opened.store, fitted)
+    return opened
 
 
-def _check_alike(lot: Store, fitted: Store) -> None:
+def _check_alike(new: Store, fitted: Store) -> None:
     """Refuse vectors that cannot be compared, and tell of pictures the run has never seen."""
-    fitted.check_spec(lot.spec)
-    for kind in sorted(lot.windows.keys() & fitted.windows.keys()):
-        if lot.windows[kind] != fitted.windows[kind]:
+    fitted.check_spec(new.spec)
+    for kind in sorted(new.windows.keys() & fitted.windows.keys()):
+        if new.windows[kind] != fitted.windows[kind]:
             raise StoreError(
-                f"{lot.path} shows {kind} pictures with the grey levels {lot.windows[kind]}, the "
+                f"{new.path} shows {kind} pictures with the grey levels {new.windows[kind]}, the "
                 f"run with {fitted.windows[kind]}: give the images themselves instead"
             )
-    new = sorted(lot.windows.keys() - fitted.windows.keys())
-    if new:
+    unseen = sorted(new.windows.keys() - fitted.windows.keys())
+    if unseen:
         get_logger().warning(
             "WARNING: the run has never seen pictures of kind %s: their grey levels are scaled by "
-            "this lot alone, and what is said of them is doubtful", ", ".join(new),
+            "these images alone, and what is said of them is doubtful", ", ".join(unseen),
         )  # fmt: skip

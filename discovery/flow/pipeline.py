@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from discovery.flow import steps as do
-from discovery.flow.context import COMMAND, RoundContext, check_places, prepare_round
+from discovery.flow.context import RoundContext, check_places, prepare_round
 from discovery.flow.lineage_ids import LINEAGE_SPEC, settle_lineage
 from discovery.flow.options import RoundOptions
-from discovery.flow.settings import DRAWS, describe_choice, describe_graph
+from discovery.flow.settings import COMMAND, DRAWS, describe_choice, describe_graph
 from discovery.ledger import read_decisions
 from discovery.runs import (
     ASSOCIATIONS,

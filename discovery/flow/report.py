@@ -29,7 +29,9 @@ from embeddings.records import ExtractorSpec
 from embeddings.thumbnails import read_thumbnails
 
 _TIMED = (NEIGHBOURS, MAP, CLUSTERING, STABILITY, PROPOSALS)  # whose seconds the report names
-LISTED = 200  # quarantined files named in the report; the rest are counted, all are in the CSV
+MOST_QUARANTINED = (
+    200  # quarantined files named in the report; the rest are counted, all are in the CSV
+)
 
 
 def compose_report(context: RoundContext) -> bytes:
@@ -38,13 +40,13 @@ def compose_report(context: RoundContext) -> bytes:
     clustering, layout = run.load_clustering(), run.load_layout()
     proposals = run.load_proposals()
     rarity = context.rarity
-    shown = choose_thumbnails(
+    wanted = choose_thumbnails(
         clustering, proposals, limit=context.options.thumbnails, rarity=rarity
     )
     decided = replay_decisions(read_decisions(run.path / LEDGER))
     pictures = read_thumbnails(
         context.vectors,
-        shown,
+        wanted,
         context.source.store,
         max_pixels=context.options.extract.max_pixels,
         previews=context.previews,
@@ -105,7 +107,7 @@ def _gather_facts(context: RoundContext) -> ReportFacts:
     return ReportFacts(
         source=str(context.given),
         run=str(run.path),
-        extractor=", joined with ".join(_describe_view(store.spec) for store in source.stores),
+        extractor=", joined with ".join(_name_view(store.spec) for store in source.stores),
         precision=f"{spec.precision} on {spec.backend}",
         parameters={
             "input size": spec.input_size,
@@ -117,7 +119,7 @@ def _gather_facts(context: RoundContext) -> ReportFacts:
         seed=options.seed,
         versions=package_versions(),
         seconds={name: float(entry.get("seconds", 0.0)) for name, entry in entries.items()},
-        quarantined=source.quarantined[:LISTED],
+        quarantined=source.quarantined[:MOST_QUARANTINED],
         quarantined_count=len(source.quarantined),
         ignored=source.ignored,
         matched=dict(sorted(Counter(context.matched.values()).items())),
@@ -128,9 +130,9 @@ def _gather_facts(context: RoundContext) -> ReportFacts:
     )
 
 
-def _describe_view(spec: ExtractorSpec) -> str:
+def _name_view(spec: ExtractorSpec) -> str:
     layers = "+".join(spec.layers)
-    said = f"{spec.name} ({spec.weights}), {layers} {spec.pooling}"
+    name = f"{spec.name} ({spec.weights}), {layers} {spec.pooling}"
     if not spec.weights:
-        said = f"{spec.name}, {layers}"
-    return said if spec.view == "picture" else f"{said}, seen as {spec.view}"
+        name = f"{spec.name}, {layers}"
+    return name if spec.view == "picture" else f"{name}, seen as {spec.view}"

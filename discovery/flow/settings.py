@@ -8,6 +8,8 @@ from typing import Any
 from discovery.clusterers.base import ClustererOptions
 from discovery.graph import choose_n_neighbors
 
+COMMAND = "discovery.cluster"  # in run.json, under whichever name a round was started
+
 # All vectors are reduced once: partly whitened, what most images share (background, lighting)
 # weighs less. The neighbour graph of these rows serves communities, UMAP and the map.
 GRAPH_DIMENSIONS, GRAPH_WHITEN = 100, 0.75

@@ -1,4 +1,4 @@
-"""How a round looks at its images: the views it may take, and the one the evidence picks.
+"""How a round ways at its images: the views it may take, and the one the evidence picks.
 
 A view is one extractor, or several joined. *given* is what the options of extraction say. *maps*
 shows wafer maps as maps twice: without lone bad dies, and as density by radius and angle. *defect*
@@ -33,7 +33,7 @@ from embeddings.reader import Previews, are_maps
 from embeddings.records import View
 from embeddings.store import store_exists
 
-_LOOKS: tuple[View, ...] = ("map", "polar")
+_MAP_VIEWS: tuple[View, ...] = ("map", "polar")
 
 # What a view must have to be taken, as a multiple of the given one's score. Maps are worth more
 # than photographs of maps, and weighted places less than all of them, unless they last far longer.
@@ -114,11 +114,11 @@ def _open_view(
     given = options.extract
     if name == "given":
         return open_round(source, run, options=given, known=options.known, previews=previews)
-    looks: dict[str, ExtractOptions]
+    ways: dict[str, ExtractOptions]
     if name == "maps":
-        looks = {look: replace(given, view=look) for look in _LOOKS}
+        ways = {view: replace(given, view=view) for view in _MAP_VIEWS}
     else:
-        looks = {"defect": replace(given, pooling="defect", layers=None)}
+        ways = {"defect": replace(given, pooling="defect", layers=None)}
     return join_sources(
         [
             extract_view(
@@ -129,7 +129,7 @@ def _open_view(
                 known=options.known,
                 previews=previews,
             )
-            for place, how in looks.items()
+            for place, how in ways.items()
         ]
     )
 
@@ -138,7 +138,7 @@ def _shows_maps(given: RoundSource, options: RoundOptions, previews: Previews) -
     """Tell whether the pictures are wafer maps that nobody has said how to look at."""
     # Texture descriptors see a polar map as another texture: only a network gains by it.
     is_network = find_extractor(given.store.spec.name).is_network
-    if _describes(options.extract) or not is_network:
+    if _says_how(options.extract) or not is_network:
         return False
     paths: list[str] = given.paths["path"].tolist()
     if not are_maps(paths, max_pixels=options.extract.max_pixels, previews=previews):
@@ -153,11 +153,11 @@ def read_taken(table: bytes) -> ViewName:
     return next(name for name in get_args(ViewName) if name == taken)
 
 
-def _describes(options: ExtractOptions) -> bool:
+def _says_how(options: ExtractOptions) -> bool:
     """Tell whether the user has said how pictures are to be seen, or wants parts of them."""
-    said = (options.view, options.pooling, options.layers, options.normal, options.tau)
+    shown = (options.view, options.pooling, options.layers, options.normal, options.tau)
     parts = (options.turns, options.tile, options.boxes)
-    return any(one is not None for one in (*said, *parts))
+    return any(one is not None for one in (*shown, *parts))
 
 
 def compare_views(
@@ -168,34 +168,34 @@ def compare_views(
     labels: list[NDArray[np.int32]] = []
     for name, source in views.items():
         with stage(f"view {name}") as facts:
-            one, groups = _look(name, source, granularity=granularity, seed=seed)
+            one, groups = _measure_view(name, source, granularity=granularity, seed=seed)
             facts.update(
                 clusters=one.clusters,
                 persistence=f"{one.persistence:.2f}",
                 stability=f"{one.stability:.2f}",
             )
         found.append(one)
-        labels.append(_by_id(groups, source, views))
+        labels.append(_align_groups(groups, source, views))
     agreement = _measure_agreement(labels)
-    weighed = [
+    scored = [
         replace(one, score=one.persistence * one.stability * _PRIOR[one.name], agreement=alike)
         for one, alike in zip(found, agreement, strict=True)
     ]
-    best = max(weighed, key=lambda one: one.score)
-    return tuple(replace(one, is_taken=one is best) for one in weighed)
+    best = max(scored, key=lambda one: one.score)
+    return tuple(replace(one, is_taken=one is best) for one in scored)
 
 
-def tabulate_views(looked: Sequence[ViewEvidence]) -> bytes:
+def tabulate_views(evidence: Sequence[ViewEvidence]) -> bytes:
     """Write views.csv: one row a view."""
     rows: list[Sequence[str]] = [COLUMNS]
-    for one in looked:
+    for one in evidence:
         figures = (one.persistence, one.stability, one.agreement, one.score)
-        said = ["" if np.isnan(figure) else f"{figure:.4f}" for figure in figures]
-        rows.append((one.name, str(one.clusters), *said, "yes" if one.is_taken else ""))
+        cells = ["" if np.isnan(figure) else f"{figure:.4f}" for figure in figures]
+        rows.append((one.name, str(one.clusters), *cells, "yes" if one.is_taken else ""))
     return format_csv(rows)
 
 
-def _look(
+def _measure_view(
     name: ViewName, source: RoundSource, *, granularity: Granularity, seed: int
 ) -> tuple[ViewEvidence, NDArray[np.int32]]:
     from sklearn.metrics import adjusted_rand_score
@@ -230,7 +230,7 @@ def _group(
     return number_by_size(clusterer.labels_), lasting
 
 
-def _by_id(
+def _align_groups(
     groups: NDArray[np.int32], source: RoundSource, views: Mapping[ViewName, RoundSource]
 ) -> NDArray[np.int32]:
     """Return the groups of the images that all views have, in one order."""

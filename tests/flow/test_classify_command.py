@@ -17,7 +17,7 @@ from PIL import Image
 
 from discovery.classifier import calibration, networks
 from discovery.classify import Classify, main
-from discovery.flow.command import Command, run_round
+from discovery.flow.__main__ import Command, run_round
 from discovery.handoff import HandoffOptions
 from discovery.handoff import main as write_handoff
 from discovery.ledger import append_decisions

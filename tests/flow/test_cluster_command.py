@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from discovery.flow.command import Command, run_round
+from discovery.flow.__main__ import Command, run_round
 from discovery.runs import open_run
 from embeddings.console import parse_options, run_command
 

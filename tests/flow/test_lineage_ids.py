@@ -240,7 +240,7 @@ def test_proposals_of_another_version_stop_no_round(run, lot, caplog):
     get_logger().propagate = True
     with caplog.at_level(logging.WARNING):
         assert settle_lineage(run, at=AT) is None
-    assert "cannot be told" in caplog.text
+    assert "cannot be read" in caplog.text
     run_round(run, make_vectors(range(20, 90)))
     assert ids_of_kinds(run) == first
 
