@@ -8,21 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from discovery.classifier.evaluation import (
+from discovery.classifier.evaluation import score_novelty, summarise_left_out
+from discovery.classifier.evaluation.calibration import (
     apply_temperature,
     bin_reliability,
-    choose_threshold,
-    choose_threshold_for_rejection,
-    compare_paired,
-    estimate_interval,
     fit_temperature,
     measure_brier,
     measure_ece,
-    score_novelty,
-    summarise_left_out,
+)
+from discovery.classifier.evaluation.coverage import (
+    choose_threshold,
+    choose_threshold_for_rejection,
+    thin_curve,
     trace_risk_coverage,
 )
-from discovery.classifier.evaluation.coverage import thin_curve
+from discovery.classifier.evaluation.intervals import compare_paired, estimate_interval
 
 # Few distinct confidences, so that ties are common.
 ANSWERS = st.lists(
