@@ -22,7 +22,7 @@ from discovery.classifier.options import PredictOptions, TrainOptions, refuse_op
 from embeddings.console import get_logger, run_command, say
 from embeddings.errors import InputError, OptionError
 from embeddings.extractors import find_extractor
-from embeddings.files import check_out_file, write_bytes
+from embeddings.files import check_out_file, format_faults, write_bytes
 
 _PROG = "python -m discovery.classify"
 
@@ -121,7 +121,7 @@ def _train(command: Train) -> None:
 def _predict(command: Predict) -> None:
     from discovery.classifier.model import load_model
     from discovery.classifier.parts import find_parts
-    from discovery.classifier.predict import format_faults, predict_images, tabulate_answers
+    from discovery.classifier.predict import predict_images, tabulate_answers
 
     check_out_file(command.out, command.source)
     model = load_model(command.model)

@@ -24,11 +24,13 @@ from discovery.detector.options import (
 )
 from embeddings.console import get_logger, run_command, say, stage, track
 from embeddings.errors import InputError
+from embeddings.files import format_faults, write_bytes
 
 if TYPE_CHECKING:  # torch is loaded when there is work for it, not for --help
     from discovery.detector.count import Counted
-    from discovery.detector.dataset import PictureRef, Unreadable
+    from discovery.detector.dataset import PictureRef
     from discovery.detector.predict import Detector
+    from embeddings.reader import Fault
 
 _PROG = "python -m discovery.detect"
 _QUARANTINE = "quarantine.csv"  # in a model's folder
@@ -119,18 +121,17 @@ def _count(command: CountDefects) -> None:
     from discovery.detector.dataset import list_pictures
     from discovery.detector.model import load_detector
     from discovery.detector.outputs import format_boxes, format_coco, format_counts
-    from embeddings.files import write_bytes
     from embeddings.networks.hardware import choose_device
 
     options = command.counting
     detector = load_detector(command.model, choose_device(options.device))
     labels = detector.spec.labels
-    listing = list_pictures(command.images)
+    refs, unlisted = list_pictures(command.images)
     with stage("count") as facts:
-        answers, faults = _count_pictures(detector, listing.refs, options)
+        answers, faults = _count_pictures(detector, refs, options)
         defects = sum(len(answer.boxes) for answer in answers)
         facts |= {"images": len(answers), "defects": defects}
-    faults = [*listing.faults, *faults]
+    faults = [*unlisted, *faults]
     _report_faults(faults, command.out.with_suffix(_FAULTS))
     if not answers:
         raise InputError(f"{command.images}: none of {len(faults)} images can be read")
@@ -144,12 +145,12 @@ def _count(command: CountDefects) -> None:
 
 def _count_pictures(
     detector: "Detector", refs: Sequence["PictureRef"], options: CountOptions
-) -> tuple[list["Counted"], list["Unreadable"]]:
+) -> tuple[list["Counted"], list["Fault"]]:
     """Count each file, and draw its boxes where that was asked for."""
     from discovery.detector.count import Counted, count_defects
 
     answers: list[Counted] = []
-    faults: list[Unreadable] = []
+    faults: list[Fault] = []
     found = count_defects(
         detector,
         refs,
@@ -170,7 +171,6 @@ def _count_pictures(
 
 def _draw(answer: "Counted", labels: Sequence[str], folder: Path) -> None:
     from discovery.detector.outputs import draw_boxes, encode_png
-    from embeddings.files import write_bytes
 
     if answer.pixels is None:
         raise ValueError("the picture is no longer there")
@@ -182,7 +182,6 @@ def _draw(answer: "Counted", labels: Sequence[str], folder: Path) -> None:
 def _evaluate(command: EvaluateDetector) -> None:
     from discovery.detector.evaluate import evaluate_detector
     from discovery.detector.model import load_detector
-    from embeddings.files import write_bytes
     from embeddings.networks.hardware import choose_device
 
     options = command.scoring
@@ -197,16 +196,13 @@ def _evaluate(command: EvaluateDetector) -> None:
     say(str(command.out))
 
 
-def _report_faults(faults: Sequence["Unreadable"], path: Path) -> None:
+def _report_faults(faults: Sequence["Fault"], path: Path) -> None:
     """Name what could not be read, and list it in a file; none is left of an earlier run."""
-    from discovery.detector.outputs import format_quarantine
-    from embeddings.files import write_bytes
-
     for fault in faults[:_MOST_FAULTS]:
-        get_logger().warning("left out: %s: %s", fault.path, fault.reason)
+        get_logger().warning("left out: %s: %s", *fault)
     if faults:
         say(f"{len(faults)} images cannot be read: {path}")
-        write_bytes(path, format_quarantine(faults))
+        write_bytes(path, format_faults(faults))
     else:
         path.unlink(missing_ok=True)
 

@@ -156,6 +156,11 @@ def format_csv(rows: Iterable[Sequence[str]]) -> bytes:
     return "".join(line + "\n" for line in lines).encode(errors="surrogateescape")
 
 
+def format_faults(faults: Iterable[tuple[str, str]]) -> bytes:
+    """Return a quarantine's CSV: `path,reason` of each file that could not be used."""
+    return format_csv([("path", "reason"), *faults])
+
+
 def parse_csv(data: bytes) -> list[dict[str, str]]:
     """Return the rows of what `format_csv` wrote, each by the names in its first row."""
     return list(csv.DictReader(io.StringIO(data.decode(errors="surrogateescape"), newline="")))

@@ -5,7 +5,7 @@ format_predictions(answered, found)  # CSV
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -269,11 +269,6 @@ def _list_answers(answered: Answered, found: Parts) -> Iterator[list[str]]:
                 part.image_id, path, label, confidence, verdict, *levels,
                 str(predictions.forced[i]), novelty, noise,
             ]  # fmt: skip
-
-
-def format_faults(faults: Iterable[Fault]) -> bytes:
-    """Write what could not be used as CSV: path, reason."""
-    return format_csv([["path", "reason"], *([path, reason] for path, reason in faults)])
 
 
 def _format_number(value: np.float32) -> str:

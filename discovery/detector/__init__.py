@@ -2,7 +2,8 @@
 
     detector, faults = learn_boxes(Path("boxes.csv"), options=DetectorTrainOptions())  # train.py
     save_detector(detector, Path("model"))                                     # model.py
-    for answer in count_defects(detector, list_pictures(Path("images")).refs):  # count.py
+    refs, faults = list_pictures(Path("images"))  # dataset.py
+    for answer in count_defects(detector, refs):  # count.py
         answer.boxes  # edges in pixels, labels, scores
 
 From the command line: python -m discovery.detect.

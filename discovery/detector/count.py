@@ -1,7 +1,7 @@
 """Count the defects of pictures with a trained detector, one answer a page of a file.
 
 for answer in count_defects(detector, refs, threshold=0.6):
-    ...  # Counted, or Unreadable with the reason
+    ...  # Counted, or path and reason of what cannot be read
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from discovery.detector.boxes import Boxes
-from discovery.detector.dataset import PictureRef, Unreadable
+from discovery.detector.dataset import PictureRef
 from discovery.detector.pictures import GreyWindows, Pixels, stream_pixels
 from discovery.detector.predict import Detector, find_boxes
 from embeddings.errors import ImageError
 from embeddings.images import MAX_PIXELS, Picture, fingerprint_file, image_id, read_headers
+from embeddings.reader import Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,7 +54,7 @@ def count_defects(
     tile: int | None = None,
     um_per_pixel: float | None = None,
     max_pixels: int = MAX_PIXELS,
-) -> Iterator[Counted | Unreadable]:
+) -> Iterator[Counted | Fault]:
     """Count the defects of each picture; every page of a file is a picture.
 
     Parameters
@@ -72,8 +73,8 @@ def count_defects(
 
     Yields
     ------
-    Counted or Unreadable
-        In order; for what cannot be read the reason, and the rest goes on.
+    Counted or (path, reason)
+        In order; what cannot be read is named with the reason, and the rest goes on.
     """
     windows = GreyWindows(detector.spec.windows, max_pixels=max_pixels)
     # Kinds that training did not meet, such as 16-bit pictures of a new microscope.
@@ -95,7 +96,7 @@ def count_defects(
                     pixels=pixels,
                 )
         except ImageError as error:
-            yield Unreadable(path=ref.path, reason=str(error))
+            yield str(ref.path), str(error)
 
 
 def _read_pages(

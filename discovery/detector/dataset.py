@@ -17,6 +17,7 @@ from discovery.detector.boxes import Boxes
 from embeddings.errors import TableError
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.sources import open_source
+from embeddings.reader import Fault
 from embeddings.tables import read_boxes, read_table
 from embeddings.tables.sheet import resolve_path
 
@@ -36,27 +37,11 @@ class PictureRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
-    """A file that could not be used, and why."""
-
-    path: Path
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """One picture with all its boxes; a picture without any is one without defects."""
 
     ref: PictureRef
     boxes: Boxes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """The pictures of a source, and what looks like one and cannot be used."""
-
-    refs: tuple[PictureRef, ...]
-    faults: tuple[Unreadable, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,17 +54,22 @@ class BoxExamples:
         What the positions in `Boxes.labels` mean.
     items : tuple of Example
         Sorted by path and page.
-    faults : tuple of Unreadable
+    faults : tuple of (path, reason)
         What the list of images names and cannot be used.
     """
 
     labels: tuple[str, ...]
     items: tuple[Example, ...]
-    faults: tuple[Unreadable, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
-def list_pictures(source: Path) -> Listing:
+def list_pictures(source: Path) -> tuple[tuple[PictureRef, ...], tuple[Fault, ...]]:
     """List the pictures of a source, each with its golden reference where there is one.
+
+    Returns
+    -------
+    tuple of PictureRef, tuple of (path, reason)
+        The pictures, and what looks like one and cannot be used.
 
     Raises
     ------
@@ -88,10 +78,8 @@ def list_pictures(source: Path) -> Listing:
     """
     found = open_source(source, ExtractOptions())
     references = read_references(source)
-    return Listing(
-        refs=tuple(PictureRef(path=p, reference=references.get(str(p))) for p in found.files),
-        faults=tuple(Unreadable(path=Path(p), reason=why) for p, why in found.quarantined),
-    )
+    refs = (PictureRef(path=path, reference=references.get(str(path))) for path in found.files)
+    return tuple(refs), found.quarantined
 
 
 def read_references(table: Path) -> dict[str, Path]:
@@ -136,16 +124,15 @@ def read_examples(
     for (path, _), rows in boxes.groupby(["path", "page"], sort=False):
         numbers = [names.index(label) for label in rows["label"]]
         found[str(path), int(rows["page"].iloc[0])] = Boxes.make(rows[_EDGES], numbers)
-    faults: tuple[Unreadable, ...] = ()
+    faults: tuple[Fault, ...] = ()
     if images is not None:
-        listing = list_pictures(images)
+        refs, faults = list_pictures(images)
         references |= read_references(images)
-        faults = listing.faults
         # By the real path: a picture with boxes must not come back as one without, by a link.
         known = {Path(path).resolve() for path, _ in found}
-        for listed in listing.refs:
-            if listed.path.resolve() not in known:
-                found[str(listed.path), 0] = Boxes.make([], [])
+        for ref in refs:
+            if ref.path.resolve() not in known:
+                found[str(ref.path), 0] = Boxes.make([], [])
     items = tuple(
         Example(
             ref=PictureRef(path=Path(path), page=page, reference=references.get(path)),

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.detector.boxes import Boxes
-from discovery.detector.dataset import Unreadable, read_examples
+from discovery.detector.dataset import read_examples
 from discovery.detector.options import DetectorEvaluateOptions
 from discovery.detector.pictures import GreyWindows, Pixels, load_examples
 from discovery.detector.predict import Detector, find_boxes
 from embeddings.console import track
 from embeddings.errors import InputError, ModelError
+from embeddings.reader import Fault
 
 Pairs = Sequence[tuple[Boxes, Boxes]]  # (truth, found) of each picture
 # Below .05 the network keeps no box; steps of .01 are finer than held-out counts can tell apart.
@@ -33,12 +34,12 @@ _COUNT_GROUPS = {"0": (0, 0), "1": (1, 1), "2-5": (2, 5), "6-12": (6, 12), "13-"
 
 def evaluate_detector(
     detector: Detector, table: Path, *, options: DetectorEvaluateOptions
-) -> tuple[dict[str, Any], tuple[Unreadable, ...]]:
+) -> tuple[dict[str, Any], tuple[Fault, ...]]:
     """Score a detector against a table of boxes.
 
     Returns
     -------
-    dict, tuple of Unreadable
+    dict, tuple of (path, reason)
         The scores (`score_detections`) with the number of `unreadable` pictures, and these.
 
     Raises

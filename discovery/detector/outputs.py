@@ -1,4 +1,4 @@
-"""What counting writes: counts.csv, boxes as CSV or COCO, what could not be read, boxes drawn.
+"""What counting writes: counts.csv, boxes as CSV or COCO, boxes drawn into pictures.
 
 All is formatted here and written by the command. A size is the longer side of a box; in
 micrometres where the pixel size is known, empty where it is not.
@@ -15,7 +15,6 @@ from PIL import Image, ImageDraw
 
 from discovery.detector.boxes import Boxes
 from discovery.detector.count import Counted
-from discovery.detector.dataset import Unreadable
 from discovery.detector.pictures import Pixels
 from embeddings.files import format_csv
 
@@ -107,11 +106,6 @@ def format_coco(answers: Sequence[Counted], labels: Sequence[str]) -> bytes:
         "categories": categories,
     }
     return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
-
-
-def format_quarantine(faults: Sequence[Unreadable]) -> bytes:
-    """Return the CSV of what could not be read: `path,reason`."""
-    return format_csv([("path", "reason"), *((str(fault.path), fault.reason) for fault in faults)])
 
 
 def draw_boxes(pixels: Pixels, boxes: Boxes, labels: Sequence[str]) -> Image.Image:

@@ -17,12 +17,12 @@ import torch
 from numpy.typing import NDArray
 
 from discovery.detector.boxes import Boxes
-from discovery.detector.dataset import Example, PictureRef, Unreadable
+from discovery.detector.dataset import Example, PictureRef
 from discovery.detector.spec import Window
 from embeddings.console import get_logger, track
 from embeddings.errors import ImageError, TableError
 from embeddings.images import MAX_PIXELS, Picture, fix_window, prepare_picture
-from embeddings.reader import Part, choose_windows, open_parts
+from embeddings.reader import Fault, Part, choose_windows, open_parts
 
 Pixels = NDArray[np.float32]
 _HELD_BYTES = 2_000_000_000  # of prepared pictures; the others are decoded anew each time
@@ -196,7 +196,7 @@ class LoadedExamples:
 
     items: tuple[Example, ...]
     pictures: PictureCache
-    faults: tuple[Unreadable, ...]
+    faults: tuple[Fault, ...]
 
 
 def load_examples(items: Sequence[Example], windows: GreyWindows) -> LoadedExamples:
@@ -208,11 +208,11 @@ def load_examples(items: Sequence[Example], windows: GreyWindows) -> LoadedExamp
         A box lies outside of its picture by more than a pixel.
     """
     usable: list[Example] = []
-    faults: list[Unreadable] = []
+    faults: list[Fault] = []
     pictures = PictureCache(windows)
     for item, pixels in track(_read_items(items, windows), total=len(items), what="pictures"):
         if isinstance(pixels, str):
-            faults.append(Unreadable(path=item.ref.path, reason=pixels))
+            faults.append((str(item.ref.path), pixels))
         else:
             usable.append(replace(item, boxes=_fit_inside(item, pixels)))
             pictures.add(item.ref, pixels)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from discovery.detector.dataset import ANY_DEFECT, BoxExamples, Unreadable, read_examples
+from discovery.detector.dataset import ANY_DEFECT, BoxExamples, read_examples
 from discovery.detector.network import find_backbone
 from discovery.detector.options import DetectorTrainOptions
 from discovery.detector.pictures import GreyWindows, LoadedExamples, load_examples
@@ -20,6 +20,7 @@ from embeddings.console import stage
 from embeddings.errors import InputError
 from embeddings.files import hash_file
 from embeddings.networks.hardware import choose_device
+from embeddings.reader import Fault
 from embeddings.weights import Weights
 
 _LEAST = 2  # pictures with boxes: one to learn from, one to judge by
@@ -27,7 +28,7 @@ _LEAST = 2  # pictures with boxes: one to learn from, one to judge by
 
 def learn_boxes(
     table: Path, *, options: DetectorTrainOptions, keep: Keep | None = None
-) -> tuple[Detector, tuple[Unreadable, ...]]:
+) -> tuple[Detector, tuple[Fault, ...]]:
     """Read the boxes and their pictures, and train a detector on them.
 
     Parameters
@@ -40,7 +41,7 @@ def learn_boxes(
 
     Returns
     -------
-    Detector, tuple of Unreadable
+    Detector, tuple of (path, reason)
         The detector, and the pictures that were left out because they cannot be read.
 
     Raises

@@ -16,11 +16,12 @@ from discovery.classifier.features import reopen_feature_source
 from discovery.classifier.model import load_model, save_model
 from discovery.classifier.options import PredictOptions, TrainOptions
 from discovery.classifier.parts import find_parts
-from discovery.classifier.predict import format_faults, predict_images, tabulate_answers
+from discovery.classifier.predict import predict_images, tabulate_answers
 from discovery.classifier.taxonomy import Taxonomy
 from discovery.classifier.train import train_classifier
 from embeddings.errors import HandoffError, InputError, OptionError
 from embeddings.extract import ExtractOptions
+from embeddings.files import format_faults
 from embeddings.reader import windows
 
 pytestmark = pytest.mark.usefixtures("few_steps")

@@ -374,8 +374,8 @@ def test_boxes_are_of_the_page_of_their_number_and_a_page_is_decoded_once(tmp_pa
     for item, pixels in zip(loaded.items, loaded.pictures, strict=True):
         stored = tifffile.imread(path, key=item.ref.page)
         assert np.allclose(stored / 255, pixels[0], atol=1e-6)
-    (fault,) = loaded.faults
-    assert "has no page 1" in fault.reason
+    ((_, reason),) = loaded.faults
+    assert "has no page 1" in reason
 
 
 @pytest.mark.parametrize("what", ["count", "evaluate"])
@@ -442,8 +442,8 @@ def test_a_picture_with_boxes_is_no_negative_under_another_name(tmp_path):
 def test_what_a_folder_cannot_offer_is_told(tmp_path):
     boxes = draw_pictures(tmp_path, n=3)
     (tmp_path / "images" / "gone.png").symlink_to(tmp_path / "nowhere.png")
-    (fault,) = read_examples(boxes, tmp_path / "images").faults
-    assert ("gone.png", "a dangling link") == (fault.path.name, fault.reason)
+    gone = str(tmp_path / "images" / "gone.png")
+    assert ((gone, "a dangling link"),) == read_examples(boxes, tmp_path / "images").faults
 
 
 def test_boxes_a_pixel_too_large_are_cut_at_the_edge(tmp_path):
