@@ -13,7 +13,7 @@ from embeddings.errors import HandoffError
 from embeddings.extract import ExtractOptions
 from embeddings.extract.choose import Choice, choose_extractor, open_weights
 from embeddings.extractors import Extractor, find_extractor
-from embeddings.reader import Part, choose_windows
+from embeddings.reader import Part, Preparation, choose_windows
 from embeddings.records import ExtractorSpec
 from embeddings.store import Store, open_store, store_exists
 from embeddings.weights import NO_WEIGHTS, Weights
@@ -49,6 +49,15 @@ class FeatureSource:
         """The extractor's spec."""
         return self.extractor.spec
 
+    def prepare(self, options: ExtractOptions) -> Preparation:
+        """Return how pictures are brought to what the extractor sees."""
+        return Preparation(
+            spec=self.spec,
+            windows=self.windows,
+            max_pixels=options.max_pixels,
+            workers=options.threads,
+        )
+
 
 def open_feature_source(
     parts: Sequence[Part], store: Mapping[str, Any], *, options: ExtractOptions, ignore: bool
@@ -80,13 +89,13 @@ def open_feature_source(
         known=_load_known(opened, parts),
         warnings=choice.warnings,
     )
-    if choice.spec.window is not None:
-        return source
     return add_windows(source, parts, max_pixels=options.max_pixels)
 
 
 def add_windows(source: FeatureSource, parts: Sequence[Part], *, max_pixels: int) -> FeatureSource:
     """Choose windows for the kinds of pictures among these images that have none yet."""
+    if not parts or source.spec.window is not None:  # one was given for every kind
+        return source
     paths = sorted({part.path for part in parts})
     windows = dict(source.windows)
     windows |= choose_windows(paths, windows, level=source.spec.level, max_pixels=max_pixels)

@@ -1,6 +1,6 @@
 """Fine-tune a pretrained network on the user's own types: the head first, then the last stage.
 
-    refined = finetune_source(source, examples, reading, options=TrainOptions())
+    refined = finetune_source(source, examples, options=TrainOptions())
     refined.source  # its extractor's last stage is tuned; `refined` is None where nothing is gained
 
 A linear head is trained on the features as they are; then head and stage together, at a small
@@ -82,7 +82,7 @@ class Refined:
 
 
 def finetune_source(
-    source: FeatureSource, examples: Examples, reading: Preparation, *, options: TrainOptions
+    source: FeatureSource, examples: Examples, *, options: TrainOptions
 ) -> Refined | None:
     """Fine-tune the extractor's last stage on the examples; None where nothing is gained.
 
@@ -102,7 +102,9 @@ def finetune_source(
     leaves = Taxonomy.from_labels(examples.labels.tolist()).leaves
     place = {leaf: i for i, leaf in enumerate(leaves)}
     tuned = finetune_stage(
-        _stack_batches(examples, reading, orientations=options.orientations),
+        _stack_batches(
+            examples, source.prepare(options.extract), orientations=options.orientations
+        ),
         # A label above the leaves says nothing of which leaf: not learned here.
         np.array([place.get(label, -1) for label in examples.labels.tolist()], np.intp),
         examples.weights,

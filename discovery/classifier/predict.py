@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from discovery.classifier.cascade import CascadeClassifier
 from discovery.classifier.describe import Described, DescribeOptions, describe_images, stack_rows
 from discovery.classifier.enhance.gate import GateOptions
-from discovery.classifier.features import reopen_feature_source
+from discovery.classifier.features import FeatureSource, add_windows, reopen_feature_source
 from discovery.classifier.model import Model
 from discovery.classifier.options import PredictOptions
 from discovery.classifier.parts import Parts
@@ -23,7 +23,7 @@ from discovery.records import Predictions
 from embeddings.console import get_logger, stage
 from embeddings.errors import InputError
 from embeddings.files import format_csv
-from embeddings.reader import Fault, Part, Preparation, choose_windows, read_parts
+from embeddings.reader import Fault, Part, read_parts
 
 _BLOCK = 1024  # images described before they are answered: 8 orientations of one take 100 kB
 _VERDICTS = ("named", "unknown", "undecided")
@@ -82,14 +82,9 @@ def predict_images(
     extract = (options or PredictOptions()).to_extract()
     with stage("load extractor") as facts:
         source = reopen_feature_source(model.spec, model.tensors, options=extract)
+        source = replace(source, windows=model.windows)
         facts.update(extractor=source.spec.name)
-    windows = _complete_windows(model.windows, model, parts, max_pixels=extract.max_pixels)
-    reading = Preparation(
-        spec=source.spec,
-        windows=windows,
-        max_pixels=extract.max_pixels,
-        workers=extract.threads,
-    )
+    source = _add_windows(source, parts, max_pixels=extract.max_pixels)
     gate = GateOptions(**model.gate)  # of training: the noise limit belongs to the model
     blocks: list[_Block] = []
     with stage("describe and answer") as facts:
@@ -98,7 +93,7 @@ def predict_images(
             deferred: list[Part] = []
             for block in _cut_blocks(waiting):
                 described = describe_images(
-                    read_parts(block, reading),
+                    read_parts(block, source.prepare(extract)),
                     source.extractor,
                     options=DescribeOptions(orientations=model.orientations, gate=gate),
                     batch_size=extract.batch_size,
@@ -107,10 +102,8 @@ def predict_images(
                 deferred += described.deferred
                 blocks.append(_answer_block(model.cascade, described, keep_rows=keep_rows))
             waiting = deferred
-            if waiting:
-                windows = _complete_windows(windows, model, waiting, max_pixels=extract.max_pixels)
-                reading = replace(reading, windows=windows)
-        answered = _join(blocks, windows)
+            source = _add_windows(source, waiting, max_pixels=extract.max_pixels)
+        answered = _join(blocks, source.windows)
         verdicts = Counter(answered.predictions.verdicts.tolist())
         facts.update({name: verdicts[name] for name in _VERDICTS}, unreadable=len(answered.faults))
     return answered
@@ -178,26 +171,16 @@ def _join(blocks: Sequence[_Block], windows: Mapping[str, tuple[float, float]]) 
     )
 
 
-def _complete_windows(
-    known: Mapping[str, tuple[float, float]],
-    model: Model,
-    parts: Sequence[Part],
-    *,
-    max_pixels: int,
-) -> dict[str, tuple[float, float]]:
-    """Return the known windows, and ones for kinds of pictures that the model has not met."""
-    windows = dict(known)
-    if model.spec.window is None:  # else one window was fixed for every kind
-        paths = sorted({part.path for part in parts})
-        new = choose_windows(paths, windows, level=model.spec.level, max_pixels=max_pixels)
-        if new:
-            get_logger().warning(
-                "WARNING: the model was trained without pictures of the kind %s: their grey levels "
-                "are shown by a window of their own",
-                ", ".join(sorted(new)),
-            )
-        windows |= new
-    return windows
+def _add_windows(source: FeatureSource, parts: Sequence[Part], *, max_pixels: int) -> FeatureSource:
+    """Choose windows for kinds of pictures that the model has not met, and warn of them."""
+    wider = add_windows(source, parts, max_pixels=max_pixels)
+    if new := sorted(wider.windows.keys() - source.windows.keys()):
+        get_logger().warning(
+            "WARNING: the model was trained without pictures of the kind %s: their grey levels "
+            "are shown by a window of their own",
+            ", ".join(new),
+        )
+    return wider
 
 
 def answer_described(

@@ -27,7 +27,7 @@ from discovery.classifier.taxonomy import Taxonomy, check_types
 from discovery.runs import package_versions
 from embeddings.console import get_logger, stage
 from embeddings.errors import HandoffError
-from embeddings.reader import Preparation, read_parts
+from embeddings.reader import read_parts
 
 _FEW_IMAGES = 300  # below, varied copies are learned too
 _FEW_COPIES = 8
@@ -146,7 +146,7 @@ def _describe_examples(
     turned = options.orientations > 1
     augment = AugmentOptions(copies=varied, flips=turned, quarter_turns=turned) if varied else None
     return describe_images(
-        read_parts(examples.parts, _make_reading(source, options)),
+        read_parts(examples.parts, source.prepare(options.extract)),
         source.extractor,
         options=DescribeOptions(
             orientations=options.orientations, augment=augment, seed=options.seed
@@ -154,16 +154,6 @@ def _describe_examples(
         known=source.known,
         batch_size=options.extract.batch_size,
         total=len({part.path for part in examples.parts}),
-    )
-
-
-def _make_reading(source: FeatureSource, options: TrainOptions) -> Preparation:
-    """Return how pictures are brought to what the extractor sees."""
-    return Preparation(
-        spec=source.spec,
-        windows=source.windows,
-        max_pixels=options.extract.max_pixels,
-        workers=options.extract.threads,
     )
 
 
@@ -200,8 +190,7 @@ def _finetune(first: _Trained, options: TrainOptions) -> _Trained | None:
     """Fine-tune and learn again; None where held-out images are not answered better."""
     learned, source = first.learned, first.source
     with stage("fine-tune"):
-        reading = _make_reading(source, options)
-        refined = finetune_source(source, learned, reading, options=options)
+        refined = finetune_source(source, learned, options=options)
     before = first.cascade.calibration_.held_out
     if refined is None or before is None:
         return None
