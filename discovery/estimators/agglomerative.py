@@ -13,8 +13,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from discovery.estimators.checks import check_choice, check_count, check_n_clusters
-from discovery.estimators.groups import Groups, measure_memberships, summarise_rows
-from discovery.estimators.linkages import Linkage, cut_tree, link_groups, link_rows
+from discovery.estimators.linkages import (
+    Groups,
+    Linkage,
+    cut_tree,
+    link_groups,
+    link_rows,
+    measure_memberships,
+    summarise_rows,
+)
 from embeddings.errors import OptionError
 
 # Rows below which single rows are linked: average linkage needs all distances, 100 MB of 5,000.

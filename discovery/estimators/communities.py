@@ -18,7 +18,7 @@ from sklearn.utils.validation import validate_data
 from discovery.estimators.checks import check_amount, check_choice, check_count
 from discovery.graph.distances import measure_excess
 from discovery.graph.leiden import measure_modularity, partition_graph
-from discovery.graph.neighbours import find_neighbours
+from discovery.graph.neighbours import find_neighbours, weigh_graph
 from discovery.graph.persistence import (
     FINEST,
     PREFERENCES,
@@ -26,7 +26,6 @@ from discovery.graph.persistence import (
     merge_communities,
     select_persistent,
 )
-from discovery.graph.weights import weigh_graph
 from discovery.records import NOISE, Neighbours
 from embeddings.errors import OptionError
 

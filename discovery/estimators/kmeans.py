@@ -16,8 +16,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from discovery.estimators.checks import check_n_clusters
-from discovery.estimators.groups import Groups, find_nearest, measure_memberships
-from discovery.estimators.linkages import cut_tree, link_rows
+from discovery.estimators.linkages import (
+    Groups,
+    cut_tree,
+    find_nearest,
+    link_rows,
+    measure_memberships,
+)
 
 _LLOYD_BELOW = 200_000  # rows; above, mini-batches. From Ward's means Lloyd needs few rounds
 _TREE_ROWS = 5_000  # a sample of so many is linked, at least 10 a cluster

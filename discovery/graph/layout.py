@@ -1,9 +1,9 @@
 """The neighbour graph laid out in a few dimensions by UMAP (McInnes, Healy and Melville 2018).
 
-The method is that of umap-learn, by the same figures: the weights of `discovery.graph.weights`, a
-start from principal components, and stochastic gradient descent, edge by edge with negative
-samples (section 4.3). Written out, as that package compiles some hundred functions in each process,
-15 seconds before the first image is placed; here it is one loop, compiled once.
+The method is that of umap-learn, by the same figures: the ties of `weigh_graph`, a start from
+principal components, and stochastic gradient descent, edge by edge with negative samples (section
+4.3). Written out, as that package compiles some hundred functions in each process, 15 seconds
+before the first image is placed; here it is one loop, compiled once.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import curve_fit
 
-from discovery.graph.compiled import compile_loop
+from discovery.graph import compile_loop
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -21,6 +21,7 @@ COLUMNS = (
 )  # fmt: skip
 TINY = 4  # look-alikes at most: larger groups are the clusterer's business
 _CLOSE = 3  # neighbours in which look-alikes must find each other
+_BLOCK_VALUES = 1 << 22  # ties of images to clusters in memory at a time: 32 MB
 # Modified z-score from which on a member lies outside of its cluster (Iglewicz and Hoaglin 1993).
 _FAR_OUT = 3.5
 
@@ -131,15 +132,21 @@ def _find_nearest_cluster(
     k = int(labels.max(initial=NOISE)) + 1
     if not k or not neighbours.indices.size:
         return np.full(len(positions), NOISE, np.int32)
-    distances = neighbours.distances[positions].astype(np.float64)  # (m, width)
-    gaps = distances - distances[:, :1]
-    ties = np.exp(-gaps / np.maximum(gaps.mean(axis=1, keepdims=True), 1e-12))
-    theirs = labels[neighbours.indices[positions]]
-    strengths = np.zeros((len(positions), k))
-    rows = np.broadcast_to(np.arange(len(positions))[:, None], theirs.shape)
-    inside = theirs != NOISE
-    np.add.at(strengths, (rows[inside], theirs[inside]), ties[inside])
-    return np.where(strengths.any(axis=1), strengths.argmax(axis=1), NOISE).astype(np.int32)
+    nearest = np.empty(len(positions), np.int32)
+    step = max(1, _BLOCK_VALUES // k)
+    for first in range(0, len(positions), step):
+        block = positions[first : first + step]  # (b,)
+        distances = neighbours.distances[block].astype(np.float64)  # (b, width)
+        gaps = distances - distances[:, :1]
+        ties = np.exp(-gaps / np.maximum(gaps.mean(axis=1, keepdims=True), 1e-12))
+        theirs = labels[neighbours.indices[block]]
+        strengths = np.zeros((len(block), k))
+        rows = np.broadcast_to(np.arange(len(block))[:, None], theirs.shape)
+        inside = theirs != NOISE
+        np.add.at(strengths, (rows[inside], theirs[inside]), ties[inside])
+        found = np.where(strengths.any(axis=1), strengths.argmax(axis=1), NOISE)
+        nearest[first : first + step] = found
+    return nearest
 
 
 def _find_tiny_groups(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from discovery.estimators.pca import PCAReducer, find_components
 from discovery.graph.layout import lay_out_graph
-from discovery.graph.weights import weigh_graph
+from discovery.graph.neighbours import weigh_graph
 from discovery.records import Neighbours
 from embeddings.errors import OptionError
 

@@ -8,13 +8,15 @@ from scipy.cluster.hierarchy import cophenet, fcluster, is_valid_linkage, linkag
 from scipy.spatial.distance import pdist
 from sklearn.metrics import adjusted_rand_score
 
-from discovery.estimators.groups import (
+from discovery.estimators.linkages import (
     Groups,
+    cut_tree,
     find_nearest,
+    link_groups,
+    link_rows,
     measure_memberships,
     summarise_rows,
 )
-from discovery.estimators.linkages import cut_tree, link_groups, link_rows
 
 
 def draw(n, d, seed=0):

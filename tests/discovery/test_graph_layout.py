@@ -6,10 +6,9 @@ from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
-from discovery.graph.compiled import compile_loop
+from discovery.graph import compile_loop
 from discovery.graph.layout import _fit_curve, lay_out_graph
-from discovery.graph.neighbours import find_neighbours
-from discovery.graph.weights import weigh_graph
+from discovery.graph.neighbours import find_neighbours, weigh_graph
 
 
 @pytest.fixture(scope="module")

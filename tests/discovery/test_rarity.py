@@ -1,5 +1,7 @@
 """Noise is offered rarest first, look-alikes together; assigning it touches nothing else."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -224,3 +226,22 @@ def test_usual_values_by_hand():
     distances = np.array([[1], [1], [4]], np.float32)
     graph = Neighbours(indices=indices, distances=distances)
     assert [0, 0, 0.75] == score_outliers(graph, np.zeros(3, np.int32)).tolist()
+
+
+def test_memory_is_bounded_however_much_noise_and_however_many_clusters():
+    rng = np.random.default_rng(0)
+    n, k = 40_000, 2_000
+    labels = np.where(np.arange(n) < 2 * k, np.arange(n) % k, -1).astype(np.int32)
+    indices = rng.integers(0, n, size=(n, 4)).astype(np.int32)
+    distances = np.sort(rng.random((n, 4), dtype=np.float32), axis=1)
+    ids = np.array([f"{i:05}" for i in range(n)])
+    zeros = np.zeros(n, np.float32)
+    clustering = Clustering(
+        ids=ids, labels=labels, memberships=zeros, outlier_scores=zeros, spec={}, made_by="x"
+    )
+    tracemalloc.start()
+    found = assign_noise(clustering, Neighbours(indices=indices, distances=distances))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.assigned.any()
+    assert peak < 150e6  # all ties at once would take 576 MB

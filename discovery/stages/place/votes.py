@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from discovery.graph.distances import measure_distances
-from discovery.graph.neighbours import find_neighbours
-from discovery.graph.weights import scale_ties
+from discovery.graph.neighbours import find_neighbours, scale_ties
 from discovery.records import NOISE
 from discovery.stages.place.records import Fitted
 
