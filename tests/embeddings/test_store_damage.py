@@ -225,7 +225,8 @@ def _commit_by_force(manifest, segment):
 
 
 def test_leftovers_are_told_and_removed_by_the_next_writer(store):
-    left = ["segments/000009.faiss", "segments/000008.parquet.tmp", "store.json.tmp"]
+    left = ["segments/000009.faiss", "segments/.000007.faiss.0123abcd-7.tmp", ".store.json.7.tmp"]
+    left += ["segments/000008.parquet.tmp", "store.json.tmp"]  # as version 0.1 named them
     for name in left:
         (store.path / name).write_bytes(b"half")
     (store.path / "notes.txt").write_text("mine")

@@ -149,7 +149,8 @@ def test_windows_quarantine_and_bank(tmp_path):
     path = tmp_path / "s"
     bank = {"patches": np.arange(6, dtype=np.float32).reshape(2, 3), "std": np.array([0.5])}
     store = create_store(path, SPEC, bank=bank)
-    bad = [('/a, "b"\nc.png', "not an image"), ("/caf\udce9.png", "cut short")]
+    bad = [("/a\rb.png", "is empty"), ('/a, "b"\nc.png', "not an image")]
+    bad.append(("/caf\udce9.png", "cut short"))
     with store.write() as writer:
         writer.set_window("uint16/12", (800, 1200))
         writer.set_window("uint16/12", (800.0, 1200.0))
