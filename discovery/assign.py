@@ -56,6 +56,7 @@ def main(command: Command) -> None:
     """Place, write and say what came of it; the last line says where it is."""
     from discovery.flow.assignment import assign_images
 
+    # Refused before the work: placing a large lot takes minutes.
     groups_path = command.out.with_suffix(".groups.csv")
     for path in (command.out, groups_path):
         check_out_file(path, command.source)
@@ -102,6 +103,7 @@ def _sum_up(assigned: "Assigned") -> Iterable[str]:
         f"{len(verdicts)} images: {counts}; {assigned.reused} of them are in the run itself, "
         f"{len(assigned.quarantined)} files not readable"
     )
+    # NaN where no image of the run was named: there is nothing to measure it by.
     if limits.purity == limits.purity:
         yield (
             f"on the run's own images, each placed as if it were new: {limits.purity:.1%} of the "

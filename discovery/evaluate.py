@@ -57,6 +57,7 @@ def main(options: EvaluateOptions) -> None:
             "its paths start at its own folder, give the truth of these images"
         )
     scores: dict[str, Any] = dict(score_clustering(matched.labels, matched.truth))
+    # What could not be compared is counted, never left out in silence.
     scores |= {"left_out": matched.left_out, "missing": matched.missing}
     scores |= _score_once(run, images, matched)
     write_bytes(options.out, (json.dumps(scores, indent=2) + "\n").encode())
@@ -71,6 +72,7 @@ def _score_once(run: Run, images: pd.DataFrame, matched: Matched) -> dict[str, A
     groups = group_files(images["image_id"].tolist(), data)[matched.rows]
     once = score_once(matched.labels, matched.truth, groups)
     copies, disagreeing = once.pop("copies"), once.pop("disagreeing")
+    # Files that share an image id are the same bytes.
     exact = len(groups) - images["image_id"].iloc[matched.rows].nunique()
     return {
         "duplicates": {
@@ -85,6 +87,7 @@ def _score_once(run: Run, images: pd.DataFrame, matched: Matched) -> dict[str, A
 
 def _fingerprint_files(truth: Sequence[TruthRow]) -> dict[str, str]:
     """Fingerprint the truth's files that can be read; the others are matched by path."""
+    # A row with an image id needs no file: tiles and crops have none.
     paths = dict.fromkeys(row.path for row in truth if not row.image_id)
     fingerprints = {}
     for path in track(paths, total=len(paths), what="truth"):

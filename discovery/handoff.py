@@ -66,15 +66,18 @@ def main(options: HandoffOptions) -> None:
     now = datetime.now(UTC)
     by, at = options.by or _find_user(), now.isoformat(timespec="seconds")
     own = run.path / HANDOFF_CSV
+    # What was typed into the run's own file would be written over below.
     absorbed = absorb_handoff(run, by=by, at=at)
     if absorbed is not None:
         _say_taken(absorbed, own)
+    # The same file is not taken back twice: its second reading would find nothing new.
     if options.read is not None and not (absorbed and _is_same(options.read, own)):
         _say_taken(take_back(run, options.read, by=by, at=at), options.read)
     handoff = publish_handoff(run)
     written = Exported(path=own, images=len(handoff), left_out=0)
     to_the_run_itself = options.out is None or _is_same(options.out, run.path)
     if options.out is not None and not (options.format == "csv" and to_the_run_itself):
+        # Another tool's files hold no labels that a person typed.
         if options.format == "csv":
             _refuse_unread(run, handoff, options.out)
         written = export_handoff(handoff, options.out, options.format, at=now)
@@ -113,6 +116,7 @@ def _refuse_unread(run: Run, handoff: Handoff, folder: Path) -> None:
     try:
         returned = read_handoff(path, written=handoff)
         now = datetime.now(UTC).isoformat()
+        # What would become a decision if it were read is in no ledger yet.
         unread = decide_handoff(returned, decided, by="", at=now).decisions
     except HandoffError as error:
         raise OptionError(

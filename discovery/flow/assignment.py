@@ -89,13 +89,16 @@ def assign_images(run: Run, source: Path, *, options: AssignOptions | None = Non
     decided = replay_decisions(read_decisions(run.path / LEDGER))
     names = {one.cluster_id: one.proposal_id for one in run.load_proposals()}
     stores = open_fitted_stores(run)
+    # New pictures are cut as the run's were: a tile is not like a whole picture.
     region = _find_region(stores[0], clustering)
     with open_new_images(source, stores, region=region, options=options) as opened:
         views = _load_new(opened, source)
     new = views[0]
+    # The fit's own seed: the axes of the space must be the same again.
     seed = int((run.entry(CLUSTERING) or {}).get("seed", 0))
     with stage("fit") as facts:
         fitted, space = _fit(stores, clustering, seed)
+        # The image itself counts among its neighbours, and has no vote.
         votes = NeighborVotes(fitted, n_neighbors=choose_n_neighbors(len(fitted)) - 1)
         limits = calibrate_limits(fitted, votes, options=wanted)
         facts.update(images=len(fitted), clusters=fitted.k, by=limits.rule)
@@ -120,6 +123,7 @@ def _find_region(store: Store, clustering: Clustering) -> str:
     rows = store.rows()
     wanted = set(clustering.ids.tolist())
     pairs = zip(rows["image_id"].tolist(), rows["region"].tolist(), strict=True)
+    # A store may hold pictures whole and in parts.
     counts = Counter(region for image_id, region in pairs if image_id in wanted)
     return counts.most_common(1)[0][0] if counts else ""
 
@@ -135,6 +139,7 @@ def _fit(stores: Sequence[Store], clustering: Clustering, seed: int) -> tuple[Fi
     """See the run's images again in the space its clusterer saw them in."""
     views = [store.load_vectors(clustering.ids) for store in stores]
     made = clustering.spec
+    # K-means and agglomerative: plain principal axes.
     if made.get("reducer") == "pca":
         space = fit_space(views, seed=seed, dimensions=made["dimensions"], whiten=0.0)
     else:  # UMAP places no new image: its neighbours are those of the graph's own rows
@@ -153,6 +158,7 @@ def _keep_fit(
     """Give images that are in the run itself the answer of the fit, to the letter."""
     place_of = {name: position for position, name in enumerate(clustering.ids.tolist())}
     at = np.array([place_of.get(name, -1) for name in ids.tolist()], dtype=np.intp)
+    # (m,): an image of the run itself needs no vote.
     own = at >= 0
     clusters = np.where(own, clustering.labels[at], placed.cluster_ids).astype(np.int32)
     # Of the run's noise it is only told whether it lies far out or in between.
@@ -186,6 +192,7 @@ def _find_labels(
     labels = []
     for image_id, cluster in zip(ids.tolist(), placed.cluster_ids.tolist(), strict=True):
         if image_id in fitted:
+            # An image of the run bears what was decided of it, or nothing yet.
             own = decided.images.get(image_id)
             labels.append(own.label if own else "")
         else:
@@ -200,6 +207,7 @@ def _name_cluster(cluster: int, proposal: str, clustering: Clustering, decided: 
         return decision.label
     members = clustering.ids[clustering.members(cluster)].tolist()
     carried = [decided.images[name].label for name in members if name in decided.images]
+    # A strict majority, and nobody of another opinion.
     alike = len(set(carried)) == 1 and 2 * len(carried) > len(members)
     return carried[0] if alike else ""
 
@@ -210,6 +218,7 @@ def _find_groups(
     if not fitted.k:
         return ()  # nothing says how near is near
     with stage("look for a new type") as facts:
+        # Undecided ones, too: a new type may lie between two clusters.
         left = np.flatnonzero(placed.verdicts != NAMED)
         found = find_new_groups(
             views,

@@ -94,6 +94,7 @@ class RoundContext:
     @cached_property
     def source(self) -> RoundSource:
         """The images to discover."""
+        # In the source's order, which is the order of all that is made of them.
         left = [i for i in self.unmatched.ids.tolist() if i not in self.matched]
         return replace(self.unmatched, ids=np.array(left, dtype=np.str_))
 
@@ -150,6 +151,7 @@ class RoundContext:
         """The copies among the images, once their step is done."""
         from discovery.stages.duplicates import read_duplicates
 
+        # (n,): a file that is there twice is one image with two paths.
         files = np.array([len(paths) for paths in self.vectors.rows["paths"]], np.int32)
         return read_duplicates(self.run.read_bytes(COPIES), self.vectors.ids, files)
 
@@ -163,6 +165,7 @@ class RoundContext:
     def load_metadata(self) -> tuple[list[str], list[str]]:
         """Load what is known beside their look of the images, and of those set aside."""
         found: list[str] = self.vectors.rows["metadata"].tolist()
+        # The store holds all images of the source; those set aside are only marked.
         rows = self.source.store.rows()
         aside: list[str] = rows.loc[rows["image_id"].isin(list(self.matched)), "metadata"].tolist()
         return found, aside
@@ -178,6 +181,7 @@ class RoundContext:
 "metadata", "quarantine"}
             `guide` is the known types where they decide how images are compared.
         """
+        # Two names may stand for the same input; then they agree.
         found: dict[str, str] = {}
         for name in names:
             found |= _HASHES[name](self)
@@ -194,6 +198,7 @@ class RoundContext:
         return {} if self.known is None else {"known": self.known.digest}
 
 
+# The names a step may give in `needs`, and the entries they become in run.json.
 _HASHES: dict[str, Callable[[RoundContext], dict[str, str]]] = {
     "candidates": lambda c: {name: source.digest for name, source in c.candidates.items()},
     "unmatched vectors": lambda c: {"vectors": c.unmatched.digest},

@@ -43,6 +43,7 @@ class KnownImages:
     @property
     def digest(self) -> str:
         """sha256 over what an artefact that is measured against known types depends on."""
+        # Sorted: the order in a handoff says nothing.
         pairs = sorted(zip(self.views[0].ids.tolist(), self.labels.tolist(), strict=True))
         return hash_bytes(repr(pairs).encode())
 
@@ -63,6 +64,7 @@ def split_known(source: RoundSource, known: Path) -> tuple[RoundSource, KnownIma
     """
     labelled = read_known_types(known)
     label_of = _label_by_id(labelled)
+    # A known image must have a vector in every view to lie in their joined space.
     everywhere = set.intersection(*(set(store.ids().tolist()) for store in source.stores))
     in_store = [i for i in source.store.ids().tolist() if i in label_of and i in everywhere]
     if not in_store:
@@ -92,6 +94,7 @@ def tabulate_matches(
     from discovery.stages.place import PlaceOptions, match_known
 
     views = source.load_views()
+    # How many come first.
     n = len(views[0])
     # One space for both: the known images come behind the new ones.
     rows = fit_space(stack_views(views, known.views), seed=seed).rows
@@ -105,6 +108,7 @@ def tabulate_matches(
     )
     table: list[Sequence[str]] = [COLUMNS]
     for i, image_id in enumerate(views[0].ids.tolist()):
+        # Four digits: a table to read, not to compute with.
         figures = (f"{found.confidences[i]:.4f}", f"{found.novelties[i]:.4f}")
         row = (str(found.labels[i]), *figures, str(found.verdicts[i]))
         table += [(image_id, path, *row) for path in views[0].rows["paths"].iloc[i]]
@@ -137,6 +141,7 @@ def guide_rows(views: Sequence[Vectors], known: KnownImages, *, seed: int) -> ND
 
     n = len(views[0])
     rows = fit_space(stack_views(views, known.views), seed=seed).rows
+    # The metric is learned of the known images alone, and applied to the new ones.
     return adapt_rows(rows[:n], learn_metric(rows[n:], known.labels))
 
 

@@ -64,6 +64,7 @@ def keep_ids(
     """
     from discovery.stages.lineage import trace_lineage
 
+    # A made id is 32 bits of a hash, so two may clash.
     fresh = _separate(proposals)
     before = _load_before(run, since)
     if before is None:
@@ -76,6 +77,7 @@ def keep_ids(
         _gather(clustering, fresh, vectors),
         values=vectors.values,
         decided=set(replay_decisions(decisions).proposals),
+        # An id that any group ever bore, or a person decided on, is never given to another group.
         taken=_list_ids(run, since) | {decision.proposal_id for decision in decisions},
     )
     return tuple(replace(one, proposal_id=lineage.names[one.proposal_id]) for one in fresh)
@@ -113,6 +115,7 @@ def settle_lineage(
     """
     if not _fit_together(run):
         return None  # no proposals yet, or of clusters that were replaced since
+    # `rough` is of a memory without centroids, from a call that had no vectors at hand.
     made_by, rough = (_describe(run, measured=measured) for measured in (True, False))
     unmeasured_will_do = load_vectors is None and run.is_current(LINEAGE_MEMORY, rough)
     if run.is_current(LINEAGE_MEMORY, made_by) or unmeasured_will_do:
@@ -127,6 +130,7 @@ def settle_lineage(
         # Of an earlier version, say: they are about to be made anew, which must not be stopped.
         get_logger().warning("lineage: what the last round came to cannot be read: %s", error)
         return None
+    # A first round comes after nothing: all its groups are born.
     before = _load_before(run, since) or gather_generation(after.ids[:0], after.ids[:0])
     lineage = trace_lineage(before, after, values=_values_of(vectors), keep=False)
     entry = _write_entry(run, after, lineage, at=at, since=since)
@@ -141,6 +145,7 @@ def _write_entry(
     run: Run, after: Generation, lineage: Lineage, *, at: str, since: Path | None
 ) -> LineageEntry | None:
     """Append to the history, unless its last line is about these very groups."""
+    # A crash may have come between the history and the memory.
     history = read_lineage(run.path / LINEAGE)
     if history and history[-1].generation == after.digest:
         return None
@@ -154,6 +159,7 @@ def _write_entry(
         images=len(after.ids),
         proposals=dict(zip(after.names, after.sizes.tolist(), strict=True)),
         events=lineage.events,
+        # The earlier run is named once, where the history begins.
         since=str(since) if since is not None and not history else "",
     )
     append_lineage(run, entry, _describe(run, measured=True))

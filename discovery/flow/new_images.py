@@ -55,6 +55,7 @@ def open_fitted_stores(run: Run) -> tuple[Store, ...]:
 
 def _open_fitted(run: Run, identity: Mapping[str, Any]) -> Store:
     place = Path(identity.get("path", run.path / "store"))
+    # A run that was copied or moved takes its stores along.
     moved = [run.path / place.name, run.path / VIEWS_FOLDER / place.name]  # with the run's folder
     places = [one for one in (place, *moved) if store_exists(one)]
     if not places:
@@ -91,6 +92,7 @@ def open_new_images(
     """
     extract = _make_options(options, region)
     if source.is_dir() and store_exists(source):
+        # A store holds one view; the run's vectors are of several, side by side.
         if len(fitted) > 1:
             raise OptionError(
                 f"{source} is a store, one view, and the run has {len(fitted)} views of its "
@@ -107,6 +109,7 @@ def open_new_images(
             )
         yield _extract_all(source, options.store, fitted, options=extract)
     else:
+        # Nothing is kept: the next call computes again.
         with tempfile.TemporaryDirectory(prefix="assign-") as folder:
             yield _extract_all(source, Path(folder) / "store", fitted, options=extract)
 
@@ -115,6 +118,7 @@ def _extract_all(
     source: Path, folder: Path, fitted: Sequence[Store], *, options: ExtractOptions
 ) -> RoundSource:
     """Extract a source once a view: into `folder`, further ones beside it."""
+    # One store a view: STORE, STORE.1, STORE.2 and so on.
     folders = [folder, *(folder.with_name(f"{folder.name}.{i}") for i in range(1, len(fitted)))]
     views = [
         _extract(source, place, store, options=options)
@@ -124,6 +128,7 @@ def _extract_all(
 
 
 def _make_options(options: AssignOptions, region: str) -> ExtractOptions:
+    # "tile:SIDE:OVERLAP", "box:MARGIN:SIDE" or nothing, as the store writes it.
     kind, _, size = region.partition(":")
     if kind == "box" and options.boxes is None:
         raise OptionError("the run's images are crops around boxes: give the new ones by --boxes")
@@ -147,6 +152,7 @@ def _extract(source: Path, folder: Path, fitted: Store, *, options: ExtractOptio
         folder, fitted.spec, vector_dtype=fitted.vector_dtype, bank=fitted.load_bank()
     )
     with store.write() as writer:
+        # Grey levels as the run showed them, or the same picture gets another vector.
         for kind, window in fitted.windows.items():
             writer.set_window(kind, window)
     opened = extract_source(source, folder, options=options)
@@ -163,6 +169,7 @@ def _check_alike(new: Store, fitted: Store) -> None:
                 f"{new.path} shows {kind} pictures with the grey levels {new.windows[kind]}, the "
                 f"run with {fitted.windows[kind]}: give the images themselves instead"
             )
+    # Of these the run has no levels, so they got their own.
     unseen = sorted(new.windows.keys() - fitted.windows.keys())
     if unseen:
         get_logger().warning(

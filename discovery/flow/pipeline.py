@@ -111,6 +111,7 @@ STEPS: tuple[Step, ...] = (
         when=lambda c: c.sets_matches_aside,
         make=do.match_known_types,
     ),
+    # Writes nothing, so it always runs: the source is refused before anything is made of it.
     Step(name="images", make=do.check_images),
     Step(
         name="neighbours",
@@ -134,6 +135,7 @@ STEPS: tuple[Step, ...] = (
         spec=lambda _: {"copies": 1},
         make=do.find_copies,
     ),
+    # clustering.parquet holds the places on the map, too; they are copied from map.npz.
     Step(
         name="cluster",
         writes=(SWEEP, CLUSTERING),
@@ -159,6 +161,7 @@ STEPS: tuple[Step, ...] = (
         spec=lambda _: {"draws": DRAWS},
         make=do.draw_again,
     ),
+    # All that is costly lies above: new metadata begin here.
     Step(
         name="propose",
         writes=(ASSOCIATIONS, PROPOSALS),
@@ -169,12 +172,14 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         name="lineage",
+        # lineage.jsonl is no artefact of these clusters: it grows by what became of them.
         writes=(LINEAGE_MEMORY,),
         reads=(CLUSTERING, PROPOSALS),
         spec=lambda _: LINEAGE_SPEC,
         is_random=False,
         make=do.write_lineage,
     ),
+    # The ledger is nobody's artefact: a person's decisions come from outside of the round.
     Step(
         name="handoff",
         writes=(HANDOFF_CSV, HANDOFF_JSON),
@@ -210,6 +215,7 @@ def run_pipeline(context: RoundContext, *, steps: Sequence[Step] = STEPS) -> Non
         if step.writes and all(run.is_current(name, made_by) for name in step.writes):
             continue
         start = time.monotonic()
+        # Facts and seconds go into the log, seconds into run.json, too.
         with stage(step.name) as facts:
             made = step.make(context, facts)
         for name, data in made.items():
@@ -270,7 +276,7 @@ def discover_types(
     settle_lineage(run, at=now, since=options.since)
     context = prepare_round(source, run, options)
     run_pipeline(context, steps=steps)
-    images = run.load_images()
+    images = run.load_images()  # one row a path: exact copies count, as in every table
     return Discovered(
         run=run,
         counts=context.source.counts,

@@ -44,6 +44,7 @@ def compose_report(context: RoundContext) -> bytes:
         clustering, proposals, limit=context.options.thumbnails, rarity=rarity
     )
     decided = replay_decisions(read_decisions(run.path / LEDGER))
+    # Of previews where this process extracted; else files are opened once more.
     pictures = read_thumbnails(
         context.vectors,
         wanted,
@@ -72,6 +73,7 @@ def compose_report(context: RoundContext) -> bytes:
 
 def _find_history(run: Run) -> LineageEntry | None:
     """Return what the last round changed; of a first round there is nothing to tell."""
+    # The first entry says that all groups are new, which the page need not say.
     entries = read_lineage(run.path / LINEAGE)
     return entries[-1] if len(entries) > 1 or (entries and entries[0].since) else None
 
@@ -86,6 +88,7 @@ def _draw_heats(
     from embeddings.heat import draw_heat, weigh_images
 
     try:
+        # Only the medoids: a heat map takes as long as extracting the picture.
         heats = weigh_images(context.vectors, medoids, store, options=context.options.extract)
     except WeightsError as error:
         get_logger().warning("WARNING: the report has no heat maps: %s", error)
@@ -103,6 +106,7 @@ def _read_views(context: RoundContext) -> list[dict[str, str]]:
 def _gather_facts(context: RoundContext) -> ReportFacts:
     run, source, options = context.run, context.source, context.options
     spec = source.store.spec
+    # Of an artefact that was damaged since, seconds are left out.
     entries = {name: run.entry(name) or {} for name in _TIMED}
     return ReportFacts(
         source=str(context.given),

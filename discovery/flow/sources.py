@@ -83,6 +83,7 @@ class RoundSource:
         """Load the images' vectors, view by view; their paths are those of the source alone."""
         first, *others = (store.load_vectors(self.ids) for store in self.stores)
         by_file = _group_paths(self.paths)
+        # An image id is 16 hex digits of the file, then its page and region.
         paths = [list(by_file[image_id[:16]]) for image_id in first.ids.tolist()]
         rows = first.rows.assign(paths=pd.Series(paths, dtype=object), path=[p[0] for p in paths])
         return (
@@ -93,6 +94,7 @@ class RoundSource:
 
 def _describe_view(store: Store) -> dict[str, Any]:
     """Return all that decides the vectors of a view."""
+    # The grey levels shown as black and white move every vector of a kind of picture.
     windows = {kind: list(window) for kind, window in sorted(store.windows.items())}
     return {"spec": store.spec.hash, "windows": windows}
 
@@ -157,6 +159,7 @@ def extract_source(
     DefectDiscoveryError
         As `extract_vectors`.
     """
+    # Only what the store lacks is computed: a second round computes nothing.
     extracted = extract_vectors(source, folder, options=options, previews=previews)
     return RoundSource(
         store=open_store(folder),
@@ -174,6 +177,7 @@ def join_sources(views: Sequence[RoundSource]) -> RoundSource:
     first = views[0]
     if len(views) == 1:
         return first
+    # A file may be readable in one view and quarantined in another.
     everywhere = set.intersection(*(set(view.ids.tolist()) for view in views))
     ids = np.array([i for i in first.ids.tolist() if i in everywhere], dtype=np.str_)
     return replace(
@@ -189,9 +193,11 @@ def _open_store(path: Path, options: ExtractOptions) -> RoundSource:
     _check_options(options, store)
     files = store.files()[["path", "file_id"]]
     rows = store.rows()
+    # Rows outlive their files: an image whose every path is gone is in no round.
     ids = rows.loc[rows["file_id"].isin(files["file_id"]), "image_id"].to_numpy(dtype=np.str_)
     if options.only is not None:
         wanted = read_only_list(options.only)
+        # An exact copy has several paths: the list may name any of them.
         by_file = _group_paths(files)
         ids = np.array(
             [i for i in ids.tolist() if any(wanted(p, i) for p in by_file[i[:16]])], dtype=np.str_
@@ -225,6 +231,7 @@ def _check_options(options: ExtractOptions, store: Store) -> None:
     What an option says of the extractor must be what the store was made with; `choose_extractor`
     names the difference.
     """
+    # Raises where an option names another extractor than the store's.
     choose_extractor(options, store)
     default = ExtractOptions()
     for name in ("tile", "boxes", "exclude", "um_per_pixel", "metadata"):
@@ -238,6 +245,7 @@ def _check_options(options: ExtractOptions, store: Store) -> None:
 def _warn_of_mixture(store: Store, ids: NDArray[np.str_]) -> tuple[str, ...]:
     """Say so where a store holds the same pictures whole and in parts: they are not alike."""
     rows = store.rows()
+    # A region is "" for a whole picture, else "tile:SIDE:OVERLAP" or "box:MARGIN:SIDE".
     regions = sorted(set(rows.loc[rows["image_id"].isin(ids), "region"]))
     if len(regions) < 2:
         return ()
@@ -250,6 +258,7 @@ def _warn_of_mixture(store: Store, ids: NDArray[np.str_]) -> tuple[str, ...]:
 def _extract_known(known: Path, run: Path, place: str, *, options: ExtractOptions) -> None:
     """Bring the labelled images of a handoff into a view's store, where their files are there."""
     labelled = read_known_types(known)
+    # A handoff names files of long ago; those that are gone may still be in the store.
     there = [path for path in labelled["path"].unique() if Path(path).is_file()]
     if not there:
         return
@@ -259,5 +268,6 @@ def _extract_known(known: Path, run: Path, place: str, *, options: ExtractOption
     extract_vectors(
         listed,
         run / place,
+        # What picks or cuts the source's images says nothing of the known ones.
         options=replace(options, only=None, boxes=None, metadata=None, exclude=()),
     )

@@ -42,6 +42,7 @@ def compare_candidates(context: RoundContext, facts: Facts) -> Made:
     """Group the images as each view shows them, and take the view with the best evidence."""
     from discovery.flow.view_selection import compare_views, read_taken, tabulate_views
 
+    # Always by the default route, whatever the clusterer: evidence must be comparable.
     found = compare_views(
         context.candidates,
         granularity=context.options.clusterer.view_granularity,
@@ -59,6 +60,7 @@ def match_known_types(context: RoundContext, facts: Facts) -> Made:
     known, options = context.known, context.options
     if known is None:
         return {}
+    # One row a path; verdicts are named, unknown and undecided.
     table = tabulate_matches(
         context.unmatched, known, seed=context.seed, target_purity=options.target_purity
     )
@@ -71,6 +73,7 @@ def check_images(context: RoundContext, facts: Facts) -> Made:
     source, matched = context.source, context.matched
     n = len(source.ids)
     facts.update(images=n)
+    # Two causes, two remedies: most were set aside, or the source is small.
     if n < MIN_IMAGES and matched:
         raise InputError(
             f"{len(matched)} of {len(context.unmatched.ids)} images match a known type "
@@ -83,6 +86,7 @@ def check_images(context: RoundContext, facts: Facts) -> Made:
             f"{n} images to cluster, expected {MIN_IMAGES} or more ({source.counts}{first})"
         )
     context.options.clusterer.check(n)
+    # From here on the run is of these images: assign and handoff look for this store.
     context.run.set_store(source.identity)
     return {}
 
@@ -92,6 +96,7 @@ def link_neighbours(context: RoundContext, facts: Facts) -> Made:
     from discovery.graph.neighbours import find_neighbours
     from discovery.runs.tables import format_neighbours
 
+    # The same k stands in the provenance, so that another rule makes another graph.
     k = describe_graph(len(context.source.ids))["k"]
     graph = find_neighbours(context.graph_rows, k, seed=context.seed)
     facts.update(images=len(graph), k=k, exact=graph.exact)
@@ -103,6 +108,7 @@ def lay_out_map(context: RoundContext, facts: Facts) -> Made:
     from discovery.flow.route import map_rows
     from discovery.runs.tables import format_map
 
+    # Of the graph alone: another clusterer, or other metadata, moves no point.
     xy = map_rows(context.graph_rows, context.graph, seed=context.seed)
     facts.update(images=len(xy))
     return {MAP: format_map(xy)}
@@ -113,6 +119,7 @@ def find_copies(context: RoundContext, facts: Facts) -> Made:
     from discovery.stages.duplicates import find_duplicates, make_reader, tabulate_duplicates
 
     vectors = context.vectors
+    # What was extracted just now is looked at in its previews; no file is opened for it.
     reader = make_reader(
         vectors, max_pixels=context.options.extract.max_pixels, previews=context.previews
     )
@@ -144,10 +151,12 @@ def group_images(context: RoundContext, facts: Facts) -> Made:
     found = parts.clustering
     noise = int((found.labels < 0).sum())
     facts.update(by=found.made_by, clusters=found.k, noise=f"{noise} images")
+    # After the count above: what is assigned on request was noise all the same.
     if context.options.assign_noise:
         found = assign_noise(found, context.graph)
     xy = parse_map(context.run.read_bytes(MAP))
     layout = Layout(ids=found.ids, paths=tuple(_list_paths(context)), xy=xy)
+    # Only the default clusterer looks at many resolutions; the others have no sweep.
     sweep = None if parts.sweep is None else parts.sweep(found.core_labels)
     return {SWEEP: format_sweep(sweep), CLUSTERING: format_clustering(found, layout)}
 
@@ -170,6 +179,7 @@ def draw_again(context: RoundContext, facts: Facts) -> Made:
     stability = measure_stability(
         context.cluster_rows,
         clustering,
+        # The draws cluster by the same method, and from the same rows, as the round did.
         fit=make_fit(context.options.clusterer, clustering, seed=context.seed),
         seed=context.seed,
         draws=DRAWS,
@@ -199,6 +209,7 @@ def make_proposals(context: RoundContext, facts: Facts) -> Made:
     drafts = propose_types(
         context.vectors,
         clustering,
+        # Read back: neither clusters nor draws are made again for new metadata.
         np.array(json.loads(run.read_bytes(STABILITY)), float),  # (k,)
         known=known,
         duplicates=context.copies,
@@ -207,6 +218,7 @@ def make_proposals(context: RoundContext, facts: Facts) -> Made:
     metadata, aside = context.load_metadata()
     whole = _add_others(clustering, len(aside))
     enrichment = find_associations([*metadata, *aside], whole, seed=context.seed)
+    # Drafts bear the ids of new groups; the same group as before gets its id back.
     proposals = keep_ids(
         run,
         clustering,
@@ -232,6 +244,7 @@ def write_lineage(context: RoundContext, facts: Facts) -> Made:
     entry = settle_lineage(
         context.run,
         at=datetime.now(UTC).isoformat(timespec="seconds"),
+        # Called only where something changed: reading vectors takes longer than the rest.
         load_vectors=lambda: context.vectors,
         since=context.options.since,
     )

@@ -89,6 +89,7 @@ def open_views(
         As `extract_vectors` and `open_store`.
     """
     is_store = source.is_dir() and store_exists(source)
+    # Named twice is named once; the order is the user's.
     names = tuple(dict.fromkeys(options.views))
     other = [name for name in names if name != "given"]
     if other and is_store:
@@ -97,6 +98,7 @@ def open_views(
         )
     views: dict[ViewName, RoundSource] = {}
     if not names:
+        # Nothing was asked for: the pictures themselves say whether they are maps.
         given = views["given"] = _open_view(
             "given", source, run, options=options, previews=previews
         )
@@ -149,6 +151,7 @@ def _shows_maps(given: RoundSource, options: RoundOptions, previews: Previews) -
 
 def read_taken(table: bytes) -> ViewName:
     """Return the view that views.csv says is taken."""
+    # One row says yes; all others leave the cell empty.
     taken = next(row["view"] for row in parse_csv(table) if row["taken"])
     return next(name for name in get_args(ViewName) if name == taken)
 
@@ -181,6 +184,7 @@ def compare_views(
         replace(one, score=one.persistence * one.stability * _PRIOR[one.name], agreement=alike)
         for one, alike in zip(found, agreement, strict=True)
     ]
+    # Of equal scores the first.
     best = max(scored, key=lambda one: one.score)
     return tuple(replace(one, is_taken=one is best) for one in scored)
 
@@ -202,12 +206,14 @@ def _measure_view(
 
     from discovery.flow.space import fit_space
 
+    # (n, p), reduced as the round would reduce them.
     rows = fit_space(source.load_views(), seed=seed).rows
     n = len(rows)
     groups, persistence = _group(rows, granularity, n, seed)
     rng = np.random.default_rng(seed)
     alike = []
     for _ in range(_DRAWS):
+        # In their order, as the whole is: ties between neighbours then fall alike.
         kept = np.sort(rng.permutation(n)[: max(2, round(_SHARE * n))])
         again, _ = _group(rows[kept], granularity, n, seed)
         alike.append(adjusted_rand_score(groups[kept], again))
@@ -234,6 +240,7 @@ def _align_groups(
     groups: NDArray[np.int32], source: RoundSource, views: Mapping[ViewName, RoundSource]
 ) -> NDArray[np.int32]:
     """Return the groups of the images that all views have, in one order."""
+    # Labels of two views can be compared image by image only.
     everywhere = sorted(set.intersection(*(set(view.ids.tolist()) for view in views.values())))
     place = {image_id: i for i, image_id in enumerate(source.ids.tolist())}
     return groups[[place[image_id] for image_id in everywhere]]
@@ -246,5 +253,6 @@ def _measure_agreement(labels: Sequence[NDArray[np.int32]]) -> list[float]:
     alike = np.array([[adjusted_rand_score(one, other) for other in labels] for one in labels])
     if len(labels) < 2:
         return [float("nan")] * len(labels)
+    # Less one: each view agrees with itself.
     mean: list[float] = ((alike.sum(axis=1) - 1) / (len(labels) - 1)).tolist()
     return mean

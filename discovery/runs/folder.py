@@ -21,7 +21,7 @@ from discovery.runs.state import FileCache, change_state, create_state, read_sta
 from embeddings.errors import RunError
 from embeddings.files import hash_bytes, hash_file, write_bytes
 
-NEIGHBOURS = "neighbours.npz"
+NEIGHBOURS = "neighbours.npz"  # the k nearest neighbours of each image
 CLUSTERING = "clustering.parquet"
 PROPOSALS = "proposals.csv"
 LEDGER = "decisions.jsonl"
@@ -30,12 +30,12 @@ HANDOFF_JSON = "handoff.json"
 REPORT = "report.html"
 VIEWS_FOLDER = "views"  # a folder: further stores, one a view
 VIEWS_CSV = "views.csv"
-COPIES = "duplicates.csv"
-MATCHED = "matched.csv"
+COPIES = "duplicates.csv"  # which files hold the same picture
+MATCHED = "matched.csv"  # images of known types, set aside
 RARE = "rare.csv"
-SWEEP = "sweep.json"
-MAP = "map.npz"
-STABILITY = "stability.json"
+SWEEP = "sweep.json"  # groups over the resolutions of the graph
+MAP = "map.npz"  # (n, 2), in the order of the images
+STABILITY = "stability.json"  # (k,) mean Jaccard similarities
 ASSOCIATIONS = "associations.csv"
 
 Value = TypeVar("Value")
@@ -64,6 +64,7 @@ class Run:
 
     def set_store(self, identity: dict[str, Any]) -> None:
         """Remember the store's identity (JSON-ready: its path, spec hash, what it holds)."""
+        # Nearly always the same: run.json is not written, and synced, for nothing.
         if identity != self.store:
             change_state(self.path, self._cache, lambda state: state.update(store=identity))
 
@@ -88,6 +89,7 @@ class Run:
             It is missing, damaged, or belongs to other images.
         """
         neighbours, ids_sha256 = self._load(NEIGHBOURS, tables.parse_neighbours)
+        # Positions in a graph mean nothing for other images, or in another order.
         if ids_sha256 != tables.hash_ids(ids):
             raise RunError(
                 f"{self.path / NEIGHBOURS} belongs to other images: run discovery.cluster again"
@@ -137,12 +139,14 @@ class Run:
             "seconds": round(seconds, 3),
             "sha256": hash_bytes(data),
         }
+        # First the entry, then the file: killed between, the old entry still fits the old file.
         change_state(
             self.path, self._cache, lambda state: state["pending"].update({artefact: entry})
         )
         write_bytes(self.path / artefact, data)
         self._cache.put(self.path / artefact, "sha256", entry["sha256"])
 
+        # The file is in its place: its entry moves from pending to artefacts.
         def settle(state: dict[str, Any]) -> None:
             state["artefacts"][artefact] = entry
             state["pending"].pop(artefact, None)
@@ -168,6 +172,7 @@ class Run:
         if not (self.path / artefact).is_file():
             return None
         sha256, state = self._hash(artefact), read_state(self.path, self._cache)
+        # Settled entries first; a pending one counts where the kill came after the rename.
         for entries in (state["artefacts"], state["pending"]):
             if entries.get(artefact, {}).get("sha256") == sha256:
                 return dict(entries[artefact])
@@ -176,6 +181,7 @@ class Run:
     def is_current(self, artefact: str, provenance: Provenance) -> bool:
         """Tell whether the artefact was made exactly so and is unchanged on the disk."""
         entry = self.entry(artefact)
+        # The key covers spec, seed, inputs and package versions, not the command's name.
         return entry is not None and entry["key"] == provenance.key
 
     def check(self, artefact: str) -> Path:

@@ -54,6 +54,7 @@ def read_lineage(path: Path) -> list[LineageEntry]:
 def append_lineage(run: Run, entry: LineageEntry, provenance: Provenance) -> None:
     """Add one line to the run's lineage.jsonl; what stands there is kept to the letter."""
     path = run.path / LINEAGE
+    # Copied and replaced as a whole: appending could leave half a line.
     there = path.read_bytes() if path.exists() else b""
     if there and not there.endswith(b"\n"):
         there += b"\n"  # lost in an editor
@@ -63,6 +64,7 @@ def append_lineage(run: Run, entry: LineageEntry, provenance: Provenance) -> Non
 
 def save_memory(run: Run, generation: Generation, provenance: Provenance) -> None:
     """Save lineage.npz."""
+    # Groups of unequal sizes in one array, and where each begins.
     starts = np.cumsum([0, *generation.sizes])  # (k + 1,)
     members = np.concatenate([*generation.members, np.empty(0, np.int64)])
     file = io.BytesIO()
@@ -117,6 +119,7 @@ def _make_generation(stored: dict[str, NDArray[Any]]) -> Generation:
 
 def _parse_entry(line: bytes) -> LineageEntry:
     values: Any = json.loads(line)
+    # A field of a later version is refused rather than lost on the next line.
     if not isinstance(values, dict) or values.keys() - _FIELDS:
         raise ValueError("not an entry of a lineage")
     events = values.get("events", ())
@@ -124,5 +127,6 @@ def _parse_entry(line: bytes) -> LineageEntry:
 
 
 def _parse_event(values: dict[str, Any]) -> LineageEvent:
+    # JSON knows no tuples.
     lists = ("before", "after", "before_sizes", "after_sizes")
     return LineageEvent(**{**values, **{name: tuple(values[name]) for name in lists}})

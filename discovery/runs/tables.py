@@ -97,7 +97,7 @@ def tabulate_images(clustering: Clustering, layout: Layout) -> pd.DataFrame:
     """
     if not np.array_equal(clustering.ids, layout.ids):
         raise ValueError("the layout's ids are not the clustering's")
-    counts = [len(paths) for paths in layout.paths]
+    counts = [len(paths) for paths in layout.paths]  # (n,) rows an image takes
     table = pd.DataFrame(
         {
             "image_id": pd.Series(np.repeat(clustering.ids, counts), dtype="str"),
@@ -116,6 +116,7 @@ def tabulate_images(clustering: Clustering, layout: Layout) -> pd.DataFrame:
 
 def format_clustering(clustering: Clustering, layout: Layout) -> bytes:
     """Return clustering.parquet; the clusterer and its parameters ride in the file's metadata."""
+    # Without an index column: other readers would show it.
     table = pa.Table.from_pandas(tabulate_images(clustering, layout), preserve_index=False)
     record = json.dumps({"made_by": clustering.made_by, "spec": clustering.spec})
     table = table.replace_schema_metadata(
@@ -243,7 +244,9 @@ def parse_proposals(data: bytes, path: Path) -> tuple[Proposal, ...]:
     RunError
         A column is missing, or a cell cannot be read; names the row.
     """
+    # The csv module, not pandas: "NA", "007" and "=1" are text and stay so.
     header, *rows = list(csv.reader(io.StringIO(data.decode(), newline=""))) or [[]]
+    # In the order of this version; a column that is not known here is a fault.
     columns = [name for name in PROPOSAL_COLUMNS if name in header or name not in _OPTIONAL]
     if header != columns:
         raise RunError(
