@@ -8,6 +8,8 @@ import functools
 import io
 import pickle
 import socket
+import threading
+import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +25,9 @@ from embeddings.files import hash_file
 if TYPE_CHECKING:
     import torch
 
-DOWNLOAD_SECONDS = 20.0  # a fab's firewall drops packets instead of refusing: do not hang
+# A fab's firewall drops packets instead of refusing: neither may hang.
+PROBE_SECONDS = 5.0  # whether the address answers at all
+DOWNLOAD_SECONDS = 20.0  # of silence, once it has answered
 _SHOWN_FAULTS = 3  # tensors named in an error: a wrong file has hundreds
 # What torch.load raises on bytes that are no state dict, found by feeding it damaged files.
 _UNREADABLE = (
@@ -42,17 +46,6 @@ class Weights:
 
 
 NO_WEIGHTS = Weights(name="", sha256="", tensors={})  # of an extractor that is no network
-
-
-@contextlib.contextmanager
-def bound_sockets(seconds: float) -> Iterator[None]:
-    """Bound every socket that a library opens meanwhile, so that a download cannot hang."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 @functools.lru_cache(maxsize=8)
@@ -97,18 +90,52 @@ def download_weights(url: str, asked: str) -> Path:
 
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
     if not path.exists():
-        get_logger().info("downloading %s to %s", url, path.parent)
         try:
+            if barrier := _find_barrier(url, str(urllib.request.getproxies())):
+                raise ConnectionError(barrier)
+            get_logger().info("downloading %s to %s", url, path.parent)
             # torch says so on standard output, where a command's own results belong.
-            with contextlib.redirect_stdout(io.StringIO()):
+            with contextlib.redirect_stdout(io.StringIO()), _bound_sockets(DOWNLOAD_SECONDS):
                 torch.hub.load_state_dict_from_url(url, progress=False, check_hash=True)
         # URLError is an OSError, a bad hash a RuntimeError, a connection cut short the last.
         except (OSError, RuntimeError, HTTPException) as error:
             raise WeightsError(
                 f"--weights {asked}: the download of {url} failed ({error}); "
-                "pass --weights FILE, or --extractor texture which needs none"
+                "pass --weights FILE, or --extractor lite, whose weights are installed"
             ) from error
     return path
+
+
+@functools.lru_cache(maxsize=8)
+def _find_barrier(url: str, _proxies: str) -> str:
+    """Return why an address does not answer, empty where it does; asked once a process.
+
+    In a thread that is left behind: the time that a name server takes cannot be bounded.
+    """
+    found: list[str] = []
+
+    def ask() -> None:
+        try:
+            with urllib.request.urlopen(url, timeout=PROBE_SECONDS):
+                found.append("")
+        except (OSError, HTTPException) as error:
+            found.append(str(error))
+
+    thread = threading.Thread(target=ask, name="probe", daemon=True)
+    thread.start()
+    thread.join(PROBE_SECONDS)
+    return found[0] if found else f"no answer within {PROBE_SECONDS:g} seconds"
+
+
+@contextlib.contextmanager
+def _bound_sockets(seconds: float) -> Iterator[None]:
+    """Bound every socket that a library opens meanwhile, so that a download cannot hang."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def read_tensors(path: Path) -> Mapping[str, Any]:

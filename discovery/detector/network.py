@@ -22,7 +22,7 @@ from discovery.detector.spec import DetectorSpec
 from embeddings.console import get_logger
 from embeddings.errors import WeightsError
 from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
-from embeddings.weights import DOWNLOAD_SECONDS, Weights, bound_sockets
+from embeddings.weights import Weights
 
 _GROUPS = 32  # Wu and He 2018, Group Normalization
 _TRAINED_STAGES = {"frozen-batch": 3, "group": 5}  # torchvision's default with weights; all without
@@ -128,8 +128,7 @@ def find_backbone(source: str | None) -> Weights | None:
     if source is not None:
         return RESNET50.read_weights(RESNET50.name, source)
     try:
-        with bound_sockets(DOWNLOAD_SECONDS):
-            return RESNET50.read_weights(RESNET50.name, "imagenet")
+        return RESNET50.read_weights(RESNET50.name, "imagenet")
     except WeightsError as error:
         get_logger().warning(_NO_WEIGHTS, error)
         return None

@@ -18,7 +18,7 @@ from embeddings.extractors import (
 )
 from embeddings.records import ExtractorSpec
 from embeddings.store import Store
-from embeddings.weights import DOWNLOAD_SECONDS, NO_WEIGHTS, Weights, bound_sockets, hash_weights
+from embeddings.weights import NO_WEIGHTS, Weights, hash_weights
 
 if TYPE_CHECKING:
     from embeddings.pooling import Bank
@@ -27,8 +27,8 @@ NORMAL_SIZE = 448  # pixels of the longest side, a multiple of every network's c
 # What a request decides already: `ExtractorPlugin.make_spec` gives these fields.
 _MADE = ("name", "layers", "pooling", "precision", "backend", "weights_sha256")
 _NO_WEIGHTS = (
-    "no ImageNet weights could be had ({reason}): the classical texture descriptors are used, "
-    "which find fewer types. Pass --weights FILE for ResNet-50 features."
+    "no ImageNet weights of ResNet-50 could be had ({reason}): lite (EfficientNet-Lite0) is used, "
+    "whose weights are installed and which finds nearly as much."
 )
 
 
@@ -65,16 +65,20 @@ def choose_extractor(options: ExtractOptions, store: Store | None) -> Choice:
     """
     if store is not None:
         return _choose_of_store(options, store)
-    names = AUTO if options.extractor == "auto" else (options.extractor,)
+    if options.extractor != "auto":
+        return _choose_new(options.extractor, options)
+    best, spare = AUTO
     try:
-        with bound_sockets(DOWNLOAD_SECONDS):
-            return _choose_new(names[0], options)
+        choice = _choose_new(best, options)
     except WeightsError as error:
-        if options.extractor != "auto" or options.network_options:
+        # Weights and layers are of one network: another would not be what was asked for.
+        if options.weights is not None or options.layers is not None:
             raise
         warning = _NO_WEIGHTS.format(reason=error)
-    get_logger().warning("WARNING: %s", warning)
-    return replace(_choose_new("texture", options), warnings=(warning,))
+        get_logger().warning("WARNING: %s", warning)
+        return replace(_choose_new(spare, options), warnings=(warning,))
+    get_logger().info("extractor: %s, whose weights %s are here", best, choice.spec.weights)
+    return choice
 
 
 def _choose_new(name: str, options: ExtractOptions) -> Choice:

@@ -16,13 +16,15 @@ class ExtractOptions:
     """How images become vectors. What is left out is decided by the store, or by the defaults."""
 
     extractor: str = "auto"
-    """resnet50, texture (GLCM, LBP, Zernike: needs no weights), or auto: ResNet-50 where weights
-    can be had, else texture, with a warning. An existing store's extractor wins."""
+    """resnet50; lite (EfficientNet-Lite0, whose weights are installed with the package); texture
+    (GLCM, LBP, Zernike: no weights); timm:NAME (any backbone of timm, where that is installed); or
+    auto: ResNet-50 where its weights are here or can be had, else lite. An existing store's
+    extractor wins."""
     weights: str | None = None
     """imagenet (IMAGENET1K_V2), imagenet-v1, or a file: safetensors or a state dict."""
     layers: tuple[str, ...] | None = None
-    """Stages of ResNet-50 that are pooled and joined; a new store takes layer3 layer4 (layer2
-    layer3 with defect, layer2 layer3 layer4 where it is known what is normal)."""
+    """Layers of the network that are pooled and joined; a new store takes of ResNet-50 layer3
+    layer4 (layer2 layer3 with defect, layer2 layer3 layer4 where it is known what is normal)."""
     pooling: Pooling | None = None
     """Over the picture: mean, max (a small defect counts as a large one does), gem, which lies
     between, or defect, where places count by how unlike the other images they are. With --normal,
@@ -110,19 +112,15 @@ class ExtractOptions:
         """How many threads read and decode."""
         return self.workers or min(os.cpu_count() or 1, 16)
 
-    @property
-    def network_options(self) -> set[str]:
-        """Which options are given that not every extractor has."""
-        return {name for name in NETWORK_OPTIONS if getattr(self, name) is not None}
-
     def _check_extractor(self) -> None:
         if self.extractor == "auto":
             return
-        lacking = sorted(self.network_options - find_extractor(self.extractor).takes)
+        given = {name for name in NETWORK_OPTIONS if getattr(self, name) is not None}
+        lacking = sorted(given - find_extractor(self.extractor).takes)
         if lacking:
             raise OptionError(
                 f"--extractor {self.extractor} has no {', '.join(lacking)}: leave that out, or "
-                "use --extractor resnet50"
+                "use --extractor resnet50 or lite"
             )
 
     @property

@@ -33,7 +33,7 @@ __all__ = [
     "vector_blocks",
 ]
 
-AUTO = ("resnet50",)  # what `--extractor auto` tries, the best first
+AUTO = ("resnet50", "lite")  # what `--extractor auto` tries, the best first
 
 
 def list_extractors() -> dict[str, ExtractorPlugin]:
@@ -58,7 +58,7 @@ def find_extractor(name: str) -> ExtractorPlugin:
     plugins = list_extractors()
     base, colon, argument = name.partition(":")
     plugin = plugins.get(base)
-    if plugin is None or bool(colon and argument) != bool(plugin.argument):
+    if plugin is None or bool(colon) != bool(argument) or bool(argument) != bool(plugin.argument):
         usages = [one.usage for one in plugins.values()]
         raise OptionError(f"--extractor {name}: expected auto, {', '.join(usages)}")
     return plugin

@@ -6,6 +6,7 @@ half of the time.
 
 import ctypes
 import sys
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -62,11 +63,19 @@ def has_fused_convolutions() -> bool:
     return torch.backends.mkldnn.is_available() and hasattr(ops, "_convolution_pointwise_")
 
 
-def convolve(x: torch.Tensor, conv: nn.Conv2d, then: str = "relu") -> torch.Tensor:
-    """Convolve and apply the activation in one pass over memory; "none" for none."""
+def convolve(
+    x: torch.Tensor, conv: nn.Conv2d, then: str = "relu", *, scalars: Sequence[float] = ()
+) -> torch.Tensor:
+    """Convolve and apply the activation in one pass over memory.
+
+    Parameters
+    ----------
+    then : str
+        As oneDNN calls it: "relu", "hardtanh" with its two bounds as scalars, "none".
+    """
     y: torch.Tensor = torch.ops.mkldnn._convolution_pointwise(
         x, conv.weight, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups,
-        then, [], "",
+        then, list(scalars), "",
     )  # fmt: skip
     return y
 

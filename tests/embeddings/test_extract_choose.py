@@ -1,12 +1,15 @@
-"""Which extractor: the store's own, what is asked for, or texture where no weights can be had."""
+"""Which extractor: the store's own, what is asked for, or lite where no weights can be had."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from embeddings import weights as weights_module
+from embeddings.errors import WeightsError
 from embeddings.store import open_store
 
 torch = pytest.importorskip("torch")
@@ -101,13 +104,23 @@ def test_an_existing_stores_extractor_wins(extract, make_images, tmp_path, offli
     assert "WARNING" not in ran.err  # no weights were wanted
 
 
-def test_auto_without_weights_falls_back_to_texture_loudly(extract, make_images, tmp_path, offline):
-    ran = extract(make_images(n=1), "--store", tmp_path / "store", extractor=None)
-    assert (0, "texture") == (ran.code, open_store(tmp_path / "store").spec.name)
+@pytest.mark.parametrize("words", [(), ("--pooling", "mean"), ("--fit", "pad"), ("--turns", "8")])
+def test_auto_without_weights_takes_lite_and_says_so(
+    extract, make_images, tmp_path, offline, words
+):
+    small = ("--size", "64", "--batch-size", "2")
+    ran = extract(make_images(n=1), "--store", tmp_path / "s", *small, *words, extractor=None)
+    spec = open_store(tmp_path / "s").spec
+    assert (0, "lite", "imagenet") == (ran.code, spec.name, spec.weights), ran.err
     (warning,) = [line for line in ran.err.splitlines() if "WARNING" in line]
-    assert "no ImageNet weights could be had" in warning
-    assert "the classical texture descriptors are used" in warning
-    assert "Pass --weights FILE" in warning
+    assert "no ImageNet weights of ResNet-50 could be had" in warning
+    assert "lite (EfficientNet-Lite0) is used" in warning
+
+
+def test_auto_with_weights_says_which_network_it_takes(extract, make_images, tmp_path, weights):
+    chosen = ("--weights", weights / "one.safetensors", *SMALL)
+    ran = extract(make_images(n=1), "--store", tmp_path / "s", *chosen, extractor=None)
+    assert "extractor: resnet50, whose weights one.safetensors are here" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -118,16 +131,42 @@ def test_auto_without_weights_falls_back_to_texture_loudly(extract, make_images,
         ("--weights", "none.pth"),
         ("--extractor", "resnet50"),
         ("--layers", "layer4"),
-        ("--pooling", "mean"),
-        ("--fit", "pad"),
-        ("--view", "map"),
     ],
 )
-def test_what_only_the_network_has_never_falls_back(extract, make_images, tmp_path, offline, words):
+def test_what_only_resnet50_has_never_falls_back(extract, make_images, tmp_path, offline, words):
     ran = extract(make_images(n=1), "--store", tmp_path / "store", *words, extractor=None)
     assert (2, "") == (ran.code, ran.out)
     assert ran.error.startswith("--weights ")
     assert not (tmp_path / "store").exists()
+
+
+def test_an_address_that_never_answers_is_given_up_soon(monkeypatch, tmp_path):
+    # A server that takes connections and says nothing, as a firewall that drops packets.
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(weights_module, "PROBE_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/resnet50-0123abcd.pth"
+        with pytest.raises(WeightsError, match=r"failed \((no answer within 0.2 s|timed out)"):
+            weights_module.download_weights(url, "imagenet")
+
+
+def test_an_extractor_that_is_not_there_is_refused_with_those_that_are(extract, make_images):
+    ran = extract(make_images(n=1), "--store", "s", extractor="resnet18")
+    assert (2, "") == (ran.code, ran.out)
+    assert ran.error.startswith("--extractor resnet18: expected auto, lite, resnet50, texture")
+
+
+@pytest.mark.parametrize("name", ["lite:big", "texture:"])
+def test_an_extractor_takes_no_argument_that_it_does_not_have(extract, make_images, name):
+    assert (
+        f"--extractor {name}: expected"
+        in extract(make_images(n=1), "--store", "s", extractor=name).error
+    )
+
+
+def test_texture_refuses_what_only_networks_have(extract, make_images):
+    ran = extract(make_images(n=1), "--store", "s", "--turns", "8", "--pooling", "max")
+    assert "--extractor texture has no pooling, turns: leave that out" in ran.error
 
 
 def test_without_any_proxy_or_network_the_command_ends_in_time(make_images, tmp_path):
@@ -150,9 +189,10 @@ def test_without_any_proxy_or_network_the_command_ends_in_time(make_images, tmp_
         env=environment,
         cwd=Path(__file__).resolve().parents[2],
     )
-    assert (0, True) == (done.returncode, "WARNING: no ImageNet weights" in done.stderr), (
-        done.stderr
-    )
+    assert (0, True) == (
+        done.returncode,
+        "WARNING: no ImageNet weights of ResNet-50" in done.stderr,
+    ), done.stderr
     assert "name resolution" in done.stderr
     assert "computed 1," in done.stdout.splitlines()[-1]
 

@@ -66,7 +66,7 @@ def test_a_download_that_fails_names_the_address_and_the_way_out(tmp_path, monke
         WeightsError, match="--weights imagenet: the download of https://"
     ) as caught:
         locate("imagenet")
-    assert "pass --weights FILE, or --extractor texture" in str(caught.value)
+    assert "pass --weights FILE, or --extractor lite" in str(caught.value)
     assert not list((tmp_path / "hub" / "checkpoints").glob("*"))
 
 
