@@ -1,4 +1,9 @@
-"""A model against true labels, with everything that the page of the evaluation shows."""
+"""A model against true labels, with everything that the page of the evaluation shows.
+
+Images that the model was trained on, or on copies of, flatter every score, and are named: exact
+copies are known by their image ids, which the model keeps; near ones by how near they lie to a
+training image, since its pictures are not at hand any more.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +24,6 @@ from discovery.classifier.examples import Examples
 from discovery.classifier.model import Model
 from discovery.classifier.options import PredictOptions
 from discovery.classifier.predict import Answered, predict_images
-from discovery.classifier.taxonomy import Taxonomy
-from discovery.classifier.training_overlap import find_training_images
 from discovery.records import Predictions
 from embeddings.errors import HandoffError
 from embeddings.extractors import find_extractor
@@ -34,6 +37,11 @@ _VARIANTS = {
 }
 _THUMBNAIL = 160  # pixels: a defect shows
 MAX_PICTURES = 48  # wrong and unanswered images that the page shows
+# Of the distance from a held-out image to its nearest training image, the median over all: nearer
+# ones are taken for copies. Of JPEG, PNG and resized copies 59 to 82 % lie below it (of wafer maps
+# 23 %), of other images at most 1 % where a set has no copies (docs/log.md).
+NEAR = 0.5
+_NAMED = 3  # in a warning; the rest are counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +78,8 @@ def assess_classifier(
     InputError
         None of the images can be read.
     """
-    labels = fit_labels(truth.labels, model.cascade.taxonomy_)
+    tree = model.cascade.taxonomy_
+    labels = np.array([tree.locate(label) for label in truth.labels.tolist()], np.str_)
     if not (labels != "").any():
         raise HandoffError(
             f"none of the truth's types ({_name(truth.labels)}) is one of the model's "
@@ -85,25 +94,21 @@ def assess_classifier(
     known = np.flatnonzero(labels != "")
     if not len(known):
         raise HandoffError("none of the images of a known type can be read")
-    predictions = take_predictions(answered.predictions, known)
-    scores = _score(model, answered, labels, known)
+    predictions, expected = answered.predictions.take(known), labels[known]
+    scores = _score(model, answered, expected, known)
     given = truth.labels[order]
     scores["unlearned"] = _score_unlearned(answered.predictions, given, labels)
     overlap = find_training_images(model, answered.predictions.ids, answered.rows)
     scores["leaks"] = overlap.to_dict()
     leaks = tuple(overlap.describe([part.path for part in answered.parts]))
     scores["unreadable"] = len(answered.faults) + len(truth.faults)
+    mistakes = choose_mistakes(predictions, expected)
     data = EvaluationData(
         predictions=predictions,
-        truth=labels[known],
+        truth=expected,
         scores=scores,
         paths={part.image_id: part.path for part in answered.parts},
-        thumbnails=_draw_thumbnails(
-            model,
-            answered,
-            choose_mistakes(predictions, labels[known]),
-            max_pixels=options.max_pixels,
-        ),
+        thumbnails=_draw_thumbnails(model, answered, mistakes, max_pixels=options.max_pixels),
         second_best=_find_second(model, answered, known),
         max_pictures=MAX_PICTURES,
         threshold=float(model.cascade.calibration_.thresholds[-1]),
@@ -116,33 +121,11 @@ def assess_classifier(
     return Assessment(scores=scores, data=data, leaks=leaks)
 
 
-def fit_labels(labels: NDArray[np.str_], taxonomy: Taxonomy) -> NDArray[np.str_]:
-    """Cut each label to the model's tree; "" for types that it has not learned.
-
-    Where the truth is finer than a leaf of the tree, the leaf is right; where it branches off
-    above the leaves, it is another type.
-    """
-    leaves = set(taxonomy.leaves)  # below them the model promises nothing
-    fitted = {}
-    for label in np.unique(labels).tolist():
-        inside = [node for node in taxonomy.ancestors(label) if node in taxonomy]
-        whole = bool(inside) and (inside[-1] == label or inside[-1] in leaves)
-        fitted[label] = inside[-1] if whole else ""
-    return np.array([fitted[label] for label in labels.tolist()], dtype=np.str_)
-
-
-def take_predictions(predictions: Predictions, positions: NDArray[np.intp]) -> Predictions:
-    """Return the answers at these positions."""
-    return Predictions(
-        **{name: getattr(predictions, name)[positions] for name in Predictions.__slots__}
-    )
-
-
 def _score(
-    model: Model, answered: Answered, labels: NDArray[np.str_], known: NDArray[np.intp]
+    model: Model, answered: Answered, truth: NDArray[np.str_], known: NDArray[np.intp]
 ) -> dict[str, Any]:
-    predictions, truth = take_predictions(answered.predictions, known), labels[known]
-    rows = answered.rows[known]  # (m, c, d)
+    """Score the images of known types by what they are, (m,)."""
+    predictions, rows = answered.predictions.take(known), answered.rows[known]  # (m, c, d)
     variants = {
         name: model.cascade.predict_flat(rows, name) for name in model.cascade.networks_.flats
     }
@@ -184,14 +167,80 @@ def _summarise_unlearned(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOverlap:
+    """What a model and a truth table have in common.
+
+    Attributes
+    ----------
+    exact : (n,) bool or None
+        Images that were learned; None where the model does not say what it learned.
+    near : (n,) bool
+        Images that lie as near to a learned one as copies do, those of `exact` left out.
+    """
+
+    exact: NDArray[np.bool_] | None
+    near: NDArray[np.bool_]
+
+    def to_dict(self) -> dict[str, int | None]:
+        """Return the counts for metrics.json."""
+        return {
+            "exact": None if self.exact is None else int(self.exact.sum()),
+            "near": int(self.near.sum()),
+        }
+
+    def describe(self, paths: Sequence[str]) -> list[str]:
+        """Return the warnings, none where nothing leaks; `paths` are those of the n images."""
+        warnings = []
+        n = len(self.near)
+        if self.exact is not None and self.exact.any():
+            warnings.append(
+                f"{self.exact.sum()} of {n} images of the truth were learned by this model, so "
+                f"that the scores are too high: {_name_paths(self.exact, paths)}."
+            )
+        if self.near.any():
+            warnings.append(
+                f"{self.near.sum()} of {n} images of the truth lie as near to a learned one as "
+                f"copies of it do; look at them before trusting the scores: "
+                f"{_name_paths(self.near, paths)}."
+            )
+        return warnings
+
+
+def find_training_images(
+    model: Model, ids: NDArray[np.str_], rows: NDArray[np.float32]
+) -> TrainingOverlap:
+    """Find the images that the model has learned, and near copies of such.
+
+    Parameters
+    ----------
+    ids : (n,) array of str
+    rows : (n, c, d) float32
+        Their features, as `predict_images` returns them.
+    """
+    learned = model.training.get("image_ids")
+    exact = None
+    if learned is not None:
+        known = set(str(learned).split())
+        exact = np.array([image_id in known for image_id in ids.tolist()], bool)
+    distances = model.cascade.measure_nearest(rows)
+    near = distances < NEAR * float(model.cascade.calibration_.scale.medians[0])
+    return TrainingOverlap(exact=exact, near=near if exact is None else near & ~exact)
+
+
+def _name_paths(which: NDArray[Any], paths: Sequence[str]) -> str:
+    places = np.flatnonzero(which)
+    more = len(places) - _NAMED
+    named = ", ".join(paths[i] for i in places[:_NAMED])
+    return named + (f" and {more} more" if more > 0 else "")
+
+
 def _find_second(
     model: Model, answered: Answered, known: NDArray[np.intp]
 ) -> dict[str, tuple[str, float]]:
     """Return the second likeliest leaf of each image by id, and its probability."""
     probabilities = model.cascade.predict_proba(answered.rows[known])  # (m, k)
-    classes = model.cascade.classes_
-    if probabilities.shape[1] < 2:
-        return {}
+    classes = model.cascade.classes_  # two or more, or it was not trained
     # Stable: of equal ones the first in the tree's order, whatever numpy's version.
     second = np.argsort(-probabilities, axis=1, kind="stable")[:, 1]
     return {

@@ -141,6 +141,16 @@ class Taxonomy:
             raise ValueError(f"depth is {depth}, expected 0 or more")
         return "/".join(split_path(label)[:depth])
 
+    def locate(self, label: str) -> str:
+        """Return the node that stands for a label of another tree; "" for a type that is not here.
+
+        Where the label is finer than a leaf, the leaf is right; where it branches off above the
+        leaves, it is another type.
+        """
+        inside = [node for node in self.ancestors(label) if node in self]
+        is_here = bool(inside) and (inside[-1] == label or not self.children(inside[-1]))
+        return inside[-1] if is_here else ""
+
     def decision_nodes(self) -> tuple[str, ...]:
         """Return the nodes with two or more children, from the root down: there is a choice."""
         inner = [node for node in (ROOT, *self.nodes) if len(self.children(node)) > 1]

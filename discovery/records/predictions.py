@@ -67,6 +67,10 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def take(self, positions: NDArray[np.intp]) -> "Predictions":
+        """Return the answers at these positions."""
+        return Predictions(**{name: getattr(self, name)[positions] for name in self.__slots__})
+
     @property
     def depth(self) -> int:
         """Number of levels of the taxonomy."""

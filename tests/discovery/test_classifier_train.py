@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from discovery.classifier import predict as module
-from discovery.classifier.evaluate import assess_classifier, fit_labels
+from discovery.classifier.evaluate import assess_classifier
 from discovery.classifier.examples import Examples, read_examples
 from discovery.classifier.features import reopen_feature_source
 from discovery.classifier.model import load_model, save_model
@@ -335,11 +335,11 @@ def test_a_truth_may_be_coarser_or_finer_than_the_tree(model, fresh):
     assert exact <= assess_classifier(model, replace(truth, labels=coarser)).scores["accuracy"]
 
 
-def test_labels_are_fitted_to_the_tree():
+def test_labels_are_located_in_the_tree():
     tree = Taxonomy.from_labels(["defect/pit", "defect/large/scratch", "no_defect"])
     given = ["defect", "defect/pit/deep", "defect/large", "defect/void", "other", "no_defect"]
     expected = ["defect", "defect/pit", "defect/large", "", "", "no_defect"]
-    assert expected == fit_labels(np.array(given), tree).tolist()
+    assert expected == [tree.locate(label) for label in given]
 
 
 def test_a_truth_without_any_learned_type_is_refused(model, fresh):

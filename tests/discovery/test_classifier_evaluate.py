@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from discovery.classifier.cascade import CascadeClassifier
-from discovery.classifier.training_overlap import find_training_images
+from discovery.classifier.evaluate import find_training_images
 
 pytestmark = pytest.mark.usefixtures("few_steps")
 IDS = np.array([f"{i:016x}" for i in range(48)], dtype=np.str_)
