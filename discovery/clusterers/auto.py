@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from discovery.clusterers.base import ClustererOptions, Granularity, Rows
-from discovery.graph import choose_n_neighbors
+from discovery.clusterers.base import ClustererOptions, Rows
+from discovery.graph import Granularity, choose_n_neighbors
 
 MIN_COMMUNITY = 5  # images; smaller groups are noise
 

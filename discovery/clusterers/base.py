@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any, ClassVar, Literal
 
+from discovery.graph import Granularity, choose_n_neighbors
 from embeddings.errors import OptionError
 
 DEFAULT = "auto"  # the clusterer of a round that names none
@@ -19,7 +20,6 @@ DEFAULT = "auto"  # the clusterer of a round that names none
 # The vectors a clusterer is given: those the neighbour graph is made of (partly whitened), their
 # first principal components without whitening, or a UMAP layout of the graph in a few dimensions.
 Rows = Literal["graph", "pca", "umap"]
-Granularity = Literal["coarse", "auto", "fine"]  # of the groups that last in the graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +132,6 @@ class CountedOptions(ClustererOptions):
 
     def describe(self, n: int) -> dict[str, Any]:
         """Return the options, and how k is counted where they do not say it."""
-        from discovery.graph import choose_n_neighbors
-
         counted = {"counted": "groups that last", "ties": choose_n_neighbors(n)}
         return super().describe(n) | (counted if self.is_k_counted else {})
 

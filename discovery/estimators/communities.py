@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from discovery.estimators.checks import check_amount, check_choice, check_count
+from discovery.graph import Granularity
 from discovery.graph.distances import measure_excess
 from discovery.graph.leiden import measure_modularity, partition_graph
 from discovery.graph.neighbours import find_neighbours, weigh_graph
@@ -29,13 +30,11 @@ from discovery.graph.persistence import (
 from discovery.records import NOISE, Neighbours
 from embeddings.errors import OptionError
 
-_OWN_TIES = 0.5  # below this share an image is tied more to others than to its own
-_RUNS, _RUNS_LARGE, _LARGE = 10, 3, 5_000
-_ALL_TIED = 0.75  # the resolution for a handful of images
+_LEAST_INSIDE = 0.5  # share of its ties: below, an image is tied more to others than to its own
+_RUNS, _RUNS_LARGE, _LARGE = 10, 3, 5_000  # of Leiden; rows above which they hardly differ
+_COMPLETE_RESOLUTION = 0.75  # for a handful of images, where all are tied to all
 _ROUNDING = 1e-12  # of sums of ties
 _SETTLING = 5  # sweeps at most; after two or three hardly an image moves
-
-Granularity = Literal["coarse", "auto", "fine"]
 
 
 class GraphCommunities(ClusterMixin, BaseEstimator):
@@ -112,49 +111,54 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         OptionError
             A parameter is out of range, or the graph does not fit.
         """
-        self._check_resolution()
-        ties = check_count("n_neighbors", self.n_neighbors, least=2) - 1
-        smallest = check_count("min_community_size", self.min_community_size)
+        self._check_options()
         values = validate_data(self, X, dtype=np.float32)
         n = len(values)
-        runs = _RUNS if n <= _LARGE else _RUNS_LARGE
-        if self.n_runs is not None:
-            runs = check_count("n_runs", self.n_runs)
-        ties = min(ties, n - 1)
-        # Where all are tied to all, as a dozen images are, no group lasts longer than another.
-        is_joined = self.resolution == "auto" and ties < n - 1
-        usual = FINEST if is_joined else _ALL_TIED
-        resolution = usual if self.resolution == "auto" else float(self.resolution)
+        k = min(self.n_neighbors - 1, n - 1)
         seed = int(check_random_state(self.random_state).randint(1 << 30))
-        if ties == 0:
+        if k == 0:
             return self._set_lone(n)
         if neighbours is None:
-            neighbours = find_neighbours(values, ties, seed=seed)
-        elif neighbours.indices.shape[0] != n or neighbours.indices.shape[1] < ties:
-            raise OptionError(
-                "the graph has {} rows of {} neighbours, ".format(*neighbours.indices.shape)
-                + f"expected {n} rows of {ties} neighbours or more"
-            )
-        indices, distances = neighbours.indices[:, :ties], neighbours.distances[:, :ties]
-        graph = weigh_graph(indices, distances)
-        labels, self.modularity_ = find_communities(graph, resolution, seed=seed, runs=runs)
-        self.persistence_: Persistence | None = None
-        if is_joined:
-            labels = self._join(graph, labels)
-        shares = _own_shares(graph, labels)
+            neighbours = find_neighbours(values, k, seed=seed)
+        _check_graph(neighbours, n, k)
+        distances = neighbours.distances[:, :k]
+        graph = weigh_graph(neighbours.indices[:, :k], distances)
+        labels = self._divide(graph, is_complete=k == n - 1, seed=seed)
+        shares = _measure_shares_inside(graph, labels)
         sparsity = measure_excess(distances.mean(axis=1, dtype=np.float64), labels.astype(np.int32))
-        kept = shares >= _OWN_TIES
+        kept = shares >= _LEAST_INSIDE
         # Counted after the loose ones are left out: what remains is what a person would name.
-        noise = ~kept | (np.bincount(labels, weights=kept)[labels] < smallest)
+        sizes = np.bincount(labels, weights=kept)
+        noise = ~kept | (sizes[labels] < self.min_community_size)
         self.labels_ = np.where(noise, NOISE, labels).astype(np.int32)
         self.membership_strengths_ = np.where(noise, 0.0, shares)
+        # Either alone misses some: an image between two groups, and one far outside of its own.
         self.outlier_scores_ = np.maximum(1 - shares, sparsity)
         return self
 
-    def _check_resolution(self) -> None:
+    def _check_options(self) -> None:
         check_choice("granularity", self.granularity, tuple(PREFERENCES))
         if self.resolution != "auto" and not check_amount("resolution", self.resolution) > 0:
             raise OptionError(f"resolution is {self.resolution}, expected more than 0")
+        check_count("n_neighbors", self.n_neighbors, least=2)
+        check_count("min_community_size", self.min_community_size)
+        if self.n_runs is not None:
+            check_count("n_runs", self.n_runs)
+
+    def _divide(
+        self, graph: sparse.csr_matrix, *, is_complete: bool, seed: int
+    ) -> NDArray[np.int64]:
+        """Return the (n,) group of each image, before any is called noise."""
+        runs = _RUNS if graph.shape[0] <= _LARGE else _RUNS_LARGE
+        if self.n_runs is not None:
+            runs = self.n_runs
+        # Where all are tied to all, as a dozen images are, no group lasts longer than another.
+        is_joined = self.resolution == "auto" and not is_complete
+        usual = FINEST if is_joined else _COMPLETE_RESOLUTION
+        resolution = usual if self.resolution == "auto" else float(self.resolution)
+        labels, self.modularity_ = find_communities(graph, resolution, seed=seed, runs=runs)
+        self.persistence_: Persistence | None = None
+        return self._join(graph, labels) if is_joined else labels
 
     def _join(self, graph: sparse.csr_matrix, labels: NDArray[np.int64]) -> NDArray[np.int64]:
         """Join fine communities to the groups that last."""
@@ -169,6 +173,15 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         self.modularity_ = 0.0
         self.persistence_ = None
         return self
+
+
+def _check_graph(neighbours: Neighbours, n: int, k: int) -> None:
+    rows, width = neighbours.indices.shape
+    if rows != n or width < k:
+        raise OptionError(
+            f"the graph has {rows} rows of {width} neighbours, expected {n} rows of {k} neighbours "
+            "or more"
+        )
 
 
 def find_communities(
@@ -199,7 +212,9 @@ def _settle(graph: sparse.csr_matrix, labels: NDArray[np.int64]) -> NDArray[np.i
     return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
-def _own_shares(graph: sparse.csr_matrix, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+def _measure_shares_inside(
+    graph: sparse.csr_matrix, labels: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """Share of each image's ties that stay inside its community, (n,)."""
     n = graph.shape[0]
     rows = np.repeat(np.arange(n), np.diff(graph.indptr))

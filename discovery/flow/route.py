@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.clusterers.auto import AutoOptions
-from discovery.clusterers.base import ClustererOptions, Granularity
+from discovery.clusterers.base import ClustererOptions
 from discovery.flow.settings import (
     PCA_DIMENSIONS,
     UMAP_DIMENSIONS,
@@ -21,6 +21,7 @@ from discovery.flow.settings import (
     describe_graph,
 )
 from discovery.flow.space import fit_space
+from discovery.graph import Granularity
 from discovery.graph.neighbours import find_neighbours
 from discovery.records import Clustering, Neighbours, Sweep, number_by_size
 from discovery.stages.partition import partition_rows

@@ -19,9 +19,9 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.clusterers.base import Granularity
 from discovery.flow.options import RoundOptions, ViewName
 from discovery.flow.sources import RoundSource, extract_view, join_sources, open_round
+from discovery.graph import Granularity
 from discovery.records import number_by_size
 from discovery.runs import VIEWS_FOLDER
 from embeddings.console import get_logger, stage

@@ -5,8 +5,9 @@ Here is what all of it shares, and needs nothing heavy until it is called.
 
 import math
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
+Granularity = Literal["coarse", "auto", "fine"]  # of the groups that last: fewer or more
 Loop = TypeVar("Loop", bound=Callable[..., object])
 
 

@@ -46,13 +46,16 @@ def partition_rows(
         clusterer.fit(reduced)
     else:
         clusterer.fit(reduced, neighbours=neighbours)
-    labels = number_by_size(np.asarray(clusterer.labels_))
+    labels = number_by_size(np.asarray(clusterer.labels_))  # (n,) the largest cluster is 0
     memberships = _find_memberships(clusterer, labels)
-    scores = 1 - memberships
-    if (known := neighbours if graph is None else graph) is not None:
-        scores = score_outliers(known, labels)
+    graph = neighbours if graph is None else graph
+    # The best that there is: the estimator's own scores, else distances, else the doubt.
     if hasattr(clusterer, "outlier_scores_"):
         scores = _to_unit_interval(clusterer.outlier_scores_)
+    elif graph is not None:
+        scores = score_outliers(graph, labels)
+    else:
+        scores = 1 - memberships
     return Clustering(
         ids=ids,
         labels=labels,

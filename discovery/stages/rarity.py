@@ -41,16 +41,16 @@ def rank_rare(clustering: Clustering, neighbours: Neighbours) -> Rarity:
         Clusters and neighbours are of different images.
     """
     _check_same(clustering, neighbours)
-    reach = measure_mean_distances(neighbours)
+    distances = measure_mean_distances(neighbours)
     labels = clustering.core_labels
-    rare = np.flatnonzero((labels == NOISE) | (_measure_outlyingness(reach, labels) > _FAR_OUT))
-    nearest, ratios = _hold_against_clusters(labels, neighbours, reach)
+    rare = np.flatnonzero((labels == NOISE) | (_measure_outlyingness(distances, labels) > _FAR_OUT))
+    nearest, ratios = _compare_with_clusters(labels, neighbours, distances)
     scores = clustering.outlier_scores[rare]
     oddness = rankdata(scores) + rankdata(ratios[rare])
     # By id where alike, so that the order of the rows is no matter.
     order = np.lexsort((clustering.ids[rare], -ratios[rare], -scores, -oddness))
     groups = _find_tiny_groups(rare, neighbours, clustering.ids)
-    return _stand_together(rare[order], groups[order], clustering, nearest=nearest, ratios=ratios)
+    return _gather_groups(rare[order], groups[order], clustering, nearest=nearest, ratios=ratios)
 
 
 def assign_noise(clustering: Clustering, neighbours: Neighbours) -> Clustering:
@@ -88,13 +88,13 @@ def tabulate_rare(
     """
     rows: list[Sequence[str]] = [COLUMNS]
     for rank, i in enumerate(rarity.positions.tolist()):
-        said = (
+        figures = (
             f"{rarity.scores[rank]:.4f}",
             str(rarity.nearest[rank]),
             f"{rarity.ratios[rank]:.3f}",
             str(rarity.groups[rank]),
         )
-        rows += [(str(rank + 1), str(clustering.ids[i]), path, *said) for path in paths[i]]
+        rows += [(str(rank + 1), str(clustering.ids[i]), path, *figures) for path in paths[i]]
     return format_csv(rows)
 
 
@@ -103,21 +103,23 @@ def _check_same(clustering: Clustering, neighbours: Neighbours) -> None:
         raise ValueError(f"clusters of {len(clustering)} images, neighbours of {len(neighbours)}")
 
 
-def _measure_outlyingness(reach: Floats, labels: NDArray[np.int32]) -> Floats:
-    """Return how many (robust) standard deviations an image reaches beyond its cluster, (n,)."""
-    usual = find_cluster_medians(reach, labels, labels)
-    spread = find_cluster_medians(np.abs(reach - usual), labels, labels)
-    return np.divide(0.6745 * (reach - usual), spread, out=np.zeros_like(reach), where=spread > 0)
+def _measure_outlyingness(distances: Floats, labels: NDArray[np.int32]) -> Floats:
+    """Return how many (robust) standard deviations an image lies beyond its cluster, (n,)."""
+    usual = find_cluster_medians(distances, labels, labels)
+    excess = distances - usual
+    spread = find_cluster_medians(np.abs(excess), labels, labels)
+    # 0.6745 of a normal distribution's standard deviation is its median absolute deviation.
+    return np.divide(0.6745 * excess, spread, out=np.zeros_like(excess), where=spread > 0)
 
 
-def _hold_against_clusters(
-    labels: NDArray[np.int32], neighbours: Neighbours, reach: Floats
+def _compare_with_clusters(
+    labels: NDArray[np.int32], neighbours: Neighbours, distances: Floats
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return each image's nearest cluster, and its reach over what is usual there, (n,) each."""
+    """Return each image's nearest cluster, and its distance over what is usual there, (n,) each."""
     nearest, noise = labels.copy(), np.flatnonzero(labels == NOISE)
     nearest[noise] = _find_nearest_cluster(labels, neighbours, noise)
-    usual = find_cluster_medians(reach, labels, nearest)
-    ratios = np.divide(reach, usual, out=np.ones_like(reach), where=usual > 0)
+    usual = find_cluster_medians(distances, labels, nearest)
+    ratios = np.divide(distances, usual, out=np.ones_like(distances), where=usual > 0)
     return nearest, ratios.astype(np.float32)
 
 
@@ -172,7 +174,7 @@ def _find_tiny_groups(
     return groups
 
 
-def _stand_together(
+def _gather_groups(
     rare: NDArray[np.intp],
     groups: NDArray[np.intp],
     clustering: Clustering,
@@ -184,11 +186,11 @@ def _stand_together(
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     numbers = np.argsort(np.argsort(first))[inverse]  # groups by their first image
     order = np.argsort(numbers, kind="stable")
-    shown = rare[order]
+    ranked = rare[order]
     return Rarity(
-        positions=shown,
-        scores=clustering.outlier_scores[shown],
+        positions=ranked,
+        scores=clustering.outlier_scores[ranked],
         groups=numbers[order].astype(np.int32),
-        nearest=nearest[shown],
-        ratios=ratios[shown],
+        nearest=nearest[ranked],
+        ratios=ratios[ranked],
     )

@@ -15,6 +15,7 @@ from discovery.graph.persistence import (
 from discovery.records import NOISE, Sweep
 from embeddings.errors import RunError
 
+# The fields of `Sweep` that are arrays, as sweep.json holds them, a list each.
 _ARRAYS = {
     "resolutions": np.float64,
     "counts": np.int64,
@@ -45,7 +46,9 @@ def sweep_groups(found: Persistence, raw: NDArray[np.int32], labels: NDArray[np.
         born=found.born[chosen],
         died=found.died[chosen],
         sizes=found.tree.sizes[chosen],
+        # A chosen group can end as noise, or as a part of a cluster: it is where most of it went.
         clusters=np.array([_find_cluster(labels[raw == i]) for i in range(len(chosen))], np.int32),
+        # How many groups each granularity would have chosen of the same tree.
         choices={
             name: len(select_persistent(found.tree, preference=preference).chosen)
             for name, preference in PREFERENCES.items()
@@ -57,9 +60,9 @@ def format_sweep(sweep: Sweep | None) -> bytes:
     """Write sweep.json; null where the clusterer sweeps nothing."""
     if sweep is None:
         return b"null\n"
-    said: dict[str, Any] = {name: getattr(sweep, name).tolist() for name in _ARRAYS}
-    said["choices"] = dict(sweep.choices)
-    return (json.dumps(said) + "\n").encode()
+    values: dict[str, Any] = {name: getattr(sweep, name).tolist() for name in _ARRAYS}
+    values["choices"] = dict(sweep.choices)
+    return (json.dumps(values) + "\n").encode()
 
 
 def read_sweep(data: bytes) -> Sweep | None:
@@ -71,11 +74,11 @@ def read_sweep(data: bytes) -> Sweep | None:
         It cannot be read.
     """
     try:
-        said = json.loads(data)
-        if said is None:
+        values = json.loads(data)
+        if values is None:
             return None
-        arrays = {name: np.array(said[name], kind) for name, kind in _ARRAYS.items()}
-        return Sweep(choices={str(k): int(v) for k, v in said["choices"].items()}, **arrays)
+        arrays = {name: np.array(values[name], kind) for name, kind in _ARRAYS.items()}
+        return Sweep(choices={str(k): int(v) for k, v in values["choices"].items()}, **arrays)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
             f"sweep.json cannot be read ({error}): run discovery.cluster into the folder again"
