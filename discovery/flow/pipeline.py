@@ -118,7 +118,7 @@ STEPS: tuple[Step, ...] = (
         writes=(NEIGHBOURS,),
         needs=("vectors", "guide"),
         spec=lambda c: describe_graph(len(c.source.ids)) | {"guided": c.options.guided},
-        make=do.link_neighbours,
+        make=do.build_graph,
     ),
     Step(
         name="map",
@@ -159,7 +159,7 @@ STEPS: tuple[Step, ...] = (
         reads=(CLUSTERING, COPIES),
         needs=("vectors", "guide"),
         spec=lambda _: {"draws": DRAWS},
-        make=do.draw_again,
+        make=do.measure_cluster_stability,
     ),
     # All that is costly lies above: new metadata begin here.
     Step(

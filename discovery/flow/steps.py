@@ -91,7 +91,7 @@ def check_images(context: RoundContext, facts: Facts) -> Made:
     return {}
 
 
-def link_neighbours(context: RoundContext, facts: Facts) -> Made:
+def build_graph(context: RoundContext, facts: Facts) -> Made:
     """Find the k-nearest-neighbour graph that map, copies and clusters share."""
     from discovery.graph.neighbours import find_neighbours
     from discovery.runs.tables import format_neighbours
@@ -170,7 +170,7 @@ def list_rare_images(context: RoundContext, facts: Facts) -> Made:
     return {RARE: tabulate_rare(context.rarity, clustering, layout.paths)}
 
 
-def draw_again(context: RoundContext, facts: Facts) -> Made:
+def measure_cluster_stability(context: RoundContext, facts: Facts) -> Made:
     """Measure how well each cluster comes back when images are drawn anew, copies together."""
     from discovery.flow.route import make_fit
     from discovery.stages.stability import measure_stability

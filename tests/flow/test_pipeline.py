@@ -141,12 +141,12 @@ def test_a_second_run_computes_nothing_and_changes_no_byte(finished, pictures, c
     assert entries == made(run)
 
 
-def test_a_second_run_loads_neither_torch_nor_umap(finished, pictures, copy):
+def test_a_second_run_loads_nothing_that_computes(finished, pictures, copy):
     run = copy(finished)
     program = (
         "import sys; from pathlib import Path; from discovery.flow import discover_types; "
         f"discover_types(Path({str(pictures / 'images')!r}), Path({str(run)!r})); "
-        "print([m for m in ('torch', 'umap', 'sklearn', 'skimage') if m in sys.modules])"
+        "print([m for m in ('torch', 'umap', 'sklearn', 'skimage', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True
