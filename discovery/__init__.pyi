@@ -27,9 +27,9 @@ from .clusterers.agglomerative import AgglomerativeOptions as AgglomerativeOptio
 from .clusterers.auto import AutoOptions as AutoOptions
 from .clusterers.hdbscan import HDBSCANOptions as HDBSCANOptions
 from .clusterers.kmeans import KMeansOptions as KMeansOptions
-from .detector.count import count_defects as count_defects
 from .detector.model import load_detector as load_detector
 from .detector.model import save_detector as save_detector
+from .detector.predict import count_defects as count_defects
 from .detector.train import learn_boxes as learn_boxes
 from .estimators.pca import PCAReducer as PCAReducer
 from .flow import Discovered as Discovered

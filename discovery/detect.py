@@ -27,9 +27,8 @@ from embeddings.errors import InputError
 from embeddings.files import format_faults, write_bytes
 
 if TYPE_CHECKING:  # torch is loaded when there is work for it, not for --help
-    from discovery.detector.count import Counted
     from discovery.detector.dataset import PictureRef
-    from discovery.detector.predict import Detector
+    from discovery.detector.predict import Counted, Detector
     from embeddings.reader import Fault
 
 _PROG = "python -m discovery.detect"
@@ -147,7 +146,7 @@ def _count_pictures(
     detector: "Detector", refs: Sequence["PictureRef"], options: CountOptions
 ) -> tuple[list["Counted"], list["Fault"]]:
     """Count each file, and draw its boxes where that was asked for."""
-    from discovery.detector.count import Counted, count_defects
+    from discovery.detector.predict import Counted, count_defects
 
     answers: list[Counted] = []
     faults: list[Fault] = []

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from discovery.detector.boxes import Boxes
-from discovery.detector.count import Counted
 from discovery.detector.pictures import Pixels
+from discovery.detector.predict import Counted
 from embeddings.files import format_csv
 
 _BOX_COLUMNS = (

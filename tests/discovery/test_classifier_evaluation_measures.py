@@ -16,13 +16,13 @@ from discovery.classifier.evaluation.calibration import (
     measure_brier,
     measure_ece,
 )
+from discovery.classifier.evaluation.correctness import compare_paired, estimate_interval
 from discovery.classifier.evaluation.coverage import (
     choose_threshold,
     choose_threshold_for_rejection,
     thin_curve,
     trace_risk_coverage,
 )
-from discovery.classifier.evaluation.intervals import compare_paired, estimate_interval
 
 # Few distinct confidences, so that ties are common.
 ANSWERS = st.lists(

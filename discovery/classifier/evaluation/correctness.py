@@ -1,16 +1,17 @@
-"""Answers against the truth: which are right, and a confusion matrix, precision, recall and F1.
+"""Answers against the truth: which are right, in what interval, and what is taken for what.
 
 Label paths are compared at the depth that the truth, or both, reach. A truth may stop at an inner
 node of the taxonomy (`defect/large`): nobody could say more. The answer is then judged down to
 there; an answer that stops above the truth is wrong.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest, norm
 
-from discovery.classifier.evaluation.intervals import score_share
 from discovery.records import Predictions
 
 
@@ -63,6 +64,48 @@ def take_confidences(predictions: Predictions, depths: NDArray[np.int64]) -> NDA
     above = depths < count_parts(predictions.forced)
     whole = predictions.confidences.astype(np.float64)
     return np.where(above, np.nan_to_num(levels, nan=1.0).prod(axis=1), whole)
+
+
+def estimate_interval(
+    successes: int, n: int, *, confidence: float = 0.95
+) -> tuple[float, float] | None:
+    """Estimate the two-sided score interval of a share; None for a share of nothing.
+
+    Source: Wilson (1927); recommended for small n by Brown, Cai and DasGupta (2001).
+    """
+    if not n:
+        return None
+    z = float(norm.ppf((1 + confidence) / 2))
+    share = successes / n
+    # The two shares from which the observed one lies z of their own standard errors away.
+    centre, scale = share + z * z / (2 * n), 1 + z * z / n
+    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low, high = (centre - spread) / scale, (centre + spread) / scale
+    # Rounding must not put the share itself outside at 0 and 1.
+    return min(max(low, 0.0), share), max(min(high, 1.0), share)
+
+
+def score_share(name: str, successes: int, n: int) -> dict[str, Any]:
+    """Return a share and its interval as `name` and `name_interval`; None of nothing."""
+    interval = estimate_interval(successes, n)
+    return {
+        name: successes / n if n else None,
+        f"{name}_interval": None if interval is None else list(interval),
+    }
+
+
+def compare_paired(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> dict[str, Any]:
+    """Compare two classifiers on the same n images by the images only one of them gets right.
+
+    Returns
+    -------
+    dict
+        ``first_only``, ``second_only`` : counts; ``p`` : two-sided p-value of McNemar's test in
+        its exact, binomial form: 1 where they never differ.
+    """
+    only = int((first & ~second).sum()), int((second & ~first).sum())
+    p = float(binomtest(only[0], sum(only), 0.5).pvalue) if sum(only) else 1.0
+    return {"first_only": only[0], "second_only": only[1], "p": p}
 
 
 def score_classes(answers: NDArray[np.str_], truth: NDArray[np.str_]) -> dict[str, Any]:

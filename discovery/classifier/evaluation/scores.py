@@ -21,16 +21,17 @@ from discovery.classifier.evaluation.calibration import (
     measure_ece,
 )
 from discovery.classifier.evaluation.correctness import (
+    compare_paired,
     count_parts,
     find_inner,
     judge_answers,
     judge_vouched,
     score_classes,
     score_levels,
+    score_share,
     take_confidences,
 )
 from discovery.classifier.evaluation.coverage import thin_curve, trace_risk_coverage
-from discovery.classifier.evaluation.intervals import compare_paired, score_share
 from discovery.records import Predictions
 
 _NOISE_BANDS = 3  # quiet, middle, noisy: more would be too few images each
