@@ -40,7 +40,7 @@ class DescribeOptions:
     Attributes
     ----------
     orientations : int
-        8 of a square picture, 4 where it is not, or 1 where the way up matters.
+        8, or 1 where the way up matters.
     augment : AugmentOptions or None
         Varied copies on top of them, for training.
     gate : GateOptions or None
@@ -68,7 +68,8 @@ class Described:
     blocks : tuple of int
         Columns of the deep and of the classical features: (d, m), or (d,).
     n_orientations : int
-        Copies at the front that are real orientations in every image.
+        Copies at the front that are real orientations. Of a picture that is not square four keep
+        its shape: they come twice, which leaves every mean over them as it is.
     noises : (n,) float32
     is_noisy : (n,) bool
         The noise is over the gate's threshold: `denoised` holds what is seen without it.
@@ -161,6 +162,11 @@ class _Describer:
         # The extractor is loaded already; `Batches` would load it when the first batch is full.
         self.batches = Batches(lambda: extractor, batch_size)
         self.is_deep = find_extractor(extractor.spec.name).is_network
+        # The texture descriptors do not change with the orientation, and a turned wafer is a
+        # shifted picture in the polar view, not a turned one.
+        may_turn = self.is_deep and extractor.spec.view != "polar"
+        self.n_orientations = options.orientations if may_turn else 1
+        self.augment = options.augment if self.is_deep else None
         self.pictures: list[_Measured] = []
         self.faults: list[Fault] = []
         self.deferred: list[Part] = []
@@ -185,7 +191,7 @@ class _Describer:
         part, image = pair
         measured = _Measured(
             part=part,
-            orientations=self._list_orientations(image),
+            orientations=list_orientations(image)[: self.n_orientations],
             moments=describe_moments(image) if self.is_deep else np.zeros(0, np.float32),
         )
         grey, gate = image.mean(axis=0), self.options.gate  # (h, w)
@@ -202,50 +208,43 @@ class _Describer:
         noise = gated.noise_before
         return replace(measured, noise=noise, is_noisy=is_noisy, cleared=cleared), image
 
-    def _list_orientations(self, image: Image) -> tuple[int, ...]:
-        # The texture descriptors do not change with the orientation, and a turned wafer is a
-        # shifted picture in the polar view, not a turned one.
-        if not self.is_deep or self.extractor.spec.view == "polar":
-            return (0,)
-        return list_orientations(image)[: self.options.orientations]
-
     def add(self, measured: _Measured, image: Image) -> None:
         """Give the picture's copies to the extractor, and keep the rest."""
         position = len(self.pictures)
         self.pictures.append(measured)
-        for copy, seen in enumerate(self._list_copies(measured, image)):
-            # Copy 0 is the picture as it is, and that is what a store holds.
-            if copy or measured.part.image_id not in self.known:
-                self.batches.add(f"{position} {copy}", seen)
-
-    def _list_copies(self, measured: _Measured, image: Image) -> Iterator[Image]:
         for k in measured.orientations:
-            yield turn_picture(image, k)
-        if self.is_deep and self.options.augment is not None:
-            yield from augment_many(image, self.options.augment, seed=self.options.seed)
+            # The picture as it is is what a store holds.
+            if k or measured.part.image_id not in self.known:
+                self.batches.add(f"{position} {k}", turn_picture(image, k))
+        if self.augment is not None:
+            varied = augment_many(image, self.augment, seed=self.options.seed)
+            for number, copy in enumerate(varied):
+                self.batches.add(f"{position} varied {number}", copy)
 
     def finish(self) -> Described:
         """Run the extractor on what still waits, and put everything together."""
         vectors = self.batches.take()
         kept = [i for i in range(len(self.pictures)) if i not in self.dropped]
         pictures = [self.pictures[i] for i in kept]
-        # Pictures that are not square have fewer.
-        n_orientations = min((len(one.orientations) for one in pictures), default=1)
-        varied = self.options.augment.copies if self.is_deep and self.options.augment else 0
+        varied = self.augment.copies if self.augment else 0
         deep, classical = self.extractor.spec.dim, len(pictures[0].moments) if pictures else 0
-        # Of a square beside a wide picture, further orientations come before its varied copies.
-        rows = np.zeros((len(kept), n_orientations + varied, deep + classical), np.float32)
+        n = self.n_orientations
+        rows = np.zeros((len(kept), n + varied, deep + classical), np.float32)
         for row, i, one in zip(rows, kept, pictures, strict=True):
-            for copy in range(len(row)):
-                # Taken out: 100 kB an image must not be in memory twice.
-                vector = vectors.pop(f"{i} {copy}", None)
+            # Taken out of `vectors`: 100 kB an image must not be in memory twice.
+            for copy, k in enumerate(one.orientations):
+                vector = vectors.pop(f"{i} {k}", None)
                 row[copy, :deep] = self.known[one.part.image_id] if vector is None else vector
+            own = len(one.orientations)
+            row[own:n, :deep] = row[: n - own, :deep]
+            for number in range(varied):
+                row[n + number, :deep] = vectors.pop(f"{i} varied {number}")
             row[:, deep:] = one.moments
         return Described(
             parts=tuple(one.part for one in pictures),
             rows=rows,
             blocks=(deep, classical) if classical else (deep,),
-            n_orientations=n_orientations,
+            n_orientations=n,
             noises=np.array([one.noise for one in pictures], np.float32),
             is_noisy=np.array([one.is_noisy for one in pictures], bool),
             denoised=self._describe_cleared(pictures),
@@ -268,21 +267,15 @@ def join_described(first: Described, second: Described) -> Described:
         return replace(whole, faults=first.faults + second.faults, deferred=second.deferred)
     return Described(
         parts=first.parts + second.parts,
-        rows=stack_rows([first.rows, second.rows]),
+        rows=np.concatenate([first.rows, second.rows]),
         blocks=first.blocks,
-        n_orientations=min(first.n_orientations, second.n_orientations),
+        n_orientations=first.n_orientations,
         noises=np.concatenate([first.noises, second.noises]),
         is_noisy=np.concatenate([first.is_noisy, second.is_noisy]),
         denoised=None,
         faults=first.faults + second.faults,
         deferred=second.deferred,
     )
-
-
-def stack_rows(blocks: Sequence[Floats]) -> Floats:
-    """Put rows (n, c, d) of several calls together, with as many copies as all of them have."""
-    copies = min(rows.shape[1] for rows in blocks)
-    return np.concatenate([rows[:, :copies] for rows in blocks])
 
 
 def describe_moments(image: Image) -> Floats:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.classifier.cascade import CascadeClassifier
-from discovery.classifier.describe import Described, DescribeOptions, describe_images, stack_rows
+from discovery.classifier.describe import Described, DescribeOptions, describe_images
 from discovery.classifier.enhance.gate import GateOptions
 from discovery.classifier.features import FeatureSource, add_windows, reopen_feature_source
 from discovery.classifier.model import Model
@@ -164,7 +164,7 @@ def _join(blocks: Sequence[_Block], windows: Mapping[str, tuple[float, float]]) 
             **{name: np.concatenate([getattr(one, name) for one in answered]) for name in names}
         ),
         parts=tuple(part for block in blocks for part in block.described.parts),
-        rows=stack_rows([b.described.rows for b in blocks if b.predictions is not None]),
+        rows=np.concatenate([b.described.rows for b in blocks if b.predictions is not None]),
         faults=faults,
         gate={name: sum(block.gate.get(name, 0) for block in blocks) for name in _GATE},
         windows=windows,

@@ -140,19 +140,27 @@ def test_what_a_store_knows_is_taken_and_not_made_again(kind, request):
     np.testing.assert_allclose(plain.rows[1, 1:], said.rows[1, 1:], atol=1e-5)
 
 
-def test_pictures_that_are_not_square_have_four_orientations_before_their_varied_copies(network):
+def test_pictures_that_are_not_square_keep_their_shape_in_each_orientation(network):
     wide = draw(0)[:, :, : SIDE // 2].copy()
-    augment = AugmentOptions(copies=3)
-    said = describe([wide], network, augment=augment)
-    assert (1, 7, 4) == (*said.rows.shape[:2], said.n_orientations)
-    for copy, k in enumerate((0, 2, 4, 6)):
+    said = describe([wide], network)
+    assert (1, 8, 8) == (*said.rows.shape[:2], said.n_orientations)
+    for copy, k in enumerate((0, 2, 4, 6, 0, 2, 4, 6)):
         expected = network(turn_picture(wide, k)[None])[0]
         np.testing.assert_allclose(said.rows[0, copy, :1024], expected, atol=1e-5)
-    # Of a square picture beside it, as many copies count.
-    mixed = describe([draw(1), wide], network, augment=augment)
-    assert (2, 7, 4) == (*mixed.rows.shape[:2], mixed.n_orientations)
-    both = join_described(describe([draw(1)], network, augment=augment), said)
-    assert (2, 7, 4) == (*both.rows.shape[:2], both.n_orientations)
+
+
+def test_no_varied_copy_stands_among_the_orientations_whatever_the_shape(network):
+    pictures = [draw(0)[:, :, : SIDE // 2].copy(), draw(1)]
+    plain = describe(pictures, network)
+    varied = describe(pictures, network, augment=AugmentOptions(copies=3))
+    assert (2, 11, 8) == (*varied.rows.shape[:2], varied.n_orientations)
+    np.testing.assert_allclose(plain.rows, varied.rows[:, : varied.n_orientations], atol=1e-5)
+    last = varied.rows[:, 8:, :1024]
+    assert np.linalg.norm(last - plain.rows[:, 5:, :1024], axis=2).min() > 1e-3
+    # A picture's rows do not depend on the shapes of those beside it.
+    for i, picture in enumerate(pictures):
+        alone = describe([picture], network, augment=AugmentOptions(copies=3))
+        np.testing.assert_allclose(alone.rows[0], varied.rows[i], atol=1e-5)
 
 
 def test_no_more_than_a_few_pictures_are_held_however_slow_the_moments_are(network):

@@ -297,20 +297,21 @@ def wide_model(few_steps, network, tmp_path_factory):
 
 
 def test_varied_copies_of_pictures_that_are_not_square_vouch_for_nothing(wide_model, tmp_path):
-    # Four orientations keep the shape; the four copies behind them show what was learned.
-    assert 4 == wide_model.cascade.n_eval_views
-    answered = predict_images(
-        wide_model, find_parts(draw_wide(tmp_path / "asked"), ExtractOptions()).parts,
-        keep_rows=True,
-    )  # fmt: skip
-    assert (8, 4) == answered.rows.shape[:2]
+    # Eight orientations, and the four copies behind them show what was learned.
+    assert 8 == wide_model.cascade.n_eval_views
+    parts = find_parts(draw_wide(tmp_path / "asked"), ExtractOptions()).parts
+    answered = predict_images(wide_model, parts, keep_rows=True)
+    assert (8, 8) == answered.rows.shape[:2]
 
 
-def test_square_and_wide_pictures_are_answered_in_one_call(wide_model, tmp_path, monkeypatch):
-    monkeypatch.setattr(predict, "_BLOCK", 1)
+def test_answers_do_not_depend_on_the_shapes_of_other_pictures(wide_model, tmp_path, monkeypatch):
     folder = draw_wide(tmp_path / "mixed", square=(0, 5))
     parts = find_parts(folder, ExtractOptions()).parts
-    for keep_rows in (False, True):
-        answered = predict_images(wide_model, parts, keep_rows=keep_rows)
-        assert 8 == len(answered.predictions)
-        assert (8 * keep_rows, 4) == answered.rows.shape[:2]
+    together = predict_images(wide_model, parts, keep_rows=True)
+    monkeypatch.setattr(predict, "_BLOCK", 1)
+    alone = predict_images(wide_model, parts)
+    assert (8, 8) == together.rows.shape[:2]
+    np.testing.assert_allclose(
+        together.predictions.confidences, alone.predictions.confidences, rtol=1e-4
+    )
+    assert together.predictions.verdicts.tolist() == alone.predictions.verdicts.tolist()
