@@ -13,7 +13,20 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 APACHE_2 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
-TEXTS = {".py", ".md", ".toml", ".yml", ".ipynb", ".html", ".js", ".css", ".csv", ".txt", ""}
+TEXTS = {
+    ".py",
+    ".pyi",
+    ".md",
+    ".toml",
+    ".yml",
+    ".ipynb",
+    ".html",
+    ".js",
+    ".css",
+    ".csv",
+    ".txt",
+    "",
+}
 
 
 def read(name):
@@ -83,7 +96,9 @@ def own_texts():
     for folder, folders, files in os.walk(ROOT):
         # Pruned while walking: an environment holds some hundred thousand files.
         folders[:] = [f for f in folders if f not in skipped and not made.fullmatch(f)]
-        paths = [Path(folder) / name for name in files if not name.startswith(".coverage")]
+        # In a worktree .git is a file, which names where the repository lies.
+        kept = (name for name in files if name != ".git" and not name.startswith(".coverage"))
+        paths = [Path(folder) / name for name in kept]
         found += [path for path in paths if path.suffix in TEXTS]
     return sorted(found)
 
