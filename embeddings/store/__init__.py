@@ -15,16 +15,16 @@ disturbed by a writer, and a checksum finds every flipped bit when a file is fir
 """
 
 from embeddings.store.create import create_store, store_exists
-from embeddings.store.folder import Fault
+from embeddings.store.folder import StoreFault
 from embeddings.store.reader import Store, open_store
 from embeddings.store.repair import Repair, repair_store
 from embeddings.store.verify import verify_store
 from embeddings.store.writer import StoreWriter
 
 __all__ = [
-    "Fault",
     "Repair",
     "Store",
+    "StoreFault",
     "StoreWriter",
     "create_store",
     "open_store",

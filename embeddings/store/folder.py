@@ -106,7 +106,7 @@ def hold_lock(folder: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class StoreFault:
     """One thing that is wrong.
 
     Attributes
@@ -137,7 +137,7 @@ class DamagedFileError(StoreCorruptError):
 
     def __init__(self, folder: Path, file: str, problem: str) -> None:
         kind: Literal["missing", "damaged"] = "missing" if problem == MISSING else "damaged"
-        self.fault = Fault(file=file, kind=kind, problem=problem)
+        self.fault = StoreFault(file=file, kind=kind, problem=problem)
         super().__init__(
             f"{folder}/{self.fault}: run `{repair_command(folder)}`, then extract again"
         )

@@ -52,7 +52,7 @@ PATHS_SCHEMA = pa.schema(
     ]
 )
 
-Facts = tuple[str, int, int]  # file_id, size, mtime_ns
+FileFacts = tuple[str, int, int]  # file_id, size, mtime_ns
 
 _FILE_ID = re.compile(r"[0-9a-f]{16}")
 _FACTS = b"defect-discovery"
@@ -103,7 +103,7 @@ def make_forgotten(paths: Sequence[str]) -> pa.Table:
     return _to_table(frame, PATHS_SCHEMA)
 
 
-def list_facts(frame: pd.DataFrame) -> Iterable[tuple[str, Facts]]:
+def list_file_facts(frame: pd.DataFrame) -> Iterable[tuple[str, FileFacts]]:
     """Pair each path of a frame of files with its file_id, size and mtime_ns."""
     path, *facts = (frame[name].tolist() for name in PATHS_SCHEMA.names)
     return zip(path, zip(*facts, strict=True), strict=True)

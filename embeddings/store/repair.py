@@ -31,7 +31,7 @@ from embeddings.store.folder import (
     MISSING,
     QUARANTINE,
     DamagedFileError,
-    Fault,
+    StoreFault,
     hold_lock,
     list_ours,
     name_paths,
@@ -51,7 +51,7 @@ class Repair:
 
     Attributes
     ----------
-    faults : tuple of Fault
+    faults : tuple of StoreFault
         What was wrong.
     rebuilt : bool
         `store.json` was lost, and was rebuilt from the segments.
@@ -64,7 +64,7 @@ class Repair:
         Files put into `damaged/`, and leftovers that were removed.
     """
 
-    faults: tuple[Fault, ...]
+    faults: tuple[StoreFault, ...]
     rebuilt: bool
     segments: tuple[int, ...]
     rows_lost: int
@@ -124,14 +124,14 @@ def repair_store(path: Path | str) -> Repair:
     )
 
 
-def _find_manifest(folder: Path) -> tuple[Manifest, Fault | None]:
+def _find_manifest(folder: Path) -> tuple[Manifest, StoreFault | None]:
     try:
         return load_manifest(folder), None
     except DamagedFileError as damage:
         return rebuild_manifest(folder), damage.fault
 
 
-def _find_faults(folder: Path, manifest: Manifest, segments: list[Inspection]) -> list[Fault]:
+def _find_faults(folder: Path, manifest: Manifest, segments: list[Inspection]) -> list[StoreFault]:
     faults = [fault for segment in segments for fault in segment.faults]
     faults += inspect_paths(folder, manifest)
     # A rebuilt manifest names only the sidecars that read well.
@@ -145,7 +145,7 @@ def _find_faults(folder: Path, manifest: Manifest, segments: list[Inspection]) -
 
 
 def _keep_sound(
-    folder: Path, manifest: Manifest, *, segments: list[Inspection], faults: list[Fault]
+    folder: Path, manifest: Manifest, *, segments: list[Inspection], faults: list[StoreFault]
 ) -> Manifest:
     """Return the manifest of what is sound; rows of a partly sound segment are rewritten."""
     faulty = {fault.file for fault in faults}

@@ -24,7 +24,7 @@ from embeddings.store.faiss_files import CodesFile, find_bad_rows
 from embeddings.store.folder import (
     LOCK,
     DamagedFileError,
-    Fault,
+    StoreFault,
     name_codes,
     name_rows,
 )
@@ -41,19 +41,19 @@ class Inspection:
     Attributes
     ----------
     entry : SegmentEntry
-    faults : tuple of Fault
+    faults : tuple of StoreFault
     ids : (n,) array of str
     sound : (n,) bool
         Rows to keep; both are empty where a file is damaged.
     """
 
     entry: SegmentEntry
-    faults: tuple[Fault, ...]
+    faults: tuple[StoreFault, ...]
     ids: NDArray[np.str_]
     sound: NDArray[np.bool_]
 
 
-def verify_store(path: Path | str) -> list[Fault]:
+def verify_store(path: Path | str) -> list[StoreFault]:
     """Check everything that is committed, and list what is wrong.
 
     Raises
@@ -73,7 +73,7 @@ def verify_store(path: Path | str) -> list[Fault]:
     if not is_held(folder / LOCK):  # a writer at work has files that are not yet committed
         left = list_leftovers(folder, load_manifest(folder))
         problem = "is left over from an interrupted run; the next one removes it"
-        faults += [Fault(file=name, kind="leftover", problem=problem) for name in left]
+        faults += [StoreFault(file=name, kind="leftover", problem=problem) for name in left]
     return faults
 
 
@@ -90,12 +90,12 @@ def inspect_segments(folder: Path, manifest: Manifest) -> list[Inspection]:
     ]
 
 
-def inspect_paths(folder: Path, manifest: Manifest) -> list[Fault]:
+def inspect_paths(folder: Path, manifest: Manifest) -> list[StoreFault]:
     """Check each part of the log of files."""
     return _find_faults(partial(load_paths, folder, entry) for entry in manifest.paths)
 
 
-def _find_faults(checks: Iterable[Callable[[], object]]) -> list[Fault]:
+def _find_faults(checks: Iterable[Callable[[], object]]) -> list[StoreFault]:
     faults = []
     for check in checks:
         try:
@@ -126,7 +126,7 @@ def _inspect_segment(folder: Path, manifest: Manifest, entry: SegmentEntry) -> I
     bad = int((~sound).sum())
     if bad:
         problem = f"holds {bad} vectors that are not finite or not of length 1"
-        faults.append(Fault(file=name_codes(entry.number), kind="damaged", problem=problem))
+        faults.append(StoreFault(file=name_codes(entry.number), kind="damaged", problem=problem))
     return Inspection(entry=entry, faults=tuple(faults), ids=ids, sound=sound)
 
 
@@ -141,7 +141,7 @@ def _mark_repeated(segment: Inspection, repeated: NDArray[np.bool_]) -> Inspecti
     if not repeated.any():
         return segment
     problem = f"repeats {int(repeated.sum())} ids, such as {segment.ids[repeated][0]}"
-    fault = Fault(file=name_rows(segment.entry.number), kind="damaged", problem=problem)
+    fault = StoreFault(file=name_rows(segment.entry.number), kind="damaged", problem=problem)
     return dataclasses.replace(
         segment, faults=(*segment.faults, fault), sound=segment.sound & ~repeated
     )

@@ -37,9 +37,9 @@ from embeddings.store.faiss_files import find_bad_rows
 from embeddings.store.folder import BANK, QUARANTINE, hold_lock, storage_errors
 from embeddings.store.manifest import Manifest, SegmentEntry, Window, load_manifest, save_manifest
 from embeddings.store.parquet_files import (
-    Facts,
+    FileFacts,
     collect_files,
-    list_facts,
+    list_file_facts,
     load_rows,
     make_forgotten,
     make_paths,
@@ -81,7 +81,7 @@ class StoreWriter:
         self._manifest = manifest
         # Read when first needed: a writer that only sets a window pays for neither.
         self._ids: set[str] | None = None
-        self._noted: dict[str, Facts] | None = None
+        self._noted: dict[str, FileFacts] | None = None
         self._usable = True  # until closed, or a write fails
         self._drop_pending()
 
@@ -124,7 +124,7 @@ class StoreWriter:
         """
         noted = self._noted_files()
         changed = []
-        for path, facts in list_facts(frame):
+        for path, facts in list_file_facts(frame):
             changed.append(noted.get(path) != facts)
             noted[path] = facts
         if any(changed):
@@ -207,10 +207,10 @@ class StoreWriter:
                 self._ids.update(load_rows(self._folder, entry)["image_id"].to_pylist())
         return self._ids
 
-    def _noted_files(self) -> dict[str, Facts]:
+    def _noted_files(self) -> dict[str, FileFacts]:
         """Return file_id, size and mtime_ns of each live path, pending ones included."""
         if self._noted is None:
-            self._noted = dict(list_facts(collect_files(self._folder, self._manifest)))
+            self._noted = dict(list_file_facts(collect_files(self._folder, self._manifest)))
         return self._noted
 
     @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from discovery.formats.handoff.row_checksums import Fault
+from discovery.formats.handoff.row_checksums import RowFault
 from discovery.formats.handoff.write import set_types
 from discovery.records import find_label_fault, tidy_label
 from embeddings.errors import HandoffError, TableError
@@ -69,13 +69,13 @@ def parse_sheet(data: bytes, name: str, *, required: Sequence[str]) -> FilledShe
     return FilledSheet(columns=columns, numbers=[record.row for record in records[1:]])
 
 
-def parse_rows(sheet: FilledSheet, *, need_membership: bool) -> tuple[pd.DataFrame, list[Fault]]:
+def parse_rows(sheet: FilledSheet, *, need_membership: bool) -> tuple[pd.DataFrame, list[RowFault]]:
     """Turn text into the columns of a handoff, and name every cell that is not what it must be.
 
     Blanks around ids, numbers and labels are dropped; a path is kept to the letter.
     `need_membership` is False where memberships are known from elsewhere and are not read.
     """
-    faults: list[Fault] = []  # all of them at once: a person mends the file in one go
+    faults: list[RowFault] = []  # all of them at once: a person mends the file in one go
 
     def parse(column: str, convert: Callable[[str], Any], otherwise: Any) -> list[Any]:
         values = []
@@ -83,7 +83,7 @@ def parse_rows(sheet: FilledSheet, *, need_membership: bool) -> tuple[pd.DataFra
             try:
                 values.append(convert(cell.strip()))
             except ValueError as error:
-                faults.append(Fault(row=number, column=column, text=str(error)))
+                faults.append(RowFault(row=number, column=column, text=str(error)))
                 values.append(otherwise)
         return values
 
@@ -180,7 +180,7 @@ def _parse_source(cell: str) -> str:
     return source
 
 
-def _find_disagreements(rows: pd.DataFrame, numbers: Sequence[int]) -> list[Fault]:
+def _find_disagreements(rows: pd.DataFrame, numbers: Sequence[int]) -> list[RowFault]:
     """Name freshly filled rows of one image (exact duplicates) that have different labels."""
     first: dict[str, tuple[int, str]] = {}
     faults = []
@@ -192,7 +192,7 @@ def _find_disagreements(rows: pd.DataFrame, numbers: Sequence[int]) -> list[Faul
         earlier, other = first.setdefault(image_id, (number, label))
         if other != label:
             text = f"{label!r}, but row {earlier} is the same image and says {other!r}: choose one"
-            faults.append(Fault(row=number, column="label", text=text))
+            faults.append(RowFault(row=number, column="label", text=text))
     return faults
 
 

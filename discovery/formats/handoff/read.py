@@ -21,8 +21,8 @@ from discovery.formats.handoff.cells import (
 )
 from discovery.formats.handoff.row_checksums import (
     KEY_COLUMNS,
-    Fault,
     RowChecksums,
+    RowFault,
     decode_checksums,
     digest_rows,
     find_row_faults,
@@ -203,7 +203,7 @@ def _restore(rows: pd.DataFrame, written: Handoff, *, name: str) -> pd.DataFrame
 
 def _choose(
     rows: pd.DataFrame, sheet: FilledSheet, described: Sequence[_Description]
-) -> tuple[_Description, list[Fault]]:
+) -> tuple[_Description, list[RowFault]]:
     """Take the first description the rows match; otherwise the first and all that is wrong."""
     attempts = [(one, find_row_faults(rows, sheet.numbers, one.checksums)) for one in described]
     chosen, faults = next((attempt for attempt in attempts if not attempt[1]), attempts[0])
@@ -211,7 +211,7 @@ def _choose(
     return chosen, [_explain(fault, str(ids.get(fault.row, ""))) for fault in faults]
 
 
-def _explain(fault: Fault, image_id: str) -> Fault:
+def _explain(fault: RowFault, image_id: str) -> RowFault:
     # Without the run at hand nothing tells which id it was: say where it can be put back.
     if fault.column == "image_id" and "not what was" in fault.text and looks_like_number(image_id):
         text = (
@@ -222,7 +222,7 @@ def _explain(fault: Fault, image_id: str) -> Fault:
     return fault
 
 
-def _raise_faults(name: str, faults: Sequence[Fault]) -> None:
+def _raise_faults(name: str, faults: Sequence[RowFault]) -> None:
     if not faults:
         return
     unique = list(dict.fromkeys(str(fault) for fault in faults))

@@ -22,7 +22,7 @@ _ROW = np.dtype([("id", "<u4"), ("path", "<u4"), ("cluster", "<i4")])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class RowFault:
     """One thing wrong with one row; row 1 is the header, 0 means the file as a whole."""
 
     row: int
@@ -99,12 +99,12 @@ def hash_key(image_id: str, path: str) -> int:
 
 def find_row_faults(
     rows: pd.DataFrame, numbers: Sequence[int], written: RowChecksums
-) -> list[Fault]:
+) -> list[RowFault]:
     """Compare rows that came back, and their numbers in the file, with those that were written."""
     position = {key: i for i, key in enumerate(written.keys.tolist())}
     seen: dict[int, int] = {}  # position as written -> row number in the file
     unknown_rows: list[tuple[int, Any]] = []
-    faults: list[Fault] = []
+    faults: list[RowFault] = []
     row: Any  # a named tuple of the columns
     for number, row in zip(numbers, rows.itertuples(index=False), strict=True):
         place = position.get(hash_key(row.image_id, row.path))
@@ -112,7 +112,9 @@ def find_row_faults(
             unknown_rows.append((number, row))
         elif place in seen:
             faults.append(
-                Fault(row=number, column="image_id", text=f"repeats row {seen[place]}: delete one")
+                RowFault(
+                    row=number, column="image_id", text=f"repeats row {seen[place]}: delete one"
+                )
             )
         else:
             seen[place] = number
@@ -122,22 +124,22 @@ def find_row_faults(
     return sorted(faults + named, key=lambda fault: fault.row) + missing
 
 
-def _compare(number: int, row: Any, *, written: RowChecksums, place: int) -> list[Fault]:
+def _compare(number: int, row: Any, *, written: RowChecksums, place: int) -> list[RowFault]:
     cluster = int(written.rows["cluster"][place])
     proposal = written.proposals.get(cluster, "")
     faults = []
     if row.cluster_id != cluster:
         text = f"{row.cluster_id} came, {cluster} was written: put it back"
-        faults.append(Fault(row=number, column="cluster_id", text=text))
+        faults.append(RowFault(row=number, column="cluster_id", text=text))
     if row.proposal_id != proposal:
         text = f"{row.proposal_id!r} came, {proposal!r} was written: put it back"
-        faults.append(Fault(row=number, column="proposal_id", text=text))
+        faults.append(RowFault(row=number, column="proposal_id", text=text))
     return faults
 
 
 def _name_unknown_rows(
     unknown_rows: Sequence[tuple[int, Any]], written: RowChecksums, *, free: Sequence[int]
-) -> tuple[list[Fault], list[Fault]]:
+) -> tuple[list[RowFault], list[RowFault]]:
     """Say of each unknown row which column was changed, and which written rows are missing."""
     by_id: defaultdict[int, list[int]] = defaultdict(list)
     by_path: defaultdict[int, list[int]] = defaultdict(list)
@@ -154,7 +156,7 @@ def _name_unknown_rows(
                 del unclaimed[candidates[0]]
                 column, text = name, f"{getattr(row, name)!r} is not what was written: put it back"
                 break
-        faults.append(Fault(row=number, column=column, text=text))
+        faults.append(RowFault(row=number, column=column, text=text))
     # The first row that was written had the number 2: the header is row 1.
     missing = [f"row {place + 2} as it was written is missing: put it back" for place in unclaimed]
-    return faults, [Fault(row=0, column="", text=text) for text in missing]
+    return faults, [RowFault(row=0, column="", text=text) for text in missing]
