@@ -32,9 +32,9 @@ def render_risk_coverage(data: EvaluationData) -> Markup:
     axes = Axes(x=(0.0, 1.0), y=(0.0, _choose_top(points, overall)))
     marks = _list_marks(data)
     content = [
-        draw_line(axes, [(0, overall), (1, overall)], "reference"),
-        draw_line(axes, [(points[0][0], points[0][1]), *points], "curve"),
-        *(draw_dot(axes, point, class_) for class_, _, point in marks),
+        _draw_line(axes, [(0, overall), (1, overall)], "reference"),
+        _draw_line(axes, [(points[0][0], points[0][1]), *points], "curve"),
+        *(_draw_dot(axes, point, class_) for class_, _, point in marks),
     ]
     texts = "; ".join(text for _, text, _ in marks)
     alternative = (
@@ -47,12 +47,8 @@ def render_risk_coverage(data: EvaluationData) -> Markup:
         ("reference", "answers in random order"),
         *((class_, text) for class_, text, _ in marks),
     ]  # fmt: skip
-    return node(
-        "figure",
-        render_plot(axes, content, names=names, alternative=alternative),
-        _render_keys(keys),
-        _fold(_tabulate_risk(scores["risk_coverage"])),
-    )
+    plot = _render_plot(axes, content, names=names, alternative=alternative)
+    return _render_figure(plot, keys, _tabulate_risk(scores["risk_coverage"]))
 
 
 def render_reliability(scores: Mapping[str, Any]) -> Markup:
@@ -64,11 +60,11 @@ def render_reliability(scores: Mapping[str, Any]) -> Markup:
     axes = Axes(x=(start, 1.0), y=(start, 1.0))
     # Intervals as wide as bins are small: without them ten images would look like a finding.
     whiskers = [
-        draw_line(axes, [(row["confidence"], end) for end in row["accuracy_interval"]], "whisker")
+        _draw_line(axes, [(row["confidence"], end) for end in row["accuracy_interval"]], "whisker")
         for row in bins
     ]
-    dots = [draw_dot(axes, (row["confidence"], row["accuracy"]), "dot") for row in bins]
-    content = [draw_line(axes, [(start, start), (1, 1)], "reference"), *whiskers, *dots]
+    dots = [_draw_dot(axes, (row["confidence"], row["accuracy"]), "dot") for row in bins]
+    content = [_draw_line(axes, [(start, start), (1, 1)], "reference"), *whiskers, *dots]
     alternative = (
         f"Reliability diagram of {len(bins)} bins. Mean confidence "
         f"{write_share(scores['mean_confidence'])}, accuracy {write_share(scores['accuracy'])}, "
@@ -90,12 +86,8 @@ def render_reliability(scores: Mapping[str, Any]) -> Markup:
         for row in bins
     ]
     columns = ("Mean confidence", "Images", "Accuracy", "95 % interval")
-    return node(
-        "figure",
-        render_plot(axes, content, names=names, alternative=alternative),
-        _render_keys(keys),
-        _fold(render_table("Accuracy by confidence", columns, rows)),
-    )
+    plot = _render_plot(axes, content, names=names, alternative=alternative)
+    return _render_figure(plot, keys, render_table("Accuracy by confidence", columns, rows))
 
 
 def _choose_top(points: Sequence[tuple[float, float]], overall: float) -> float:
@@ -147,9 +139,15 @@ def _tabulate_risk(points: Sequence[Mapping[str, float]]) -> Markup:
     return render_table("Risk by coverage", columns, rows)
 
 
-def _render_keys(keys: Sequence[tuple[str, str]]) -> Markup:
+def _render_figure(plot: Markup, keys: Sequence[tuple[str, str]], table: Markup) -> Markup:
+    """Render a plot, its legend as (class, text), and its figures, folded."""
     items = join(node("li", _draw_key(class_), node("span", text)) for class_, text in keys)
-    return node("figcaption", node("ul", items, class_="keys"))
+    return node(
+        "figure",
+        plot,
+        node("figcaption", node("ul", items, class_="keys")),
+        node("details", node("summary", "The figures"), table),
+    )
 
 
 def _draw_key(class_: str) -> Markup:
@@ -159,10 +157,6 @@ def _draw_key(class_: str) -> Markup:
     else:
         drawn = node("circle", cx=12, cy=6, r=4.5, class_=class_)
     return node("svg", drawn, class_="key plot", viewBox="0 0 24 12", aria_hidden="true")
-
-
-def _fold(table: Markup) -> Markup:
-    return node("details", node("summary", "The figures"), table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,14 +179,28 @@ class Axes:
         return _HEIGHT - _BOTTOM - _scale(value, self.y) * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def render_plot(
+def _render_plot(
     axes: Axes, content: Iterable[Markup], *, names: tuple[str, str], alternative: str
 ) -> Markup:
     """Render a plot of shares with its axes named, and a text that says what it shows."""
-    parts = [_render_ticks_x(axes), _render_ticks_y(axes), *content, _render_names(names)]
+    base, end = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
+    parts: list[Markup] = []
+    for tick in list_ticks(*axes.x):
+        x = f"{axes.place_x(tick):.1f}"
+        parts.append(_render_tick(tick, f"M{x} {_TOP}V{base}", x=x, y=base + 17, anchor="middle"))
+    for tick in list_ticks(*axes.y):
+        y = axes.place_y(tick)
+        grid = f"M{_LEFT} {y:.1f}H{end}"
+        # 4 lower: the text stands on its line, which is to be at its middle.
+        parts.append(_render_tick(tick, grid, x=_LEFT - 7, y=f"{y + 4:.1f}", anchor="end"))
+    name = {"text_anchor": "middle", "class_": "name"}
+    turned = "rotate(-90)"  # about the origin: x runs upwards from there
     return node(
         "svg",
         join(parts),
+        join(content),
+        node("text", names[0], x=(_LEFT + end) / 2, y=_HEIGHT - 8, **name),
+        node("text", names[1], x=-(_TOP + base) / 2, y=14, transform=turned, **name),
         class_="plot",
         viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
         role="img",
@@ -200,13 +208,19 @@ def render_plot(
     )
 
 
-def draw_line(axes: Axes, points: Iterable[tuple[float, float]], class_: str) -> Markup:
+def _render_tick(tick: float, grid: str, *, x: str | float, y: str | float, anchor: str) -> Markup:
+    """Render a grid line and its share in percent."""
+    text = node("text", f"{100 * tick:.3g}\u00a0%", x=x, y=y, text_anchor=anchor)
+    return node("g", node("path", d=grid, class_="grid"), text)
+
+
+def _draw_line(axes: Axes, points: Iterable[tuple[float, float]], class_: str) -> Markup:
     """Draw a line through points in data units."""
     places = [f"{axes.place_x(x):.1f} {axes.place_y(y):.1f}" for x, y in points]
     return node("path", d="M" + "L".join(places), class_=class_)
 
 
-def draw_dot(axes: Axes, point: tuple[float, float], class_: str) -> Markup:
+def _draw_dot(axes: Axes, point: tuple[float, float], class_: str) -> Markup:
     """Draw a round mark at a point in data units."""
     x, y = axes.place_x(point[0]), axes.place_y(point[1])
     return node("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=5, class_=class_)
@@ -225,54 +239,3 @@ def list_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
 def _scale(value: float, limits: Sequence[float]) -> float:
     # Outside of the frame is at its edge: a point must not be drawn over the axis' numbers.
     return min(max((value - limits[0]) / (limits[1] - limits[0]), 0.0), 1.0)
-
-
-def _render_ticks_x(axes: Axes) -> Markup:
-    base = _HEIGHT - _BOTTOM
-    return join(
-        node(
-            "g",
-            node("path", d=f"M{axes.place_x(tick):.1f} {_TOP}V{base}", class_="grid"),
-            node(
-                "text",
-                _write_tick(tick),
-                x=f"{axes.place_x(tick):.1f}",
-                y=base + 17,
-                text_anchor="middle",
-            ),
-        )
-        for tick in list_ticks(*axes.x)
-    )
-
-
-def _render_ticks_y(axes: Axes) -> Markup:
-    return join(
-        node(
-            "g",
-            node("path", d=f"M{_LEFT} {axes.place_y(tick):.1f}H{_WIDTH - _RIGHT}", class_="grid"),
-            node(
-                "text",
-                _write_tick(tick),
-                x=_LEFT - 7,
-                y=f"{axes.place_y(tick) + 4:.1f}",
-                text_anchor="end",
-            ),
-        )
-        for tick in list_ticks(*axes.y)
-    )
-
-
-def _render_names(names: tuple[str, str]) -> Markup:
-    middle = (_TOP + _HEIGHT - _BOTTOM) / 2
-    return join(
-        [
-            node("text", names[0], x=(_LEFT + _WIDTH - _RIGHT) / 2, y=_HEIGHT - 8,
-                 text_anchor="middle", class_="name"),
-            node("text", names[1], x=-middle, y=14, transform="rotate(-90)",
-                 text_anchor="middle", class_="name"),
-        ]
-    )  # fmt: skip
-
-
-def _write_tick(value: float) -> str:
-    return f"{100 * value:.3g}\u00a0%"
