@@ -144,8 +144,8 @@ def _list_facts(data: EvaluationData, i: int) -> list[Markup]:
         facts.append(_render_fact("Novelty", f"{predictions.novelties[i]:.2f} \u00d7 the limit"))
     if runner_up := data.second_best.get(str(predictions.ids[i])):
         label, probability = runner_up
-        said = render_path(label), f" {write_share(probability)}"
-        facts.append(_render_fact("Second best", *said))
+        share = f" {write_share(probability)}"
+        facts.append(_render_fact("Second best", render_path(label), share))
     return facts
 
 
@@ -160,8 +160,8 @@ def _render_confidence(data: EvaluationData, i: int, answer: str) -> Markup:
     return node("div", write_share(float(whole)), " ", each)
 
 
-def _render_fact(name: str, *said: str) -> Markup:
-    return node("div", node("dt", name), node("dd", *said))
+def _render_fact(name: str, *content: str) -> Markup:
+    return node("div", node("dt", name), node("dd", *content))
 
 
 def _compare_path(label: str, other: str) -> Markup:
