@@ -126,10 +126,12 @@ def _predict(command: Predict) -> None:
     check_out_file(command.out, command.source)
     model = load_model(command.model)
     found = find_parts(command.source, command.options.to_extract())
+    # Unreadable files are listed beside the answers, unless there is nothing else.
     if not found.parts:
         first = f" (the first: {': '.join(found.faults[0])})" if found.faults else ""
         raise InputError(f"{command.source} holds no image that can be read{first}")
     answered = predict_images(model, found.parts, options=command.options)
+    # Both files before the summary: what is said is there.
     write_bytes(command.out, tabulate_answers(answered, found))
     faults = [*found.faults, *answered.faults]
     _write_quarantine(command.out, format_faults(faults), count=len(faults))
@@ -150,6 +152,7 @@ def _evaluate(command: Evaluate) -> None:
     if page == command.out:
         raise OptionError(f"--out {command.out}: expected a name that ends in .json")
     check_out_file(page, command.truth)
+    # Which images are meant is in the table: `--tile` and the like would be passed over in silence.
     refuse_options(command.options.to_extract())
     model = load_model(command.model)
     truth = read_examples(command.truth)
@@ -161,13 +164,13 @@ def _evaluate(command: Evaluate) -> None:
     for warning in assessed.leaks:
         get_logger().warning("WARNING: %s", warning)
     write_bytes(page, render_evaluation(replace(assessed.data, made_at=made_at)).encode())
-    for line in _say_scores(assessed.scores):
+    for line in _format_scores(assessed.scores):
         say(line)
     say(f"page: {page}")
     say(str(command.out))
 
 
-def _say_scores(scores: dict[str, object]) -> Iterable[str]:
+def _format_scores(scores: dict[str, object]) -> Iterable[str]:
     def write(value: object) -> str:
         return f"{value:.3f}" if isinstance(value, float) else "-"
 

@@ -79,6 +79,7 @@ def open_feature_source(
     StoreSpecError, WeightsError, OptionError
         An option asks for another extractor than the store's, or weights cannot be had.
     """
+    # The store's extractor wins over the default: its vectors and the model's must be alike.
     opened = None if ignore else _open_named(store)
     choice = choose_extractor(options, opened)
     extractor, tensors = _load_extractor(choice, options)
@@ -96,6 +97,7 @@ def add_windows(source: FeatureSource, parts: Sequence[Part], *, max_pixels: int
     """Choose windows for the kinds of pictures among these images that have none yet."""
     if not parts or source.spec.window is not None:  # one was given for every kind
         return source
+    # Sorted: the sample, and so the windows, depend on the files alone.
     paths = sorted({part.path for part in parts})
     windows = dict(source.windows)
     windows |= choose_windows(paths, windows, level=source.spec.level, max_pixels=max_pixels)
@@ -117,6 +119,7 @@ def reopen_feature_source(
         return FeatureSource(extractor=plugin.load(spec, NO_WEIGHTS, None))
     from embeddings.networks.hardware import choose_device, choose_precision
 
+    # The weights travel in the model: neither a file nor the network is asked for.
     device = choose_device(options.device)
     backend = f"torch-{device.type}"
     here = spec
@@ -141,6 +144,7 @@ def _open_named(named: Mapping[str, Any]) -> Store | None:
         get_logger().info("the handoff's store %s is not here: features are made anew", path)
         return None
     store = open_store(path)
+    # Another run may have embedded anew into the same folder: those vectors were not clustered.
     if store.spec.hash != named.get("spec_hash"):
         raise HandoffError(
             f"the handoff was made with the store {path} of the extractor "
@@ -153,6 +157,7 @@ def _open_named(named: Mapping[str, Any]) -> Store | None:
 def _load_known(store: Store | None, parts: Sequence[Part]) -> dict[str, NDArray[np.float32]]:
     if store is None:
         return {}
+    # Images that came after the run have no vector yet; they are described like any other.
     there = set(store.ids().tolist())
     ids = [part.image_id for part in parts if part.image_id in there]
     if not ids:

@@ -82,6 +82,7 @@ def cascade_from_arrays(
             limit=float(_restore([novelty["limit"]])[0]),
         ),
     )
+    # Networks come back in the order they were written, whatever their names.
     groups = {
         kind: {
             entry["name"]: _restore_head(entry, _select(arrays, f"{kind}.{i}"))

@@ -48,6 +48,7 @@ class Taxonomy:
     definitions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        # Sorted and unique: two trees of the same labels are equal, and hash alike in a file.
         if not self.nodes or list(self.nodes) != sorted(set(self.nodes)):
             raise ValueError("nodes are empty, unsorted or there twice: use from_labels")
         known = {ROOT, *self.nodes}
@@ -148,6 +149,7 @@ class Taxonomy:
         leaves, it is another type.
         """
         inside = [node for node in self.ancestors(label) if node in self]
+        # "a/pit/deep" is a pit where a/pit is a leaf; "a/void" is none of the types below a.
         is_here = bool(inside) and (inside[-1] == label or not self.children(inside[-1]))
         return inside[-1] if is_here else ""
 
