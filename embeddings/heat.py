@@ -30,7 +30,6 @@ from embeddings.reader import (
     list_parts,
     map_parts,
     open_reference,
-    raise_limit,
 )
 from embeddings.records import REFERENCE, Vectors
 from embeddings.store import Store
@@ -80,8 +79,7 @@ def weigh_images(
     extractor = make_extractor(choose_extractor(options, store), options)
     if not isinstance(extractor, DefectExtractor):  # for mypy: by the spec it is
         raise TypeError(f"{type(extractor).__name__} weighs no patches")
-    limit = raise_limit(vectors, options.max_pixels)
-    how = Preparation(spec=store.spec, windows=store.windows, max_pixels=limit)
+    how = Preparation.to_reopen(vectors, store.spec, store.windows, max_pixels=options.max_pixels)
     wanted = np.flatnonzero(np.isin(vectors.ids, list(ids)))
     known = dict(
         zip(vectors.ids[wanted].tolist(), vectors.rows["metadata"].iloc[wanted], strict=True)
@@ -90,12 +88,10 @@ def weigh_images(
     def show(opened: OpenPart) -> NDArray[np.float32]:
         noted = known[opened.part.image_id]
         golden = _read_golden(opened, noted, how) if is_paired else None
-        return how.show(opened.picture, region=opened.part.region, golden=golden)
+        return how.show(opened, golden=golden)
 
     is_paired = store.spec.normals_sha256 == REFERENCE
-    shown = map_parts(
-        list_parts(vectors, wanted), show, level=how.spec.level, max_pixels=how.max_pixels
-    )
+    shown = map_parts(list_parts(vectors, wanted), show, how)
     return {part.image_id: extractor.weigh(image[None])[0] for part, image in shown}
 
 

@@ -13,15 +13,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from embeddings.errors import OptionError
-from embeddings.images import MAX_PIXELS, make_thumbnail
+from embeddings.images import MAX_PIXELS
 from embeddings.reader import (
     THUMBNAIL_SIDE,
-    OpenPart,
     Preparation,
     Previews,
     list_parts,
     map_parts,
-    raise_limit,
 )
 from embeddings.records import Vectors
 from embeddings.store import Store
@@ -56,23 +54,15 @@ def read_thumbnails(
     previews : Previews, optional
         What this process has just extracted: of that no file is opened.
     """
-    how = Preparation(
-        spec=store.spec, windows=store.windows, max_pixels=raise_limit(vectors, max_pixels)
-    )
+    how = Preparation.to_reopen(vectors, store.spec, store.windows, max_pixels=max_pixels)
     drawn: dict[str, bytes] = {}
     # Kept ones are of one size; another is made from the file rather than scaled twice.
     if previews is not None and side == THUMBNAIL_SIDE:
         kept = {image_id: previews.find_thumbnail(image_id, how) for image_id in ids}
         drawn = {image_id: data for image_id, data in kept.items() if data is not None}
     wanted = np.isin(vectors.ids, [image_id for image_id in ids if image_id not in drawn])
-
-    def draw(opened: OpenPart) -> bytes:
-        window = how.require_window(opened.picture)
-        region = opened.part.region
-        return make_thumbnail(opened.picture, window=window, side=side, region=region)
-
     parts = list_parts(vectors, np.flatnonzero(wanted))
-    found = map_parts(parts, draw, level=store.spec.level, max_pixels=how.max_pixels)
+    found = map_parts(parts, lambda opened: how.draw(opened, side=side), how)
     return drawn | {part.image_id: data for part, data in found}
 
 

@@ -27,8 +27,7 @@ from discovery.classifier.predict import Answered, predict_images
 from discovery.records import Predictions
 from embeddings.errors import HandoffError
 from embeddings.extractors import find_extractor
-from embeddings.images import make_thumbnail
-from embeddings.reader import OpenPart, Preparation, map_parts
+from embeddings.reader import Preparation, map_parts
 
 _VARIANTS = {
     "fused": "fused (flat)",
@@ -255,14 +254,8 @@ def _draw_thumbnails(
     """Draw pictures as the extractor saw them; of files that are gone meanwhile there are none."""
     how = Preparation(spec=model.spec, windows=answered.windows, max_pixels=max_pixels)
     names = set(wanted)  # files are opened in their order, each once
-
-    def draw(opened: OpenPart) -> bytes:
-        window = how.require_window(opened.picture)
-        region = opened.part.region
-        return make_thumbnail(opened.picture, window=window, side=_THUMBNAIL, region=region)
-
     parts = [part for part in answered.parts if part.image_id in names]
-    drawn = map_parts(parts, draw, level=how.spec.level, max_pixels=max_pixels)
+    drawn = map_parts(parts, lambda opened: how.draw(opened, side=_THUMBNAIL), how)
     return {part.image_id: data for part, data in drawn}
 
 

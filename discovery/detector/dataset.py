@@ -15,16 +15,15 @@ from numpy.typing import NDArray
 
 from discovery.detector.boxes import Boxes
 from embeddings.errors import TableError
+from embeddings.extract.metadata import read_reference_column
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.sources import open_source
 from embeddings.reader import Fault
-from embeddings.tables import read_boxes, read_table
-from embeddings.tables.sheet import resolve_path
+from embeddings.tables import read_boxes
 
 _EDGES = ["xmin", "ymin", "xmax", "ymax"]
 ANY_DEFECT = "defect"  # the one label of a detector that knows no types
 _REFERENCE_COLUMNS = ("reference", "template")  # the first that a table has
-_TABLES = (".csv", ".tsv", ".txt")  # a source of another name is a folder or an image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,17 +83,8 @@ def list_pictures(source: Path) -> tuple[tuple[PictureRef, ...], tuple[Fault, ..
 
 def read_references(table: Path) -> dict[str, Path]:
     """Return the golden reference of each path that a table gives one for; a folder gives none."""
-    if table.suffix.lower() not in _TABLES or not table.is_file():
-        return {}
-    rows = read_table(table, required=("path",))
-    column = next((name for name in rows if str(name).lower() in _REFERENCE_COLUMNS), None)
-    if column is None:
-        return {}
-    return {
-        str(resolve_path(path, table.parent)): resolve_path(reference, table.parent)
-        for path, reference in zip(rows["path"], rows[column], strict=True)
-        if reference
-    }
+    named = read_reference_column(table, _REFERENCE_COLUMNS) or {}
+    return {path: Path(reference) for path, reference in named.items() if reference}
 
 
 def read_examples(

@@ -96,7 +96,7 @@ def find_references(
     """
     if not spec.compares:
         return {}
-    named = _read_column(source)
+    named = read_reference_column(source)
     if spec.normals_sha256 != REFERENCE and (spec.bank_sha256 or named is None):
         return {}  # compared with a bank
     if named is None:
@@ -126,16 +126,34 @@ def add_references(
     return noted
 
 
-def _read_column(source: Path) -> dict[str, str] | None:
-    """Return the column `reference` by path, "" where a row has none; None without the column."""
+def read_reference_column(source: Path, names: Sequence[str] = (COLUMN,)) -> dict[str, str] | None:
+    """Return the golden image of each path of a CSV, "" where a row has none.
+
+    Parameters
+    ----------
+    source : Path
+    names : sequence of str
+        Of the column, in small letters; the first that the table has counts.
+
+    Returns
+    -------
+    dict or None
+        None where the source is no CSV, or has no such column.
+
+    Raises
+    ------
+    TableError
+        The CSV cannot be read.
+    """
     if source.suffix.lower() not in LIST_SUFFIXES or not source.is_file():
         return None
     table = read_image_list(source)
-    if COLUMN not in table.columns:
+    column = next((name for name in table.columns if str(name).lower() in names), None)
+    if column is None:
         return None
     return {
         path: str(resolve_path(text, source.parent)) if text else ""
-        for path, text in zip(table["path"], table[COLUMN], strict=True)
+        for path, text in zip(table["path"], table[column], strict=True)
     }
 
 

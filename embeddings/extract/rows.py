@@ -237,7 +237,7 @@ def _read(job: Job, plan: RowPlan, pages: Collection[int] | None) -> Iterator[Pr
             if plan.previews is not None:
                 plan.previews.add(opened, how)
             piece.ids.append(part.image_id)
-            piece.images.append(how.show(picture, region=part.region, golden=golden))
+            piece.images.append(how.show(opened, golden=golden))
             piece.rows.append(_make_row(opened, job, plan, defect_px=defect_px))
             lost.discard(part.image_id)
             if len(piece.ids) == CHUNK:

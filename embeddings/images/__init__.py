@@ -5,58 +5,29 @@ The way of one file: `find_images` -> `fingerprint_file` -> `stream_pictures` ->
 `ImageError` with the reason; nothing unreadable is ever replaced or filled in.
 """
 
-from embeddings.images.decode import (
-    read_headers,
-    read_pictures,
-    read_sizes,
-    stream_pictures,
-)
-from embeddings.images.find import IMAGE_SUFFIXES, Found, find_images, fingerprint_file
-from embeddings.images.levels import fix_window, level_picture
-from embeddings.images.maps import is_wafer_map
-from embeddings.images.picture import MAX_PIXELS, PageHeader, Picture
-from embeddings.images.prepare import (
-    Window,
-    make_thumbnail,
-    prepare_picture,
-    show_picture,
-)
-from embeddings.images.regions import (
-    Region,
-    clip_pixels,
-    clip_region,
-    crop_box,
-    cut_region,
-    image_id,
-    split_id,
-    tile_picture,
-)
-
-__all__ = [
-    "IMAGE_SUFFIXES",
-    "MAX_PIXELS",
-    "Found",
-    "PageHeader",
-    "Picture",
-    "Region",
-    "Window",
-    "clip_pixels",
-    "clip_region",
-    "crop_box",
-    "cut_region",
-    "find_images",
-    "fingerprint_file",
-    "fix_window",
-    "image_id",
-    "is_wafer_map",
-    "level_picture",
-    "make_thumbnail",
-    "prepare_picture",
-    "read_headers",
-    "read_pictures",
-    "read_sizes",
-    "show_picture",
-    "split_id",
-    "stream_pictures",
-    "tile_picture",
-]
+from embeddings.images.decode import read_headers as read_headers
+from embeddings.images.decode import read_pictures as read_pictures
+from embeddings.images.decode import read_sizes as read_sizes
+from embeddings.images.decode import stream_pictures as stream_pictures
+from embeddings.images.find import IMAGE_SUFFIXES as IMAGE_SUFFIXES
+from embeddings.images.find import Found as Found
+from embeddings.images.find import find_images as find_images
+from embeddings.images.find import fingerprint_file as fingerprint_file
+from embeddings.images.levels import fix_window as fix_window
+from embeddings.images.levels import level_picture as level_picture
+from embeddings.images.maps import is_wafer_map as is_wafer_map
+from embeddings.images.picture import MAX_PIXELS as MAX_PIXELS
+from embeddings.images.picture import PageHeader as PageHeader
+from embeddings.images.picture import Picture as Picture
+from embeddings.images.prepare import Window as Window
+from embeddings.images.prepare import make_thumbnail as make_thumbnail
+from embeddings.images.prepare import prepare_picture as prepare_picture
+from embeddings.images.prepare import show_picture as show_picture
+from embeddings.images.regions import Region as Region
+from embeddings.images.regions import clip_pixels as clip_pixels
+from embeddings.images.regions import clip_region as clip_region
+from embeddings.images.regions import crop_box as crop_box
+from embeddings.images.regions import cut_region as cut_region
+from embeddings.images.regions import image_id as image_id
+from embeddings.images.regions import split_id as split_id
+from embeddings.images.regions import tile_picture as tile_picture

@@ -17,58 +17,27 @@ pictures waits for its consumer. `Previews` keeps what an extraction saw, small,
 thumbnails need no file again in a first round.
 """
 
-from embeddings.reader.ahead import read_ahead, run_ahead
-from embeddings.reader.parts import (
-    CHUNK,
-    Fault,
-    Image,
-    OpenPart,
-    Part,
-    Preparation,
-    ReadParts,
-    list_parts,
-    map_parts,
-    name_part,
-    open_parts,
-    raise_limit,
-    read_parts,
-)
-from embeddings.reader.previews import (
-    PREVIEW_SIDE,
-    THUMBNAIL_SIDE,
-    Preview,
-    Previews,
-    are_maps,
-    make_preview,
-    resize_values,
-)
-from embeddings.reader.references import Reference, open_reference
-from embeddings.reader.windows import choose_windows
-
-__all__ = [
-    "CHUNK",
-    "PREVIEW_SIDE",
-    "THUMBNAIL_SIDE",
-    "Fault",
-    "Image",
-    "OpenPart",
-    "Part",
-    "Preparation",
-    "Preview",
-    "Previews",
-    "ReadParts",
-    "Reference",
-    "are_maps",
-    "choose_windows",
-    "list_parts",
-    "make_preview",
-    "map_parts",
-    "name_part",
-    "open_parts",
-    "open_reference",
-    "raise_limit",
-    "read_ahead",
-    "read_parts",
-    "resize_values",
-    "run_ahead",
-]
+from embeddings.reader.ahead import CHUNK as CHUNK
+from embeddings.reader.ahead import Fault as Fault
+from embeddings.reader.ahead import ReadParts as ReadParts
+from embeddings.reader.ahead import map_parts as map_parts
+from embeddings.reader.ahead import read_ahead as read_ahead
+from embeddings.reader.ahead import read_parts as read_parts
+from embeddings.reader.ahead import run_ahead as run_ahead
+from embeddings.reader.parts import OpenPart as OpenPart
+from embeddings.reader.parts import Part as Part
+from embeddings.reader.parts import list_parts as list_parts
+from embeddings.reader.parts import name_part as name_part
+from embeddings.reader.parts import open_parts as open_parts
+from embeddings.reader.preparation import Image as Image
+from embeddings.reader.preparation import Preparation as Preparation
+from embeddings.reader.preparation import choose_windows as choose_windows
+from embeddings.reader.previews import PREVIEW_SIDE as PREVIEW_SIDE
+from embeddings.reader.previews import THUMBNAIL_SIDE as THUMBNAIL_SIDE
+from embeddings.reader.previews import Preview as Preview
+from embeddings.reader.previews import Previews as Previews
+from embeddings.reader.previews import are_maps as are_maps
+from embeddings.reader.previews import make_preview as make_preview
+from embeddings.reader.previews import resize_values as resize_values
+from embeddings.reader.references import Reference as Reference
+from embeddings.reader.references import open_reference as open_reference

@@ -1,14 +1,45 @@
-"""Work done ahead of its consumer: threads prepare items in order, a bounded number in memory."""
+"""Files are read ahead of their consumer: threads work in order, a bounded number in memory."""
 
 import collections
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TypeVar
+
+from embeddings.errors import ImageError
+from embeddings.reader.parts import OpenPart, Part, open_parts
+from embeddings.reader.preparation import Image, Preparation
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
+Result = TypeVar("Result")
+Fault = tuple[str, str]  # path, reason
 
+CHUNK = 8  # prepared pictures of one file that are handed on together: 2 to 20 MB
 _Step = tuple[Iterator[Done], list[Done]]  # an item's work, and the next piece of it, if any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadParts:
+    """Some of the prepared parts of one file, at most `CHUNK`, or why there are no more.
+
+    Attributes
+    ----------
+    images : list of (Part, (c, h, w) array)
+    fault : (path, reason) or None
+        The file cannot be used: what came of it before does not count either.
+    deferred : tuple of Part
+        Of a kind of picture that has no grey-level window yet: the file can be read, so choose a
+        window from it (`choose_windows`) and read them again.
+    is_last : bool
+        Nothing of this file follows.
+    """
+
+    images: list[tuple[Part, Image]] = field(default_factory=list)
+    fault: Fault | None = None
+    deferred: tuple[Part, ...] = ()
+    is_last: bool = True
 
 
 def read_ahead(
@@ -84,3 +115,66 @@ def _start(work: Callable[[Item], Iterator[Done]], item: Item) -> _Step[Done]:
 def _advance(pieces: Iterator[Done]) -> _Step[Done]:
     # A list, as the end of a generator cannot cross a future as StopIteration.
     return pieces, [piece for _, piece in zip(range(1), pieces, strict=False)]
+
+
+def map_parts(
+    parts: Sequence[Part], work: Callable[[OpenPart], Result], how: Preparation
+) -> Iterator[tuple[Part, Result]]:
+    """Yield the work on each part that can be read, in order; threads read ahead.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        Those of one file together, as `list_parts` gives them.
+    work : callable
+        An `OpenPart` to anything small; may raise `ImageError`.
+    how : Preparation
+
+    Yields
+    ------
+    (Part, result)
+        Where a file is gone, unreadable or changed, the rest of its parts is left out.
+    """
+
+    def read(file: list[Part]) -> Iterator[tuple[Part, Result]]:
+        try:
+            for opened in open_parts(file, level=how.spec.level, max_pixels=how.max_pixels):
+                yield opened.part, work(opened)
+        except ImageError:  # moved or changed since it was embedded
+            return
+
+    yield from read_ahead(read, _group_files(parts), workers=how.workers, ahead=2 * how.workers)
+
+
+def read_parts(parts: Sequence[Part], how: Preparation) -> Iterator[ReadParts]:
+    """Yield the parts as an extractor sees them, in order, at most two files a worker ahead.
+
+    Parts of one file must stand together, as `list_parts` gives them.
+    """
+    files, ahead = _group_files(parts), 2 * how.workers + 1
+    yield from read_ahead(
+        lambda file: _read_file(file, how), files, workers=how.workers, ahead=ahead
+    )
+
+
+def _group_files(parts: Sequence[Part]) -> Iterable[list[Part]]:
+    return (list(group) for _, group in groupby(parts, key=lambda part: part.path))
+
+
+def _read_file(file: list[Part], how: Preparation) -> Iterator[ReadParts]:
+    images: list[tuple[Part, Image]] = []
+    deferred: list[Part] = []
+    try:
+        for opened in open_parts(file, level=how.spec.level, max_pixels=how.max_pixels):
+            if how.find_window(opened.picture) is None:
+                deferred.append(opened.part)
+                continue
+            images.append((opened.part, how.show(opened)))
+            if len(images) == CHUNK:
+                yield ReadParts(images=images, is_last=False)
+                images = []
+    except ImageError as error:
+        yield ReadParts(fault=(file[0].path, str(error)))
+        return
+    # Decoded to its end first: what is deferred can be read, and so gets its window.
+    yield ReadParts(images=images, deferred=tuple(deferred))

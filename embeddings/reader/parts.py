@@ -1,15 +1,13 @@
-"""Parts of files, opened and prepared: whole pages, tiles and crops, each by its id.
+"""Parts of files, opened: whole pages, tiles and crops, each by its id.
 
 The ids are those of the store (`embeddings.images.image_id`), so that a prediction, a handoff and
 a cluster speak of the same image. A file may have been moved or changed since it was embedded:
 then there is an `ImageError`, never another picture.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,21 +17,12 @@ from embeddings.images import (
     MAX_PIXELS,
     Picture,
     Region,
-    Window,
     clip_pixels,
     level_picture,
-    show_picture,
     split_id,
     stream_pictures,
 )
-from embeddings.reader.ahead import read_ahead
-from embeddings.records import ExtractorSpec, Level, Vectors
-
-Image = NDArray[np.float32]  # (c, h, w) in [0, 1]
-Fault = tuple[str, str]  # path, reason
-Result = TypeVar("Result")
-
-CHUNK = 8  # prepared pictures of one file that are handed on together: 2 to 20 MB
+from embeddings.records import Level, Vectors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,80 +64,6 @@ class OpenPart:
         return clip_pixels(self.picture.pixels, self.part.region)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preparation:
-    """How pictures are brought to what an extractor sees.
-
-    Attributes
-    ----------
-    spec : ExtractorSpec
-        Its view, input_size, fit, resize, level and window.
-    windows : mapping of kind to (low, high)
-        Grey levels shown as black and white; the spec's own window goes first.
-    max_pixels : int
-        Most pixels a page may have, as the user gave it.
-    workers : int
-        Threads that read.
-    """
-
-    spec: ExtractorSpec
-    windows: Mapping[str, Window] = field(default_factory=dict)
-    max_pixels: int = MAX_PIXELS
-    workers: int = 8
-
-    def find_window(self, picture: Picture) -> Window | None:
-        """Return the window of a picture's kind; None where the kind has not been met yet."""
-        return self.spec.window or self.windows.get(picture.kind)
-
-    def require_window(self, picture: Picture) -> Window:
-        """Return the window of a picture's kind.
-
-        Raises
-        ------
-        ImageError
-            The kind has none.
-        """
-        window = self.find_window(picture)
-        if window is None:
-            raise ImageError(f"{picture.kind} is another kind of picture than was embedded")
-        return window
-
-    def show(
-        self, picture: Picture, *, region: Region | None = None, golden: Picture | None = None
-    ) -> Image:
-        """Show a levelled picture, or a region of it, as `show_picture` does.
-
-        Raises
-        ------
-        ImageError
-            The kind has no window, or the region no pixel in common with the picture.
-        """
-        window = self.require_window(picture)
-        return show_picture(picture, self.spec, window=window, region=region, golden=golden)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadParts:
-    """Some of the prepared parts of one file, at most `CHUNK`, or why there are no more.
-
-    Attributes
-    ----------
-    images : list of (Part, (c, h, w) array)
-    fault : (path, reason) or None
-        The file cannot be used: what came of it before does not count either.
-    deferred : tuple of Part
-        Of a kind of picture that has no grey-level window yet: the file can be read, so choose a
-        window from it (`choose_windows`) and read them again.
-    is_last : bool
-        Nothing of this file follows.
-    """
-
-    images: list[tuple[Part, Image]] = field(default_factory=list)
-    fault: Fault | None = None
-    deferred: tuple[Part, ...] = ()
-    is_last: bool = True
-
-
 def name_part(name: str, path: str) -> Part:
     """Return the part that an image id names in a file."""
     page, region = split_id(name)  # None where the file has one page: its number is 0
@@ -175,18 +90,6 @@ def list_parts(vectors: Vectors, positions: NDArray[np.intp] | None = None) -> l
         parts.append(Part(path=path, image_id=image_id, page=page, region=region))
     # Those of a file together, in the order in which it is streamed.
     return sorted(parts, key=lambda part: (part.path, part.page))
-
-
-def raise_limit(vectors: Vectors, max_pixels: int) -> int:
-    """Return the limit for reading again what was embedded: no less than the largest of it.
-
-    A store does not keep the limit that it was made with, and needs not: a picture that has a
-    vector is no decompression bomb.
-    """
-    rows = vectors.rows
-    # Tiles reach as far as their page does; of crops it is a lower bound, and the limit holds.
-    reach = (rows["x0"] + rows["width"]) * (rows["y0"] + rows["height"])
-    return max(max_pixels, int(reach.max())) if len(rows) else max_pixels
 
 
 def open_parts(
@@ -218,70 +121,3 @@ def open_parts(
             yield OpenPart(part=part, page=page, picture=picture)
     if by_page:
         raise ImageError(f"has no page {min(by_page)} (counted from 0)")
-
-
-def map_parts(
-    parts: Sequence[Part],
-    work: Callable[[OpenPart], Result],
-    *,
-    level: Level = "none",
-    max_pixels: int = MAX_PIXELS,
-    workers: int = 8,
-) -> Iterator[tuple[Part, Result]]:
-    """Yield the work on each part that can be read, in order; threads read ahead.
-
-    Parameters
-    ----------
-    parts : sequence of Part
-        Those of one file together, as `list_parts` gives them.
-    work : callable
-        An `OpenPart` to anything small; may raise `ImageError`.
-
-    Yields
-    ------
-    (Part, result)
-        Where a file is gone, unreadable or changed, the rest of its parts is left out.
-    """
-
-    def read(file: list[Part]) -> Iterator[tuple[Part, Result]]:
-        try:
-            for opened in open_parts(file, level=level, max_pixels=max_pixels):
-                yield opened.part, work(opened)
-        except ImageError:  # moved or changed since it was embedded
-            return
-
-    yield from read_ahead(read, _group_files(parts), workers=workers, ahead=2 * workers)
-
-
-def read_parts(parts: Sequence[Part], how: Preparation) -> Iterator[ReadParts]:
-    """Yield the parts as an extractor sees them, in order, at most two files a worker ahead.
-
-    Parts of one file must stand together, as `list_parts` gives them.
-    """
-    files, ahead = _group_files(parts), 2 * how.workers + 1
-    yield from read_ahead(
-        lambda file: _read_file(file, how), files, workers=how.workers, ahead=ahead
-    )
-
-
-def _group_files(parts: Sequence[Part]) -> Iterable[list[Part]]:
-    return (list(group) for _, group in groupby(parts, key=lambda part: part.path))
-
-
-def _read_file(file: list[Part], how: Preparation) -> Iterator[ReadParts]:
-    images: list[tuple[Part, Image]] = []
-    deferred: list[Part] = []
-    try:
-        for opened in open_parts(file, level=how.spec.level, max_pixels=how.max_pixels):
-            if how.find_window(opened.picture) is None:
-                deferred.append(opened.part)
-                continue
-            images.append((opened.part, how.show(opened.picture, region=opened.part.region)))
-            if len(images) == CHUNK:
-                yield ReadParts(images=images, is_last=False)
-                images = []
-    except ImageError as error:
-        yield ReadParts(fault=(file[0].path, str(error)))
-        return
-    # Decoded to its end first: what is deferred can be read, and so gets its window.
-    yield ReadParts(images=images, deferred=tuple(deferred))

@@ -24,10 +24,10 @@ from embeddings.images import (
     MAX_PIXELS,
     Window,
     is_wafer_map,
-    make_thumbnail,
     stream_pictures,
 )
-from embeddings.reader.parts import OpenPart, Preparation
+from embeddings.reader.parts import OpenPart
+from embeddings.reader.preparation import Preparation
 from embeddings.records import Level
 
 PREVIEW_SIDE = 160  # pixels of the longest: grain of the size of a pixel or two survives in most
@@ -125,16 +125,12 @@ class Previews:
             self._maps[part.path] = is_wafer_map(opened.page.pixels)
         if part.image_id in self._places or self._end >= self._most:
             return
-        window = how.require_window(opened.picture)
-        thumbnail = make_thumbnail(
-            opened.picture, window=window, side=THUMBNAIL_SIDE, region=part.region
-        )
         seen = _Seen(
             preview=make_preview(opened.pixels),
-            thumbnail=thumbnail,
+            thumbnail=how.draw(opened, side=THUMBNAIL_SIDE),
             level=how.spec.level,
             kind=opened.picture.kind,
-            window=window,
+            window=how.require_window(opened.picture),
         )
         self._write(part.image_id, pickle.dumps(seen))
 

@@ -22,7 +22,7 @@ from discovery.classifier.train import train_classifier
 from embeddings.errors import HandoffError, InputError, OptionError
 from embeddings.extract import ExtractOptions
 from embeddings.files import format_faults
-from embeddings.reader import windows
+from embeddings.reader import preparation
 
 pytestmark = pytest.mark.usefixtures("few_steps")
 KINDS = ("no_defect", "defect/pit", "defect/scratch")
@@ -227,7 +227,7 @@ def test_pictures_of_a_kind_that_was_not_learned_get_a_window_of_their_own(model
 
 
 def test_kinds_of_pictures_that_the_sample_missed_are_learned_and_answered(tmp_path, monkeypatch):
-    monkeypatch.setattr(windows, "SAMPLE_FILES", 2)
+    monkeypatch.setattr(preparation, "SAMPLE_FILES", 2)
     table = fill(tmp_path, each=4)
     lines = table.read_text().splitlines()
     for i in range(3):  # named so that neither the first file nor the middle one is wide

@@ -25,7 +25,6 @@ from embeddings.reader import (
     map_parts,
     name_part,
     open_parts,
-    raise_limit,
     read_ahead,
     read_parts,
 )
@@ -167,7 +166,7 @@ def test_a_gone_file_leaves_the_others(tmp_path, picture, save_picture):
     paths = [save_picture(tmp_path / f"{i}.png", picture(i)) for i in range(3)]
     paths[1].unlink()
     parts = [Part(path=str(path), image_id=path.stem) for path in paths]
-    found = list(map_parts(parts, lambda opened: opened.pixels.shape, workers=2))
+    found = list(map_parts(parts, lambda opened: opened.pixels.shape, HOW))
     assert [("0", (64, 64)), ("2", (64, 64))] == [(part.image_id, shape) for part, shape in found]
 
 
@@ -225,7 +224,7 @@ def test_previews_are_what_the_files_give(seen, options):
     again = read_thumbnails(vectors, ids, store)
     assert again == read_thumbnails(vectors, ids, store, previews=previews)
     parts = list_parts(vectors)
-    for part, fresh in map_parts(parts, lambda opened: make_preview(opened.pixels)):
+    for part, fresh in map_parts(parts, lambda opened: make_preview(opened.pixels), HOW):
         kept = previews.find(part.image_id, level="none")
         assert np.array_equal(fresh.values, kept.values)
         assert (fresh.width, fresh.height, fresh.grain) == (kept.width, kept.height, kept.grain)
@@ -297,7 +296,8 @@ def test_wafer_maps_are_told_by_previews_or_by_few_files(tmp_path, picture, save
 
 def test_what_is_embedded_may_be_read_again_whatever_the_limit(seen):
     store, vectors, _ = seen()
-    assert 10**8 == raise_limit(vectors, 10**8)
-    assert 300 * 300 == raise_limit(vectors, 1000)
+    for given, limit in ((10**8, 10**8), (1000, 300 * 300)):
+        how = Preparation.to_reopen(vectors, store.spec, store.windows, max_pixels=given)
+        assert limit == how.max_pixels
     ids = vectors.ids.tolist()
     assert set(ids) == set(read_thumbnails(vectors, ids, store, max_pixels=1000))

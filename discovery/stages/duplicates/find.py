@@ -17,7 +17,14 @@ from discovery.stages.duplicates.candidates import (
 )
 from discovery.stages.duplicates.likeness import compare_pictures
 from embeddings.images import MAX_PIXELS
-from embeddings.reader import Preview, Previews, list_parts, make_preview, map_parts, raise_limit
+from embeddings.reader import (
+    Preparation,
+    Preview,
+    Previews,
+    list_parts,
+    make_preview,
+    map_parts,
+)
 from embeddings.records import Vectors
 
 # Reads the images at some positions: (position, preview) file by file; an image whose file is no
@@ -40,13 +47,13 @@ def make_reader(
     previews : Previews, optional
         What this process has just extracted: of that no file is opened.
     """
-    level, limit = vectors.spec.level, raise_limit(vectors, max_pixels)
+    how = Preparation.to_reopen(vectors, vectors.spec, {}, max_pixels=max_pixels)
 
     def read(positions: NDArray[np.intp]) -> Iterator[tuple[int, Preview]]:
         left = []
         for position in positions.tolist():
             name = str(vectors.ids[position])
-            kept = None if previews is None else previews.find(name, level=level)
+            kept = None if previews is None else previews.find(name, level=how.spec.level)
             if kept is None:
                 left.append(position)
             else:
@@ -54,10 +61,7 @@ def make_reader(
         # What was over the bound of the previews, or is of a store that was there before.
         place = {str(vectors.ids[position]): position for position in left}
         parts = list_parts(vectors, np.array(left, np.intp))
-        found = map_parts(
-            parts, lambda opened: make_preview(opened.pixels), level=level, max_pixels=limit
-        )
-        for part, preview in found:
+        for part, preview in map_parts(parts, lambda opened: make_preview(opened.pixels), how):
             yield place[part.image_id], preview
 
     return read
