@@ -15,7 +15,6 @@ from discovery.records import Proposal
 from discovery.stages.report.associations import render_associations
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.figures import (
-    Evidence,
     count_memberships,
     count_paths,
     describe_evidence,
@@ -142,16 +141,48 @@ def _render_head(context: _Context, proposal: Proposal) -> Markup:
 
 
 def _render_evidence(context: _Context, proposal: Proposal) -> Markup:
-    rows = [_render_measure(measure) for measure in describe_evidence(proposal, context.ranked)]
+    rows = [
+        _render_row(
+            node("dt", measure.name, title=measure.hint),
+            node("span", class_="bar") if measure.filled is None else render_bar(measure.filled),
+            node("b", measure.figure),
+            measure.word,
+        )
+        for measure in describe_evidence(proposal, context.ranked)
+    ]
     rows.append(_render_memberships(context, proposal))
-    sizes = write_sizes(proposal.size_um)
     # Shown only where it says more than the size does.
     if proposal.distinct is not None and proposal.distinct < proposal.size:
         note = "copies counted once" if proposal.distinct > 1 else "all are copies of one picture"
         rows.append(_render_fact("Distinct", write_count(proposal.distinct), note))
-    if sizes:
+    if sizes := write_sizes(proposal.size_um):
         rows.append(_render_fact("Size", sizes, "longest side, 5th to 95th percentile"))
     return node("dl", join(rows), class_="evidence")
+
+
+def _render_row(
+    term: Markup, drawing: Markup | None, figure: Markup, note: str, **attributes: str
+) -> Markup:
+    """Render one line of the evidence: what, how much as a drawing and a figure, in words."""
+    return node("div", term, node("dd", drawing, figure, node("span", note)), **attributes)
+
+
+def _render_memberships(context: _Context, proposal: Proposal) -> Markup:
+    members = context.data.clustering.members(proposal.cluster_id)
+    # By path, as all counts of the page.
+    memberships = np.repeat(context.data.clustering.memberships[members], context.counts[members])
+    low, median, high = np.quantile(memberships, (0.0, 0.5, 1.0))
+    return _render_row(
+        node("dt", "Membership", title="how firmly each image belongs, from 0 to 1"),
+        render_columns(count_memberships(memberships)),
+        node("b", f"{median:.2f}"),
+        f"median, {low:.2f} to {high:.2f}",
+    )
+
+
+def _render_fact(name: str, value: str, note: str) -> Markup:
+    term, figure = node("dt", node("bdi", name)), node("bdi", value, class_="value")
+    return _render_row(term, None, figure, note, class_="plain")
 
 
 def _render_heat(heat: bytes | None) -> Markup | None:
@@ -164,37 +195,6 @@ def _render_heat(heat: bytes | None) -> Markup | None:
         node("figcaption", caption, class_="quiet"),
         class_="heat",
     )
-
-
-def _render_measure(measure: Evidence) -> Markup:
-    bar = render_bar(measure.filled) if measure.filled is not None else node("span", class_="bar")
-    return node(
-        "div",
-        node("dt", measure.name, title=measure.hint),
-        node("dd", bar, node("b", measure.figure), node("span", measure.word)),
-    )
-
-
-def _render_memberships(context: _Context, proposal: Proposal) -> Markup:
-    members = context.data.clustering.members(proposal.cluster_id)
-    # By path, as all counts of the page.
-    memberships = np.repeat(context.data.clustering.memberships[members], context.counts[members])
-    low, median, high = np.quantile(memberships, (0.0, 0.5, 1.0))
-    return node(
-        "div",
-        node("dt", "Membership", title="how firmly each image belongs, from 0 to 1"),
-        node(
-            "dd",
-            render_columns(count_memberships(memberships)),
-            node("b", f"{median:.2f}"),
-            node("span", f"median, {low:.2f} to {high:.2f}"),
-        ),
-    )
-
-
-def _render_fact(name: str, value: str, note: str) -> Markup:
-    content = node("dd", node("bdi", value, class_="value"), node("span", note))
-    return node("div", node("dt", node("bdi", name)), content, class_="plain")
 
 
 def _render_exemplars(context: _Context, name: str, kind: str, positions: list[int]) -> Markup:
