@@ -76,7 +76,7 @@ class EvaluateDetector:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class DetectCommand:
     """Count defects: Faster R-CNN trained from boxes."""
 
     what: (
@@ -86,7 +86,7 @@ class Command:
     )
 
 
-def main(command: Command) -> None:
+def main(command: DetectCommand) -> None:
     """Train, count or evaluate; the last line says where the result is."""
     if isinstance(command.what, TrainDetector):
         _train(command.what)
@@ -119,7 +119,7 @@ def _train(command: TrainDetector) -> None:
 def _count(command: CountDefects) -> None:
     from discovery.detector.dataset import list_pictures
     from discovery.detector.model import load_detector
-    from discovery.detector.outputs import format_boxes, format_coco, format_counts
+    from discovery.detector.outputs import format_boxes_coco, format_boxes_csv, format_counts
     from embeddings.networks.hardware import choose_device
 
     options = command.counting
@@ -136,7 +136,7 @@ def _count(command: CountDefects) -> None:
         raise InputError(f"{command.images}: none of {len(faults)} images can be read")
     write_bytes(command.out, format_counts(answers, labels))
     if options.boxes_out is not None:
-        form = format_coco if options.format == "coco" else format_boxes
+        form = format_boxes_coco if options.format == "coco" else format_boxes_csv
         write_bytes(options.boxes_out, form(answers, labels))
     say(f"{defects} defects in {len(answers)} images")
     say(str(command.out))
@@ -226,4 +226,4 @@ def _format_figure(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, Command, prog=_PROG))
+    sys.exit(run_command(main, DetectCommand, prog=_PROG))

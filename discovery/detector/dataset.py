@@ -87,7 +87,7 @@ def read_references(table: Path) -> dict[str, Path]:
     return {path: Path(reference) for path, reference in named.items() if reference}
 
 
-def read_examples(
+def read_box_examples(
     table: Path, images: Path | None = None, *, labels: Sequence[str] | None = None
 ) -> BoxExamples:
     """Read a table of boxes into one example a picture.

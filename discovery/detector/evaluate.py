@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.detector.boxes import Boxes
-from discovery.detector.dataset import read_examples
+from discovery.detector.dataset import read_box_examples
 from discovery.detector.options import DetectorEvaluateOptions
 from discovery.detector.pictures import GreyWindows, Pixels, load_examples
 from discovery.detector.predict import Detector, find_boxes
@@ -51,7 +51,7 @@ def evaluate_detector(
     InputError
         None of the pictures can be read.
     """
-    examples = read_examples(table, options.images, labels=detector.spec.labels)
+    examples = read_box_examples(table, options.images, labels=detector.spec.labels)
     if detector.spec.has_reference and examples.items[0].ref.reference is None:
         raise ModelError(
             f"the detector was trained with golden references and {table} gives none: add a "
@@ -83,13 +83,13 @@ def validate_detector(
     pairs = [
         (boxes, find_boxes(detector, pixels)) for boxes, pixels in zip(truth, pictures, strict=True)
     ]
-    threshold = choose_threshold(pairs)
+    threshold = choose_count_threshold(pairs)
     figures = score_detections(pairs, detector.spec.labels, threshold=threshold)
     facts = detector.facts | {"held_out_figures": figures}
     return replace(detector, threshold=threshold, facts=facts)
 
 
-def choose_threshold(pairs: Pairs) -> float:
+def choose_count_threshold(pairs: Pairs) -> float:
     """Choose the score from which boxes count, so that counts err least.
 
     Of equally good thresholds the middle one is taken: it is furthest from both harms.

@@ -49,7 +49,7 @@ def _count_row(answer: Counted, n_labels: int) -> list[str]:
     ]
 
 
-def format_boxes(answers: Sequence[Counted], labels: Sequence[str]) -> bytes:
+def format_boxes_csv(answers: Sequence[Counted], labels: Sequence[str]) -> bytes:
     """Return the boxes as CSV, one row a defect."""
     rows = (row for answer in answers for row in _box_rows(answer, labels))
     return format_csv([_BOX_COLUMNS, *rows])
@@ -74,7 +74,7 @@ def _box_rows(answer: Counted, labels: Sequence[str]) -> Iterator[list[str]]:
         ]
 
 
-def format_coco(answers: Sequence[Counted], labels: Sequence[str]) -> bytes:
+def format_boxes_coco(answers: Sequence[Counted], labels: Sequence[str]) -> bytes:
     """Return the boxes as COCO: pixels, each with its score."""
     categories = [
         {"id": number, "name": label, "supercategory": label.rpartition("/")[0]}

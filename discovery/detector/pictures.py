@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from discovery.detector.boxes import Boxes
 from discovery.detector.dataset import Example, PictureRef
-from discovery.detector.spec import Window
 from embeddings.console import get_logger, track
 from embeddings.errors import ImageError, TableError
 from embeddings.images import MAX_PIXELS, Picture, fix_window, prepare_picture
+from embeddings.images.prepare import Window
 from embeddings.reader import Fault, Part, choose_windows, open_parts
 
 Pixels = NDArray[np.float32]

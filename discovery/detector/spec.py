@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from discovery.detector.boxes import Boxes, join_boxes
 from discovery.detector.options import DetectorTrainOptions
+from embeddings.images.prepare import Window
 
 Norm = Literal["frozen-batch", "group"]
-Window = tuple[float, float]
 LEVELS = 5  # of the feature pyramid: strides 4, 8, 16, 32, 64
 _TILES = (320, 640)  # pixels: a CPU computes 6 of the smaller in a second, and learns from 1.5
 _ROOM = 5.0  # times the length that 95 % of the defects stay below: most are whole in a tile

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from discovery.detector.dataset import ANY_DEFECT, BoxExamples, read_examples
+from discovery.detector.dataset import ANY_DEFECT, BoxExamples, read_box_examples
 from discovery.detector.network import find_backbone
 from discovery.detector.options import DetectorTrainOptions
 from discovery.detector.pictures import GreyWindows, LoadedExamples, load_examples
@@ -52,7 +52,7 @@ def learn_boxes(
         The table, the weights or the options cannot be used.
     """
     device = choose_device(options.device)  # what cannot be had is told before the long work
-    examples = read_examples(
+    examples = read_box_examples(
         table, options.images, labels=(ANY_DEFECT,) if options.class_agnostic else None
     )
     windows = GreyWindows(max_pixels=options.max_pixels)

@@ -16,7 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from discovery.synthetic.records import Box, Image, Lines, Surface
-from discovery.synthetic.surfaces import correlated_noise, cover_lines, find_cells, raise_lines
+from discovery.synthetic.surfaces import correlated_noise, cover_lines, find_line_cells, raise_lines
 
 Where = tuple[float, float]
 
@@ -259,5 +259,5 @@ def _middle_of_line(lines: Lines, where: Where) -> float:
 
 def _cell_of(lines: Lines, column: float) -> int:
     """Return the line whose cell the column lies in, the cut-off ones at the edges left out."""
-    cell = int(find_cells(lines, np.array([column], np.float32))[0])
+    cell = int(find_line_cells(lines, np.array([column], np.float32))[0])
     return max(1, min(cell, lines.count - 3))

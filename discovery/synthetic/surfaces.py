@@ -66,7 +66,7 @@ def cover_lines(lines: Lines, width: int) -> Image:
     """Share of each pixel that a line covers, (rows, width) in [0, 1]."""
     x = np.arange(width, dtype=np.float32)
     covered = np.zeros((len(lines.left), width), np.float32)
-    cell = find_cells(lines, x)
+    cell = find_line_cells(lines, x)
     # A leaning line may reach into the cell beside its own.
     for side in (-1, 0, 1):
         index = np.clip(cell + side, 0, lines.count - 1)
@@ -76,7 +76,7 @@ def cover_lines(lines: Lines, width: int) -> Image:
     return covered
 
 
-def find_cells(lines: Lines, x: Image) -> NDArray[np.intp]:
+def find_line_cells(lines: Lines, x: Image) -> NDArray[np.intp]:
     """Find which line's cell each x lies in: its line and half the space to either side."""
     return ((x - lines.offset) // lines.pitch).astype(np.intp)
 

@@ -18,7 +18,7 @@ from discovery.classifier.evaluation import (
     summarise_left_out,
 )
 from discovery.classifier.evaluation.page import compare_with_flat, judge_calibration
-from discovery.classifier.evaluation.plots import Axes, list_ticks
+from discovery.classifier.evaluation.plots import PlotAxes, list_ticks
 from discovery.classifier.evaluation.tables import MOST_CLASSES, list_confusions, render_matrix
 from discovery.pages.words import shorten_labels, write_share
 from discovery.records import Predictions
@@ -259,6 +259,6 @@ def test_shares_that_are_not_all_never_look_so():
 def test_plots_have_round_ticks_and_nothing_leaves_the_frame():
     assert pytest.approx([0.8, 0.85, 0.9, 0.95, 1.0]) == list_ticks(0.8, 1.0)
     assert pytest.approx([0, 0.02, 0.04, 0.06, 0.08, 0.1]) == list_ticks(0.0, 0.1)
-    frame = Axes(x=(0.5, 1.0), y=(0.0, 1.0))
+    frame = PlotAxes(x=(0.5, 1.0), y=(0.0, 1.0))
     assert frame.place_x(0.2) == frame.place_x(0.5) < frame.place_x(1.0) == frame.place_x(3)
     assert frame.place_y(1.0) < frame.place_y(0.0)

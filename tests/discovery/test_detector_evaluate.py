@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from discovery.detector.boxes import Boxes, intersect_areas
-from discovery.detector.evaluate import choose_threshold, match_boxes, score_detections
+from discovery.detector.evaluate import choose_count_threshold, match_boxes, score_detections
 
 NOTHING = Boxes.make([], [])
 SQUARE = (10, 10, 30, 30)
@@ -135,6 +135,6 @@ def test_the_threshold_is_where_counts_err_least():
         (boxes_of(SQUARE), boxes_of(SQUARE, FAR, scores=[0.8, 0.4])),
         (NOTHING, boxes_of(SQUARE, scores=[0.3])),
     ]
-    threshold = choose_threshold(pairs)
+    threshold = choose_count_threshold(pairs)
     assert 0.4 < threshold <= 0.8
     assert 0.0 == score_detections(pairs, ["a"], threshold=threshold)["count_mae"]

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torchvision.ops import FrozenBatchNorm2d
 
-from discovery.detect import Command, main
+from discovery.detect import DetectCommand, main
 from discovery.detector.boxes import Boxes
-from discovery.detector.dataset import Example, PictureRef, read_examples, split_examples
+from discovery.detector.dataset import Example, PictureRef, read_box_examples, split_examples
 from discovery.detector.model import load_detector, save_detector
 from discovery.detector.network import build_detector, find_backbone
 from discovery.detector.options import CountOptions, DetectorTrainOptions
@@ -34,7 +34,7 @@ HEADER = ("path", "label", "xmin", "ymin", "xmax", "ymax")
 
 
 def run(*words):
-    return run_command(main, Command, prog="detect", args=[str(word) for word in words])
+    return run_command(main, DetectCommand, prog="detect", args=[str(word) for word in words])
 
 
 def fail(capsys, *words):
@@ -368,7 +368,7 @@ def test_boxes_are_of_the_page_of_their_number_and_a_page_is_decoded_once(tmp_pa
     rows = [("b.tif", page, "a", 2, 2, 20, 20) for page in (2, 5, 11)]
     rows += [("b.tif", 1, "a", 2, 2, 20, 20)]  # the thumbnail
     header = ("path", "page", "label", "xmin", "ymin", "xmax", "ymax")
-    examples = read_examples(write_csv(tmp_path / "boxes.csv", rows, header))
+    examples = read_box_examples(write_csv(tmp_path / "boxes.csv", rows, header))
     loaded = load_examples(examples.items, GreyWindows({"uint8": (0.0, 255.0)}))
     assert [2, 5, 11] == decoded
     for item, pixels in zip(loaded.items, loaded.pictures, strict=True):
@@ -415,14 +415,14 @@ def test_a_detector_with_references_needs_them(tmp_path, capsys):
 
 def test_labels_that_do_not_matter_are_all_defects(tmp_path):
     boxes = draw_pictures(tmp_path, n=3)
-    assert ("large", "small") == read_examples(boxes).labels
-    assert ("defect",) == read_examples(boxes, labels=("defect",)).labels
+    assert ("large", "small") == read_box_examples(boxes).labels
+    assert ("defect",) == read_box_examples(boxes, labels=("defect",)).labels
 
 
 def test_pictures_without_a_box_are_examples_too(tmp_path):
     boxes = draw_pictures(tmp_path, n=4)
-    with_boxes = read_examples(boxes)
-    everything = read_examples(boxes, tmp_path / "images")
+    with_boxes = read_box_examples(boxes)
+    everything = read_box_examples(boxes, tmp_path / "images")
     assert (3, 4) == (len(with_boxes.items), len(everything.items))
     assert {"3.png": 0} == {
         item.ref.path.name: len(item.boxes) for item in everything.items if not len(item.boxes)
@@ -435,7 +435,7 @@ def test_a_picture_with_boxes_is_no_negative_under_another_name(tmp_path):
     listed = write_csv(
         tmp_path / "list.csv", [(f"linked/{number}.png",) for number in range(3)], ("path",)
     )
-    items = read_examples(boxes, listed).items
+    items = read_box_examples(boxes, listed).items
     assert [False, True, True] == sorted(len(item.boxes) > 0 for item in items)
 
 
@@ -443,13 +443,13 @@ def test_what_a_folder_cannot_offer_is_told(tmp_path):
     boxes = draw_pictures(tmp_path, n=3)
     (tmp_path / "images" / "gone.png").symlink_to(tmp_path / "nowhere.png")
     gone = str(tmp_path / "images" / "gone.png")
-    assert ((gone, "a dangling link"),) == read_examples(boxes, tmp_path / "images").faults
+    assert ((gone, "a dangling link"),) == read_box_examples(boxes, tmp_path / "images").faults
 
 
 def test_boxes_a_pixel_too_large_are_cut_at_the_edge(tmp_path):
     draw_pictures(tmp_path, n=3)
     table = write_csv(tmp_path / "b.csv", [("images/0.png", "a", -0.5, 5, 64.8, 20)])
-    loaded = load_examples(read_examples(table).items, GreyWindows())
+    loaded = load_examples(read_box_examples(table).items, GreyWindows())
     assert [[0.0, 5.0, 64.0, 20.0]] == loaded.items[0].boxes.edges.tolist()
 
 

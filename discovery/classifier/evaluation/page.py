@@ -19,7 +19,7 @@ from discovery.classifier.evaluation.tables import (
     render_levels,
     render_matrices,
     render_noise,
-    render_table,
+    render_wide_table,
 )
 from discovery.pages.html import Markup, join, node
 from discovery.pages.shell import render_figures, render_page, render_title, render_warnings
@@ -221,7 +221,7 @@ def _render_all_classes(data: EvaluationData) -> Markup:
 def _render_made(data: EvaluationData) -> Markup:
     if not data.facts:
         return Markup("")
-    table = render_table("Model and truth", ("What", "How"), list_facts(data.facts))
+    table = render_wide_table("Model and truth", ("What", "How"), list_facts(data.facts))
     return _render_section("made", "How it was made", table)
 
 

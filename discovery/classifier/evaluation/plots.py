@@ -13,7 +13,7 @@ import numpy as np
 
 from discovery.classifier.evaluation.correctness import judge_answers
 from discovery.classifier.evaluation.page_data import EvaluationData
-from discovery.classifier.evaluation.tables import render_table
+from discovery.classifier.evaluation.tables import render_wide_table
 from discovery.pages.html import Markup, join, node
 from discovery.pages.words import write_count, write_figure, write_interval, write_share
 
@@ -29,7 +29,7 @@ def render_risk_coverage(data: EvaluationData) -> Markup:
     scores = data.scores
     points = [(point["coverage"], point["risk"]) for point in scores["risk_coverage"]]
     overall = 1 - scores["accuracy"]
-    axes = Axes(x=(0.0, 1.0), y=(0.0, _choose_top(points, overall)))
+    axes = PlotAxes(x=(0.0, 1.0), y=(0.0, _choose_top(points, overall)))
     marks = _list_marks(data)
     content = [
         _draw_line(axes, [(0, overall), (1, overall)], "reference"),
@@ -57,7 +57,7 @@ def render_reliability(scores: Mapping[str, Any]) -> Markup:
     low = min(min(row["confidence"], row["accuracy"]) for row in bins)
     # From the tenth below the lowest bin: good classifiers crowd in the upper corner.
     start = min(int(low * 10) / 10, 0.9)
-    axes = Axes(x=(start, 1.0), y=(start, 1.0))
+    axes = PlotAxes(x=(start, 1.0), y=(start, 1.0))
     # Intervals as wide as bins are small: without them ten images would look like a finding.
     whiskers = [
         _draw_line(axes, [(row["confidence"], end) for end in row["accuracy_interval"]], "whisker")
@@ -87,7 +87,7 @@ def render_reliability(scores: Mapping[str, Any]) -> Markup:
     ]
     columns = ("Mean confidence", "Images", "Accuracy", "95 % interval")
     plot = _render_plot(axes, content, names=names, alternative=alternative)
-    return _render_figure(plot, keys, render_table("Accuracy by confidence", columns, rows))
+    return _render_figure(plot, keys, render_wide_table("Accuracy by confidence", columns, rows))
 
 
 def _choose_top(points: Sequence[tuple[float, float]], overall: float) -> float:
@@ -136,7 +136,7 @@ def _tabulate_risk(points: Sequence[Mapping[str, float]]) -> Markup:
         for i in kept
     ]
     columns = ("Answered", "Wrong among them", "Lowest confidence")
-    return render_table("Risk by coverage", columns, rows)
+    return render_wide_table("Risk by coverage", columns, rows)
 
 
 def _render_figure(plot: Markup, keys: Sequence[tuple[str, str]], table: Markup) -> Markup:
@@ -160,7 +160,7 @@ def _draw_key(class_: str) -> Markup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Axes:
+class PlotAxes:
     """Ranges of both axes, in data units; what lies outside is drawn at the edge."""
 
     x: tuple[float, float]
@@ -180,7 +180,7 @@ class Axes:
 
 
 def _render_plot(
-    axes: Axes, content: Iterable[Markup], *, names: tuple[str, str], alternative: str
+    axes: PlotAxes, content: Iterable[Markup], *, names: tuple[str, str], alternative: str
 ) -> Markup:
     """Render a plot of shares with its axes named, and a text that says what it shows."""
     base, end = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
@@ -214,13 +214,13 @@ def _render_tick(tick: float, grid: str, *, x: str | float, y: str | float, anch
     return node("g", node("path", d=grid, class_="grid"), text)
 
 
-def _draw_line(axes: Axes, points: Iterable[tuple[float, float]], class_: str) -> Markup:
+def _draw_line(axes: PlotAxes, points: Iterable[tuple[float, float]], class_: str) -> Markup:
     """Draw a line through points in data units."""
     places = [f"{axes.place_x(x):.1f} {axes.place_y(y):.1f}" for x, y in points]
     return node("path", d="M" + "L".join(places), class_=class_)
 
 
-def _draw_dot(axes: Axes, point: tuple[float, float], class_: str) -> Markup:
+def _draw_dot(axes: PlotAxes, point: tuple[float, float], class_: str) -> Markup:
     """Draw a round mark at a point in data units."""
     x, y = axes.place_x(point[0]), axes.place_y(point[1])
     return node("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=5, class_=class_)

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from discovery.pages.html import Markup, join, node
-from discovery.pages.table import Cell, frame_wide, render_bar
-from discovery.pages.table import render_table as build_table
+from discovery.pages.table import Cell, frame_wide, render_bar, render_table
 from discovery.pages.words import (
     shorten_labels,
     write_count,
@@ -26,9 +25,11 @@ _LEVELS_CAPTION = (
 )
 
 
-def render_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Markup:
+def render_wide_table(
+    caption: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]
+) -> Markup:
     """Render a table whose first column names the row and whose others are figures."""
-    table = build_table(rows, columns=columns, caption=node("span", caption))
+    table = render_table(rows, columns=columns, caption=node("span", caption))
     return frame_wide(table, caption)
 
 
@@ -67,7 +68,7 @@ def render_levels(scores: Mapping[str, Any]) -> Markup:
         )
         for name, level in levels.items()
     ]
-    return render_table(_LEVELS_CAPTION, columns, rows)
+    return render_wide_table(_LEVELS_CAPTION, columns, rows)
 
 
 def render_matrices(scores: Mapping[str, Any]) -> Markup:
@@ -133,7 +134,7 @@ def render_classes(level: Mapping[str, Any], caption: str) -> Markup:
     ]
     means = [render_share(level[measure]) for measure in ("precision", "recall", "f1")]
     rows.append((node("b", "Mean, every class alike"), write_count(level["n"]), *means))
-    return render_table(caption, ("Class", "Images", "Precision", "Recall", "F1"), rows)
+    return render_wide_table(caption, ("Class", "Images", "Precision", "Recall", "F1"), rows)
 
 
 def render_ablation(rows: Sequence[Mapping[str, Any]]) -> Markup:
@@ -153,7 +154,7 @@ def render_ablation(rows: Sequence[Mapping[str, Any]]) -> Markup:
         for row in rows
     ]
     columns = ("Variant", "Images", "Accuracy, 95 % interval", "F1", "Points to best")
-    return render_table("The same images, parts of the classifier left out", columns, cells)
+    return render_wide_table("The same images, parts of the classifier left out", columns, cells)
 
 
 def render_left_out(summary: Mapping[str, Any] | None) -> Markup:
@@ -180,7 +181,7 @@ def render_left_out(summary: Mapping[str, Any] | None) -> Markup:
         )
     )
     columns = ("Type left out", "Images", "AUROC", "Found at 5 % false alarms")
-    return render_table("Types the classifier never saw, the hardest first", columns, rows)
+    return render_wide_table("Types the classifier never saw, the hardest first", columns, rows)
 
 
 def render_noise(noise: Mapping[str, Any] | None, gate: Mapping[str, Any] | None) -> Markup:
@@ -199,9 +200,9 @@ def render_noise(noise: Mapping[str, Any] | None, gate: Mapping[str, Any] | None
             for name, band in zip(("Quiet", "Middle", "Noisy"), noise["bands"], strict=False)
         ]
         columns = ("Noise, share of grey range", "Images", "Accuracy", "Named")
-        parts.append(render_table("Accuracy by noise of the image", columns, rows))
+        parts.append(render_wide_table("Accuracy by noise of the image", columns, rows))
     if gate:
-        parts.append(render_table("Noise gate", ("Figure", "Value"), list_facts(gate)))
+        parts.append(render_wide_table("Noise gate", ("Figure", "Value"), list_facts(gate)))
     else:
         parts.append(node("p", "Nothing is known of the noise gate.", class_="quiet"))
     return node("div", join(parts), class_="halves")
