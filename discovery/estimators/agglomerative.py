@@ -78,6 +78,7 @@ class Agglomerative(ClusterMixin, BaseEstimator):
         check_choice("linkage", self.linkage, ("ward", "average"))
         below = _EXACT_BELOW[self.linkage] if self.exact_below is None else self.exact_below
         check_count("exact_below", below)
+        # Both kept as they are: vectors are float32, and twice their memory is not worth a digit.
         values = validate_data(self, X, dtype=[np.float64, np.float32])
         k = check_n_clusters(self.n_clusters, len(values))
         seed = int(check_random_state(self.random_state).randint(1 << 30))
@@ -93,6 +94,7 @@ class Agglomerative(ClusterMixin, BaseEstimator):
                 f"n_clusters is {k}, but the tree has {leaves} leaves (micro-clusters): "
                 "raise exact_below or ask for fewer"
             )
+        # The tree is over leaves: a row is where its leaf is.
         self.labels_ = cut_tree(self.linkage_, k)[self.leaves_].astype(np.int32)
         self.n_clusters_ = k
         means = Groups.from_labels(values, self.labels_).means

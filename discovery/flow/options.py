@@ -22,7 +22,9 @@ ViewName = Literal["given", "maps", "defect"]
 
 if TYPE_CHECKING:
     ClusterChoice = ClustererOptions
-else:  # a subcommand for each clusterer that is found
+else:
+    # A subcommand for each clusterer that is found. tyro reads the types at run time: a module that
+    # was just put into the package is one without a line here.
     ClusterChoice = Union[  # noqa: UP007 - how many there are is not known here
         tuple(
             Annotated[options, tyro.conf.subcommand(name)]

@@ -94,7 +94,7 @@ def partition_vectors(
         neighbours=neighbours if choice.takes_graph else None,
         graph=neighbours,
     )
-
+    # Only what looks over all resolutions has a sweep to show; the report leaves it out else.
     found = getattr(clusterer, "persistence_", None)
     sweep = None if found is None else partial(sweep_groups, found, clusterer.labels_)
     fit = make_fit(choice, clustering, seed=seed)
@@ -106,6 +106,8 @@ def make_fit(choice: ClustererOptions, clustering: Clustering, *, seed: int) -> 
     n = len(clustering)
 
     def fit(part: NDArray[np.float32]) -> NDArray[np.int32]:
+        # k stays as it was found: what is tested is the groups, not their number. A graph of all
+        # images does not fit a part of them, so that the estimator finds one of its own.
         k = min(clustering.k, len(part))
         again = choice.build(n, seed=seed, share=len(part) / n, k=k)
         return number_by_size(again.fit(part).labels_)
@@ -141,6 +143,7 @@ def find_lasting_groups(
     m = len(rows)
     if neighbours is None:
         neighbours = find_neighbours(rows, describe_graph(m)["k"], seed=seed)
+    # Sizes are cut down by the share, as in a draw of the bootstrap.
     n = m if of is None else of
     options = AutoOptions(granularity=granularity)
     clusterer: GraphCommunities = options.build(n, seed=seed, share=m / n)
@@ -162,7 +165,7 @@ def choose_rows(
     seed: int,
 ) -> NDArray[np.float32]:
     """Return the rows that the clusterer wants, (n, p)."""
-    if choice.rows == "pca":
+    if choice.rows == "pca":  # of the vectors themselves: k-means wants the spread that there is
         return reduce_pca(vectors.values, PCA_DIMENSIONS, seed=seed)
     if choice.rows == "graph":
         return graph_rows

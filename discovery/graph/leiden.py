@@ -50,8 +50,9 @@ def measure_modularity(graph: sparse.csr_matrix, labels: Ints, resolution: float
     total = volumes.sum()
     rows = np.repeat(np.arange(len(labels)), np.diff(graph.indptr))
     inside = graph.data[labels[rows] == labels[graph.indices]].sum() / total
-    chance = (np.bincount(labels, weights=volumes) ** 2).sum() / total**2
-    return float(inside - resolution * chance)
+    # Were ties drawn at random between as many ends, this share of them would lie inside.
+    expected = (np.bincount(labels, weights=volumes) ** 2).sum() / total**2
+    return float(inside - resolution * expected)
 
 
 def _improve(
@@ -64,7 +65,7 @@ def _improve(
     n = graph.shape[0]
     volumes = np.asarray(graph.sum(axis=1), dtype=np.float64).ravel()
     ties = (graph.indptr.astype(np.int64), graph.indices.astype(np.int64), graph.data.astype(float))
-    everywhere = np.zeros(n, np.int64)
+    everywhere = np.zeros(n, np.int64)  # one fence around all
     moved = _move(ties, volumes, labels, everywhere, random.permutation(n), pull, False)
     moved = np.unique(moved, return_inverse=True)[1].astype(np.int64)
     if moved.max() + 1 == n:
@@ -73,7 +74,7 @@ def _improve(
     fine = _move(ties, volumes, np.arange(n), moved, random.permutation(n), pull, True)
     fine = np.unique(fine, return_inverse=True)[1].astype(np.int64)
     k = int(fine.max()) + 1
-    if k == n:
+    if k == n:  # nothing was merged: the next pass would be this one again
         return moved
     belongs = sparse.csr_matrix((np.ones(n), (np.arange(n), fine)), shape=(n, k))
     coarse = np.zeros(k, np.int64)
