@@ -91,21 +91,21 @@ def weigh_images(
         return how.show(opened, golden=golden)
 
     is_paired = store.spec.normals_sha256 == REFERENCE
-    shown = map_parts(list_parts(vectors, wanted), show, how)
-    return {part.image_id: extractor.weigh(image[None])[0] for part, image in shown}
+    prepared = map_parts(list_parts(vectors, wanted), show, how)
+    return {part.image_id: extractor.weigh(image[None])[0] for part, image in prepared}
 
 
 def draw_heat(thumbnail: bytes, heat: PatchWeights) -> bytes:
     """Colour a thumbnail where its patches are unlike the rest; returns a JPEG of its size."""
     with Image.open(BytesIO(thumbnail)) as opened:
-        shown = np.asarray(opened.convert("RGB"), dtype=np.float64)  # (h, w, 3)
+        base = np.asarray(opened.convert("RGB"), dtype=np.float64)  # (h, w, 3)
     heights = np.clip((heat.standard - COOL) / (HOT - COOL), 0, 1)  # (rows, columns) of patches
     small = Image.fromarray(heights.astype(np.float32))
-    size = shown.shape[1], shown.shape[0]
+    size = base.shape[1], base.shape[0]
     level = np.asarray(small.resize(size, Image.Resampling.BICUBIC)).clip(0, 1)[..., None]
     colour = _AMBER + (_RED - _AMBER) * level  # (h, w, 3)
     # By the root: what is only just unusual is seen too.
-    mixed = shown + (colour - shown) * (_STRENGTH * np.sqrt(level))
+    mixed = base + (colour - base) * (_STRENGTH * np.sqrt(level))
     sink = BytesIO()
     Image.fromarray(np.rint(mixed).astype(np.uint8)).save(sink, "JPEG", quality=_QUALITY)
     return sink.getvalue()

@@ -141,8 +141,8 @@ class Computation:
         round_ = Round(Batches(self.load, batch_size))
         with stage("extract") as facts:
             pieces = read_jobs(jobs, plan, workers=workers, ahead=ahead)
-            shown = track(pieces, total=len(jobs), what="extract", ends=lambda one: one.is_last)
-            for piece in shown:
+            tracked = track(pieces, total=len(jobs), what="extract", ends=lambda one: one.is_last)
+            for piece in tracked:
                 if piece.is_deferred:
                     deferred.append(piece.job)
                 elif piece.fault:

@@ -181,9 +181,9 @@ class _Extraction:
         n = count_outdated(self.metadata, self.files, rows) if self.metadata else 0
         if n:
             table = self.options.metadata
-            told = "the column reference" if table is None else f"--metadata {table}"
+            changed = "the column reference" if table is None else f"--metadata {table}"
             text = (
-                f"{told} says something new of {n} images that the "
+                f"{changed} says something new of {n} images that the "
                 "store holds already: it keeps what it has; make a new store to change it"
             )
             get_logger().warning("WARNING: %s", text)

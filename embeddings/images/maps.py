@@ -17,12 +17,12 @@ from embeddings.images.picture import has_few_levels
 MapView = Literal["map", "polar"]
 
 _OUTSIDE, _GOOD, _BAD = 0.0, 0.5, 1.0
-_COMPANY = 2  # bad neighbours of eight that a bad die has if it is part of something
+_LEAST_NEIGHBOURS = 2  # bad neighbours of eight that a bad die has if it is part of something
 _LEAST_SIDE = 8  # dice across
 _FILLED = (0.68, 0.92)  # share of its box that a disc fills: pi / 4, more where dice are few
 _SMOOTHING = 0.04  # of the wafer's side: a few dice
 # More than a turn, so that what lies across the seam is whole somewhere.
-_TURNS = 1.25
+_TURN_SHARE = 1.25
 
 Floats = NDArray[np.float64]
 
@@ -45,12 +45,12 @@ def is_wafer_map(pixels: NDArray[np.generic]) -> bool:
     return _FILLED[0] <= filled <= _FILLED[1] and min(height, width) >= _LEAST_SIDE
 
 
-def draw_map(shown: NDArray[np.floating], view: MapView, *, size: int) -> NDArray[np.float32]:
+def draw_map(levels: NDArray[np.floating], view: MapView, *, size: int) -> NDArray[np.float32]:
     """Draw a map for the network.
 
     Parameters
     ----------
-    shown : (h, w) floating in [0, 1]
+    levels : (h, w) floating in [0, 1]
         Grey levels: 0 is outside of the wafer, the lowest between 0 and 1 is good, all others are
         bad; of 0 and 1 alone, 0 is good and nothing is outside. This is how wafer maps are coded
         (WM-811K: 0 no die, 1 good, 2 bad). Of one level nothing stands out: all is good.
@@ -64,26 +64,26 @@ def draw_map(shown: NDArray[np.floating], view: MapView, *, size: int) -> NDArra
     -------
     (1, size, size) float32 in [0, 1], or (1, size / 2, 1.25 size) for "polar"
     """
-    inside, bad = _read_map(np.asarray(shown, dtype=np.float64))
+    inside, bad = _read_map(np.asarray(levels, dtype=np.float64))
     if view == "polar":
         return _draw_polar(inside, bad, size)
-    levels = np.where(inside, np.where(_keep_company(bad), _BAD, _GOOD), _OUTSIDE)
+    drawn = np.where(inside, np.where(_drop_lone(bad), _BAD, _GOOD), _OUTSIDE)
     # Nearest where it is blown up would draw stairs; between levels there is no meaning to keep.
-    scaled = Image.fromarray(levels.astype(np.float32)).resize(
+    scaled = Image.fromarray(drawn.astype(np.float32)).resize(
         (size, size), Image.Resampling.BILINEAR
     )
     return np.array(scaled, dtype=np.float32)[None]  # a copy: Pillow's own memory is read-only
 
 
-def _read_map(shown: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _read_map(levels: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which places are inside of the wafer and which are bad, cut to the wafer's box."""
-    levels = np.unique(shown)
-    if len(levels) == 1:  # blank: nothing is known to be bad
-        return np.ones(shown.shape, bool), np.zeros(shown.shape, bool)
-    between = levels[(levels > 0) & (levels < 1)]
+    distinct = np.unique(levels)
+    if len(distinct) == 1:  # blank: nothing is known to be bad
+        return np.ones(levels.shape, bool), np.zeros(levels.shape, bool)
+    between = distinct[(distinct > 0) & (distinct < 1)]
     if not len(between):  # black and white: good and bad
-        return np.ones(shown.shape, bool), shown > 0
-    inside, bad = shown > 0, shown > between[0]
+        return np.ones(levels.shape, bool), levels > 0
+    inside, bad = levels > 0, levels > between[0]
     box = _find_box(inside)
     return inside[box], bad[box]
 
@@ -93,12 +93,12 @@ def _find_box(inside: NDArray[np.bool_]) -> tuple[slice, slice]:
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def _keep_company(bad: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _drop_lone(bad: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Leave out bad dies that are nearly alone."""
     from scipy import ndimage  # a quarter of an idle command's start, and few pictures are maps
 
     counts = ndimage.convolve(bad.astype(np.int64), np.ones((3, 3), np.int64), mode="constant")
-    kept: NDArray[np.bool_] = bad & (counts > _COMPANY)  # the die itself counted
+    kept: NDArray[np.bool_] = bad & (counts > _LEAST_NEIGHBOURS)  # the die itself counted
     return kept
 
 
@@ -113,7 +113,7 @@ def _draw_polar(
     density = ndimage.gaussian_filter(bad.astype(np.float64), sigma) / np.maximum(dies, 1e-3)
     density *= inside
     height, width = density.shape
-    rings, steps = size // 2, round(_TURNS * size)
+    rings, steps = size // 2, round(_TURN_SHARE * size)
     radius = (np.arange(rings)[:, None] + 0.5) / rings  # (rings, 1), of the wafer's own
     angle = (np.arange(steps) + 0.5) / size * 2 * np.pi
     y = (height - 1) / 2 + radius * np.sin(angle) * height / 2

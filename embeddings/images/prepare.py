@@ -124,13 +124,13 @@ def prepare_picture(
     resized = _resize_region(picture, region, target, nearest=nearest)  # (h, w, C)
     low, high = window
     # In float64: raw float32 levels on a large offset would lose their last digits.
-    shown = np.clip((resized.astype(np.float64) - low) / (high - low), 0.0, 1.0)
+    scaled = np.clip((resized.astype(np.float64) - low) / (high - low), 0.0, 1.0)
     if fit == "pad":
-        height, width = size - shown.shape[0], size - shown.shape[1]  # what is left to fill
+        height, width = size - scaled.shape[0], size - scaled.shape[1]  # what is left to fill
         top, left = height // 2, width // 2
         sides = ((top, height - top), (left, width - left), (0, 0))
-        shown = np.pad(shown, sides, mode="edge")
-    return np.ascontiguousarray(shown.transpose(2, 0, 1), dtype=np.float32)
+        scaled = np.pad(scaled, sides, mode="edge")
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1), dtype=np.float32)
 
 
 def make_thumbnail(
@@ -141,8 +141,8 @@ def make_thumbnail(
     region: Region | None = None,
 ) -> bytes:
     """Return a small JPEG of a picture or region, its longest side at most `side` pixels."""
-    shown = prepare_picture(picture, window=window, size=side, fit="none", region=region)
-    levels = np.rint(shown * 255).astype(np.uint8).transpose(1, 2, 0)  # (h, w, C)
+    scaled = prepare_picture(picture, window=window, size=side, fit="none", region=region)
+    levels = np.rint(scaled * 255).astype(np.uint8).transpose(1, 2, 0)  # (h, w, C)
     image = Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=_QUALITY, subsampling=0)
@@ -229,9 +229,9 @@ def _draw(
     # Thinned, not resized: a level between two would be another category.
     step = -(-max(levels.shape) // _MOST_PLACES)
     low, high = window
-    shown = (levels[::step, ::step].astype(np.float64) - low) / (high - low)
+    scaled = (levels[::step, ::step].astype(np.float64) - low) / (high - low)
     view: MapView = "polar" if spec.view == "polar" else "map"
-    return draw_map(np.clip(shown, 0.0, 1.0), view, size=spec.input_size)
+    return draw_map(np.clip(scaled, 0.0, 1.0), view, size=spec.input_size)
 
 
 def _prepare(

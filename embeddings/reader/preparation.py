@@ -67,8 +67,8 @@ class Preparation:
         """
         rows = vectors.rows
         # Tiles reach as far as their page does; of crops it is a lower bound, and the limit holds.
-        reach = (rows["x0"] + rows["width"]) * (rows["y0"] + rows["height"])
-        largest = int(reach.max()) if len(rows) else 0
+        extents = (rows["x0"] + rows["width"]) * (rows["y0"] + rows["height"])
+        largest = int(extents.max()) if len(rows) else 0
         return cls(spec=spec, windows=windows, max_pixels=max(max_pixels, largest))
 
     def find_window(self, picture: Picture) -> Window | None:

@@ -32,7 +32,7 @@ from embeddings.records import Level
 
 PREVIEW_SIDE = 160  # pixels of the longest: grain of the size of a pixel or two survives in most
 THUMBNAIL_SIDE = 112  # pixels of the longest: a defect shows, and a JPEG takes about 4 kB
-_GRAIN_SIDE = 256  # pixels of the middle that the grain is measured in
+_NOISE_SIDE = 256  # pixels of the middle that the noise is measured in
 _IN_MEMORY = 64_000_000  # bytes, before the temporary file is used
 _MOST = 2_000_000_000  # bytes in all: about 20,000 previews of 100 kB
 _MAP_SAMPLE = 32  # files that are looked at to tell wafer maps
@@ -48,7 +48,7 @@ class Preview:
     values : (h, w) float32
     width, height : int
         Of the picture before it was shrunk, in pixels.
-    grain : float
+    noise_level : float
         How far the middle pixel stands off the two beside it, as a share of the grey levels'
         range: 0 for wafer maps and binarised boards, however they were compressed.
     """
@@ -56,7 +56,7 @@ class Preview:
     values: NDArray[np.float32]
     width: int
     height: int
-    grain: float
+    noise_level: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,7 +79,10 @@ def make_preview(pixels: NDArray[np.generic], *, side: int = PREVIEW_SIDE) -> Pr
     scale = min(1.0, side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return Preview(
-        values=resize_values(grey, size), width=width, height=height, grain=_measure_grain(grey)
+        values=resize_values(grey, size),
+        width=width,
+        height=height,
+        noise_level=_measure_noise(grey),
     )
 
 
@@ -201,11 +204,11 @@ def _is_map(path: str, max_pixels: int) -> bool:
     return any(is_wafer_map(page.pixels) for page in pages)
 
 
-def _measure_grain(grey: NDArray[np.float32]) -> float:
+def _measure_noise(grey: NDArray[np.float32]) -> float:
     """Return the median distance of a pixel to the median of three in its row, over the range."""
     height, width = grey.shape
-    top, left = max(0, (height - _GRAIN_SIDE) // 2), max(0, (width - _GRAIN_SIDE) // 2)
-    part = grey[top : top + _GRAIN_SIDE, left : left + _GRAIN_SIDE]
+    top, left = max(0, (height - _NOISE_SIDE) // 2), max(0, (width - _NOISE_SIDE) // 2)
+    part = grey[top : top + _NOISE_SIDE, left : left + _NOISE_SIDE]
     before, here, after = part[:, :-2], part[:, 1:-1], part[:, 2:]
     middle = np.maximum(np.minimum(before, after), np.minimum(np.maximum(before, after), here))
     low, high = np.percentile(part, (0.5, 99.5))

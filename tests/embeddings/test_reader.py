@@ -227,7 +227,11 @@ def test_previews_are_what_the_files_give(seen, options):
     for part, fresh in map_parts(parts, lambda opened: make_preview(opened.pixels), HOW):
         kept = previews.find(part.image_id, level="none")
         assert np.array_equal(fresh.values, kept.values)
-        assert (fresh.width, fresh.height, fresh.grain) == (kept.width, kept.height, kept.grain)
+        assert (fresh.width, fresh.height, fresh.noise_level) == (
+            kept.width,
+            kept.height,
+            kept.noise_level,
+        )
 
 
 def test_thumbnails_of_what_was_just_seen_open_no_file(seen):

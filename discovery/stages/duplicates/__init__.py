@@ -1,8 +1,8 @@
 """Copies of one picture are found, and count once.
 
 The neighbour graph proposes pairs, a sketch of 32 x 32 pixels throws most of them out, and the
-pixels decide: only a copy has the same noise. Tiles and crops of one picture that overlap are
-kin, not copies.
+pixels decide: only a copy has the same noise. Tiles and crops of one picture that
+overlap are no copies.
 """
 
 from discovery.stages.duplicates.candidates import propose_pairs

@@ -42,8 +42,8 @@ def propose_pairs(
     ----------
     neighbours : Neighbours of n images
     parents : (n,) array of str
-        The picture that a tile or crop is part of, "" for whole images. Parts of one picture are
-        kin: they may overlap, but are no copies.
+        The picture that a tile or crop is part of, "" for whole images. Parts of one picture may
+        overlap, but are no copies.
     nearest : int
         So many neighbours of each image are looked at, however far they are.
 
@@ -61,8 +61,8 @@ def propose_pairs(
     wanted[:, :nearest] = True
     first = np.repeat(np.arange(n, dtype=np.int64), k)[wanted.ravel()]
     second = neighbours.indices.ravel()[wanted.ravel()].astype(np.int64)
-    kin = (parents[first] == parents[second]) & (parents[first] != "")
-    low, high = np.minimum(first, second)[~kin], np.maximum(first, second)[~kin]
+    same_parent = (parents[first] == parents[second]) & (parents[first] != "")
+    low, high = np.minimum(first, second)[~same_parent], np.maximum(first, second)[~same_parent]
     keys = np.unique(low * n + high)  # each pair once
     return np.stack([keys // n, keys % n], axis=1).astype(np.int32)
 

@@ -26,9 +26,9 @@ from embeddings.reader import Preview, resize_values
 COPY = 0.7
 # Of faint detail: copies .8 and more (.5 where half the grey levels were clipped), other films 0.
 SAME_NOISE = 0.5
-COPY_WITHOUT_GRAIN, LEAST_BLOCK = 0.95, 0.7
+COPY_WITHOUT_NOISE, LEAST_BLOCK = 0.95, 0.7
 # Half a grey level of 8 bits: above .004 in nearly all photographs, 0 in maps and boards.
-_LEAST_GRAIN = 0.002
+_LEAST_NOISE = 0.002
 _WEIGHT = 0.25  # power of the amplitudes: 1 is plain correlation, 0 phase correlation
 _COARSEST, _FINEST = 0.03, 0.5  # of the Nyquist frequency: lighting below, rounding above
 _SHARP, _BROAD = 0.7, 3.0  # pixels
@@ -49,33 +49,33 @@ class Likeness:
     ----------
     similarity : float
         Agreement of their frequencies, in [0, 1].
-    noise : float
+    noise_correlation : float
         Correlation of the faint detail, in [-1, 1].
-    worst : float
+    worst_block : float
         Agreement of the block of the picture that agrees least, in [0, 1].
-    has_grain : bool
+    has_noise : bool
     """
 
     similarity: float
-    noise: float
-    worst: float
-    has_grain: bool
+    noise_correlation: float
+    worst_block: float
+    has_noise: bool
 
     @property
     def is_copy(self) -> bool:
         """Whether one is a copy of the other."""
-        if self.has_grain:
-            return self.similarity >= COPY and self.noise >= SAME_NOISE
-        return self.similarity >= COPY_WITHOUT_GRAIN and self.worst >= LEAST_BLOCK
+        if self.has_noise:
+            return self.similarity >= COPY and self.noise_correlation >= SAME_NOISE
+        return self.similarity >= COPY_WITHOUT_NOISE and self.worst_block >= LEAST_BLOCK
 
 
-_NOTHING_ALIKE = Likeness(similarity=0.0, noise=0.0, worst=0.0, has_grain=True)
+_NOTHING_ALIKE = Likeness(similarity=0.0, noise_correlation=0.0, worst_block=0.0, has_noise=True)
 
 
 def compare_pictures(first: Preview, second: Preview) -> Likeness:
     """Compare two shrunk pictures; a field without any detail is like no other."""
-    has_grain = min(first.grain, second.grain) >= _LEAST_GRAIN
-    found = [_compare(a, b, has_grain=has_grain) for a, b in _bring_to_scale(first, second)]
+    has_noise = min(first.noise_level, second.noise_level) >= _LEAST_NOISE
+    found = [_compare(a, b, has_noise=has_noise) for a, b in _bring_to_scale(first, second)]
     return max(found, key=lambda each: each.similarity, default=_NOTHING_ALIKE)
 
 
@@ -96,7 +96,7 @@ def _bring_to_scale(first: Preview, second: Preview) -> Iterator[tuple[Floats, F
         yield a, b
 
 
-def _compare(first: Floats, second: Floats, *, has_grain: bool) -> Likeness:
+def _compare(first: Floats, second: Floats, *, has_noise: bool) -> Likeness:
     details = _find_detail(first), _find_detail(second)
     if min(float(detail.std()) for detail in details) < 1e-6:
         return _NOTHING_ALIKE
@@ -107,9 +107,9 @@ def _compare(first: Floats, second: Floats, *, has_grain: bool) -> Likeness:
     a, b = details[0][inside[0]], details[1][inside[1]]
     return Likeness(
         similarity=max(0.0, min(_agree(first[inside[0]], second[inside[1]]), 1.0)),
-        noise=_correlate_faint(a, b),
-        worst=max(0.0, _find_worst_block(a, b)),
-        has_grain=has_grain,
+        noise_correlation=_correlate_faint(a, b),
+        worst_block=max(0.0, _find_worst_block(a, b)),
+        has_noise=has_noise,
     )
 
 
@@ -127,7 +127,7 @@ def _find_shift(first: Floats, second: Floats) -> tuple[int, int]:
     most = np.abs(np.subtract(a.shape, b.shape)) + np.ceil(
         _SHIFT * np.minimum(a.shape, b.shape)
     ).astype(int)
-    rows, columns = (np.r_[0 : reach + 1, -reach:0] for reach in most.tolist())
+    rows, columns = (np.r_[0 : limit + 1, -limit:0] for limit in most.tolist())
     near = surface[np.ix_(rows, columns)]
     row, column = np.unravel_index(int(near.argmax()), near.shape)
     return int(rows[row]), int(columns[column])
