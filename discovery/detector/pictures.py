@@ -65,7 +65,7 @@ class GreyWindows:
         return self._known[picture.kind]
 
 
-def prepare_pixels(picture: Picture, reference: Picture | None, windows: "GreyWindows") -> Pixels:
+def prepare_pixels(picture: Picture, reference: Picture | None, windows: GreyWindows) -> Pixels:
     """Show the grey-level window of a picture's kind as [0, 1], its reference beside it.
 
     Returns
@@ -118,7 +118,7 @@ def rescale_pixels(pixels: Pixels, scale: float) -> torch.Tensor:
 
 
 def stream_pixels(
-    refs: Sequence[PictureRef], windows: "GreyWindows"
+    refs: Sequence[PictureRef], windows: GreyWindows
 ) -> Iterator[tuple[PictureRef, Picture, Pixels]]:
     """Yield refs of one file with their pages and what the network sees, in the file's order.
 
