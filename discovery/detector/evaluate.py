@@ -7,6 +7,7 @@ the threshold; its error is |found - true| a picture.
 
 import contextlib
 import io
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -173,7 +174,8 @@ def match_boxes(pairs: Pairs, n_labels: int) -> Matches:
             _make_coco([found for _, found in pairs], n_labels),
             "bbox",
         )
-        judge.params.maxDets = [_MAX_DETECTIONS]
+        # The first bounds precision, the last the matches: counts have no bound.
+        judge.params.maxDets = [_MAX_DETECTIONS, sys.maxsize]
         # One range of areas: what small and large mean on photographs means nothing here.
         judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
         judge.evaluate()

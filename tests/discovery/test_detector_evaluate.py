@@ -130,6 +130,14 @@ def test_hits_at_a_threshold_are_those_of_the_boxes_that_reach_it(truth, found, 
     assert (expected / len(truth) if len(truth) else None) == scores["recall"]
 
 
+def test_hits_are_counted_beyond_what_coco_looks_at():
+    corners = np.array([(10 * x, 10 * y) for x in range(40) for y in range(30)], float)
+    truth = Boxes.make(np.concatenate([corners, corners + 8], axis=1), [0] * len(corners))
+    scores = score_detections([(truth, truth)], ["dust"], threshold=0.5)
+    assert (1200, 1.0, 1.0) == (scores["boxes"], scores["precision"], scores["recall"])
+    assert scores["ap50"] < 1  # of the first 1,000
+
+
 def test_the_threshold_is_where_counts_err_least():
     pairs = [
         (boxes_of(SQUARE), boxes_of(SQUARE, FAR, scores=[0.8, 0.4])),
