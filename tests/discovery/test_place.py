@@ -239,6 +239,15 @@ def test_votes_of_many_clusters_need_little_memory():
     assert held < 2_000_000  # a dense table takes 36 MB
 
 
+def test_of_equal_shares_the_bigger_cluster_counts():
+    angles = np.radians([10, 20, 30, -10, -20, -30])
+    rows = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    middle = np.array([[1, 0]], np.float32)
+    for labels in ([0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0]):
+        votes = NeighborVotes(fit_labels(rows, labels), n_neighbors=3).count(middle)
+        assert ([0], [0.5]) == (votes.likeliest.tolist(), votes.confidences.tolist())
+
+
 def test_a_withheld_image_does_not_vote_for_itself(blobs):
     # One image among those of another cluster: nobody else votes for its label.
     labels = np.zeros(80, np.int32)

@@ -107,7 +107,8 @@ class NeighborVotes:
         returned = np.take_along_axis(joined, near, axis=1)
         np.put_along_axis(joined, near, own + returned - own * returned, axis=1)
         shares = joined @ self.memberships
-        return shares / shares.sum(axis=1, keepdims=True), copied
+        # Rounded, so that of equal shares the bigger cluster's counts, and not the order of a sum.
+        return (shares / shares.sum(axis=1, keepdims=True)).round(12), copied
 
 
 def _find_copied(near: Positions, distances: Floats) -> Positions:
