@@ -277,7 +277,7 @@ def test_a_withheld_image_is_taken_out_of_its_centre(seed):
 # --- limits ---
 
 
-def test_kmeans_goes_by_centres_and_a_ring_by_ties():
+def test_kmeans_goes_by_centres_and_a_ring_by_neighbours():
     rng = np.random.default_rng(6)
     spread = unit_rows(rng.normal(size=(300, 6)).astype(np.float32))
     by_centre = fit(spread, KMeans(5))
@@ -289,7 +289,7 @@ def test_kmeans_goes_by_centres_and_a_ring_by_ties():
     rows = unit_rows(np.concatenate([ring, blob]).astype(np.float32))
     fitted = fit_labels(rows, np.repeat([0, 1], (150, 100)))
     limits = calibrate_limits(fitted, NeighborVotes(fitted, n_neighbors=14))
-    assert ("ties", 1.0) == (limits.rule, limits.purity)
+    assert ("neighbours", 1.0) == (limits.rule, limits.purity)
 
 
 @pytest.fixture(scope="module")

@@ -12,37 +12,18 @@ of known types are served alike. `match_known` sets images of known types aside 
 `learn_metric` lets known types say which differences matter less.
 """
 
-from discovery.stages.place.known import KnownMatches, adapt_rows, learn_metric, match_known
-from discovery.stages.place.limits import (
-    Limits,
-    answer_rows,
-    calibrate_limits,
-    measure_cluster_distances,
-)
-from discovery.stages.place.records import (
-    NAMED,
-    UNDECIDED,
-    UNKNOWN,
-    Fitted,
-    Placement,
-    PlaceOptions,
-)
-from discovery.stages.place.votes import NeighborVotes
-
-__all__ = [
-    "NAMED",
-    "UNDECIDED",
-    "UNKNOWN",
-    "Fitted",
-    "KnownMatches",
-    "Limits",
-    "NeighborVotes",
-    "PlaceOptions",
-    "Placement",
-    "adapt_rows",
-    "answer_rows",
-    "calibrate_limits",
-    "learn_metric",
-    "match_known",
-    "measure_cluster_distances",
-]
+from discovery.stages.place.known import KnownMatches as KnownMatches
+from discovery.stages.place.known import adapt_rows as adapt_rows
+from discovery.stages.place.known import learn_metric as learn_metric
+from discovery.stages.place.known import match_known as match_known
+from discovery.stages.place.limits import Limits as Limits
+from discovery.stages.place.limits import answer_rows as answer_rows
+from discovery.stages.place.limits import calibrate_limits as calibrate_limits
+from discovery.stages.place.limits import measure_cluster_distances as measure_cluster_distances
+from discovery.stages.place.records import NAMED as NAMED
+from discovery.stages.place.records import UNDECIDED as UNDECIDED
+from discovery.stages.place.records import UNKNOWN as UNKNOWN
+from discovery.stages.place.records import Fitted as Fitted
+from discovery.stages.place.records import Placement as Placement
+from discovery.stages.place.records import PlaceOptions as PlaceOptions
+from discovery.stages.place.votes import NeighborVotes as NeighborVotes

@@ -30,7 +30,7 @@ from discovery.stages.place.votes import (
     predict_by_centre,
 )
 
-Rule = Literal["ties", "centres"]
+Rule = Literal["neighbours", "centres"]
 
 _MOST_WITHHELD = 5_000  # fitted images placed as if new: more change no limit by a hundredth
 # Of the limit: where all images are alike, rounding is not many spreads.
@@ -43,7 +43,7 @@ class Limits:
 
     Attributes
     ----------
-    rule : {"ties", "centres"}
+    rule : {"neighbours", "centres"}
         Which of the two is right more often on the fitted images.
     confidence : float
         Below it, undecided.
@@ -81,22 +81,23 @@ def calibrate_limits(
     if not fitted.k:  # all is noise: nothing can be named, and nothing needs a limit
         empty = np.empty(0)
         return Limits(
-            rule="ties", confidence=0, scales=empty, distance=0, spread=1,
+            rule="neighbours", confidence=0, scales=empty, distance=0, spread=1,
             purity=np.nan, rejection=0,
         )  # fmt: skip
     rows = fitted.rows[withheld]
     voted = votes.count(rows, withheld)
     by_centre, clearness = predict_by_centre(rows, fitted, withheld=withheld)
-    rule: Rule = "centres" if (by_centre == truth).sum() > (voted.labels == truth).sum() else "ties"
-    # The rule that is right more often on these very clusters; their shape decides, not a name.
-    labels, confidences = (
-        (by_centre, clearness) if rule == "centres" else (voted.labels, voted.confidences)
-    )
+    # The rule that is right more often on these very clusters: their shape decides, not the
+    # clusterer's name.
+    rule: Rule = "neighbours"
+    labels, confidences = voted.labels, voted.confidences
+    if (by_centre == truth).sum() > (voted.labels == truth).sum():
+        rule, labels, confidences = "centres", by_centre, clearness
     apart = measure_cluster_distances(  # (s, k)
         fitted.full_vectors[withheld], fitted, withheld=withheld
     )
     # Half of what may be refused is left to the confidence.
-    scales, distance, spread = _find_reach(apart, truth, share=options.max_rejection / 2)
+    scales, distance, spread = _find_distance_limit(apart, truth, share=options.max_rejection / 2)
     near = (apart / scales).min(axis=1) <= distance
     chosen = _choose_confidence(confidences, near & (labels >= 0), labels == truth, truth >= 0,
                                 options=options)  # fmt: skip
@@ -141,10 +142,10 @@ def _choose_withheld(n: int) -> Positions:
     return np.unique((np.arange(min(n, _MOST_WITHHELD)) * step).astype(np.intp))
 
 
-def _find_reach(
+def _find_distance_limit(
     apart: Floats, truth: NDArray[np.int32], *, share: float
 ) -> tuple[Floats, float, float]:
-    """Return the clusters' units, the distance most lie within, a spread."""
+    """Return the clusters' units (k,), the distance in them that most lie within, and a spread."""
     k = apart.shape[1]
     reaches = np.full(k, np.nan)
     for c in range(k):
@@ -167,7 +168,7 @@ def _find_reach(
 
 def _choose_confidence(
     confidences: Floats,
-    open_: NDArray[np.bool_],
+    within: NDArray[np.bool_],
     right: NDArray[np.bool_],
     belongs: NDArray[np.bool_],
     *,
@@ -177,20 +178,20 @@ def _choose_confidence(
 
     Parameters
     ----------
-    open_ : (s,) bool
+    within : (s,) bool
         Images that only their confidence may still refuse.
     right, belongs : (s,) bool
         The answer is the fit's own; the image is in a cluster.
     """
-    if not open_.any():
+    if not within.any():
         return 0.0
-    order = np.argsort(-confidences[open_], kind="stable")
-    falling = confidences[open_][order]
-    purity = np.cumsum(right[open_][order]) / np.arange(1, len(order) + 1)
+    order = np.argsort(-confidences[within], kind="stable")
+    falling = confidences[within][order]
+    purity = np.cumsum(right[within][order]) / np.arange(1, len(order) + 1)
     pure = np.flatnonzero(purity >= options.target_purity)
     wanted = float(falling[pure[-1]]) if len(pure) else float(falling[0])
     # Images of clusters, surest first: so many must stay, whatever the purity.
-    kept = np.sort(confidences[open_ & belongs])[::-1]
+    kept = np.sort(confidences[within & belongs])[::-1]
     needed = int(np.ceil((1 - options.max_rejection) * belongs.sum()))
     most = float(kept[min(needed, len(kept)) - 1]) if len(kept) else 0.0
     return min(wanted, most)

@@ -4,8 +4,7 @@
 images a thumbnail is worth making.
 """
 
-from discovery.stages.report.data import ReportData, ReportFacts
-from discovery.stages.report.page import render_report
-from discovery.stages.report.thumbnails import choose_thumbnails
-
-__all__ = ["ReportData", "ReportFacts", "choose_thumbnails", "render_report"]
+from discovery.stages.report.data import ReportData as ReportData
+from discovery.stages.report.data import ReportFacts as ReportFacts
+from discovery.stages.report.page import render_report as render_report
+from discovery.stages.report.thumbnails import choose_thumbnails as choose_thumbnails
