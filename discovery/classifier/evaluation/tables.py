@@ -20,6 +20,7 @@ from discovery.pages.words import (
 _STEPS = 10  # .right1 to .right10 and .wrong1 to .wrong10 in evaluation.css
 MOST_CLASSES = 60  # beyond, a matrix is megabytes that nobody reads: the list of confusions stays
 _OPEN = 8  # a matrix of so few classes is shown without a click
+_MEASURES = ("precision", "recall", "f1")
 _LEVELS_CAPTION = (
     "The forced answer, cut to each level; precision, recall and F1 are means, every class alike"
 )
@@ -64,7 +65,7 @@ def render_levels(scores: Mapping[str, Any]) -> Markup:
             write_count(sum(row["n"] > 0 for row in level["classes"].values())),
             render_share(level["accuracy"], level["accuracy_interval"]),
             write_share(level.get("accuracy_given_parent")),
-            *(write_figure(level[measure], 3) for measure in ("precision", "recall", "f1")),
+            *(write_figure(level[measure], 3) for measure in _MEASURES),
         )
         for name, level in levels.items()
     ]
@@ -87,7 +88,7 @@ def render_matrices(scores: Mapping[str, Any]) -> Markup:
             continue
         few = len(confusion["labels"]) <= _OPEN
         inside = render_matrix(confusion, _describe_size(level))
-        # Folded, but printed and found by the browser's search when opened: no script is needed.
+        # <details> folds without a script, which the page's policy would not run.
         summary = node("summary", f"Level {name}")
         parts.append(node("details", summary, inside, open=few))
     return node("div", join(parts), class_="matrices")
@@ -122,18 +123,12 @@ def render_classes(level: Mapping[str, Any], caption: str) -> Markup:
     """Render precision, recall and F1 of each class, the biggest class first."""
     # The biggest first: the order of the alphabet would hide what decides the accuracy.
     ordered = sorted(level["classes"].items(), key=lambda item: (-item[1]["n"], item[0]))
-    rows: list[Sequence[Cell]] = [
-        (
-            render_path(label),
-            write_count(row["n"]),
-            render_share(row["precision"]),
-            render_share(row["recall"]),
-            render_share(row["f1"]),
-        )
-        for label, row in ordered
+    named = [(render_path(label), row) for label, row in ordered]
+    named.append((node("b", "Mean, every class alike"), level))
+    rows = [
+        (name, write_count(row["n"]), *(render_share(row[measure]) for measure in _MEASURES))
+        for name, row in named
     ]
-    means = [render_share(level[measure]) for measure in ("precision", "recall", "f1")]
-    rows.append((node("b", "Mean, every class alike"), write_count(level["n"]), *means))
     return render_wide_table(caption, ("Class", "Images", "Precision", "Recall", "F1"), rows)
 
 
