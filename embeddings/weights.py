@@ -177,7 +177,7 @@ def check_tensors(
     *,
     label: str,
     network: str,
-    unused: str,
+    unused: tuple[str, ...],
 ) -> "Mapping[str, torch.Tensor]":
     """Check a state dict tensor by tensor against a network's own; return it in float32.
 
@@ -187,8 +187,8 @@ def check_tensors(
         Shapes and types count, values do not.
     label, network : str
         What the weights and the network are called, for error texts.
-    unused : str
-        Tensors whose names begin with it, the classifier head's, may be absent or of any size.
+    unused : tuple of str
+        Tensors whose names begin so, the classifier head's, may be absent or of any size.
 
     Raises
     ------

@@ -42,7 +42,6 @@ class Lite(NetworkPlugin):
     weight_names = ("imagenet",)
     network_name = "EfficientNet-Lite0"
     deep_layer = "head"
-    unused_tensors = "_fc."
 
     def channels(self, name: str) -> Mapping[str, int]:
         """Return the channels of seven stages, of strides 2 to 32, and of the head."""
@@ -60,6 +59,10 @@ class Lite(NetworkPlugin):
     def normalisation(self, name: str) -> tuple[Triple, Triple]:
         """Return what TensorFlow's Lite models are fed: (255 x - 127) / 128."""
         return (127 / 255,) * 3, (128 / 255,) * 3
+
+    def unused_tensors(self, name: str) -> tuple[str, ...]:
+        """Return nothing: `rename_tensors` leaves the classifier out."""
+        return ()
 
     def make_network(self, name: str) -> "torch.nn.Module":
         """Return the network as it is written out here."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NETWORK_OPTIONS = frozenset(
     ("weights", "layers", "pooling", "normal", "tau", "turns", "fit", "view")
 )
+DEFAULT_SIZE = 224  # pixels: what nearly all networks were trained on
 Triple = tuple[float, float, float]
 
 
@@ -127,20 +128,17 @@ class NetworkPlugin(ExtractorPlugin):
     weight_names : tuple of str
         Weights that need no file; the first is taken where the user says nothing.
     network_name : str
-        Whose state dict `--weights` must be, for error texts.
+        Whose state dict `--weights` must be, for error texts; by default the spec's name.
     deep_layer : str
         With residual pooling this layer beside others is not compared but pooled where they
         say: it knows objects, not textures. Empty where all are compared.
-    unused_tensors : str
-        Prefix of the tensors that a state dict may lack: the classifier head.
     """
 
     is_network = True
     takes = NETWORK_OPTIONS
     weight_names: ClassVar[tuple[str, ...]]
-    network_name: ClassVar[str]
+    network_name: ClassVar[str] = ""
     deep_layer: ClassVar[str] = ""
-    unused_tensors: ClassVar[str]
 
     @abstractmethod
     def channels(self, name: str) -> Mapping[str, int]:
@@ -157,6 +155,14 @@ class NetworkPlugin(ExtractorPlugin):
     def cell(self, name: str) -> int:
         """Return the pixels of a place in the coarsest map: sides are multiples of it."""
         return 32
+
+    def input_size(self, name: str) -> int:
+        """Return the side in pixels of a new store's pictures."""
+        return DEFAULT_SIZE
+
+    @abstractmethod
+    def unused_tensors(self, name: str) -> tuple[str, ...]:
+        """Return the prefixes of tensors that a state dict may lack: the classifier's."""
 
     @abstractmethod
     def make_network(self, name: str) -> "torch.nn.Module":
@@ -215,8 +221,8 @@ class NetworkPlugin(ExtractorPlugin):
             self.rename_tensors(tensors),
             expected,
             label=label,
-            network=self.network_name,
-            unused=self.unused_tensors,
+            network=self.network_name or name,
+            unused=self.unused_tensors(name),
         )
 
     def rename_tensors(self, tensors: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -251,6 +257,7 @@ class NetworkPlugin(ExtractorPlugin):
             weights_sha256=sha256,
             layers=tuple(layers),
             pooling=pooling,
+            input_size=self.input_size(request.name),
             fit="stretch",
             resize="bilinear",
             backend=f"torch-{device.type}",

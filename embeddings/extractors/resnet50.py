@@ -23,7 +23,6 @@ class ResNet50(NetworkPlugin):
     weight_names = tuple(_NAMES)
     network_name = "torchvision's resnet50"
     deep_layer = "layer4"
-    unused_tensors = "fc."
     tuned_layer, tuned_from = "layer4", "layer3"
 
     def channels(self, name: str) -> Mapping[str, int]:
@@ -40,6 +39,10 @@ class ResNet50(NetworkPlugin):
     def normalisation(self, name: str) -> tuple[Triple, Triple]:
         """Return ImageNet's statistics, as every torchvision weight was trained with."""
         return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+    def unused_tensors(self, name: str) -> tuple[str, ...]:
+        """Return the prefix of torchvision's classifier."""
+        return ("fc.",)
 
     def make_network(self, name: str) -> "torch.nn.Module":
         """Return torchvision's network."""

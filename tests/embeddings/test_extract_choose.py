@@ -150,22 +150,24 @@ def test_an_address_that_never_answers_is_given_up_soon(monkeypatch, tmp_path):
             weights_module.download_weights(url, "imagenet")
 
 
-def test_an_extractor_that_is_not_there_is_refused_with_those_that_are(extract, make_images):
-    ran = extract(make_images(n=1), "--store", "s", extractor="resnet18")
+def test_an_extractor_that_is_not_there_is_refused_with_those_that_are(
+    extract, make_images, tmp_path
+):
+    ran = extract(make_images(n=1), "--store", tmp_path / "s", extractor="resnet18")
     assert (2, "") == (ran.code, ran.out)
     assert ran.error.startswith("--extractor resnet18: expected auto, lite, resnet50, texture")
 
 
 @pytest.mark.parametrize("name", ["lite:big", "texture:"])
-def test_an_extractor_takes_no_argument_that_it_does_not_have(extract, make_images, name):
+def test_an_extractor_takes_no_argument_that_it_does_not_have(extract, make_images, tmp_path, name):
     assert (
         f"--extractor {name}: expected"
-        in extract(make_images(n=1), "--store", "s", extractor=name).error
+        in extract(make_images(n=1), "--store", tmp_path / "s", extractor=name).error
     )
 
 
-def test_texture_refuses_what_only_networks_have(extract, make_images):
-    ran = extract(make_images(n=1), "--store", "s", "--turns", "8", "--pooling", "max")
+def test_texture_refuses_what_only_networks_have(extract, make_images, tmp_path):
+    ran = extract(make_images(n=1), "--store", tmp_path / "s", "--turns", "8", "--pooling", "max")
     assert "--extractor texture has no pooling, turns: leave that out" in ran.error
 
 
