@@ -26,6 +26,7 @@ from discovery.graph.neighbours import find_neighbours
 from discovery.records import Clustering, Neighbours, Sweep, number_by_size
 from discovery.stages.partition import partition_rows
 from discovery.stages.reduce import embed_umap, reduce_pca
+from discovery.stages.stability import Fit
 from discovery.stages.sweep import sweep_groups
 from embeddings.records import Vectors
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from discovery.estimators.communities import GraphCommunities
 
 MAP_MIN_DIST = 0.1  # points of a dense group stay apart enough to be hovered over
-
-Fit = Callable[[NDArray[np.float32]], NDArray[np.int32]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
