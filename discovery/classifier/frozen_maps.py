@@ -138,8 +138,8 @@ class _Gathering:
         self.pooling = spec.pooling
         # Names the weights that came: they need not be the ones of the spec's file any more.
         weights = Weights(name=spec.weights, sha256=spec.weights_sha256, tensors=tensors)
-        asked = tuple(dict.fromkeys((*self.layers, self.source, self.stage)))
-        self.extractor = plugin.load_maps(replace(spec, layers=asked), weights, device)
+        layers = tuple(dict.fromkeys((*self.layers, self.source, self.stage)))
+        self.extractor = plugin.load_maps(replace(spec, layers=layers), weights, device)
         self.batch = default_batch_size(spec)
         which, copies = _choose_images(plan, copies, h * w * channels[self.source] * _BYTES)
         before = sum(channels[layer] for layer in self.layers)
