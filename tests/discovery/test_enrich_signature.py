@@ -95,7 +95,7 @@ def test_places_that_are_not_known_are_refused():
 def test_every_zone_lies_on_the_wafer_and_is_that_of_its_shape():
     zones = build_zones()
     assert (zones.cells.sum(axis=1) > 0).all()
-    assert sum(len(rows) for rows in zones.rows.values()) == len(zones.zones)
+    assert [FAMILIES[one] for one in zones.families] == [zone.family for zone in zones.zones]
     xy = scatter(4000)
     cells = np.bincount(find_cells(xy), minlength=zones.cells.shape[1])
     for zone in range(0, len(zones.zones), 577):

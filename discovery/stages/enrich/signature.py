@@ -106,13 +106,9 @@ class _Scan:
 
     def find_best(self) -> tuple[int | None, float]:
         """Return the row of the zone that stands out most, and its p."""
-        # From a zone to its row among the usable ones.
-        place = np.full(len(self.set.zones), -1)
-        place[self.zones] = np.arange(len(self.zones))
         tops, scores = [], []
-        for family in FAMILIES:
-            rows = place[self.set.rows[family]]
-            rows = rows[rows >= 0]
+        for number, family in enumerate(FAMILIES):
+            rows = np.flatnonzero(self.set.families[self.zones] == number)
             if not len(rows):
                 continue
             ratios = self.ratios[rows]

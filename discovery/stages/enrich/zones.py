@@ -70,13 +70,13 @@ class ZoneSet:
     ----------
     zones : tuple of Zone, z
     cells : (z, SIDE * SIDE) sparse float32 of ones
-    rows : dict of str to (m,) positions
-        The zones of each family.
+    families : (z,) int8
+        The family of each, as a position in `FAMILIES`.
     """
 
     zones: tuple[Zone, ...]
     cells: csr_array
-    rows: dict[str, NDArray[np.intp]]
+    families: NDArray[np.int8]
 
 
 @cache
@@ -92,9 +92,8 @@ def build_zones() -> ZoneSet:
     cells = csr_array(
         (np.ones(len(columns), np.float32), columns, starts), shape=(len(zones), SIDE * SIDE)
     )
-    families = np.array([zone.family for zone in zones])
-    rows = {family: np.flatnonzero(families == family) for family in FAMILIES}
-    return ZoneSet(zones=zones, cells=cells, rows=rows)
+    families = np.array([FAMILIES.index(zone.family) for zone in zones], np.int8)
+    return ZoneSet(zones=zones, cells=cells, families=families)
 
 
 def find_cells(xy: NDArray[np.float64]) -> NDArray[np.intp]:
