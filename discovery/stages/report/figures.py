@@ -16,6 +16,18 @@ from discovery.pages.words import DASH, write_figure
 from discovery.records import NOISE, Proposal
 from discovery.stages.report.data import ReportData
 
+# Kaufman and Rousseeuw, Finding Groups in Data (1990), their reading of the silhouette.
+_SEPARATION = (
+    (0.7, "stands well apart"),
+    (0.5, "stands apart"),
+    (0.25, "touches a neighbour"),
+    (-1, "overlaps a neighbour"),
+)
+# Hennig (2007), thresholds as in his package fpc, clusterboot: .85 highly stable, .75 valid,
+# .6 a pattern whose members are doubtful.
+STABILITY_GRADES = ((0.85, "very stable"), (0.75, "stable"), (0.6, "core stable"), (0, "doubtful"))
+_NOVELTY = ((0.8, "new"), (0.2, "partly new"), (0, "mostly known"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
@@ -128,19 +140,6 @@ def write_sizes(size_um: tuple[float, float] | None) -> str | None:
         return None
     low, high = (f"{side:.3g}" for side in size_um)
     return f"{low} \u00b5m" if low == high else f"{low}\u2013{high} \u00b5m"
-
-
-# Kaufman and Rousseeuw, Finding Groups in Data (1990), their reading of the silhouette.
-_SEPARATION = (
-    (0.7, "stands well apart"),
-    (0.5, "stands apart"),
-    (0.25, "touches a neighbour"),
-    (-1, "overlaps a neighbour"),
-)
-# Hennig (2007), thresholds as in his package fpc, clusterboot: .85 highly stable, .75 valid,
-# .6 a pattern whose members are doubtful.
-STABILITY_GRADES = ((0.85, "very stable"), (0.75, "stable"), (0.6, "core stable"), (0, "doubtful"))
-_NOVELTY = ((0.8, "new"), (0.2, "partly new"), (0, "mostly known"))
 
 
 def _grade(value: float, steps: tuple[tuple[float, str], ...]) -> str:
