@@ -26,7 +26,6 @@ from embeddings.weights import Weights
 
 _GROUPS = 32  # Wu and He 2018, Group Normalization
 _TRAINED_STAGES = {"frozen-batch": 3, "group": 5}  # torchvision's default with weights; all without
-_MEAN, _STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # ImageNet's, as the weights expect
 _WIDTH = 512  # of the box head: half of torchvision's, enough for tens of types
 # Half or less of torchvision's numbers: a tile holds tens of defects, not a street scene.
 _PROPOSALS = {
@@ -87,7 +86,8 @@ def build_detector(
         trainable_layers=_TRAINED_STAGES[spec.norm],
     )
     if backbone is not None:
-        tensors = {key: value for key, value in backbone.items() if not key.startswith("fc.")}
+        unused = RESNET50.unused_tensors(RESNET50.name)  # the classes of ImageNet
+        tensors = {key: value for key, value in backbone.items() if not key.startswith(unused)}
         body.body.load_state_dict(tensors)
     n_classes = len(spec.labels) + 1  # and the background
     network = FasterRCNN(
@@ -106,7 +106,8 @@ def build_detector(
         box_detections_per_img=_MOST_A_TILE,
         **_PROPOSALS,
     )
-    network.transform = _KeepSize(0, 0, _MEAN, _STD)
+    mean, std = RESNET50.normalisation(RESNET50.name)  # as the weights expect
+    network.transform = _KeepSize(0, 0, list(mean), list(std))
     return network.to(memory_format=torch.channels_last)
 
 

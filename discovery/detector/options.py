@@ -1,4 +1,4 @@
-"""What a user can say about training a detector: the same object for Python and command line."""
+"""What a user can say about training, counting and scoring, for Python and command line alike."""
 
 import math
 from dataclasses import dataclass
