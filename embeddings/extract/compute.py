@@ -13,6 +13,7 @@ from embeddings.extract.choose import Choice, make_extractor
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.rows import Job, Prepared, Recipe, RowPlan, make_frame, read_jobs
 from embeddings.extractors import Extractor
+from embeddings.images import stream_pictures
 from embeddings.reader import Preparation, Previews, choose_windows
 from embeddings.store import StoreWriter
 
@@ -118,7 +119,8 @@ class Computation:
     def _fix_windows(self, paths: Sequence[str], writer: StoreWriter) -> None:
         """Fix and commit a window for every new kind of picture in a sample of these files."""
         level, most = self.choice.spec.level, self.options.max_pixels
-        found = choose_windows(paths, writer.windows, level=level, max_pixels=most)
+        stream = stream_pictures if self.previews is None else self.previews.stream
+        found = choose_windows(paths, writer.windows, level=level, max_pixels=most, stream=stream)
         for kind, window in found.items():
             writer.set_window(kind, window)
         writer.commit()

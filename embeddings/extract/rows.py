@@ -136,7 +136,7 @@ class RowPlan:
     references : mapping of path to path
         The golden image of a path; its channels are put behind the picture's own.
     previews : Previews or None
-        Where small pictures of what is read are kept.
+        Where small pictures of what is read are kept, and read from if they are there.
     """
 
     how: Preparation
@@ -224,7 +224,8 @@ def _read(job: Job, plan: RowPlan, pages: Collection[int] | None) -> Iterator[Pr
     lost = set(plan.recipe.crop_ids(job.path, job.file_id))
     is_deferred, n_pages = False, 1
     reference = open_reference(plan.references.get(job.path), max_pixels=how.max_pixels)
-    for page in stream_pictures(Path(job.path), max_pixels=how.max_pixels, pages=pages):
+    stream = stream_pictures if plan.previews is None else plan.previews.stream
+    for page in stream(Path(job.path), max_pixels=how.max_pixels, pages=pages):
         n_pages = page.n_pages
         picture = level_picture(page, how.spec.level)
         is_deferred = is_deferred or how.find_window(picture) is None

@@ -1,7 +1,8 @@
 """How pictures are brought to what an extractor sees, and in which grey levels."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +25,7 @@ from embeddings.reader.parts import OpenPart
 from embeddings.records import ExtractorSpec, Level, Vectors
 
 Image = NDArray[np.float32]  # (c, h, w) in [0, 1]
+Stream = Callable[..., Iterator[Picture]]  # as stream_pictures
 
 SAMPLE_FILES = 64  # evenly spaced over the source, so that one lot does not decide
 SAMPLE_PIXELS = 4_000_000  # kept in all: twice what a window is chosen from
@@ -120,6 +122,7 @@ def choose_windows(
     *,
     level: Level = "none",
     max_pixels: int = MAX_PIXELS,
+    stream: Stream = stream_pictures,
 ) -> dict[str, Window]:
     """Choose a window for every kind of picture in a sample of these files that is not known.
 
@@ -135,9 +138,11 @@ def choose_windows(
         Heights are levelled first, and are a kind of their own then.
     max_pixels : int
         Most pixels a page may have.
+    stream : callable
+        What gives the pages of a file, such as `Previews.stream`.
     """
     by_kind: dict[str, list[Picture]] = {}
-    for picture in _sample_pictures(paths, level, max_pixels):
+    for picture in _sample_pictures(paths, level, partial(stream, max_pixels=max_pixels)):
         if picture.kind not in known:
             by_kind.setdefault(picture.kind, []).append(picture)
     windows = {}
@@ -148,13 +153,13 @@ def choose_windows(
     return windows
 
 
-def _sample_pictures(paths: Sequence[str], level: Level, max_pixels: int) -> Iterator[Picture]:
+def _sample_pictures(paths: Sequence[str], level: Level, stream: Stream) -> Iterator[Picture]:
     """Yield the thinned pages of the sample; of a file that breaks, those before the damage."""
     step = max(1.0, len(paths) / SAMPLE_FILES)
     chosen = [Path(paths[int(i * step)]) for i in range(min(SAMPLE_FILES, len(paths)))]
     for path in chosen:
         try:
-            for page in stream_pictures(path, max_pixels=max_pixels):
+            for page in stream(path):
                 share = SAMPLE_PIXELS // len(chosen) // page.n_pages
                 yield _thin(level_picture(page, level), share)
         except ImageError:

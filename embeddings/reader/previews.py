@@ -2,7 +2,8 @@
 
 A preview is for comparing pixel by pixel, so it is in native grey levels and float32: averaged
 grain is smaller than one grey level. Beside it are kept the thumbnail, exactly as
-`read_thumbnails` would make it, and whether the page is a wafer map. All of it lives for this
+`read_thumbnails` would make it, and whether the page is a wafer map; of those, which a round looks
+at in several views, the page itself. All of it lives for this
 process only, in memory and then in a temporary file without a name, and within a bound: what is
 over it is read from its file again.
 """
@@ -11,9 +12,10 @@ import pickle
 import tempfile
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ from PIL import Image as PillowImage
 from embeddings.errors import ImageError
 from embeddings.images import (
     MAX_PIXELS,
+    Picture,
     Window,
     is_wafer_map,
     stream_pictures,
@@ -35,6 +38,7 @@ THUMBNAIL_SIDE = 112  # pixels of the longest: a defect shows, and a JPEG takes 
 _NOISE_SIDE = 256  # pixels of the middle that the noise is measured in
 _IN_MEMORY = 64_000_000  # bytes, before the temporary file is used
 _MOST = 2_000_000_000  # bytes in all: about 20,000 previews of 100 kB
+_LARGEST_PAGE = 1_000_000  # bytes: no wafer has more dice
 _MAP_SAMPLE = 32  # files that are looked at to tell wafer maps
 _MOSTLY = 0.9  # of them
 
@@ -108,11 +112,9 @@ class Previews:
         weakref.finalize(self, self._spool.close)  # else an unclosed file is warned of
         self._lock = threading.Lock()  # readers add from several threads
         self._most, self._end = most, 0
-        self._places: dict[str, tuple[int, int]] = {}  # image id -> offset, bytes
+        # Of the records, by image id, and of pages, by path: offset, bytes.
+        self._places: dict[str, tuple[int, int]] = {}
         self._maps: dict[str, bool] = {}  # path -> whether its first page is a wafer map
-
-    def __len__(self) -> int:
-        return len(self._places)
 
     def add(self, opened: OpenPart, how: Preparation) -> None:
         """Keep the preview and the thumbnail of a part that is being prepared.
@@ -126,6 +128,9 @@ class Previews:
         # Of the pixels as they are stored: levelled heights have more levels than dice.
         if opened.page.page == 0 and part.path not in self._maps:
             self._maps[part.path] = is_wafer_map(opened.page.pixels)
+            is_small = opened.page.n_pages == 1 and opened.page.pixels.nbytes <= _LARGEST_PAGE
+            if self._maps[part.path] and is_small:
+                self._write(part.path, pickle.dumps(opened.page))
         if part.image_id in self._places or self._end >= self._most:
             return
         seen = _Seen(
@@ -139,12 +144,12 @@ class Previews:
 
     def find(self, image_id: str, *, level: Level) -> Preview | None:
         """Return the preview of an image, None where there is none of this levelling."""
-        seen = self._read(image_id)
+        seen: _Seen | None = self._read(image_id)
         return None if seen is None or seen.level != level else seen.preview
 
     def find_thumbnail(self, image_id: str, how: Preparation) -> bytes | None:
         """Return the JPEG of an image, None where there is none in these grey levels."""
-        seen = self._read(image_id)
+        seen: _Seen | None = self._read(image_id)
         if seen is None or seen.level != how.spec.level:
             return None
         is_same = seen.window == (how.spec.window or how.windows.get(seen.kind))
@@ -154,7 +159,23 @@ class Previews:
         """Tell whether the first page of a file is a wafer map; None where it was not seen."""
         return self._maps.get(path)
 
-    def _write(self, image_id: str, data: bytes) -> None:
+    def stream(
+        self, path: Path, *, max_pixels: int, pages: Collection[int] | None = None
+    ) -> Iterator[Picture]:
+        """Yield the pages of a file as `stream_pictures` does, without it where they are kept.
+
+        Raises
+        ------
+        ImageError
+            As `stream_pictures`.
+        """
+        kept: Picture | None = self._read(str(path))
+        if kept is None:
+            yield from stream_pictures(path, max_pixels=max_pixels, pages=pages)
+        elif pages is None or 0 in pages:
+            yield kept
+
+    def _write(self, name: str, data: bytes) -> None:
         with self._lock:
             if self._end + len(data) > self._most:
                 return
@@ -164,18 +185,17 @@ class Previews:
             except OSError:  # the disk is full: files can still be read again
                 self._most = self._end
                 return
-            self._places[image_id] = (self._end, len(data))
+            self._places[name] = (self._end, len(data))
             self._end += len(data)
 
-    def _read(self, image_id: str) -> _Seen | None:
-        if image_id not in self._places:
+    def _read(self, name: str) -> Any:
+        if name not in self._places:
             return None
-        at, length = self._places[image_id]
+        at, length = self._places[name]
         with self._lock:
             self._spool.seek(at)
             data = self._spool.read(length)
-        seen: _Seen = pickle.loads(data)
-        return seen
+        return pickle.loads(data)  # of this process's own file, which has no name
 
 
 def are_maps(

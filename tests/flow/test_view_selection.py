@@ -1,6 +1,7 @@
 """How a round looks at its images: several views side by side, and the one the evidence picks."""
 
 import csv
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from discovery.flow.view_selection import ViewEvidence, read_taken, tabulate_vie
 from discovery.runs import open_run
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
+from embeddings.images import decode
 from embeddings.store import open_store
 
 SIDE = 25
@@ -70,6 +72,19 @@ def test_maps_are_recognised_and_the_views_lie_side_by_side(mapped):
     assert ["picture", "map", "polar"] == looks
     page = (mapped / "report.html").read_text("utf-8")
     assert "Views compared" in page
+
+
+def test_the_views_of_a_first_round_share_what_was_decoded(maps, extract, tmp_path, monkeypatch):
+    counts = Counter()
+    real = decode.decode_raster
+
+    def counting(data, **limits):
+        counts[data] += 1
+        return real(data, **limits)
+
+    monkeypatch.setattr(decode, "decode_raster", counting)
+    discover_types(maps, tmp_path / "run", options=RoundOptions(extract=extract))
+    assert (48, 2) == (len(counts), max(counts.values()))  # for the window, and for all views
 
 
 def test_the_evidence_is_written_and_says_which_is_taken(mapped):
