@@ -28,7 +28,7 @@ _MOST_FAULTS = 20  # unreadable files named in the log; the rest are counted
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class AssignCommand:
     """Say where new images belong among the clusters of a run; the run is left as it is.
 
     The table has the columns image_id, path, label, cluster_id, confidence, novelty, verdict, one
@@ -52,7 +52,7 @@ class Command:
     assign: AssignOptions = field(default_factory=AssignOptions)
 
 
-def main(command: Command) -> None:
+def main(command: AssignCommand) -> None:
     """Place, write and say what came of it; the last line says where it is."""
     from discovery.flow.assignment import assign_images
 
@@ -120,4 +120,4 @@ def _log_faults(assigned: "Assigned") -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, Command, prog=_PROG))
+    sys.exit(run_command(main, AssignCommand, prog=_PROG))

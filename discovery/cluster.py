@@ -6,8 +6,8 @@ python -m discovery.cluster IMAGES --out RUN hdbscan --min-cluster-size 20
 
 import sys
 
-from discovery.flow.__main__ import Command, run_round
+from discovery.flow.__main__ import ClusterCommand, run_round
 from embeddings.console import run_command
 
 if __name__ == "__main__":
-    sys.exit(run_command(run_round, Command, prog="python -m discovery.cluster"))
+    sys.exit(run_command(run_round, ClusterCommand, prog="python -m discovery.cluster"))

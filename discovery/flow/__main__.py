@@ -13,7 +13,7 @@ from embeddings.console import run_command, say
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class ClusterCommand:
     """Find the defect types in images nobody has labelled; nothing needs to be chosen.
 
     Look at RUN/report.html, write names into the column label of RUN/handoff.csv, and run the
@@ -29,7 +29,7 @@ class Command:
     round: RoundOptions = field(default_factory=RoundOptions)
 
 
-def run_round(command: Command) -> int:
+def run_round(command: ClusterCommand) -> int:
     """Run one round and say what came of it."""
     from discovery.flow.pipeline import discover_types
 
@@ -46,4 +46,4 @@ def run_round(command: Command) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(run_round, Command, prog="python -m discovery.flow"))
+    sys.exit(run_command(run_round, ClusterCommand, prog="python -m discovery.flow"))

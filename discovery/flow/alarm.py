@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from discovery.clusterers.base import make_default
 from discovery.flow.route import partition_vectors
-from discovery.flow.settings import DRAWS, MIN_IMAGES, describe_graph
+from discovery.flow.settings import MIN_IMAGES, describe_graph
 from discovery.flow.space import fit_space, join_vectors
 from discovery.graph.distances import measure_nearest
 from discovery.graph.neighbours import find_neighbours
-from discovery.stages.stability import measure_stability
+from discovery.stages.stability import DRAWS, measure_stability
 from embeddings.records import Vectors
 
 STABLE = 0.5  # below, a cluster is dissolved when images are drawn anew (Hennig 2007)

@@ -18,7 +18,7 @@ from discovery.flow import steps as do
 from discovery.flow.context import RoundContext, check_places, prepare_round
 from discovery.flow.lineage_ids import LINEAGE_SPEC, settle_lineage
 from discovery.flow.options import RoundOptions
-from discovery.flow.settings import COMMAND, DRAWS, describe_choice, describe_graph
+from discovery.flow.settings import COMMAND, describe_choice, describe_graph
 from discovery.ledger import read_decisions
 from discovery.runs import (
     ASSOCIATIONS,
@@ -42,9 +42,8 @@ from discovery.runs import (
 )
 from discovery.runs.lineage import LINEAGE, LINEAGE_MEMORY
 from discovery.stages.handoff_io import absorb_handoff
+from discovery.stages.stability import DRAWS
 from embeddings.console import stage
-
-Made = Mapping[str, bytes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +73,7 @@ class Step:
     """
 
     name: str
-    make: Callable[[RoundContext, dict[str, Any]], Made]
+    make: Callable[[RoundContext, dict[str, Any]], Mapping[str, bytes]]
     writes: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()

@@ -18,7 +18,6 @@ UMAP_NEIGHBOURS = 15  # the image itself counted, as in UMAP
 UMAP_DIMENSIONS = 5
 PCA_DIMENSIONS = 50  # of the rows that are not whitened
 MIN_IMAGES = 5  # below this there is nothing to group
-DRAWS = 20  # of the bootstrap
 
 
 def describe_choice(choice: ClustererOptions, n: int) -> dict[str, Any]:

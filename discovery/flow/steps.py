@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from discovery.flow.context import RoundContext
-from discovery.flow.settings import DRAWS, MIN_IMAGES, describe_graph
+from discovery.flow.settings import MIN_IMAGES, describe_graph
 from discovery.records import NOISE, Clustering, Layout
 from discovery.runs import (
     ASSOCIATIONS,
@@ -182,7 +182,6 @@ def measure_cluster_stability(context: RoundContext, facts: Facts) -> Made:
         # The draws cluster by the same method, and from the same rows, as the round did.
         fit=make_fit(context.options.clusterer, clustering, seed=context.seed),
         seed=context.seed,
-        draws=DRAWS,
         groups=context.copies.groups,
     )
     facts.update(clusters=clustering.k)

@@ -8,7 +8,7 @@ entries fits the file on the disk is the true one, so a kill between the two ren
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from discovery.records import Clustering, Layout, Neighbours, Proposal
 from discovery.runs import tables
 from discovery.runs.provenance import Provenance
-from discovery.runs.state import FileCache, change_state, create_state, read_state
+from discovery.runs.state import FileCache, Value, change_state, create_state, read_state
 from embeddings.errors import RunError
 from embeddings.files import hash_bytes, hash_file, write_bytes
 
@@ -37,8 +37,6 @@ SWEEP = "sweep.json"  # groups over the resolutions of the graph
 MAP = "map.npz"  # (n, 2), in the order of the images
 STABILITY = "stability.json"  # (k,) mean Jaccard similarities
 ASSOCIATIONS = "associations.csv"
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from discovery.records import Clustering
 
-DRAWS = 20
+DRAWS = 20  # of a round
 # More images than this are thinned first: the share of a cluster is what counts, not its size.
 MAX_IMAGES = 5_000
 
+# What clusters rows anew: (m, p) rows to (m,) labels, -1 for noise.
 Fit = Callable[[NDArray[np.float32]], NDArray[np.int32]]
 
 

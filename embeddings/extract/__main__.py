@@ -11,7 +11,7 @@ from embeddings.extract.options import ExtractOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class ExtractCommand:
     """Compute the vectors of images and keep them in a FAISS store. Only new images are computed.
 
     A second run over the same folder computes nothing; what cannot be read goes to the store's
@@ -25,7 +25,7 @@ class Command:
     extract: ExtractOptions = field(default_factory=ExtractOptions)
 
 
-def main(command: Command) -> int:
+def main(command: ExtractCommand) -> int:
     """Run the command."""
     from embeddings.extract import extract_vectors
 
@@ -35,4 +35,4 @@ def main(command: Command) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, Command, prog="python -m embeddings.extract"))
+    sys.exit(run_command(main, ExtractCommand, prog="python -m embeddings.extract"))

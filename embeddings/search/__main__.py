@@ -12,7 +12,7 @@ from embeddings.errors import OptionError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class SearchCommand:
     """List the look-alikes of an image as CSV: rank, distance, image_id, path; nearest first.
 
     The image is embedded as the store's own images were; it need not be one of them.
@@ -42,7 +42,7 @@ class Command:
             raise OptionError(f"--page {self.page}: expected 0 or more")
 
 
-def main(command: Command) -> int:
+def main(command: SearchCommand) -> int:
     """Run the command."""
     from embeddings.extract import ExtractOptions
     from embeddings.search.look_alikes import check_sheet_path, find_look_alikes, write_sheet
@@ -63,4 +63,4 @@ def main(command: Command) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main, Command, prog="python -m embeddings.search"))
+    sys.exit(run_command(main, SearchCommand, prog="python -m embeddings.search"))

@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from embeddings.console import run_command
-from embeddings.extract.__main__ import Command, main
+from embeddings.extract.__main__ import ExtractCommand, main
 
 PROG = "python -m embeddings.extract"
 
@@ -82,7 +82,7 @@ def extract(capsys):
     def run(*words, extractor="texture"):
         chosen = ["--extractor", extractor] if extractor else []
         capsys.readouterr()
-        code = run_command(main, Command, prog=PROG, args=[*map(str, words), *chosen])
+        code = run_command(main, ExtractCommand, prog=PROG, args=[*map(str, words), *chosen])
         return Ran(code, *capsys.readouterr())
 
     return run

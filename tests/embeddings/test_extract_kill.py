@@ -26,7 +26,7 @@ _FORKED = """
 import os, random, signal, sys, time
 import skimage.feature, mahotas.features
 from embeddings.console import run_command
-from embeddings.extract.__main__ import Command, main
+from embeddings.extract.__main__ import ExtractCommand, main
 from embeddings.extract import extract_vectors
 from embeddings.store import open_store, store_exists, verify_store
 
@@ -42,7 +42,7 @@ for turn in range(17):
     child = os.fork()
     if child == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        os._exit(run_command(main, Command, prog="P", args=words))
+        os._exit(run_command(main, ExtractCommand, prog="P", args=words))
     if turn < 5:  # finding, fingerprints, windows, the first commits
         time.sleep(chance.uniform(0, 0.25))
     else:  # while it computes, or in the midst of a commit

@@ -15,7 +15,7 @@ from embeddings.console import run_command
 from embeddings.errors import OptionError
 from embeddings.images import fingerprint_file
 from embeddings.search import find_look_alikes
-from embeddings.search.__main__ import Command, main
+from embeddings.search.__main__ import SearchCommand, main
 from embeddings.store import open_store
 
 PROG = "python -m embeddings.search"
@@ -33,7 +33,7 @@ def search(capsys):
 
     def run(*words):
         capsys.readouterr()
-        code = run_command(main, Command, prog=PROG, args=[*map(str, words)])
+        code = run_command(main, SearchCommand, prog=PROG, args=[*map(str, words)])
         out, err = capsys.readouterr()
         return code, list(csv.DictReader(io.StringIO(out))), err.strip().splitlines()[-1]
 

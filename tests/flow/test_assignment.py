@@ -17,7 +17,7 @@ from discovery import (
     RoundOptions,
     discover_types,
 )
-from discovery.assign import Command, main
+from discovery.assign import AssignCommand, main
 from discovery.flow.assignment import assign_images
 from discovery.flow.new_images import AssignOptions
 from discovery.runs import open_run
@@ -30,7 +30,7 @@ COLUMNS = ["image_id", "path", "label", "cluster_id", "confidence", "novelty", "
 
 
 def assign(run, source, out, **options):
-    main(Command(run=run, source=source, out=out, assign=AssignOptions(**options)))
+    main(AssignCommand(run=run, source=source, out=out, assign=AssignOptions(**options)))
     return pd.read_csv(out, keep_default_na=False, dtype={"image_id": "str", "label": "str"})
 
 

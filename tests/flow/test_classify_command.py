@@ -17,7 +17,7 @@ from PIL import Image
 
 from discovery.classifier import calibration, networks
 from discovery.classify import Classify, main
-from discovery.flow.__main__ import Command, run_round
+from discovery.flow.__main__ import ClusterCommand, run_round
 from discovery.handoff import HandoffOptions
 from discovery.handoff import main as write_handoff
 from discovery.ledger import append_decisions
@@ -162,7 +162,9 @@ def test_what_is_not_named_goes_back_to_discovery(predicted, pictures, tmp_path,
     assert wanted
     words = [pictures / "images", "--out", tmp_path / "run", "--only", predicted,
              "--extractor", "texture", "agglomerative", "--n-clusters", "2"]  # fmt: skip
-    code = run_command(run_round, Command, prog="cluster", args=[str(word) for word in words])
+    code = run_command(
+        run_round, ClusterCommand, prog="cluster", args=[str(word) for word in words]
+    )
     assert 0 == code, capsys.readouterr().err
     assert wanted == set(open_run(tmp_path / "run").load_images()["image_id"])
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from discovery.flow.__main__ import Command, run_round
+from discovery.flow.__main__ import ClusterCommand, run_round
 from discovery.runs import open_run
 from embeddings.console import parse_options, run_command
 
@@ -17,7 +17,7 @@ LAST = re.compile(r"computed \d+, reused \d+, quarantined \d+, ignored \d+$")
 
 
 def call(*words):
-    return run_command(run_round, Command, prog=PROG, args=[str(word) for word in words])
+    return run_command(run_round, ClusterCommand, prog=PROG, args=[str(word) for word in words])
 
 
 def spec_of(run):
@@ -109,7 +109,7 @@ def test_every_choice_of_clusterer(words, expected, store, tmp_path, capsys):
 @pytest.mark.parametrize("choice", ["auto", "hdbscan", "kmeans", "agglomerative"])
 def test_options_are_valid_before_and_after_the_subcommand(choice):
     def parse(*words):
-        return parse_options(Command, prog=PROG, args=[str(word) for word in words])
+        return parse_options(ClusterCommand, prog=PROG, args=[str(word) for word in words])
 
     options = ["--out", "r", "--seed", "3", "--extractor", "texture", "--known", "k.csv"]
     before = parse("s", *options, choice)
