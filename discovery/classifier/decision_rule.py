@@ -74,24 +74,14 @@ def walk_paths(taxonomy: Taxonomy, probabilities: Mapping[str, Floats], n: int) 
     leaves = np.array(taxonomy.leaves, dtype=np.str_)
     # The likeliest leaf, which need not lie below the likeliest parent.
     best = marginal[:, [column[leaf] for leaf in leaves.tolist()]].argmax(axis=1)
-    return Paths(
-        nodes=nodes,
-        given_parent=given,
-        marginal=marginal,
-        forced=leaves[best],
-        levels=_list_levels(taxonomy, leaves, given, column)[np.arange(n), best],
-    )
-
-
-def _list_levels(
-    taxonomy: Taxonomy, leaves: NDArray[np.str_], given: Floats, column: Mapping[str, int]
-) -> Floats:
-    """Probability given the parent of each leaf's ancestors, (n, leaves, depth)."""
-    levels = np.full((len(given), len(leaves), taxonomy.depth), np.nan)
-    for i, leaf in enumerate(leaves.tolist()):
+    levels = np.full((n, taxonomy.depth), np.nan)
+    for i, leaf in enumerate(taxonomy.leaves):
+        mine = best == i
         for depth, ancestor in enumerate(taxonomy.ancestors(leaf)):
-            levels[:, i, depth] = given[:, column[ancestor]]
-    return levels
+            levels[mine, depth] = given[mine, column[ancestor]]
+    return Paths(
+        nodes=nodes, given_parent=given, marginal=marginal, forced=leaves[best], levels=levels
+    )
 
 
 def truncate_forced(paths: Paths, thresholds: Floats) -> NDArray[np.str_]:
