@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 
 from discovery.records import Generation
 
-NO_ONE = -1
+NO_PREDECESSOR = -1
 SAME_GROUP = 2.0  # standard deviations between two centroids
 # Rows stored as float16 are this far from themselves; a group of coincident rows has no less.
 _LEAST_SPREAD = 1e-3
@@ -37,29 +37,29 @@ class GroupOverlap:
         Common images.
     majorities : (b, a) bool
         More than half of the old group, images that are gone counted, is in the new one.
-    fates : (b, a) bool
+    went_to : (b, a) bool
         Most of the old group went there.
-    origins : (b, a) bool
+    came_from : (b, a) bool
         Most of the new group came from there.
     separations : (b, a) float64
         Between the centroids, in standard deviations; NaN where not needed or not known.
-    strange_before, strange_after : (b,) and (a,) bool
+    foreign_before, foreign_after : (b,) and (a,) bool
         Half or more of its images are not among those of the other run, so that its members do
         not say what became of it, or where it comes from.
     """
 
     shared: NDArray[np.int64]
     majorities: NDArray[np.bool_]
-    fates: NDArray[np.bool_]
-    origins: NDArray[np.bool_]
+    went_to: NDArray[np.bool_]
+    came_from: NDArray[np.bool_]
     separations: NDArray[np.float64]
-    strange_before: NDArray[np.bool_]
-    strange_after: NDArray[np.bool_]
+    foreign_before: NDArray[np.bool_]
+    foreign_after: NDArray[np.bool_]
 
     @property
     def related(self) -> NDArray[np.bool_]:
         """Pairs that belong together by their members, (b, a)."""
-        return np.asarray(self.fates | self.origins, np.bool_)
+        return np.asarray(self.went_to | self.came_from, np.bool_)
 
 
 def compare_groups(
@@ -76,23 +76,23 @@ def compare_groups(
     sizes, own = before.sizes[:, None], after.sizes[None, :]  # (b, 1), (1, a)
     majorities, mostly = 2 * shared > sizes, 2 * shared > own
     # A majority of the images that both runs have, where these are not all.
-    likely_fates = 2 * shared > known_before[:, None]
-    likely_origins = 2 * shared > known_after[None, :]
-    strange_before = 2 * known_before <= before.sizes
-    strange_after = 2 * known_after <= after.sizes
-    wanted = (likely_fates & ~majorities) | (likely_origins & ~mostly)
-    wanted |= strange_before[:, None] & strange_after[None, :]
+    likely_went_to = 2 * shared > known_before[:, None]
+    likely_came_from = 2 * shared > known_after[None, :]
+    foreign_before = 2 * known_before <= before.sizes
+    foreign_after = 2 * known_after <= after.sizes
+    wanted = (likely_went_to & ~majorities) | (likely_came_from & ~mostly)
+    wanted |= foreign_before[:, None] & foreign_after[None, :]
     separations = _measure_separations(before, after, values=values, wanted=wanted)
     # A few images speak for their group where the vectors do not contradict.
     credible = ~(separations > SAME_GROUP)  # NaN is no contradiction
     return GroupOverlap(
         shared=shared,
         majorities=majorities,
-        fates=majorities | (likely_fates & credible),
-        origins=mostly | (likely_origins & credible),
+        went_to=majorities | (likely_went_to & credible),
+        came_from=mostly | (likely_came_from & credible),
         separations=separations,
-        strange_before=strange_before,
-        strange_after=strange_after,
+        foreign_before=foreign_before,
+        foreign_after=foreign_after,
     )
 
 
@@ -170,10 +170,10 @@ def find_predecessors(
         Position in `before`, -1 where there is none. Ids that ended come last: a group takes one
         back only where it is free otherwise.
     """
-    pairs = np.full(len(after), NO_ONE, np.intp)
+    pairs = np.full(len(after), NO_PREDECESSOR, np.intp)
     if same_name:
         positions = {name: i for i, name in enumerate(before.names)}
-        pairs = np.array([positions.get(name, NO_ONE) for name in after.names], np.intp)
+        pairs = np.array([positions.get(name, NO_PREDECESSOR) for name in after.names], np.intp)
     first = np.isin(np.array(before.names, dtype=np.str_), sorted(decided))  # (b,)
     free = _find_free(before, overlap)
     living = before.alive[:, None]
@@ -191,8 +191,8 @@ def find_predecessors(
 def _find_free(before: Generation, overlap: GroupOverlap) -> NDArray[np.bool_]:
     """Find pairs of whose overlap the members say nothing, (b, a): centroids decide."""
     related = overlap.related
-    old = overlap.strange_before & ~related.any(axis=1)
-    new = overlap.strange_after & ~related[before.alive].any(axis=0)
+    old = overlap.foreign_before & ~related.any(axis=1)
+    new = overlap.foreign_after & ~related[before.alive].any(axis=0)
     return np.asarray(old[:, None] & new[None, :], np.bool_)
 
 
@@ -228,8 +228,8 @@ def _assign(pairs: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np
     """Add to `pairs` the best assignment of what is in none yet; weight 0 is no pair."""
     weights = weights.copy()
     # One to one: who has a partner is out of the market.
-    weights[pairs[pairs != NO_ONE]] = 0
-    weights[:, pairs != NO_ONE] = 0
+    weights[pairs[pairs != NO_PREDECESSOR]] = 0
+    weights[:, pairs != NO_PREDECESSOR] = 0
     olds, news = linear_sum_assignment(weights, maximize=True)
     found = weights[olds, news] > 0
     pairs = pairs.copy()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from discovery.records import EventKind, Generation, Lineage, LineageEvent
 from discovery.stages.lineage.group_overlap import (
-    NO_ONE,
+    NO_PREDECESSOR,
     GroupOverlap,
     compare_groups,
     find_predecessors,
@@ -73,7 +73,7 @@ def _name_groups(
     used = {*before.names, *taken}
     names = []
     for name, i in zip(after.names, predecessors.tolist(), strict=True):
-        chosen = before.names[i] if i != NO_ONE else renew_name(name, used)
+        chosen = before.names[i] if i != NO_PREDECESSOR else renew_name(name, used)
         used.add(chosen)
         names.append(chosen)
     return tuple(names)
@@ -100,7 +100,7 @@ class _LineageDiff:
         Position in `before` of the group it goes on with, or -1.
     successors : dict of int to int
         The new group that goes on with each old one; ids that came back are not among them.
-    takers : dict of int to list of int
+    recipients : dict of int to list of int
         For each old group without a successor, the new ones that took most of it: one where most
         of it went, else those that were mostly made of it.
     parents : dict of int to int
@@ -121,18 +121,22 @@ class _LineageDiff:
     @cached_property
     def successors(self) -> dict[int, int]:
         alive = self.before.alive
-        return {i: j for j, i in enumerate(self.predecessors.tolist()) if i != NO_ONE and alive[i]}
+        return {
+            i: j
+            for j, i in enumerate(self.predecessors.tolist())
+            if i != NO_PREDECESSOR and alive[i]
+        }
 
     @cached_property
-    def takers(self) -> dict[int, list[int]]:
-        takers = {}
+    def recipients(self) -> dict[int, list[int]]:
+        recipients = {}
         for i in self.living:
             if i not in self.successors:
                 # Most of it in one place: it merged. Else it came apart, and the parts say so.
-                fates = self.overlap.fates[i]
-                went = np.flatnonzero(fates if fates.any() else self.overlap.origins[i])
-                takers[i] = self._order_new(i, went.tolist())
-        return takers
+                went_to = self.overlap.went_to[i]
+                went = np.flatnonzero(went_to if went_to.any() else self.overlap.came_from[i])
+                recipients[i] = self._order_new(i, went.tolist())
+        return recipients
 
     @cached_property
     def parents(self) -> dict[int, int]:
@@ -157,13 +161,13 @@ class _LineageDiff:
         known = {*self.successors.values(), *self.parents}
         fresh = [
             self._make_event("born", [], [j])
-            if i == NO_ONE
+            if i == NO_PREDECESSOR
             else self._make_event("revived", [i], [j])
             for j, i in enumerate(self.predecessors.tolist())
             if j not in known
         ]
         vanished = [
-            self._make_event("vanished", [i], []) for i, news in self.takers.items() if not news
+            self._make_event("vanished", [i], []) for i, news in self.recipients.items() if not news
         ]
         # What a person must know first stands first, and every run lists alike.
         kinds = get_args(EventKind)
@@ -172,7 +176,7 @@ class _LineageDiff:
 
     def _list_merged(self) -> list[LineageEvent]:
         joined: dict[int, list[int]] = {}
-        for i, news in self.takers.items():
+        for i, news in self.recipients.items():
             if len(news) == 1:
                 joined.setdefault(news[0], []).append(i)
         # The one whose id goes on stands first.
@@ -187,8 +191,8 @@ class _LineageDiff:
         for i in self.living:
             parts = {j for j, parent in self.parents.items() if parent == i}
             # Without a successor it may lie in groups that go on with other ids.
-            if len(self.takers.get(i, [])) > 1:
-                parts |= set(self.takers[i])
+            if len(self.recipients.get(i, [])) > 1:
+                parts |= set(self.recipients[i])
             if parts:
                 first = [self.successors[i]] if i in self.successors else []
                 events.append(self._make_event("split", [i], [*first, *self._order_new(i, parts)]))
