@@ -1,4 +1,4 @@
-"""What a fitted clusterer found over all resolutions, as a noun for the run and the report."""
+"""What a fitted clusterer found over all resolutions, for sweep.json and the report."""
 
 import json
 from typing import Any
