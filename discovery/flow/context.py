@@ -22,7 +22,7 @@ from embeddings.console import stage
 from embeddings.errors import InputError, OptionError
 from embeddings.files import hash_bytes
 from embeddings.reader import Previews
-from embeddings.records import Vectors
+from embeddings.records import COMPARING, Vectors
 
 
 class RoundContext:
@@ -218,7 +218,9 @@ def prepare_round(source: Path, run: Run, options: RoundOptions) -> RoundContext
     DefectDiscoveryError
         The source, an option or a store cannot be used.
     """
-    previews = Previews()
+    # Each further view, and the sample of a patch bank, reads the pictures once more.
+    compares = options.extract.asks_for_bank or options.extract.pooling in COMPARING
+    previews = Previews(keep_pages=compares or bool(set(options.views) - {"given"}))
     candidates = open_views(source, run.path, options=options, previews=previews)
     return RoundContext(source, run, candidates=candidates, options=options, previews=previews)
 

@@ -34,7 +34,7 @@ from embeddings.pooling.settings import (
     SEED,
     TAU,
 )
-from embeddings.reader import Preparation, choose_windows
+from embeddings.reader import Preparation, Previews, choose_windows
 from embeddings.records import REFERENCE
 
 Image = NDArray[np.float32]  # (c, h, w) in [0, 1]
@@ -60,9 +60,14 @@ class Lot:
 
 
 def run_first_pass(
-    choice: Choice, lot: Lot, *, options: ExtractOptions
+    choice: Choice, lot: Lot, *, options: ExtractOptions, previews: Previews | None = None
 ) -> tuple[Choice, dict[str, Window]]:
     """Make the patch bank; return the choice with it, and the grey-level windows it was made with.
+
+    Parameters
+    ----------
+    previews : Previews, optional
+        Filled with what is looked at, which the extraction reads again.
 
     Raises
     ------
@@ -83,7 +88,7 @@ def run_first_pass(
         )
     windows = _choose_windows(lot, choice, options)
     how = Preparation(spec=choice.spec, windows=windows, max_pixels=options.max_pixels)
-    plan = RowPlan(how=how, recipe=lot.recipe, references=lot.references)
+    plan = RowPlan(how=how, recipe=lot.recipe, references=lot.references, previews=previews)
     network = PatchNetwork(choice.spec, *open_weights(choice, options))
     work = _FirstPass(network, plan, options)
     with stage("patch bank") as facts:
@@ -180,7 +185,7 @@ class _FirstPass:
         as_images = self._place_boxes(drawn, recipe) if recipe.boxes is not None else recipe
         lot = Lot(paths=drawn, recipe=as_images, only=None, references={})
         # Their own references they would be: they are compared with nothing.
-        plan = replace(self.plan, recipe=as_images, references={})
+        plan = replace(self.plan, recipe=as_images, references={}, previews=None)
         most = max(NORMAL_IMAGES, len(drawn)) if recipe.name else len(drawn)
         pictures = self._read(_make_jobs(drawn, lot), plan, len(drawn), most=most)
         shown = track(pictures, total=most, what="normals")

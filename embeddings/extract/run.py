@@ -116,7 +116,7 @@ def extract_vectors(
         from embeddings.extract.first_pass import Lot, run_first_pass
 
         lot = Lot(paths=paths, recipe=recipe, only=only, references=references)
-        choice, windows = run_first_pass(choice, lot, options=options)
+        choice, windows = run_first_pass(choice, lot, options=options, previews=previews)
     work = Computation(choice, options, recipe=recipe, references=references, previews=previews)
     if store is None:
         work.load()  # weights that do not fit must not leave a store behind either

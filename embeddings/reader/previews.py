@@ -103,11 +103,15 @@ class Previews:
 
     Parameters
     ----------
+    keep_pages : bool
+        Keep small pages themselves too, for a round that will read them once more; of wafer maps
+        they are kept anyway.
     most : int
         Bytes in all; what does not fit is not kept.
     """
 
-    def __init__(self, *, most: int = _MOST) -> None:
+    def __init__(self, *, keep_pages: bool = False, most: int = _MOST) -> None:
+        self._keep_pages = keep_pages
         self._spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
         weakref.finalize(self, self._spool.close)  # else an unclosed file is warned of
         self._lock = threading.Lock()  # readers add from several threads
@@ -129,7 +133,7 @@ class Previews:
         if opened.page.page == 0 and part.path not in self._maps:
             self._maps[part.path] = is_wafer_map(opened.page.pixels)
             is_small = opened.page.n_pages == 1 and opened.page.pixels.nbytes <= _LARGEST_PAGE
-            if self._maps[part.path] and is_small:
+            if is_small and (self._keep_pages or self._maps[part.path]):
                 self._write(part.path, pickle.dumps(opened.page))
         if part.image_id in self._places or self._end >= self._most:
             return

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from io import BytesIO
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from embeddings.errors import InputError, OptionError, StoreSpecError, TableErro
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.extract.defect import DefectExtractor
 from embeddings.heat import draw_heat, weigh_images
+from embeddings.images import decode
+from embeddings.reader import Previews
 from embeddings.records import REFERENCE, ExtractorSpec
 from embeddings.store import open_store
 from embeddings.thumbnails import read_thumbnails
@@ -52,6 +55,29 @@ def test_an_image_added_later_is_weighed_as_the_first_ones_were(make_images, opt
     assert all(np.array_equal(before[name], after[name]) for name in before)
     assert {DIM} == {len(vector) for vector in after.values()}
     np.testing.assert_allclose([np.linalg.norm(v) for v in after.values()], 1, atol=1e-5)
+
+
+def test_with_previews_no_picture_is_decoded_more_than_twice(
+    make_images, options, tmp_path, monkeypatch
+):
+    counts, real = Counter(), decode.decode_raster
+
+    def counting(data, **limits):
+        counts[data] += 1
+        return real(data, **limits)
+
+    monkeypatch.setattr(decode, "decode_raster", counting)
+    images, normals = make_images(n=4), make_images("normals", n=2, first=10)
+    for given in ({}, {"normal": normals}):
+        plain, store = tmp_path / f"plain{len(given)}", tmp_path / f"store{len(given)}"
+        extract_vectors(images, plain, options=options(**given))
+        counts.clear()
+        previews = Previews(keep_pages=True)
+        extract_vectors(images, store, options=options(**given), previews=previews)
+        assert 2 == max(counts.values())  # for the window, and for the bank
+        assert open_store(plain).spec == open_store(store).spec
+        first, second = (open_store(one).load_vectors().values for one in (plain, store))
+        assert np.array_equal(first, second)
 
 
 def test_two_stores_of_the_same_images_are_the_same(make_images, options, tmp_path):
