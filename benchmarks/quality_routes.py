@@ -92,6 +92,7 @@ ROUTES: tuple[Route, ...] = (
     Own(name=DEFAULT),
     Own(name="plain view (max)", extract={"pooling": "max"}),
     Own(name="defect view", extract={"pooling": "defect"}),
+    Own(name="lite", extract={"extractor": "lite", "weights": None}),
     Own(name="hdbscan", clusterer=HDBSCANOptions()),
     Own(name="kmeans, k auto", clusterer=KMeansOptions()),
     Own(name="agglomerative, k auto", clusterer=AgglomerativeOptions()),

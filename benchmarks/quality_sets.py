@@ -65,7 +65,9 @@ class Case:
 
     def options(self, **values: Any) -> ExtractOptions:
         """Return how this set's images become vectors."""
-        return ExtractOptions(weights=self.weights, boxes=self.images.boxes, **values)
+        # The weights are ResNet-50's: a route with another extractor says so.
+        given = {"weights": self.weights, "boxes": self.images.boxes} | values
+        return ExtractOptions(**given)
 
     def place(self, options: ExtractOptions, kind: str) -> Path:
         """Return the folder of what is made with these options.
