@@ -168,7 +168,10 @@ WRONG = [
     ("{images} --out {out} hdbscan --n-clusters 3", "--n-clusters"),
     ("{images} --out {out} kmeans --min-cluster-size 3", "--min-cluster-size"),
     ("{images} --out {out} kmeans --linkage ward", "--linkage"),
-    ("{images} --out {out} --extractor vit", "--extractor vit: expected auto, resnet50"),
+    (
+        "{images} --out {out} --extractor vit",
+        "--extractor vit: expected auto, lite, resnet50, texture, timm:NAME",
+    ),
     ("{images} --out {out} --extractor texture --pooling mean", "--extractor texture has no"),
     ("{images} --out {out} --size 3", "--size 3: expected 32 to 2048"),
     ("{images} --out {out} --window 5 2", "--window 5 2: expected"),
