@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from discovery.flow.sources import RoundSource, extract_source, join_sources, open_round
+from discovery.flow.sources import RoundSource, extract_source, join_sources, open_stored
 from discovery.runs import VIEWS_FOLDER, Run
 from embeddings.console import get_logger
 from embeddings.errors import OptionError, StoreError, StoreSpecError
@@ -98,7 +98,7 @@ def open_new_images(
                 f"{source} is a store, one view, and the run has {len(fitted)} views of its "
                 "images: give the images themselves"
             )
-        opened = open_round(source, source, options=ExtractOptions(), known=None)
+        opened = open_stored(source, ExtractOptions())
         _check_alike(opened.store, fitted[0])
         yield opened
     elif options.store is not None:

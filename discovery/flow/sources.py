@@ -19,7 +19,7 @@ from embeddings.extract.sources import read_only_list
 from embeddings.files import format_csv, hash_bytes, write_bytes
 from embeddings.reader import Previews
 from embeddings.records import Vectors
-from embeddings.store import Store, open_store, store_exists
+from embeddings.store import Store, open_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,48 +107,6 @@ def _identify(store: Store) -> dict[str, Any]:
     }
 
 
-def open_round(
-    source: Path,
-    run: Path,
-    *,
-    options: ExtractOptions,
-    known: Path | None,
-    previews: Previews | None = None,
-) -> RoundSource:
-    """Open a store, or extract a source into ``run/store``; `previews` as in `extract_vectors`.
-
-    Raises
-    ------
-    DefectDiscoveryError
-        As `extract_vectors` and `open_store`.
-    """
-    if source.is_dir() and store_exists(source):
-        return _open_store(source, options)
-    return extract_view(source, run, "store", options=options, known=known, previews=previews)
-
-
-def extract_view(
-    source: Path,
-    run: Path,
-    place: str,
-    *,
-    options: ExtractOptions,
-    known: Path | None,
-    previews: Previews | None = None,
-) -> RoundSource:
-    """Extract a source, and the images of known types, into a store in the run's folder.
-
-    Raises
-    ------
-    DefectDiscoveryError
-        As `extract_vectors`.
-    """
-    if known is not None:
-        # First, so that the source has the last word on what is quarantined.
-        _extract_known(known, run, place, options=options)
-    return extract_source(source, run / place, options=options, previews=previews)
-
-
 def extract_source(
     source: Path, folder: Path, *, options: ExtractOptions, previews: Previews | None = None
 ) -> RoundSource:
@@ -172,6 +130,30 @@ def extract_source(
     )
 
 
+def extract_known(known: Path, run: Path, place: str, *, options: ExtractOptions) -> None:
+    """Bring the labelled images of a handoff into the store at `place` in a run's folder.
+
+    Raises
+    ------
+    DefectDiscoveryError
+        As `extract_vectors` and `read_known_types`.
+    """
+    labelled = read_known_types(known)
+    # A handoff names files of long ago; those that are gone may still be in the store.
+    there = [path for path in labelled["path"].unique() if Path(path).is_file()]
+    if not there:
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    listed = run / "known.csv"
+    write_bytes(listed, format_csv([["path"], *([path] for path in there)]))
+    extract_vectors(
+        listed,
+        run / place,
+        # What picks or cuts the source's images says nothing of the known ones.
+        options=replace(options, only=None, boxes=None, metadata=None, exclude=()),
+    )
+
+
 def join_sources(views: Sequence[RoundSource]) -> RoundSource:
     """Return several views of the same files as one source, of the images that all of them have."""
     first = views[0]
@@ -188,7 +170,16 @@ def join_sources(views: Sequence[RoundSource]) -> RoundSource:
     )
 
 
-def _open_store(path: Path, options: ExtractOptions) -> RoundSource:
+def open_stored(path: Path, options: ExtractOptions) -> RoundSource:
+    """Give the images of a store as it is.
+
+    Raises
+    ------
+    OptionError
+        An option asks for what this store cannot follow, or `only` names none of its images.
+    StoreError
+        It cannot be opened.
+    """
     store = open_store(path)
     _check_options(options, store)
     files = store.files()[["path", "file_id"]]
@@ -253,21 +244,3 @@ def _warn_of_mixture(store: Store, ids: NDArray[np.str_]) -> tuple[str, ...]:
     warning = f"the store mixes {kinds}: extract each into a store of its own to compare alike"
     get_logger().warning("WARNING: %s", warning)
     return (warning,)
-
-
-def _extract_known(known: Path, run: Path, place: str, *, options: ExtractOptions) -> None:
-    """Bring the labelled images of a handoff into a view's store, where their files are there."""
-    labelled = read_known_types(known)
-    # A handoff names files of long ago; those that are gone may still be in the store.
-    there = [path for path in labelled["path"].unique() if Path(path).is_file()]
-    if not there:
-        return
-    run.mkdir(parents=True, exist_ok=True)
-    listed = run / "known.csv"
-    write_bytes(listed, format_csv([["path"], *([path] for path in there)]))
-    extract_vectors(
-        listed,
-        run / place,
-        # What picks or cuts the source's images says nothing of the known ones.
-        options=replace(options, only=None, boxes=None, metadata=None, exclude=()),
-    )

@@ -20,7 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.flow.options import RoundOptions, ViewName
-from discovery.flow.sources import RoundSource, extract_view, join_sources, open_round
+from discovery.flow.sources import (
+    RoundSource,
+    extract_known,
+    extract_source,
+    join_sources,
+    open_stored,
+)
 from discovery.graph import Granularity
 from discovery.records import number_by_size
 from discovery.runs import VIEWS_FOLDER
@@ -88,52 +94,41 @@ def open_views(
     DefectDiscoveryError
         As `extract_vectors` and `open_store`.
     """
-    is_store = source.is_dir() and store_exists(source)
     # Named twice is named once; the order is the user's.
     names = tuple(dict.fromkeys(options.views))
     other = [name for name in names if name != "given"]
-    if other and is_store:
-        raise OptionError(
-            f"--views {' '.join(other)}: a store is one view; give the images themselves"
-        )
-    views: dict[ViewName, RoundSource] = {}
-    if not names:
-        # Nothing was asked for: the pictures themselves say whether they are maps.
-        given = views["given"] = _open_view(
-            "given", source, run, options=options, previews=previews
-        )
-        is_map = not is_store and _shows_maps(given, options, previews)
-        names = ("given", "maps") if is_map else ("given",)
-    for name in names:
-        if name not in views:
-            views[name] = _open_view(name, source, run, options=options, previews=previews)
-    return views
-
-
-def _open_view(
-    name: ViewName, source: Path, run: Path, *, options: RoundOptions, previews: Previews
-) -> RoundSource:
-    given = options.extract
-    if name == "given":
-        return open_round(source, run, options=given, known=options.known, previews=previews)
-    ways: dict[str, ExtractOptions]
-    if name == "maps":
-        ways = {view: replace(given, view=view) for view in _MAP_VIEWS}
-    else:
-        ways = {"defect": replace(given, pooling="defect", layers=None)}
-    return join_sources(
-        [
-            extract_view(
-                source,
-                run,
-                f"{VIEWS_FOLDER}/{place}",
-                options=how,
-                known=options.known,
-                previews=previews,
+    if source.is_dir() and store_exists(source):
+        if other:
+            raise OptionError(
+                f"--views {' '.join(other)}: a store is one view; give the images themselves"
             )
-            for place, how in ways.items()
-        ]
-    )
+        return {"given": open_stored(source, options.extract)}
+
+    def extract(name: ViewName) -> RoundSource:
+        parts = []
+        for place, how in _list_extractions(name, options.extract).items():
+            if options.known is not None:
+                # First, so that the source has the last word on what is quarantined.
+                extract_known(options.known, run, place, options=how)
+            parts.append(extract_source(source, run / place, options=how, previews=previews))
+        return join_sources(parts)
+
+    if names:
+        return {name: extract(name) for name in names}
+    # Nothing was asked for: the pictures themselves say whether they are maps.
+    given = extract("given")
+    if not _shows_maps(given, options, previews):
+        return {"given": given}
+    return {"given": given, "maps": extract("maps")}
+
+
+def _list_extractions(name: ViewName, given: ExtractOptions) -> dict[str, ExtractOptions]:
+    """Return the stores of a view, by their places in the run's folder, and how each is made."""
+    if name == "given":
+        return {"store": given}
+    if name == "maps":
+        return {f"{VIEWS_FOLDER}/{view}": replace(given, view=view) for view in _MAP_VIEWS}
+    return {f"{VIEWS_FOLDER}/defect": replace(given, pooling="defect", layers=None)}
 
 
 def _shows_maps(given: RoundSource, options: RoundOptions, previews: Previews) -> bool:
