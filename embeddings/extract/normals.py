@@ -1,11 +1,11 @@
 """The folder of defect-free images that --normal names: its files, and their identity."""
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from embeddings.errors import ImageError, InputError
 from embeddings.extract.options import ExtractOptions
+from embeddings.files import hash_bytes
 from embeddings.images import find_images, fingerprint_file
 
 
@@ -41,7 +41,7 @@ def hash_normals(options: ExtractOptions) -> str:
         prints = {one for one in pool.map(_fingerprint, find_normals(options)) if one}
     if not prints:
         raise InputError(f"--normal {options.normal}: none of its images can be read")
-    return hashlib.sha256("\n".join(sorted(prints)).encode()).hexdigest()
+    return hash_bytes("\n".join(sorted(prints)).encode())
 
 
 def _fingerprint(path: Path) -> str:

@@ -3,7 +3,6 @@
 `find_images` only looks at names and kinds of files: it opens none, so a pipe cannot block it.
 """
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from embeddings.errors import ImageError, InputError
+from embeddings.files import hash_file
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"}
@@ -96,7 +96,7 @@ def fingerprint_file(path: Path) -> str:
     check_regular(path)  # a pipe would block for ever
     try:
         with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
+            return hash_file(handle)[:16]
     except OSError as error:
         raise ImageError(f"cannot be read: {error.strerror}") from error
 

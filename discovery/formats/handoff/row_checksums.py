@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from embeddings.files import hash_bytes
+
 KEY_COLUMNS = ("image_id", "path", "cluster_id", "proposal_id")
 _ROW = np.dtype([("id", "<u4"), ("path", "<u4"), ("cluster", "<i4")])
 
@@ -68,7 +70,7 @@ def digest_rows(rows: pd.DataFrame) -> str:
     """
     keys = sorted(rows[list(KEY_COLUMNS)].itertuples(index=False, name=None))
     lines = (json.dumps(key, ensure_ascii=False, separators=(",", ":")) for key in keys)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hash_bytes("\n".join(lines).encode())
 
 
 def make_checksums(rows: pd.DataFrame, proposals: Mapping[int, str]) -> RowChecksums:

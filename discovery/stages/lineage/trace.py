@@ -1,6 +1,5 @@
 """From one generation to the next: which ids go on, and what merged, split, is new or has gone."""
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from discovery.stages.lineage.group_overlap import (
     compare_groups,
     find_predecessors,
 )
+from embeddings.files import hash_bytes
 
 
 def trace_lineage(
@@ -84,7 +84,7 @@ def renew_name(name: str, used: Collection[str]) -> str:
     attempt, renewed = 0, name
     while renewed in used:
         attempt += 1
-        renewed = "P" + hashlib.sha256(f"{name}/{attempt}".encode()).hexdigest()[:8]
+        renewed = "P" + hash_bytes(f"{name}/{attempt}".encode())[:8]
     return renewed
 
 

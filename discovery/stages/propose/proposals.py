@@ -1,6 +1,5 @@
 """Proposals made of clusters: their exemplars, and the order in which they are shown."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ from discovery.stages.propose.evidence import (
     measure_novelties,
     measure_separation,
 )
+from embeddings.files import hash_bytes
 from embeddings.records import Vectors, unit_rows
 
 SHOWN = 6  # of each sort: a row of the report, taken in at a glance
@@ -87,7 +87,7 @@ def propose_types(
 
 def name_proposal(medoid: str) -> str:
     """Name a proposal that is new after its medoid; an older group keeps the id it had."""
-    return "P" + hashlib.sha256(medoid.encode()).hexdigest()[:8]
+    return "P" + hash_bytes(medoid.encode())[:8]
 
 
 def rank_proposals(proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
