@@ -25,7 +25,7 @@ from embeddings.pooling import (
     print_picture,
     weigh_patches,
 )
-from embeddings.pooling.settings import DEEP_TAU
+from embeddings.pooling.bank import DEEP_TAU
 from embeddings.records import ExtractorSpec, unit_rows
 from embeddings.weights import Weights
 

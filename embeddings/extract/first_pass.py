@@ -25,7 +25,7 @@ from embeddings.extract.sources import OnlyList
 from embeddings.images import Window, fingerprint_file, read_sizes
 from embeddings.networks.features import turn_pictures
 from embeddings.pooling import Bank, Memory, print_picture
-from embeddings.pooling.settings import (
+from embeddings.pooling.bank import (
     BANK_IMAGES,
     BANK_PATCHES,
     NORMAL_IMAGES,

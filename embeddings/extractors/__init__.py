@@ -10,13 +10,8 @@ import pkgutil
 from importlib import import_module
 
 from embeddings.errors import OptionError
-from embeddings.extractors.plugin import (
-    NETWORK_OPTIONS,
-    Extractor,
-    ExtractorPlugin,
-    NetworkPlugin,
-    SpecRequest,
-)
+from embeddings.extractors.network import NetworkPlugin
+from embeddings.extractors.plugin import NETWORK_OPTIONS, Extractor, ExtractorPlugin, SpecRequest
 from embeddings.records import ExtractorSpec
 
 __all__ = [

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embeddings.errors import WeightsError
-from embeddings.extractors.plugin import NetworkPlugin, Triple
+from embeddings.extractors.network import NetworkPlugin, Triple
 from embeddings.networks import Network
 from embeddings.records import COMPARING, Pooling
 from embeddings.weights import hash_weights

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embeddings.extractors.plugin import NetworkPlugin, Triple
+from embeddings.extractors.network import NetworkPlugin, Triple
 from embeddings.networks import Network
 from embeddings.records import COMPARING, Pooling
 from embeddings.weights import download_weights

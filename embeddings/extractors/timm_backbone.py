@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embeddings.errors import OptionError, WeightsError
-from embeddings.extractors.plugin import DEFAULT_SIZE, NetworkPlugin, Triple
+from embeddings.extractors.network import DEFAULT_SIZE, NetworkPlugin, Triple
 from embeddings.networks import Network
 from embeddings.records import COMPARING, Pooling
 

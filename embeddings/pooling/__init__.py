@@ -10,12 +10,17 @@ Schoelkopf, Brox and Gehler, Towards Total Recall in Industrial Anomaly Detectio
 CVPR 2022.
 """
 
-from embeddings.pooling.bank import Bank, print_picture
+from embeddings.pooling.bank import Bank, Memory, print_picture
 from embeddings.pooling.memory import PatchMemory
-from embeddings.pooling.patches import make_patches, pool_map, pool_patches, pool_residuals
+from embeddings.pooling.patches import (
+    PatchWeights,
+    make_patches,
+    pool_map,
+    pool_patches,
+    pool_residuals,
+    weigh_patches,
+)
 from embeddings.pooling.reference import find_in_reference, measure_against_reference
-from embeddings.pooling.settings import Memory
-from embeddings.pooling.weights import PatchWeights, weigh_patches
 
 __all__ = [
     "Bank",

@@ -1,4 +1,4 @@
-"""Maps of middle layers -> one unit-scaled feature a patch, and patches -> one vector.
+"""Maps of middle layers -> one unit-scaled feature a patch, weights, and one vector.
 
 `make_patches` follows PatchCore (Roth et al., CVPR 2022, section 3.1): each place sees its 3 x 3
 neighbours, and layers of different resolution meet on one grid. `pool_patches` is the weighted
@@ -7,11 +7,16 @@ patch has more than its nearest known one.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, normalize
 
-from embeddings.pooling.settings import RESIDUAL_FLOOR
+from embeddings.pooling.bank import RESIDUAL_FLOOR
+
+Floats = NDArray[np.float64]
 
 _NEIGHBOURHOOD = 3  # cells a side, as published
 
@@ -41,6 +46,49 @@ def make_patches(maps: Mapping[str, torch.Tensor], layers: Sequence[str]) -> tor
         )
         parts.append(normalize(adaptive_avg_pool2d(smooth, grid), dim=1))
     return torch.cat(parts, dim=1).permute(0, 2, 3, 1).contiguous()  # (b, h, w, d)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchWeights:
+    """How unlike the rest each patch of one picture is, and how much it counts.
+
+    Attributes
+    ----------
+    distances : (h, w) float64
+        To the bank, the normals or the golden reference; 0 is the same patch.
+    weights : (h, w) float64
+        Sum to 1.
+    standard : (h, w) float64
+        Distances in spreads above the bank's centre: comparable between pictures.
+    """
+
+    distances: Floats
+    weights: Floats
+    standard: Floats
+
+
+def weigh_patches(distances: Floats, *, spread: float, tau: float) -> Floats:
+    """Return weights exp(d / (tau * spread)), normalised (Sohn et al. 2023, eq. 4 and 5).
+
+    Parameters
+    ----------
+    distances : (h, w)
+    spread : float
+        Standard deviation of the distances of the bank's own pass. Where it is 0, all patches
+        are alike and count the same.
+    tau : float
+        Temperature: large is the plain mean, towards 0 the most unlike patch alone.
+
+    Returns
+    -------
+    (h, w) float64
+    """
+    if spread <= 0:
+        return np.full(distances.shape, 1.0 / distances.size)
+    scaled = distances / (tau * spread)
+    raised = np.exp(scaled - scaled.max())  # the largest is 1: nothing overflows
+    weights: Floats = raised / raised.sum()
+    return weights
 
 
 def pool_patches(

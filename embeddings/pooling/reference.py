@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import pad
 
-from embeddings.pooling.settings import REFERENCE_REACH
+from embeddings.pooling.bank import REFERENCE_REACH
 
 Floats = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from embeddings.errors import OptionError, StoreSpecError
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.extractors import compared_layers, vector_blocks
 from embeddings.heat import weigh_images
-from embeddings.pooling.settings import RESIDUAL_TAU
+from embeddings.pooling.bank import RESIDUAL_TAU
 from embeddings.records import REFERENCE
 from embeddings.store import open_store
 
