@@ -74,6 +74,7 @@ def find_new_groups(
     whole = find_look_alike_groups(
         views, is_unknown, nearest=nearest, sibling_distance=sibling_distance, seed=seed
     )
+    # Of a group found among all images only those are new that no cluster took.
     cut = [replace(one, positions=one.positions[np.isin(one.positions, left)]) for one in whole]
     found = [one for one in cut if len(one.positions) >= MIN_IMAGES]
     part = [view.take(left) for view in views]
@@ -89,6 +90,7 @@ def find_new_groups(
     ]
     found.sort(key=lambda group: -_score_unknown(group, is_unknown))
     kept: list[LookAlikeGroup] = []
+    # Best first, so whatever overlaps one that is kept is the worse of the two.
     taken = np.zeros(len(is_unknown), bool)
     for group in found:
         if not taken[group.positions].any():
@@ -153,5 +155,6 @@ def _keep_near(
     siblings = measure_nearest(rows, rows, withheld=np.arange(len(rows)))
     kept: NDArray[np.intp] = members[siblings <= near[members]]
     centre = full_vectors[kept].sum(axis=0)
+    # Unit rows: the product with the mean is the cosine, up to a factor.
     order = np.argsort(-(full_vectors[kept] @ centre), kind="stable")
     return np.take(kept, order)

@@ -75,6 +75,7 @@ def fit_space(
         There is no view, or they are of different images.
     """
     _check_views(views)
+    # The same number for each block, so that none outweighs another.
     wanted = choose_dimensions(len(views[0])) if dimensions is None else dimensions
     reducers, rows = [], []
     for block in _split_blocks(views):
@@ -114,6 +115,7 @@ def join_views(views: Sequence[Vectors]) -> NDArray[np.float32]:
     ValueError
         There is no view, or they are of different images.
     """
+    # No copy where there is nothing to join.
     _check_views(views)
     if len(views) == 1:
         return views[0].values
@@ -130,6 +132,7 @@ def _check_views(views: Sequence[Vectors]) -> None:
 def _split_blocks(views: Sequence[Vectors]) -> Iterator[NDArray[np.float32]]:
     """Yield each block of each view, (n, its length)."""
     for view in views:
+        # An extractor says where its blocks end; most have one.
         bounds = np.cumsum([0, *vector_blocks(view.spec)])
         for start, stop in itertools.pairwise(bounds.tolist()):
             yield view.values[:, start:stop]

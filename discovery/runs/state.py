@@ -67,6 +67,7 @@ class FileCache:
 
 
 def _stamp(path: Path) -> Stamp:
+    # An artefact is replaced, never edited in place, so at least the inode is another.
     status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ino
 
@@ -88,6 +89,7 @@ def create_state(folder: Path, cache: FileCache) -> None:
         sweep_temporary(folder)
         return
     if folder.is_dir():
+        # Nobody's files are mixed with a run's, which are replaced and swept.
         foreign = sorted(
             entry.name
             for entry in folder.iterdir()
@@ -104,6 +106,7 @@ def create_state(folder: Path, cache: FileCache) -> None:
         "run_id": secrets.token_hex(8),
         "store": {},
         "artefacts": {},
+        # Entries of files that are just being replaced.
         "pending": {},
     }
     _write_state(folder, state)
