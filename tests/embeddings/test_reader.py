@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import weakref
 from io import BytesIO
 
 import numpy as np
@@ -161,6 +162,29 @@ def test_a_stack_of_many_pages_is_read_in_small_pieces(tmp_path, picture):
     assert max(len(piece.images) for piece in pieces) <= CHUNK
     assert [False, False, False, True] == [piece.is_last for piece in pieces]
     assert parts == [part for piece in pieces for part, _ in piece.images]
+
+
+def test_of_many_stacks_a_page_each_is_in_memory(tmp_path, picture):
+    stacks = [
+        save_stack(tmp_path / f"{n}.tif", [picture(i, side=32) for i in range(10)])
+        for n in range(12)
+    ]
+    parts = [name_part(f"f{n}#{i}", str(path)) for n, path in enumerate(stacks) for i in range(10)]
+    pages, lock = [], threading.Lock()
+
+    def watch(opened):
+        with lock:
+            pages.append(weakref.ref(opened.page.pixels))
+        return opened.part.page
+
+    most = 0
+    for _ in map_parts(parts, watch, HOW):
+        gc.collect()
+        with lock:
+            most = max(most, sum(page() is not None for page in pages))
+    assert 120 == len(pages)
+    # Of the files that wait (two a worker), of the one whose turn it is, and what is being read.
+    assert most <= 2 * HOW.workers + 1 + HOW.workers
 
 
 def test_a_gone_file_leaves_the_others(tmp_path, picture, save_picture):
