@@ -13,7 +13,7 @@ from discovery import RoundOptions, discover_types
 from embeddings.console import run_command
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
-from embeddings.extract.__main__ import Command, main
+from embeddings.extract.__main__ import ExtractCommand, main
 from embeddings.extractors import find_extractor, list_extractors
 from embeddings.store import open_store
 
@@ -57,9 +57,9 @@ def test_a_module_in_the_folder_is_an_extractor(module):
 def test_the_command_takes_it_and_its_store_keeps_to_it(module, images, tmp_path, capsys):
     words = [str(images), "--store", str(tmp_path / "store")]
     chosen = ["--extractor", "histogram"]
-    assert 0 == run_command(main, Command, prog="extract", args=words + chosen)
+    assert 0 == run_command(main, ExtractCommand, prog="extract", args=words + chosen)
     assert "computed 12" in capsys.readouterr().out
-    assert 0 == run_command(main, Command, prog="extract", args=words)
+    assert 0 == run_command(main, ExtractCommand, prog="extract", args=words)
     assert "reused 12" in capsys.readouterr().out
     assert "histogram" == open_store(tmp_path / "store").spec.name
 
