@@ -1,4 +1,4 @@
-"""How a round ways at its images: the views it may take, and the one the evidence picks.
+"""How a round looks at its images: the views it may take, and the one the evidence picks.
 
 A view is one extractor, or several joined. *given* is what the options of extraction say. *maps*
 shows wafer maps as maps twice: without lone bad dies, and as density by radius and angle. *defect*

@@ -7,7 +7,7 @@ network, blocks of a transformer. Tokens are laid out as maps of one place a pat
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from embeddings.errors import OptionError, WeightsError
 from embeddings.extractors.network import DEFAULT_SIZE, NetworkPlugin, Triple
@@ -21,15 +21,23 @@ _FILES = ("model.safetensors", "pytorch_model.bin")  # what the hub keeps, the s
 
 
 class TimmBackbone(NetworkPlugin):
-    """A network of the package timm (Wightman 2019), with its own weights or a file's."""
+    """A network of the package timm (Wightman 2019), with its own weights or a file's.
 
+    Attributes
+    ----------
+    model : str
+        timm's name of the one model that a subclass is an extractor of; empty where the user
+        names one behind the colon.
+    """
+
+    model: ClassVar[str] = ""
     name = "timm"
     argument = "NAME"
     weight_names = ("pretrained",)
 
     def channels(self, name: str) -> Mapping[str, int]:
         """Return the channels of the modules that timm lists as features."""
-        return {part["module"]: int(part["num_chs"]) for part in _list_features(name)}
+        return {part["module"]: int(part["num_chs"]) for part in _list_features(self._key(name))}
 
     def default_layers(self, name: str, pooling: Pooling) -> tuple[str, ...]:
         """Return the last two stages, or the two before the last where patches are compared.
@@ -38,7 +46,7 @@ class TimmBackbone(NetworkPlugin):
         those at a half and at three quarters.
         """
         layers = tuple(self.channels(name))
-        if _has_tokens(name):
+        if _has_tokens(self._key(name)):
             n = len(layers)
             places = (n // 2 - 1, 3 * n // 4 - 1) if pooling in COMPARING else (2 * n // 3 - 1, -1)
         else:
@@ -47,16 +55,16 @@ class TimmBackbone(NetworkPlugin):
 
     def normalisation(self, name: str) -> tuple[Triple, Triple]:
         """Return the statistics of the model's configuration."""
-        config = _make_model(name).pretrained_cfg
+        config = _make_model(self._key(name)).pretrained_cfg
         return tuple(config["mean"]), tuple(config["std"])
 
     def cell(self, name: str) -> int:
         """Return the coarsest feature's stride: a transformer's patch size."""
-        return max(int(part["reduction"]) for part in _list_features(name))
+        return max(int(part["reduction"]) for part in _list_features(self._key(name)))
 
     def input_size(self, name: str) -> int:
         """Return the usual side in whole cells, or the model's own where it takes no other."""
-        model = _make_model(name)
+        model = _make_model(self._key(name))
         patches = getattr(model, "patch_embed", None)
         if getattr(patches, "strict_img_size", False):
             return int(model.pretrained_cfg["input_size"][-1])
@@ -65,12 +73,12 @@ class TimmBackbone(NetworkPlugin):
 
     def unused_tensors(self, name: str) -> tuple[str, ...]:
         """Return the prefixes of the classifier's tensors."""
-        heads = _make_model(name).pretrained_cfg.get("classifier") or ()
+        heads = _make_model(self._key(name)).pretrained_cfg.get("classifier") or ()
         return tuple(f"{head}." for head in ((heads,) if isinstance(heads, str) else heads))
 
     def make_network(self, name: str) -> "torch.nn.Module":
         """Return timm's model with random weights."""
-        model: torch.nn.Module = _make_model.__wrapped__(name)
+        model: torch.nn.Module = _make_model.__wrapped__(self._key(name))
         return model
 
     def build(
@@ -88,17 +96,19 @@ class TimmBackbone(NetworkPlugin):
         model.load_state_dict(dict(tensors), strict=False)  # checked before; no classifier
         model.eval().requires_grad_(requires_grad=False)
         model.to(device, dtype).to(memory_format=torch.channels_last)
-        return _TimmNetwork(name, model, tuple(self.channels(name)))
+        return _TimmNetwork(self._key(name), model, tuple(self.channels(name)))
 
     def locate_weights(self, name: str, source: str) -> Path:
         """Return a file as it is, or timm's own weights from the hub's cache, downloaded once."""
-        _make_model(name)  # a name that timm does not know is told before a download is tried
+        _make_model(
+            self._key(name)
+        )  # a name that timm does not know is told before a download is tried
         if source not in self.weight_names:
             return Path(source)
         import timm
         from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
-        config = timm.get_pretrained_cfg(_strip(name))
+        config = timm.get_pretrained_cfg(_strip(self._key(name)))
         hub = None if config is None else config.hf_hub_id
         if not hub:
             raise WeightsError(
@@ -116,6 +126,10 @@ class TimmBackbone(NetworkPlugin):
                 f"--extractor {name}: the download of {hub} failed ({first_line}); pass --weights "
                 "FILE with a state dict of timm's model"
             ) from error
+
+    def _key(self, name: str) -> str:
+        """Return the extractor as ``timm:NAME``, whatever a subclass calls it."""
+        return f"timm:{self.model}" if self.model else name
 
 
 class _TimmNetwork:
