@@ -85,7 +85,7 @@ def _choose_new(name: str, options: ExtractOptions) -> Choice:
     plugin = find_extractor(name)
     pooling = options.pooling or ("defect" if options.asks_for_bank else None)
     if options.normal is not None:
-        pooling = "residual"
+        pooling = "residual"  # what is normal is known: only the rest tells types apart
     spec = plugin.make_spec(
         SpecRequest(
             name=name,
@@ -98,6 +98,7 @@ def _choose_new(name: str, options: ExtractOptions) -> Choice:
     )
     if options.normal is not None:
         spec = _see_small_defects(spec, options)
+    # Last, so that what a user says wins over every default.
     given = _given(options, spec)
     return Choice(
         spec=replace(spec, **{key: given[key] for key in given if key not in _MADE}),
@@ -178,6 +179,7 @@ def open_weights(choice: Choice, options: ExtractOptions) -> tuple[Weights, Any]
 
 def _choose_of_store(options: ExtractOptions, store: Store) -> Choice:
     spec = store.spec
+    # The store's own spec, with what is asked for now: each field that differs is named.
     store.check_spec(replace(spec, **_given(options, spec)))
     if options.vector_dtype not in (None, store.vector_dtype):
         raise StoreSpecError(

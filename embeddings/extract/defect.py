@@ -17,12 +17,12 @@ from embeddings.pooling import (
     PatchMemory,
     PatchWeights,
     find_in_reference,
+    fingerprint_picture,
     make_patches,
     measure_against_reference,
     pool_map,
     pool_patches,
     pool_residuals,
-    print_picture,
     weigh_patches,
 )
 from embeddings.pooling.bank import DEEP_TAU
@@ -55,16 +55,16 @@ class PatchNetwork:
         """Return (b, h, w, d) float32 patches of (b, c, h, w) pictures in [0, 1]."""
         with torch.inference_mode():
             maps = self._network.feature_maps(np.ascontiguousarray(batch), self.layers)
-            return make_patches(maps, self.layers)
+            return make_patches(maps, self.layers)  # on the coarsest layer's grid
 
-    def look_at_both(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def compute_with_map(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the patches, and the (b, channels, h, w) map of a layer that is not compared."""
         with torch.inference_mode():
             maps = self._network.feature_maps(np.ascontiguousarray(batch))
             others = [maps[layer] for layer in maps if layer not in self.layers]
             return make_patches(maps, self.layers), others[0] if others else None
 
-    def look(self, batch: Batch) -> NDArray[np.float32]:
+    def compute_array(self, batch: Batch) -> NDArray[np.float32]:
         """Return the same as an array."""
         return self(batch).cpu().numpy()
 
@@ -98,8 +98,11 @@ class DistanceMeter:
             Pictures came without their references.
         """
         if self._memory is not None:
+            # By its fingerprint a picture of the bank is never compared with itself.
             patches = self._network(batch)
-            return patches, self._memory.measure(patches, [print_picture(one) for one in batch])
+            return patches, self._memory.measure(
+                patches, [fingerprint_picture(one) for one in batch]
+            )
         own, references = self._split(batch)
         patches = self._network(own)
         return patches, measure_against_reference(patches, self._network(references))
@@ -122,12 +125,12 @@ class DistanceMeter:
             Pictures came without their references.
         """
         if self._memory is not None:
-            patches, deep = self._network.look_at_both(batch)
-            prints = [print_picture(one) for one in batch]
+            patches, deep = self._network.compute_with_map(batch)
+            prints = [fingerprint_picture(one) for one in batch]
             distances, nearest = self._memory.find_nearest(patches, prints)
         else:
             own, references = self._split(batch)
-            patches, deep = self._network.look_at_both(own)
+            patches, deep = self._network.compute_with_map(own)
             distances, nearest = find_in_reference(patches, self._network(references))
         return patches - nearest, distances, deep
 
@@ -193,6 +196,7 @@ class DefectExtractor:
         ]
         if deep is None:
             return rows
+        # A deep map is pooled narrowly: spread over the picture it tells of the product.
         narrow = [self._weigh(far, DEEP_TAU).weights for far in distances]
         parts = [pool_map(one, _to_tensor(w, one)) for one, w in zip(deep, narrow, strict=True)]
         return [torch.cat(pair) for pair in zip(rows, parts, strict=True)]

@@ -24,7 +24,7 @@ from embeddings.extract.rows import Box, Job, Recipe, RowPlan, join_pieces, read
 from embeddings.extract.sources import OnlyList
 from embeddings.images import Window, fingerprint_file, read_sizes
 from embeddings.networks.features import turn_pictures
-from embeddings.pooling import Bank, Memory, print_picture
+from embeddings.pooling import Bank, Memory, fingerprint_picture
 from embeddings.pooling.bank import (
     BANK_IMAGES,
     BANK_PATCHES,
@@ -134,6 +134,7 @@ class _FirstPass:
         self.rng = np.random.default_rng(SEED)
 
     def run(self, lot: Lot) -> Bank:
+        # Shuffled: the first files of a folder are often of one lot, or of one type.
         order = self.rng.permutation(len(lot.paths))
         jobs = _make_jobs([lot.paths[place] for place in order], lot)
         pictures = list(self._read(jobs, self.plan, len(lot.paths), most=BANK_IMAGES))
@@ -143,6 +144,7 @@ class _FirstPass:
         if self.options.normal is not None:
             bank = self._remember_normals(lot.recipe)
         elif lot.references:
+            # Each picture has its own: only centre and spread are measured, no patch is kept.
             empty = np.zeros((0, self.network.dim), np.float16)
             bank = Bank(
                 memory="reference",
@@ -158,13 +160,13 @@ class _FirstPass:
         self, jobs: Iterable[Job], plan: RowPlan, files: int, *, most: int
     ) -> Iterator[Image]:
         """Yield up to `most` different pictures, about the same number of each file."""
-        share = -(-most // max(files, 1))
+        share = -(-most // max(files, 1))  # rounded up: a stack must not fill the bank alone
         seen: set[str] = set()
         workers = self.options.threads
         for file in join_pieces(read_jobs(jobs, plan, workers=workers, ahead=2 * workers)):
             for place in np.sort(self.rng.permutation(len(file.images))[:share]):
-                name = print_picture(file.images[place])
-                if name not in seen:
+                name = fingerprint_picture(file.images[place])
+                if name not in seen:  # copies would say twice what is usual
                     seen.add(name)
                     yield file.images[place]
                 if len(seen) == most:
@@ -176,8 +178,8 @@ class _FirstPass:
                 "--pooling defect compares images with one another, and there is one: expected "
                 "more, or defect-free ones with --normal FOLDER"
             )
-        shown = track(pictures, total=len(pictures), what="patch bank")
-        return self._remember(shown, BANK_PATCHES, memory="images")
+        tracked = track(pictures, total=len(pictures), what="patch bank")
+        return self._remember(tracked, BANK_PATCHES, memory="images")
 
     def _remember_normals(self, recipe: Recipe) -> Bank:
         normals = [str(path) for path in find_normals(self.options)]
@@ -188,8 +190,8 @@ class _FirstPass:
         plan = replace(self.plan, recipe=as_images, references={}, previews=None)
         most = max(NORMAL_IMAGES, len(drawn)) if recipe.name else len(drawn)
         pictures = self._read(_make_jobs(drawn, lot), plan, len(drawn), most=most)
-        shown = track(pictures, total=most, what="normals")
-        bank = self._remember(shown, max(1, NORMAL_PATCHES // most), memory="normals")
+        tracked = track(pictures, total=most, what="normals")
+        bank = self._remember(tracked, max(1, NORMAL_PATCHES // most), memory="normals")
         if not len(bank.prints):
             raise InputError(f"--normal {self.options.normal}: none of its images can be read")
         return bank
@@ -215,9 +217,10 @@ class _FirstPass:
         patches, prints = [], []
         for picture in pictures:
             turned = list(turn_pictures(picture[None], self.plan.how.spec.orientations))
-            prints.append([print_picture(one[0]) for one in turned])
-            seen = np.concatenate([self.network.look(one).reshape(-1, self.network.dim)
+            prints.append([fingerprint_picture(one[0]) for one in turned])
+            seen = np.concatenate([self.network.compute_array(one).reshape(-1, self.network.dim)
                                    for one in turned])  # fmt: skip
+            # float16 halves the bank; the order within a picture is kept, for owners ascend.
             kept = np.sort(self.rng.permutation(len(seen))[:quota])
             patches.append(seen[kept].astype(np.float16))
         sizes = [len(one) for one in patches]
@@ -234,8 +237,8 @@ class _FirstPass:
         meter = DistanceMeter(self.network, bank)
         size = default_batch_size(self.plan.how.spec)
         batches = [np.stack(group) for group in _group_shapes(pictures, size)]
-        shown = track(batches, total=len(batches), what="measure")
-        distances = np.concatenate([meter.measure(batch).ravel() for batch in shown])
+        tracked = track(batches, total=len(batches), what="measure")
+        distances = np.concatenate([meter.measure(batch).ravel() for batch in tracked])
         return replace(bank, centre=float(distances.mean()), spread=float(distances.std()))
 
 

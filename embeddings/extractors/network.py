@@ -99,7 +99,7 @@ class NetworkPlugin(ExtractorPlugin):
         """
         path = self.locate_weights(name, source)
         sha256 = hash_weights(path)  # says so in one line where the file cannot be read at all
-        label = self.label_weights(source)
+        label = self.label_weights(source)  # shown to people: the sha256 is what counts
         checked = self.check_tensors(name, read_tensors(path), label=label)
         return Weights(name=label, sha256=sha256, tensors=checked)
 
@@ -158,6 +158,7 @@ class NetworkPlugin(ExtractorPlugin):
             layers=tuple(layers),
             pooling=pooling,
             input_size=self.input_size(request.name),
+            # Padding and nearest neighbours were worse on real sets, see docs/log.md.
             fit="stretch",
             resize="bilinear",
             backend=f"torch-{device.type}",

@@ -32,6 +32,7 @@ class ResNet50(NetworkPlugin):
     def default_layers(self, name: str, pooling: Pooling) -> tuple[str, ...]:
         """Return the layers of a new store with this pooling."""
         if pooling not in COMPARING:
+            # Texture and shape: each alone finds fewer types, see docs/log.md.
             return "layer3", "layer4"
         compared = ("layer2", "layer3")  # middle ones, as PatchCore: deeper ones know objects
         return (*compared, "layer4") if pooling == "residual" else compared

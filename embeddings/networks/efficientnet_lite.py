@@ -76,6 +76,7 @@ class Block(nn.Module):
         """Map (b, width, h, w) to (b, out, h / stride, w / stride)."""
         inner = x if self.expand is None else self.expand(x)
         y: torch.Tensor = self.project(self.depthwise(inner))
+        # Not in place: x may be a map that was asked for.
         return y + x if self.has_shortcut else y
 
 

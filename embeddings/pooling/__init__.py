@@ -10,7 +10,7 @@ Schoelkopf, Brox and Gehler, Towards Total Recall in Industrial Anomaly Detectio
 CVPR 2022.
 """
 
-from embeddings.pooling.bank import Bank, Memory, print_picture
+from embeddings.pooling.bank import Bank, Memory, fingerprint_picture
 from embeddings.pooling.memory import PatchMemory
 from embeddings.pooling.patches import (
     PatchWeights,
@@ -28,11 +28,11 @@ __all__ = [
     "PatchMemory",
     "PatchWeights",
     "find_in_reference",
+    "fingerprint_picture",
     "make_patches",
     "measure_against_reference",
     "pool_map",
     "pool_patches",
     "pool_residuals",
-    "print_picture",
     "weigh_patches",
 ]

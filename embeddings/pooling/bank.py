@@ -45,7 +45,7 @@ class Bank:
     owners : (m,) int32, ascending
         The image each patch is of, 0 to j - 1.
     prints : (j, o) array of str
-        `print_picture` of each image in each orientation that is embedded: an image is never
+        `fingerprint_picture` of each image in each orientation that is embedded: an image is never
         compared with itself.
     centre, spread : float
         Mean and standard deviation of the distances of the first pass.
@@ -111,7 +111,7 @@ class Bank:
         return digest.hexdigest()
 
 
-def print_picture(image: NDArray[np.float32]) -> str:
+def fingerprint_picture(image: NDArray[np.float32]) -> str:
     """Return a fingerprint of a prepared (c, h, w) picture: 0.2 ms at 224 x 224."""
     digest = hashlib.sha256(str(image.shape).encode())
     digest.update(np.ascontiguousarray(image).tobytes())

@@ -111,14 +111,14 @@ class PatchMemory:
         ----------
         patches : (b, h, w, d) float32 tensor
         prints : sequence of str
-            `print_picture` of each of the b pictures.
+            `fingerprint_picture` of each of the b pictures.
 
         Returns
         -------
         (b, h, w) float64
             Zeros where the bank holds nothing but the picture itself.
         """
-        queries, owners = self._ask(patches, prints)
+        queries, owners = self._make_queries(patches, prints)
         if self.bank.memory == "images":
             return self._mean_nearest(queries, owners).reshape(patches.shape[:3])
         return self._nearest(queries, owners)[0].reshape(patches.shape[:3])
@@ -132,7 +132,7 @@ class PatchMemory:
         ----------
         patches : (b, h, w, d) float32 tensor
         prints : sequence of str
-            `print_picture` of each of the b pictures.
+            `fingerprint_picture` of each of the b pictures.
 
         Returns
         -------
@@ -148,13 +148,13 @@ class PatchMemory:
         """
         if self.bank.memory != "normals":
             raise ValueError(f"a bank of {self.bank.memory} has no nearest patch, expected normals")
-        distances, places = self._nearest(*self._ask(patches, prints))
+        distances, places = self._nearest(*self._make_queries(patches, prints))
         places = places.reshape(patches.shape[:3])
         found = torch.from_numpy(self.bank.patches[places].astype(np.float32)).to(patches.device)
         is_known = torch.from_numpy(places >= 0).to(patches.device)[..., None]  # (b, h, w, 1)
         return distances.reshape(places.shape), torch.where(is_known, found, patches)
 
-    def _ask(
+    def _make_queries(
         self, patches: torch.Tensor, prints: Sequence[str]
     ) -> tuple[_Queries, NDArray[np.int64]]:
         """Return b * h * w queries, and which image of the bank each picture is, -1 for none."""

@@ -14,12 +14,12 @@ from embeddings.pooling import (  # noqa: E402
     Bank,
     PatchMemory,
     find_in_reference,
+    fingerprint_picture,
     make_patches,
     measure_against_reference,
     pool_map,
     pool_patches,
     pool_residuals,
-    print_picture,
     weigh_patches,
 )
 from embeddings.records import unit_rows  # noqa: E402
@@ -157,9 +157,11 @@ def test_a_bank_comes_back_and_is_known_by_all_of_it():
 
 def test_the_eight_ways_up_are_eight():
     picture = np.random.default_rng(0).random((1, 1, 5, 7), dtype=np.float32)
-    prints = {print_picture(one[0]) for one in turn_pictures(picture, 8)}
+    prints = {fingerprint_picture(one[0]) for one in turn_pictures(picture, 8)}
     assert 8 == len(prints)
-    assert [print_picture(picture[0])] == [print_picture(p[0]) for p in turn_pictures(picture, 1)]
+    assert [fingerprint_picture(picture[0])] == [
+        fingerprint_picture(p[0]) for p in turn_pictures(picture, 1)
+    ]
 
 
 def test_a_vector_over_all_ways_up_does_not_change_with_the_way_up():
