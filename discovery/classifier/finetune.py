@@ -29,7 +29,7 @@ from discovery.classifier.stage_tuner import StageTuner, TuningSet
 from discovery.classifier.taxonomy import Taxonomy
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError, OptionError
-from embeddings.extractors import find_network
+from embeddings.extractors import find_extractor
 from embeddings.networks.features import POOLINGS
 from embeddings.networks.hardware import choose_device
 from embeddings.reader import Preparation, read_parts
@@ -153,7 +153,7 @@ def _make_tuned_source(source: FeatureSource, tuned: FineTuned) -> FeatureSource
     device = choose_device("cuda" if "cuda" in spec.backend else "cpu")
     return replace(
         source,
-        extractor=find_network(spec.name).load(spec, weights, device),
+        extractor=find_extractor(spec.name).load(spec, weights, device),
         tensors=tuned.tensors,
         known={},  # a store's vectors were made by the stage as it came
     )
@@ -211,7 +211,8 @@ def finetune_stage(
     """
     options = options or FineTuneOptions()
     start = time.monotonic()
-    _check(targets, weights, held_out, spec)
+    check_tunable(spec)
+    _check(targets, weights, held_out)
     wanted = (targets >= 0) & (weights > 0)
     # Before the maps, which take minutes; and again after, as not all of them may have fitted.
     _check_types(targets[wanted & ~held_out], targets[wanted & held_out])
@@ -252,13 +253,15 @@ def finetune_stage(
     )
 
 
-def _check(
-    targets: NDArray[np.intp],
-    weights: Floats,
-    held_out: NDArray[np.bool_],
-    spec: ExtractorSpec,
-) -> None:
-    stage = find_network(spec.name).tuned_layer
+def check_tunable(spec: ExtractorSpec) -> None:
+    """Refuse an extractor that cannot be fine-tuned.
+
+    Raises
+    ------
+    OptionError
+        It has no stage that can be trained, does not use it, or pools in a way that has no slope.
+    """
+    stage = find_extractor(spec.name).tuned_layer
     if not stage:
         raise OptionError(
             f"fine-tuning knows ResNet-50's last stage, and the extractor is {spec.name}: "
@@ -273,6 +276,9 @@ def _check(
         raise OptionError(
             f"fine-tuning through {spec.pooling} pooling: expected {', '.join(POOLINGS)}"
         )
+
+
+def _check(targets: NDArray[np.intp], weights: Floats, held_out: NDArray[np.bool_]) -> None:
     if not targets.shape == weights.shape == held_out.shape or targets.ndim != 1:
         raise ValueError(
             f"targets {targets.shape}, weights {weights.shape}, held_out {held_out.shape}: "

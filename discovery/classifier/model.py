@@ -3,7 +3,7 @@
     MODEL/
       model.json                      what it is; replacing it atomically is the commit
       cascade-<sha>.safetensors       the networks, the fused space, the known images
-      backbone-<sha>.safetensors      ResNet-50, as it was fine-tuned; absent for texture
+      backbone-<sha>.safetensors      the network, as it was fine-tuned; absent where there is none
 
 The safetensors files say which taxonomy, extractor and handoff they belong to: files of two
 models do not mix.
@@ -55,7 +55,7 @@ class Model:
         Fitted.
     spec : ExtractorSpec
     tensors : mapping of str to tensor
-        ResNet-50's state dict; empty for the texture descriptors.
+        The extractor's state dict; empty for what is no network.
     windows : mapping of kind to (low, high)
         Grey levels shown as black and white.
     orientations : int

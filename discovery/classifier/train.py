@@ -20,7 +20,7 @@ from discovery.classifier.describe import (
 from discovery.classifier.enhance.gate import GateOptions
 from discovery.classifier.examples import Examples, describe_faults
 from discovery.classifier.features import FeatureSource, add_windows, open_feature_source
-from discovery.classifier.finetune import finetune_source
+from discovery.classifier.finetune import check_tunable, finetune_source
 from discovery.classifier.model import Model
 from discovery.classifier.options import TrainOptions
 from discovery.classifier.taxonomy import Taxonomy, check_types
@@ -72,6 +72,8 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
         source = open_feature_source(
             examples.parts, examples.store, options=options.extract, ignore=options.ignore_store
         )
+        if options.finetune:
+            check_tunable(source.spec)  # now, and not after minutes of work
         # Vectors of the handoff's store are not computed again.
         facts.update(extractor=source.spec.name, known=f"{len(source.known)} vectors")
     with stage("describe images") as facts:

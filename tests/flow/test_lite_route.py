@@ -81,6 +81,19 @@ def test_the_classifier_learns_and_answers_without_weights_at_hand(pictures, tmp
     assert 0.9 < np.mean(np.asarray(truth) == forced)
 
 
+def test_finetuning_what_auto_fell_back_to_is_refused_before_the_work(
+    pictures, tmp_path, monkeypatch, caplog
+):
+    # Neither weights nor network: auto takes lite, whose last stage cannot be trained.
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    options = TrainOptions(finetune=True)
+    with pytest.raises(OptionError, match="the extractor is lite: use --extractor resnet50"):
+        train_classifier(read_examples(pictures / "truth.csv"), options=options)
+    assert "describe images" not in caplog.text
+
+
 def test_finetuning_it_is_refused_in_one_line():
     with pytest.raises(OptionError, match="--finetune needs ResNet-50; leave --extractor lite out"):
         TrainOptions(extract=LITE, finetune=True)
