@@ -28,7 +28,7 @@ NORMAL_SIZE = 448  # pixels of the longest side, a multiple of every network's c
 _MADE = ("name", "layers", "pooling", "precision", "backend", "weights_sha256")
 _NO_WEIGHTS = (
     "no ImageNet weights of ResNet-50 could be had ({reason}): lite (EfficientNet-Lite0) is used, "
-    "whose weights are installed and which finds nearly as much."
+    "whose weights are installed and which finds nearly as much. Pass --weights FILE for ResNet-50."
 )
 
 
@@ -74,7 +74,8 @@ def choose_extractor(options: ExtractOptions, store: Store | None) -> Choice:
         # Weights and layers are of one network: another would not be what was asked for.
         if options.weights is not None or options.layers is not None:
             raise
-        warning = _NO_WEIGHTS.format(reason=error)
+        # What to do instead is for those who asked for these very weights.
+        warning = _NO_WEIGHTS.format(reason=str(error).partition("; pass ")[0])
         get_logger().warning("WARNING: %s", warning)
         return replace(_choose_new(spare, options), warnings=(warning,))
     get_logger().info("extractor: %s, whose weights %s are here", best, choice.spec.weights)
