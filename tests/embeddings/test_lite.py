@@ -135,8 +135,10 @@ def test_a_layer_of_another_network_is_refused():
         LITE.make_spec(SpecRequest(name="lite", layers=("layer4",)))
 
 
-def test_residuals_have_the_head_as_their_second_block():
+def test_residuals_compare_every_layer_unless_the_head_is_asked_for():
     spec = LITE.make_spec(SpecRequest(name="lite", pooling="residual"))
-    assert "head" == spec.layers[-1]
+    assert (spec.layers, (272,)) == (compared_layers(spec), vector_blocks(spec))
+    layers = ("stage4", "stage6", "head")
+    spec = LITE.make_spec(SpecRequest(name="lite", pooling="residual", layers=layers))
     assert spec.layers[:-1] == compared_layers(spec)
     assert (spec.dim - 1280, 1280) == vector_blocks(spec)
