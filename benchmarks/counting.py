@@ -88,7 +88,7 @@ def make_deeppcb(work: Path) -> tuple[Set, list[Set]]:
 
 
 def detect(*words: object) -> float:
-    """Run the front door; returns minutes."""
+    """Run the command; returns minutes."""
     start = time.monotonic()
     command = [sys.executable, "-m", "discovery.detect", *map(str, words)]
     print("$ python", *command[1:], flush=True)
