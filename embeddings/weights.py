@@ -66,8 +66,8 @@ def hash_weights(path: Path) -> str:
         return _hash_unchanged(path, stat.st_size, stat.st_mtime_ns)
     except OSError as error:
         raise WeightsError(
-            f"--weights {path}: {error.strerror}; expected a name (imagenet), or a safetensors "
-            "or state-dict file of the extractor's network"
+            f"--weights {path}: {error.strerror}; expected imagenet, imagenet-v1 (ResNet-50), "
+            "or a safetensors or state-dict file of the extractor's network"
         ) from error
 
 
