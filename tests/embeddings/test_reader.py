@@ -179,7 +179,7 @@ def test_of_many_stacks_a_page_each_is_in_memory(tmp_path, picture):
 
     most = 0
     for _ in map_parts(parts, watch, HOW):
-        gc.collect()
+        gc.collect(1)  # young cycles: of all that other tests left it takes seconds
         with lock:
             most = max(most, sum(page() is not None for page in pages))
     assert 120 == len(pages)
