@@ -42,6 +42,8 @@ _LARGEST_PAGE = 1_000_000  # bytes: no wafer has more dice
 _MAP_SAMPLE = 32  # files that are looked at to tell wafer maps
 _MOSTLY = 0.9  # of them
 
+_Stamp = tuple[int, int]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Preview:
@@ -119,6 +121,7 @@ class Previews:
         # Of the records, by image id, and of pages, by path: offset, bytes.
         self._places: dict[str, tuple[int, int]] = {}
         self._maps: dict[str, bool] = {}  # path -> whether its first page is a wafer map
+        self._stamps: dict[str, _Stamp | None] = {}  # path -> of the file whose page that was
 
     def add(self, opened: OpenPart, how: Preparation) -> None:
         """Keep the preview and the thumbnail of a part that is being prepared.
@@ -130,7 +133,9 @@ class Previews:
         """
         part = opened.part
         # Of the pixels as they are stored: levelled heights have more levels than dice.
-        if opened.page.page == 0 and part.path not in self._maps:
+        if opened.page.page == 0 and not self._knows_file(part.path):
+            self._stamps[part.path] = _stamp(part.path)
+            self._places.pop(part.path, None)
             self._maps[part.path] = is_wafer_map(opened.page.pixels)
             is_small = opened.page.n_pages == 1 and opened.page.pixels.nbytes <= _LARGEST_PAGE
             if is_small and (self._keep_pages or self._maps[part.path]):
@@ -161,7 +166,7 @@ class Previews:
 
     def is_map(self, path: str) -> bool | None:
         """Tell whether the first page of a file is a wafer map; None where it was not seen."""
-        return self._maps.get(path)
+        return self._maps[path] if self._knows_file(path) else None
 
     def stream(
         self, path: Path, *, max_pixels: int, pages: Collection[int] | None = None
@@ -173,11 +178,15 @@ class Previews:
         ImageError
             As `stream_pictures`.
         """
-        kept: Picture | None = self._read(str(path))
+        kept: Picture | None = self._read(str(path)) if self._knows_file(str(path)) else None
         if kept is None:
             yield from stream_pictures(path, max_pixels=max_pixels, pages=pages)
         elif pages is None or 0 in pages:
             yield kept
+
+    def _knows_file(self, path: str) -> bool:
+        """Tell whether a file was seen; one that has been replaced since is another file."""
+        return path in self._stamps and _stamp(path) in (self._stamps[path], None)
 
     def _write(self, name: str, data: bytes) -> None:
         with self._lock:
@@ -221,6 +230,15 @@ def are_maps(
         if others > (1 - _MOSTLY) * len(drawn):
             return False
     return maps > 0 and maps >= _MOSTLY * (maps + others)
+
+
+def _stamp(path: str) -> _Stamp | None:
+    """Return size and time of change, as the store tells a changed file; None: it has gone."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def _is_map(path: str, max_pixels: int) -> bool:

@@ -333,6 +333,23 @@ def test_wafer_maps_are_told_by_previews_or_by_few_files(tmp_path, picture, save
     assert not are_maps([str(path) for path in photos], previews=previews)
 
 
+def test_a_file_that_is_replaced_between_two_views_is_read_again(tmp_path, picture, save_picture):
+    path = save_picture(tmp_path / "images" / "a.png", picture(0))
+    save_picture(tmp_path / "images" / "b.png", picture(1))
+    previews, options = Previews(keep_pages=True), ExtractOptions(extractor="texture")
+
+    def extract(name, previews=None):
+        extract_vectors(tmp_path / "images", tmp_path / name, options=options, previews=previews)
+        return open_store(tmp_path / name).load_vectors()
+
+    extract("first", previews)
+    save_picture(path, draw_wafer())
+    seen, fresh = extract("second", previews), extract("alone")
+    assert np.array_equal(fresh.ids, seen.ids)
+    assert np.array_equal(fresh.values, seen.values)
+    assert previews.is_map(str(path))
+
+
 # --- the user's limit ---
 
 
