@@ -136,15 +136,22 @@ def stream_pixels(
     ImageError
         A file cannot be read, or has no such page.
     """
+    for ref, page, reference in _stream_pages(refs, windows.max_pixels):
+        yield ref, page, prepare_pixels(page, reference, windows)
+
+
+def _stream_pages(
+    refs: Sequence[PictureRef], max_pixels: int
+) -> Iterator[tuple[PictureRef, Picture, Picture | None]]:
+    """Yield refs of one file with their pages and golden references."""
     by_page = {ref.page: ref for ref in refs}
     golden: dict[Path, Picture] = {}  # at most one: pages of a file mostly share theirs
     parts = [Part(path=str(ref.path), page=ref.page) for ref in refs]
-    for opened in open_parts(parts, max_pixels=windows.max_pixels):
+    for opened in open_parts(parts, max_pixels=max_pixels):
         ref = by_page[opened.part.page]
         if ref.reference is not None and ref.reference not in golden:
-            golden = {ref.reference: read_reference(ref.reference, windows.max_pixels)}
-        reference = None if ref.reference is None else golden[ref.reference]
-        yield ref, opened.page, prepare_pixels(opened.page, reference, windows)
+            golden = {ref.reference: read_reference(ref.reference, max_pixels)}
+        yield ref, opened.page, None if ref.reference is None else golden[ref.reference]
 
 
 def read_reference(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -226,11 +233,19 @@ def _read_items(
     for _, group in groupby(items, key=lambda item: item.ref.path):  # sorted by path
         waiting = {item.ref: item for item in group}
         try:
-            for ref, _, pixels in stream_pixels(tuple(waiting), windows):
-                yield waiting.pop(ref), pixels
+            for ref, page, reference in _stream_pages(tuple(waiting), windows.max_pixels):
+                yield waiting.pop(ref), _prepare(page, reference, windows)
         except ImageError as error:
             for item in waiting.values():
                 yield item, str(error)
+
+
+def _prepare(page: Picture, reference: Picture | None, windows: GreyWindows) -> Pixels | str:
+    """Return a page's pixels, or why there are none: the pages behind it may fit."""
+    try:
+        return prepare_pixels(page, reference, windows)
+    except ImageError as error:
+        return str(error)
 
 
 def _fit_inside(item: Example, pixels: Pixels) -> Boxes:

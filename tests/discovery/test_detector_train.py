@@ -446,6 +446,21 @@ def test_what_a_folder_cannot_offer_is_told(tmp_path):
     assert ((gone, "a dangling link"),) == read_box_examples(boxes, tmp_path / "images").faults
 
 
+def test_a_page_that_does_not_fit_its_reference_spoils_no_other(tmp_path):
+    sizes = [(40, 50), (40, 60), (40, 50)]
+    path, golden = tmp_path / "stack.tif", tmp_path / "golden.tif"
+    with tifffile.TiffWriter(path) as file:
+        for number, size in enumerate(sizes):
+            file.write(np.full(size, number, np.uint8), contiguous=False)
+    tifffile.imwrite(golden, np.zeros(sizes[0], np.uint8))
+    refs = [PictureRef(path=path, page=page, reference=golden) for page in range(3)]
+    items = [Example(ref=ref, boxes=Boxes.make([], [])) for ref in refs]
+    loaded = load_examples(items, GreyWindows())
+    assert [0, 2] == [item.ref.page for item in loaded.items]
+    ((_, reason),) = loaded.faults
+    assert "60x40 pixels, but its reference has 50x40" in reason
+
+
 def test_boxes_a_pixel_too_large_are_cut_at_the_edge(tmp_path):
     draw_pictures(tmp_path, n=3)
     table = write_csv(tmp_path / "b.csv", [("images/0.png", "a", -0.5, 5, 64.8, 20)])
