@@ -4,6 +4,8 @@
 round with nothing to do loads neither torch nor UMAP.
 """
 
+import getpass
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -238,3 +240,11 @@ def check_places(source: Path, out: Path, known: Path | None) -> None:
             f"--known {known} is the handoff of the run {out} itself, whose labels are carried "
             "over anyway: leave it out, or give another --out"
         )
+
+
+def find_user() -> str:
+    """Return who is at the keyboard; a container's user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"

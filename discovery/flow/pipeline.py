@@ -5,8 +5,6 @@ whose provenance is what it was is kept; so a round with nothing to do opens a f
 and loads neither torch nor UMAP. To add a step, write its function and give it a row.
 """
 
-import getpass
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from discovery.flow import steps as do
-from discovery.flow.context import RoundContext, check_places, prepare_round
+from discovery.flow.context import RoundContext, check_places, find_user, prepare_round
 from discovery.flow.lineage_ids import LINEAGE_SPEC, settle_lineage
 from discovery.flow.options import RoundOptions
 from discovery.flow.settings import COMMAND, describe_choice, describe_graph
@@ -269,7 +267,7 @@ def discover_types(
     run = create_run(out)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     # What a person typed into handoff.csv goes into the ledger before anything is made anew.
-    absorb_handoff(run, by=_find_user(), at=now)
+    absorb_handoff(run, by=find_user(), at=now)
     read_decisions(run.path / LEDGER)  # a damaged ledger is reported before the work, not after
     # What a crash left unwritten is written while its clusters are still there.
     settle_lineage(run, at=now, since=options.since)
@@ -283,11 +281,3 @@ def discover_types(
         proposals=len(run.load_proposals()),
         noise=int((images["cluster_id"] < 0).sum()),
     )
-
-
-def _find_user() -> str:
-    """Return who is at the keyboard; a container's user may have no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"

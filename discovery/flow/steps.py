@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from discovery.flow.context import RoundContext
+from discovery.flow.context import RoundContext, find_user
 from discovery.flow.settings import MIN_IMAGES, describe_graph
 from discovery.records import NOISE, Clustering, Layout
 from discovery.runs import (
@@ -254,8 +254,11 @@ def write_lineage(context: RoundContext, facts: Facts) -> Made:
 def write_handoff(context: RoundContext, facts: Facts) -> Made:
     """Write the clusters with what is decided of them, for a person to fill in."""
     from discovery.formats.handoff import format_handoff
-    from discovery.stages.handoff_io import compose_handoff
+    from discovery.stages.handoff_io import absorb_handoff, compose_handoff
 
+    # A round takes minutes: what was typed into the file since its start is kept, too.
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    absorb_handoff(context.run, by=find_user(), at=now)
     handoff = compose_handoff(context.run)
     table, description = format_handoff(handoff)
     facts.update(images=len(handoff), labelled=len(handoff.labelled))

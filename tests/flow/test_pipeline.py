@@ -20,7 +20,7 @@ from discovery import (
     discover_types,
 )
 from discovery.estimators.agglomerative import Agglomerative
-from discovery.flow import pipeline
+from discovery.flow import context
 from discovery.flow.pipeline import STEPS, Step
 from discovery.formats.handoff import read_handoff
 from discovery.ledger import read_decisions
@@ -375,6 +375,25 @@ def test_a_later_decision_shows_in_the_report(four, finished, copy, watch):
     assert "with-a-name-of-its-own" in (run / "report.html").read_text(encoding="utf-8")
 
 
+def test_what_is_typed_while_the_round_runs_is_kept(four, finished, copy):
+    run = copy(four)
+
+    def type_labels(_, facts):
+        fill(run, lines="defect/late")
+        return {}
+
+    at = [step.name for step in STEPS].index("handoff")
+    steps = (*STEPS[:at], Step(name="type", make=type_labels), *STEPS[at:])
+    # Other clusters: the file that is typed into is of those of the round before.
+    options = RoundOptions(clusterer=KMeansOptions(n_clusters=7), seed=1)
+    discover_types(finished / "store", run, options=options, steps=steps)
+    rows = table(run)
+    assert (rows["label"] == "defect/late").tolist() == (
+        rows["path"].str.contains("lines_").tolist()
+    )
+    assert {"defect/late"} == {one.label for one in read_decisions(run / "decisions.jsonl")}
+
+
 def test_a_faulty_handoff_stops_the_round_and_nothing_is_lost(four, finished, copy):
     run = copy(four)
     fill(run, lines="=HYPERLINK()", blob="blob")
@@ -396,5 +415,5 @@ def test_nobody_has_a_name_in_some_containers(monkeypatch):
     def fail():
         raise KeyError("getpwuid(): uid not found")
 
-    monkeypatch.setattr(pipeline.getpass, "getuser", fail)
-    assert pipeline._find_user().startswith("user ")
+    monkeypatch.setattr(context.getpass, "getuser", fail)
+    assert context.find_user().startswith("user ")
