@@ -24,7 +24,7 @@ from discovery.detector.options import (
 )
 from embeddings.console import get_logger, run_command, say, stage, track
 from embeddings.errors import InputError
-from embeddings.files import format_faults, write_bytes
+from embeddings.files import check_out_file, format_faults, write_bytes
 
 if TYPE_CHECKING:  # torch is loaded when there is work for it, not for --help
     from discovery.detector.dataset import PictureRef
@@ -123,6 +123,9 @@ def _count(command: CountDefects) -> None:
     from embeddings.networks.hardware import choose_device
 
     options = command.counting
+    check_out_file(command.out, command.images)
+    if options.boxes_out is not None:
+        check_out_file(options.boxes_out, command.images, flag="--boxes-out")
     detector = load_detector(command.model, choose_device(options.device))
     labels = detector.spec.labels
     refs, unlisted = list_pictures(command.images)
@@ -184,6 +187,7 @@ def _evaluate(command: EvaluateDetector) -> None:
     from embeddings.networks.hardware import choose_device
 
     options = command.scoring
+    check_out_file(command.out, command.boxes)
     detector = load_detector(command.model, choose_device(options.device))
     with stage("evaluate") as facts:
         scores, faults = evaluate_detector(detector, command.boxes, options=options)

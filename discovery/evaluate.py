@@ -19,7 +19,7 @@ from discovery.stages.score import score_clustering, score_once
 from discovery.stages.truth import Matched, TruthRow, match_truth, read_truth
 from embeddings.console import run_command, say, track
 from embeddings.errors import ImageError, InputError
-from embeddings.files import write_bytes
+from embeddings.files import check_out_file, write_bytes
 from embeddings.images import fingerprint_file
 
 _PROG = "python -m discovery.evaluate"
@@ -47,6 +47,7 @@ class EvaluateOptions:
 
 def main(options: EvaluateOptions) -> None:
     """Score, write the scores and say them; the last line says where they are."""
+    check_out_file(options.out, options.truth)
     run = open_run(options.run)
     images = run.load_images()
     truth = read_truth(options.truth)

@@ -122,7 +122,7 @@ def sweep_temporary(folder: Path) -> None:
             entry.unlink(missing_ok=True)
 
 
-def check_out_file(path: Path, source: Path) -> None:
+def check_out_file(path: Path, source: Path, *, flag: str = "--out") -> None:
     """Refuse, before the work, a place where --out cannot or must not be written.
 
     Parameters
@@ -131,6 +131,8 @@ def check_out_file(path: Path, source: Path) -> None:
         The file to write.
     source : Path
         What is read; it may be absent.
+    flag : str
+        The option that names `path`.
 
     Raises
     ------
@@ -138,12 +140,12 @@ def check_out_file(path: Path, source: Path) -> None:
         `path` is a folder, lies below a file, or is the source itself.
     """
     if path.is_dir():
-        raise OptionError(f"--out {path} is a folder, expected a file")
+        raise OptionError(f"{flag} {path} is a folder, expected a file")
     if path.exists() and source.exists() and path.samefile(source):
-        raise OptionError(f"--out {path} is what is read: it would be lost, choose another name")
+        raise OptionError(f"{flag} {path} is what is read: it would be lost, choose another name")
     for place in path.absolute().parents:
         if place.exists() and not place.is_dir():
-            raise OptionError(f"--out {path}: {place} is a file, expected a folder")
+            raise OptionError(f"{flag} {path}: {place} is a file, expected a folder")
 
 
 def format_csv(rows: Iterable[Sequence[str]]) -> bytes:

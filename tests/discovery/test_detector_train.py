@@ -309,6 +309,19 @@ def test_counting_nothing_is_met_with_one_line(made, tmp_path, capsys):
     assert "holds no image" in told
 
 
+def test_what_is_read_is_never_written_over(made, tmp_path, capsys):
+    boxes = shutil.copy(made / "boxes.csv", tmp_path / "boxes.csv")
+    before = boxes.read_bytes()
+    for words in (
+        ("count", made / "model", boxes, "--out", boxes),
+        ("count", made / "model", boxes, "--out", tmp_path / "c.csv", "--boxes-out", boxes),
+        ("evaluate", made / "model", boxes, "--out", boxes),
+    ):
+        told = fail(capsys, *words)
+        assert f"{words[-2]} {boxes} is what is read" in told
+    assert before == boxes.read_bytes()
+
+
 @pytest.mark.parametrize(
     "words", [{"threshold": 1.5}, {"format": "coco"}, {"um_per_pixel": 0.0}, {"tile": 3}]
 )

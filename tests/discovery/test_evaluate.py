@@ -173,8 +173,8 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(run, truth, tmp_path, name,
     [
         (["{run}", "{none}", "--out", "{out}"], "none.csv"),
         (["{run}", "{run}", "--out", "{out}"], "run"),
-        (["{run}", "{truth}", "--out", "{truth}/m.json"], "cannot write"),
-        (["{run}", "{truth}", "--out", "{run}"], "cannot write"),
+        (["{run}", "{truth}", "--out", "{truth}/m.json"], "is a file, expected a folder"),
+        (["{run}", "{truth}", "--out", "{run}"], "is a folder, expected a file"),
         (["{run}", "{truth}"], "--out"),
         (["{run}"], "missing"),
         (["{run}", "{truth}", "--out", "{out}", "--k", "3"], "--k"),
@@ -186,6 +186,13 @@ def test_other_mistakes_too(run, truth, tmp_path, words, told, capsys):
     error = capsys.readouterr().err.splitlines()
     assert len(error) == 1
     assert told in error[0]
+
+
+def test_the_truth_is_never_written_over(run, truth, capsys):
+    before = truth.read_bytes()
+    assert call(run, truth, "--out", truth) == 2
+    assert "is what is read" in capsys.readouterr().err
+    assert before == truth.read_bytes()
 
 
 def test_copies_are_counted_and_scored_once(run, truth, images):
