@@ -28,7 +28,8 @@ NORMAL_SIZE = 448  # pixels of the longest side, a multiple of every network's c
 _MADE = ("name", "layers", "pooling", "precision", "backend", "weights_sha256")
 _NO_WEIGHTS = (
     "no ImageNet weights of ResNet-50 could be had ({reason}): lite (EfficientNet-Lite0) is used, "
-    "whose weights are installed and which finds nearly as much. Pass --weights FILE for ResNet-50."
+    "whose weights are installed and which tells less apart on some images. Pass --weights FILE "
+    "for ResNet-50."
 )
 
 
