@@ -5,7 +5,7 @@ thousand pages, or a picture of a thousand tiles, is never held whole.
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -197,10 +197,12 @@ def read_job(
     pages : collection of int, optional
         Numbers of the pages that are wanted, by default all.
     """
+    # The last piece from here: `_read` has ended by then, and so its page is not held with it.
     try:
-        yield from _read(job, plan, pages)
+        last = yield from _read(job, plan, pages)
     except ImageError as error:
-        yield Prepared(job=job, fault=str(error))
+        last = Prepared(job=job, fault=str(error))
+    yield last
 
 
 def join_pieces(pieces: Iterable[Prepared]) -> Iterator[Prepared]:
@@ -218,7 +220,10 @@ def join_pieces(pieces: Iterable[Prepared]) -> Iterator[Prepared]:
             whole = None
 
 
-def _read(job: Job, plan: RowPlan, pages: Collection[int] | None) -> Iterator[Prepared]:
+def _read(
+    job: Job, plan: RowPlan, pages: Collection[int] | None
+) -> Generator[Prepared, None, Prepared]:
+    """Yield all pieces but the last, which is returned."""
     how = plan.how
     piece = Prepared(job=job, is_last=False)
     lost = set(plan.recipe.crop_ids(job.path, job.file_id))
@@ -246,11 +251,10 @@ def _read(job: Job, plan: RowPlan, pages: Collection[int] | None) -> Iterator[Pr
                 piece = Prepared(job=job, is_last=False)
     # Decoded to its end first: a file that is deferred can be read, and so gets its window.
     if is_deferred:
-        yield Prepared(job=job, is_deferred=True)
-        return
+        return Prepared(job=job, is_deferred=True)
     if lost:
         raise ImageError(f"a box of --boxes lies on none of its {n_pages} pages: {min(lost)}")
-    yield replace(piece, is_last=True)
+    return replace(piece, is_last=True)
 
 
 def _crop_id(file_id: str, box: Box) -> str:

@@ -1,7 +1,7 @@
 """Files are read ahead of their consumer: threads work in order, a bounded number in memory."""
 
 import collections
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -54,7 +54,8 @@ def read_ahead(
 
     An item's work is a generator that is driven one piece at a time: of an item that waits for
     its turn the first piece alone is made, of the one whose turn it is one more than was taken.
-    So the memory in use is `ahead` pieces, however many an item has.
+    So the memory in use is `ahead` pieces, however many an item has, and what the generators
+    hold: those here have ended, and dropped their pages, before an item's last piece is handed on.
 
     Parameters
     ----------
@@ -136,12 +137,20 @@ def map_parts(
         Where a file is gone, unreadable or changed, the rest of its parts is left out.
     """
 
-    def read(file: list[Part]) -> Iterator[tuple[Part, Result]]:
+    def read_all(
+        file: list[Part],
+    ) -> Generator[tuple[Part, Result], None, list[tuple[Part, Result]]]:
+        held: list[tuple[Part, Result]] = []  # the last one
         try:
             for opened in open_parts(file, level=how.spec.level, max_pixels=how.max_pixels):
-                yield opened.part, work(opened)
+                yield from held
+                held = [(opened.part, work(opened))]
         except ImageError:  # moved or changed since it was embedded
-            return
+            pass
+        return held
+
+    def read(file: list[Part]) -> Iterator[tuple[Part, Result]]:
+        yield from (yield from read_all(file))
 
     yield from read_ahead(read, _group_files(parts), workers=how.workers, ahead=2 * how.workers)
 
@@ -162,19 +171,24 @@ def _group_files(parts: Sequence[Part]) -> Iterable[list[Part]]:
 
 
 def _read_file(file: list[Part], how: Preparation) -> Iterator[ReadParts]:
+    try:
+        last = yield from _read_pieces(file, how)
+    except ImageError as error:
+        last = ReadParts(fault=(file[0].path, str(error)))
+    yield last
+
+
+def _read_pieces(file: list[Part], how: Preparation) -> Generator[ReadParts, None, ReadParts]:
+    """Yield all pieces but the last, which is returned."""
     images: list[tuple[Part, Image]] = []
     deferred: list[Part] = []
-    try:
-        for opened in open_parts(file, level=how.spec.level, max_pixels=how.max_pixels):
-            if how.find_window(opened.picture) is None:
-                deferred.append(opened.part)
-                continue
-            images.append((opened.part, how.show(opened)))
-            if len(images) == CHUNK:
-                yield ReadParts(images=images, is_last=False)
-                images = []
-    except ImageError as error:
-        yield ReadParts(fault=(file[0].path, str(error)))
-        return
+    for opened in open_parts(file, level=how.spec.level, max_pixels=how.max_pixels):
+        if how.find_window(opened.picture) is None:
+            deferred.append(opened.part)
+            continue
+        images.append((opened.part, how.show(opened)))
+        if len(images) == CHUNK:
+            yield ReadParts(images=images, is_last=False)
+            images = []
     # Decoded to its end first: what is deferred can be read, and so gets its window.
-    yield ReadParts(images=images, deferred=tuple(deferred))
+    return ReadParts(images=images, deferred=tuple(deferred))

@@ -2,6 +2,8 @@
 
 import gc
 import threading
+import time
+import tracemalloc
 import weakref
 from io import BytesIO
 
@@ -12,6 +14,7 @@ from PIL import Image
 
 from embeddings.errors import ImageError
 from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.extract.rows import Job, RowPlan, read_jobs
 from embeddings.images import Region, read_headers, read_pictures
 from embeddings.reader import (
     CHUNK,
@@ -211,6 +214,29 @@ def test_a_reference_is_streamed_page_by_page(tmp_path, picture):
     short = Reference(str(save_stack(tmp_path / "two.tif", pages[:2])), max_pixels=10_000)
     with pytest.raises(ImageError, match="has no page 2"):
         short.match(own[2], "none")
+
+
+@pytest.mark.parametrize("way", ["extract", "map", "read"])
+def test_what_waits_is_prepared_pictures_and_not_their_pages(way, tmp_path, save_picture):
+    page = np.random.default_rng(0).integers(0, 255, (1000, 1000), np.uint8)
+    paths = [save_picture(tmp_path / f"{number}.bmp", page) for number in range(8)]
+    parts = [name_part(f"f{number}", str(path)) for number, path in enumerate(paths)]
+    jobs = [Job(path=part.path, file_id=part.image_id) for part in parts]
+    if way == "extract":
+        waiting = read_jobs(jobs, RowPlan(how=HOW), workers=2, ahead=5)
+    elif way == "map":
+        waiting = map_parts(parts, lambda opened: opened.page.width, HOW)
+    else:
+        waiting = read_parts(parts, HOW)
+    tracemalloc.start()
+    try:
+        next(waiting)
+        time.sleep(0.5)  # the readers are as far ahead by then as they may be
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+        waiting.close()
+    assert held < 2 * page.nbytes
 
 
 # --- previews ---
