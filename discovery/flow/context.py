@@ -19,7 +19,8 @@ from discovery.flow.options import RoundOptions, ViewName
 from discovery.flow.sources import RoundSource
 from discovery.flow.view_selection import open_views, read_taken
 from discovery.records import Duplicates, Neighbours, Rarity
-from discovery.runs import COPIES, MATCHED, VIEWS_CSV, Run
+from discovery.runs import COPIES, MATCHED, VIEWS_CSV, Run, open_run
+from discovery.runs.lineage import LINEAGE_MEMORY
 from embeddings.console import stage
 from embeddings.errors import InputError, OptionError
 from embeddings.files import hash_bytes
@@ -227,7 +228,7 @@ def prepare_round(source: Path, run: Run, options: RoundOptions) -> RoundContext
     return RoundContext(source, run, candidates=candidates, options=options, previews=previews)
 
 
-def check_places(source: Path, out: Path, known: Path | None) -> None:
+def check_places(source: Path, out: Path, *, known: Path | None, since: Path | None) -> None:
     """Refuse before the run's folder is made what could only leave an empty or a stripped run."""
     if not source.exists():
         raise InputError(
@@ -240,6 +241,9 @@ def check_places(source: Path, out: Path, known: Path | None) -> None:
             f"--known {known} is the handoff of the run {out} itself, whose labels are carried "
             "over anyway: leave it out, or give another --out"
         )
+    # Its ids are asked for minutes later. A run that has a lineage of its own needs it no more.
+    if since is not None and not (out / LINEAGE_MEMORY).exists():
+        open_run(since)
 
 
 def find_user() -> str:

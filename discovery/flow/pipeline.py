@@ -263,7 +263,7 @@ def discover_types(
         The source, an option, the store or the run cannot be used; nothing is lost.
     """
     options = options or RoundOptions()
-    check_places(source, out, options.known)
+    check_places(source, out, known=options.known, since=options.since)
     run = create_run(out)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     # What a person typed into handoff.csv goes into the ledger before anything is made anew.

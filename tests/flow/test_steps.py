@@ -17,6 +17,7 @@ from discovery import (
 from discovery.clusterers import auto
 from discovery.runs import open_run
 from discovery.runs.lineage import read_lineage
+from embeddings.errors import RunError
 from embeddings.extract import ExtractOptions
 
 
@@ -60,6 +61,13 @@ def test_a_new_run_goes_on_with_the_ids_of_an_earlier_one(four, finished, tmp_pa
     discover_types(finished / "store", out, options=options)
     assert ids_by_kind(four).to_dict() == ids_by_kind(out).to_dict()
     assert str(four) == read_lineage(out / "lineage.jsonl")[0].since
+
+
+def test_an_earlier_run_that_is_none_is_refused_before_the_work(four, finished, tmp_path):
+    options = RoundOptions(since=tmp_path / "nowhere")
+    with pytest.raises(RunError, match="nowhere is not a folder"):
+        discover_types(finished / "store", tmp_path / "out", options=options)
+    assert not (tmp_path / "out").exists()
 
 
 def test_copies_count_once(pictures, tmp_path, cheap):
