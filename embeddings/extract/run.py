@@ -216,7 +216,8 @@ class _Extraction:
         """Leave out files that could not be used, with the copies that share their bytes."""
         # With boxes each path has rows of its own, and a box that lies outside is its fault alone.
         broken = {path for path, _ in self.faults}
-        is_broken = self.files["path"].isin(list(broken))
+        # Not by isin: pandas' strings hold no name that is not UTF-8, and such a file is a fault.
+        is_broken = self.files["path"].map(broken.__contains__).astype(bool)
         if self.recipe.boxes is None:
             contents = set(self.files.loc[is_broken, "file_id"])
             for path in self.files.loc[self.files["file_id"].isin(list(contents)), "path"]:

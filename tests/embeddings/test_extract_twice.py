@@ -46,6 +46,19 @@ def test_a_second_run_computes_nothing(extract, make_images, store):
     assert "load extractor" not in second.err
 
 
+def test_a_name_that_is_not_utf_8_costs_its_file_alone(extract, make_images, store):
+    images = make_images(n=2)
+    name = os.fsencode(images) + b"/\xff.png"
+    shutil.copy(next(images.iterdir()), os.fsdecode(name))
+    for counts in ("computed 2, reused 0", "computed 0, reused 2"):
+        ran = extract(images, "--store", store)
+        assert (0, f"{store}: {counts}, quarantined 1, ignored 0, 2 vectors") == (
+            ran.code,
+            ran.last,
+        )
+    assert [os.fsdecode(name)] == open_store(store).quarantine()["path"].tolist()
+
+
 def test_only_new_images_are_computed(extract, make_images, store):
     images = make_images(n=2)
     extract(images, "--store", store)
