@@ -1,7 +1,8 @@
 """A model's answers to the images of a source, noise gate included, and predictions.csv.
 
-answered = predict_images(load_model(folder), find_parts(source, options).parts)
-format_predictions(answered, found)  # CSV
+found = find_parts(source, options)
+answered = predict_images(load_model(folder), found.parts)
+tabulate_answers(answered, found)  # CSV
 """
 
 from collections import Counter

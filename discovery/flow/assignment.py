@@ -1,4 +1,4 @@
-"""New images among a run's clusters: what `discovery.assign` does, as one verb.
+"""New images among a run's clusters: what the command `discovery.assign` does.
 
 The images of the run are seen again in the space its clusterer saw them in; the new ones come
 into the same space and are placed by the run's own labels. Nothing of the run is written.
