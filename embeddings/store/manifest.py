@@ -177,7 +177,8 @@ def _lay_out(value: Any) -> str:
     """Return JSON with one segment a line, to be read and compared by people."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return "[\n  " + ",\n  ".join(json.dumps(item) for item in value) + "\n ]"
-    return json.dumps(value)
+    # NaN would not be JSON: another reader could not check the seal.
+    return json.dumps(value, allow_nan=False)
 
 
 def save_manifest(folder: Path, manifest: Manifest) -> None:

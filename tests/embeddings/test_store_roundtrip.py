@@ -16,6 +16,7 @@ from embeddings.errors import StoreError, StoreSpecError
 from embeddings.records import ROW_COLUMNS, ExtractorSpec, unit_rows
 from embeddings.store import create_store, open_store, store_exists, verify_store
 from embeddings.store.faiss_files import CodesFile
+from embeddings.store.manifest import format_manifest
 
 SPEC = ExtractorSpec(name="texture", dim=16)
 
@@ -341,3 +342,8 @@ def test_a_store_is_readable_after_a_write_that_found_no_room(tmp_path, monkeypa
     assert len(store.refresh().load_vectors()) == 3
     assert len(add(store, 50, 100)) == 103
     assert verify_store(tmp_path / "s") == []
+
+
+def test_a_manifest_that_would_not_be_json_is_not_written():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        format_manifest({"windows": {"uint16": [0.0, float("nan")]}})
