@@ -120,7 +120,8 @@ def read_sheet(path: Path, *, required: Sequence[str]) -> Sheet:
         raise TableError(f"{path} cannot be read: {error.strerror}") from error
     records, separator = split_records(data, str(path))
     if not records:
-        raise TableError(f"{path} is empty: expected a header line with {', '.join(required)}")
+        columns = f" with {', '.join(required)}" if required else ""
+        raise TableError(f"{path} is empty: expected a header line{columns}")
     header, *body = records  # the first that is not blank
     names = _name_columns(path, [cell.strip() for cell in header.cells], required)
     rows = [_fit_row(record, len(names), source=path) for record in body]

@@ -106,6 +106,7 @@ def test_a_file_renamed_meanwhile_keeps_its_vector_although_not_on_the_list(
     ("text", "error", "told"),
     [
         ("path\nimages/9.png\n", OptionError, "none of its images is in the source"),
+        ("", TableError, "is empty: expected a header line$"),
         ("name\n0.png\n", TableError, "expected image_id or path"),
         ("path,verdict\nimages/0.png,named\n", TableError, "lists no image"),
     ],
