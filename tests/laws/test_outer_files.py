@@ -90,7 +90,17 @@ def test_decisions_are_numbered_without_gaps_and_say_what_why_and_what_it_costs(
 
 def own_texts():
     """Return the project's own text files, whether or not this is a git checkout."""
-    skipped = {".git", ".venv", "demo", "build", "dist", "shared", "__pycache__", "htmlcov"}
+    skipped = {
+        ".git",
+        ".venv",
+        ".venv-lowest",
+        "demo",
+        "build",
+        "dist",
+        "shared",
+        "__pycache__",
+        "htmlcov",
+    }
     made = re.compile(r"\..*_cache|\.hypothesis|.*\.egg-info")
     found = []
     for folder, folders, files in os.walk(ROOT):
