@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from embeddings.errors import StoreError
 from embeddings.files import hash_bytes
 from embeddings.store.commits import (
-    encode_bank,
     encode_quarantine,
     settle_sidecars,
     stage_sidecar,
@@ -34,7 +33,7 @@ from embeddings.store.commits import (
     write_segment,
 )
 from embeddings.store.faiss_files import find_bad_rows
-from embeddings.store.folder import BANK, QUARANTINE, hold_lock, storage_errors
+from embeddings.store.folder import QUARANTINE, hold_lock, storage_errors
 from embeddings.store.manifest import Manifest, SegmentEntry, Window, load_manifest, save_manifest
 from embeddings.store.parquet_files import (
     FileFacts,
@@ -140,10 +139,6 @@ class StoreWriter:
     def set_quarantine(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Replace the quarantine by these (path, reason); the last reason of a path is kept."""
         self._set_sidecar(QUARANTINE, encode_quarantine(pairs))
-
-    def save_bank(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-        """Keep the patch bank of defect pooling, for the images that come later."""
-        self._set_sidecar(BANK, encode_bank(arrays))
 
     def append(
         self, ids: NDArray[np.str_], values: NDArray[np.float32], rows: pd.DataFrame
