@@ -17,6 +17,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any, TextIO, TypeVar
 
 from embeddings.errors import DefectDiscoveryError
@@ -26,6 +27,20 @@ Item = TypeVar("Item")
 
 _LOG_NAME = "defect-discovery"
 _REDRAW_SECONDS = 0.2  # fast enough to look alive, slow enough to cost nothing
+
+
+# How the user called the command, where that is not `python -m MODULE`.
+_NAME: ContextVar[str] = ContextVar("name of the command", default="")
+
+
+@contextlib.contextmanager
+def naming_command(name: str) -> Iterator[None]:
+    """Let help and errors of the command that runs inside call it by the name the user typed."""
+    token = _NAME.set(name)
+    try:
+        yield
+    finally:
+        _NAME.reset(token)
 
 
 def get_logger() -> logging.Logger:
@@ -38,6 +53,11 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def report_error(prog: str, error: DefectDiscoveryError) -> None:
+    """Write the one line of a user's error to standard error."""
+    print(f"{prog}: error: {error}", file=sys.stderr, flush=True)
+
+
 def run_command(
     command: Callable[[Options], int | None],
     options_type: type[Options],
@@ -47,15 +67,17 @@ def run_command(
 ) -> int:
     """Parse the command line, run the command and return its exit code.
 
+    `prog` is what help and errors call it, unless `naming_command` says how it was called.
     Returns 0, or 2 after one line on standard error for a `DefectDiscoveryError`; 130 after
     Ctrl-C. Any other exception is a bug and passes through.
     """
+    prog = _NAME.get() or prog
     try:
         options = parse_options(options_type, prog=prog, args=args)
         with _logging_to_stderr():
             return command(options) or 0
     except DefectDiscoveryError as error:
-        print(f"{prog}: error: {error}", file=sys.stderr, flush=True)
+        report_error(prog, error)
         return 2
     except KeyboardInterrupt:
         print(f"{prog}: interrupted; what was committed is kept", file=sys.stderr, flush=True)
