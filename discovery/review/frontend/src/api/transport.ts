@@ -1,0 +1,65 @@
+/** How the front end speaks with Python: over HTTP in the page, over messages in a notebook. */
+
+export type ColumnArray = Float32Array | Int32Array | Uint8Array;
+export type Columns = Record<string, ColumnArray>;
+
+export interface Answer<T = unknown> {
+  json: T;
+  columns: Columns;
+}
+
+export type ImageKind = "thumb" | "full" | "heat" | "reference";
+
+/** The grey levels that are shown as black and white, and the page of a multi-page file. */
+export interface ImageOptions {
+  low?: number;
+  high?: number;
+  page?: number;
+  size?: number;
+}
+
+export interface JobState {
+  id: string;
+  status: "running" | "done" | "failed" | "cancelled";
+  share: number;
+  text: string;
+}
+
+/** What Python tells without being asked; `connected` is the transport's own. */
+export interface ServerEvent {
+  revision?: number;
+  job?: JobState;
+  connected?: boolean;
+}
+
+export interface Transport {
+  call<T = unknown>(method: string, args?: object): Promise<Answer<T>>;
+  /** An address that an `<img>` can load; it may be fetched only now. */
+  imageUrl(index: number, kind: ImageKind, options?: ImageOptions): Promise<string>;
+  /** Calls `handler` with every event until the returned function is called. */
+  onEvent(handler: (event: ServerEvent) => void): () => void;
+  close(): void;
+}
+
+/** What another person decided behind the revision that was seen. */
+export interface Conflict {
+  text: string;
+  by: string;
+  at: string;
+  revision: number;
+}
+
+/** The request was understood and refused; the text is for the user. */
+export class RequestError extends Error {}
+
+/** Nobody may be there: whether the request was carried out is not known. */
+export class ConnectionError extends Error {}
+
+/** The token is not (or no longer) the server's: it was started anew. */
+export class AccessError extends Error {}
+
+export class ConflictError extends Error {
+  constructor(readonly conflict: Conflict) {
+    super(conflict.text);
+  }
+}
