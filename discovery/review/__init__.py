@@ -1,0 +1,1 @@
+"""The review of a run: a person turns its proposals into types."""
