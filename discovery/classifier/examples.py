@@ -1,7 +1,8 @@
 """Labelled images, from a handoff or any CSV with path and label: what is learned, and how firmly.
 
-A label that a cluster brought counts by the image's membership; one that a person gave to the
-image counts fully; noise and images without a label are not learned.
+A label that a person gave to the image counts fully. One that came with the image's proposal counts
+by membership, and less where a person gave other images of that proposal another label: what was
+found impure is not believed in full. Noise and images without a label are not learned.
 """
 
 import functools
@@ -15,7 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from discovery.formats.handoff import digest_rows, read_handoff, read_known_types
+from discovery.formats.handoff import (
+    digest_rows,
+    find_group_labels,
+    read_handoff,
+    read_known_types,
+)
 from discovery.records import NOISE
 from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.errors import HandoffError, ImageError
@@ -100,15 +106,17 @@ def read_examples(path: Path) -> Examples:
         return _make_examples(rows, path, source="table", sha256=hash_file(path))
     handoff = read_handoff(table)
     labelled = handoff.rows[handoff.rows["label"] != ""]
-    by_cluster = labelled["label_source"] == "cluster"
+    by_cluster = labelled["image_id"].isin(find_group_labels(handoff))
     kept = labelled[~(by_cluster & (labelled["cluster_id"] == NOISE))]
     if kept.empty:
         raise HandoffError(
             f"{table}: none of its {len(handoff.rows)} rows has a label: fill its column label, or "
             "name its proposals, first"
         )
-    doubtful = kept["membership"].clip(lower=_LEAST_WEIGHT)
-    weights = np.where(kept["label_source"] == "cluster", doubtful, 1.0)
+    doubtful = (kept["membership"] * _measure_agreement(kept, by_cluster[kept.index])).clip(
+        lower=_LEAST_WEIGHT
+    )
+    weights = np.where(by_cluster[kept.index], doubtful, 1.0)
     return _make_examples(
         kept[["image_id", "path", "label"]].assign(weight=weights.astype(np.float32)),
         table,
@@ -118,6 +126,15 @@ def read_examples(path: Path) -> Examples:
         definitions={kind.label: kind.definition for kind in handoff.types if kind.definition},
         store=handoff.store,
     )
+
+
+def _measure_agreement(labelled: pd.DataFrame, by_cluster: "pd.Series[bool]") -> "pd.Series[float]":
+    """Return how much of each row's proposal bears its label and not another from a person."""
+    keys = [labelled["proposal_id"], labelled["label"]]
+    bearing = labelled.groupby(keys)["label"].transform("size")
+    by_person = (~by_cluster).groupby(labelled["proposal_id"]).transform("sum")
+    agreeing = (~by_cluster).groupby(keys).transform("sum")
+    return bearing / (bearing + by_person - agreeing)
 
 
 def _find_handoff(path: Path) -> Path | None:

@@ -75,7 +75,9 @@ def weights_by_name(examples):
 @pytest.mark.parametrize("name", ["", "handoff.csv", "handoff.json"])
 def test_a_handoff_weighs_by_membership_and_fully_what_a_person_labelled(handoff, folder, name):
     read = read_examples(handoff / name)
-    assert {"a": np.float32(0.9), "b": 0.25, "c": 1.0, "d": 1.0} == weights_by_name(read)
+    # A person named one of the three images of the proposal otherwise: two thirds agree.
+    expected = {"a": 0.9 * 2 / 3, "b": 0.25 * 2 / 3, "c": 1.0, "d": 1.0}
+    assert pytest.approx(expected) == weights_by_name(read)
     assert "handoff" == read.source
     assert 2 == read.left_out
     assert {"defect/pit": "a hole"} == read.definitions
@@ -102,13 +104,19 @@ def test_a_label_that_a_person_typed_into_the_sheet_counts_fully(handoff):
     assert "defect/void" in read.labels.tolist()
 
 
+def test_a_column_filled_down_and_never_read_back_counts_by_membership(folder, tmp_path):
+    rows = tuple((name, 0, 0.5, "defect/pit", "") for name in "abcd") + ROWS[4:]
+    read = read_examples(make_handoff(folder, tmp_path / "h", rows))
+    assert dict.fromkeys("abcd", 0.5) == weights_by_name(read)
+
+
 def test_a_handoff_under_other_names_is_still_one(handoff, folder):
     shutil.move(handoff / "handoff.csv", handoff / "lot7.csv")
     assert "handoff" == read_examples(handoff / "lot7.csv").source
     shutil.move(handoff / "handoff.json", handoff / "lot7.json")
     for name in ("lot7.csv", "lot7.json"):
         read = read_examples(handoff / name)
-        assert ("handoff", 0.25) == (read.source, weights_by_name(read)["b"])
+        assert ("handoff", np.float32(0.25 * 2 / 3)) == (read.source, weights_by_name(read)["b"])
 
 
 def test_a_handoff_without_its_json_is_a_plain_table(handoff):
@@ -200,7 +208,9 @@ def test_of_copies_the_firmer_label_counts(folder, tmp_path):
     for label_source in ("cluster", "human"):
         rows = (*ROWS, ("copy", 0, 0.25, "defect/pit", label_source))
         read = read_examples(make_handoff(folder, tmp_path / label_source, rows))
-        assert {"cluster": 0.25, "human": 1.0}[label_source] == weights_by_name(read)["b"]
+        # Three of the four rows of the proposal agree.
+        expected = {"cluster": 0.25 * 3 / 4, "human": 1.0}[label_source]
+        assert expected == weights_by_name(read)["b"]
 
 
 def test_crops_and_pages_are_examples_of_their_own(folder):

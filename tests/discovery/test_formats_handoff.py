@@ -220,14 +220,78 @@ def test_a_name_in_decided_by_goes_first(folder):
     assert take(folder).decisions[0].by == "ada"
 
 
-def test_all_of_a_proposal_under_one_name_decides_the_proposal_too(folder):
+def test_a_column_filled_down_is_one_decision_on_the_proposal(folder):
     for row in (6, 7):
         fill(folder, row, label="bridge")
     taken = take(folder)
-    assert [decision.scope for decision in taken.decisions] == ["proposal", "image"]
+    (decision,) = taken.decisions
+    assert (decision.scope, decision.image_ids) == ("proposal", (IDS[3], IDS[4]))
     decided = replay_decisions(taken.decisions)
     assert decided.proposals["P-dd33cc22"].label == "bridge"
-    assert {label.source for label in decided.images.values()} == {"human"}
+    assert {label.source for label in decided.images.values()} == {"cluster"}
+    assert take(folder, taken.decisions).decisions == ()
+
+
+@pytest.mark.parametrize("verdict", ["split", "reject"])
+def test_what_is_said_of_a_proposal_later_takes_a_filled_column_back(folder, verdict):
+    for row in (6, 7):
+        fill(folder, row, label="bridge")
+    later = decide("", verdict, proposal_id="P-dd33cc22", image_ids=IDS[3:5])
+    assert labels_of(take(folder), ()) == {IDS[3]: "bridge", IDS[4]: "bridge"}
+    assert replay_decisions([*take(folder).decisions, later]).images == {}
+
+
+def test_part_of_a_proposal_is_decided_image_by_image(folder):
+    fill(folder, 6, label="bridge")
+    assert [decision.scope for decision in take(folder).decisions] == ["image"]
+
+
+def test_a_column_filled_over_images_decided_before_lets_them_follow(folder):
+    before = [
+        decide("residue", scope="image", image_ids=(IDS[3],), proposal_id="P-dd33cc22"),
+        decide("", "reject", scope="image", image_ids=(IDS[4],), proposal_id="P-dd33cc22"),
+    ]
+    for row in (6, 7):
+        fill(folder, row, label="bridge")
+    taken = take(folder, before)
+    decided = replay_decisions([*before, *taken.decisions])
+    assert {(one.label, one.source) for one in decided.images.values()} == {("bridge", "cluster")}
+    assert take(folder, [*before, *taken.decisions]).decisions == ()
+
+
+def make_large(tmp_path, size):
+    """Write a handoff whose one proposal has so many images."""
+    ids = np.array([f"{i:016x}" for i in range(size)])
+    clustering = Clustering(
+        ids=ids,
+        labels=np.zeros(size, np.int32),
+        memberships=np.ones(size, np.float32),
+        outlier_scores=np.zeros(size, np.float32),
+        spec={},
+        made_by="hdbscan",
+    )
+    paths = tuple((f"/{name}.png",) for name in ids)
+    layout = Layout(ids=ids, paths=paths, xy=np.zeros((size, 2), np.float32))
+    _, _, proposals = make_parts()
+    made = build_handoff(clustering, layout, proposals[:1], decided=Decided(), run_id="f")
+    write_handoff(made, tmp_path)
+    return ids.tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(["scratch", "pit", ""]), min_size=1, max_size=12))
+def test_whatever_is_typed_holds_and_most_of_a_proposal_is_one_decision(tmp_path_factory, labels):
+    folder = tmp_path_factory.mktemp("filled")
+    ids = make_large(folder, len(labels))
+    for row, label in enumerate(labels, start=2):
+        fill(folder, row, label=label)
+    taken = take(folder)
+    typed = {name: label for name, label in zip(ids, labels, strict=True) if label}
+    assert typed == labels_of(taken)
+    assert take(folder, taken.decisions).decisions == ()
+    most = max(labels.count("scratch"), labels.count("pit"))
+    wholes = [one for one in taken.decisions if one.scope == "proposal"]
+    assert [most] * (most >= len(labels) - len(labels) // 5) == [len(w.image_ids) for w in wholes]
 
 
 def test_one_row_of_an_exact_duplicate_labels_the_image(folder):

@@ -5,7 +5,7 @@ two files, `read_handoff` checks and reads them, `decide_handoff` turns what a p
 into decisions, and `read_known_types` takes the labelled rows alone.
 """
 
-from discovery.formats.handoff.decide import Taken, decide_handoff
+from discovery.formats.handoff.decide import Taken, decide_handoff, find_group_labels
 from discovery.formats.handoff.read import read_handoff, read_known_types
 from discovery.formats.handoff.row_checksums import digest_rows
 from discovery.formats.handoff.write import build_handoff, format_handoff, write_handoff
@@ -15,6 +15,7 @@ __all__ = [
     "build_handoff",
     "decide_handoff",
     "digest_rows",
+    "find_group_labels",
     "format_handoff",
     "read_handoff",
     "read_known_types",

@@ -3,10 +3,13 @@
 A row that comes back may be older than the ledger. It counts as edited only where its label is
 none the image ever had with the same source, person and time: so an old copy never undoes what
 was decided since.
+
+A label filled down over the rows of a proposal is one decision on the proposal: nobody looked at
+each image, and what is said of the proposal later holds for all of them.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +17,8 @@ import pandas as pd
 
 from discovery.records import Decided, Decision, Handoff, ImageLabel, is_same_to_spreadsheet
 from embeddings.errors import HandoffError
+
+_FEW = 5  # one in so many rows of a proposal may differ from the label that fills its column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +86,32 @@ def decide_handoff(returned: Handoff, decided: Decided, *, by: str, at: str) -> 
             if current.label and base != current:
                 overruled.add(image_id)
     return Taken(
-        decisions=tuple(_make_decisions(returned.rows, new)),
+        decisions=tuple(_make_decisions(_group_edits(returned.rows, new, decided), decided)),
         labelled=sum(bool(label.label) for label in new.values()),
         withdrawn=sum(not label.label for label in new.values()),
         kept=len(kept - new.keys()),
         overruled=len(overruled),
         rewritten=len(rewritten - new.keys()),
     )
+
+
+def find_group_labels(handoff: Handoff) -> frozenset[str]:
+    """Return the images whose label is their proposal's, also in a file that was just filled in.
+
+    What was filled in and never read back has labels without a source.
+    """
+    labels = [(image_id, label) for image_id, _, label in _list_labels(handoff.rows)]
+    known = Decided(images={image_id: label for image_id, label in labels if label.source})
+    new = {image_id: label for image_id, label in labels if label.label and not label.source}
+    filled = [
+        image_id
+        for group in _group_edits(handoff.rows, new, known)
+        if group.whole
+        for image_id in group.image_ids
+    ]
+    carried = [image_id for image_id, label in labels if label.source == "cluster"]
+    by_person = [image_id for image_id, label in labels if label.source == "human"]
+    return frozenset([*carried, *filled]).difference(by_person)
 
 
 def _list_labels(rows: pd.DataFrame) -> Iterator[tuple[str, str, ImageLabel]]:
@@ -120,31 +144,94 @@ def _find_base(
     return next(iter([*same_label, *by_time, *states]), None)
 
 
-def _make_decisions(rows: pd.DataFrame, new: Mapping[str, ImageLabel]) -> Iterable[Decision]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Images of one proposal that were given one label, by one person, in one reading."""
+
+    proposal_id: str
+    label: ImageLabel
+    image_ids: tuple[str, ...]
+    whole: bool  # the proposal's column was filled down with it
+
+
+def _group_edits(
+    rows: pd.DataFrame, new: Mapping[str, ImageLabel], decided: Decided
+) -> Iterator[_Group]:
     proposal_of = dict(zip(rows["image_id"], rows["proposal_id"], strict=True))
     members: defaultdict[str, list[str]] = defaultdict(list)
     for image_id, proposal_id in proposal_of.items():
         members[proposal_id].append(image_id)
+    filled = {
+        proposal_id: _find_filled(image_ids, new, decided)
+        for proposal_id, image_ids in members.items()
+        if proposal_id
+    }
     groups: defaultdict[tuple[str, ImageLabel], list[str]] = defaultdict(list)
     for image_id, label in new.items():
         groups[proposal_of[image_id], label].append(image_id)
     for (proposal_id, label), image_ids in groups.items():
-        # All of a proposal under one name is a decision on the proposal too.
-        whole = bool(proposal_id and label.label) and len(image_ids) == len(members[proposal_id])
-        if whole:
-            yield _decide(proposal_id, label, image_ids, whole=True)
-        yield _decide(proposal_id, label, image_ids, whole=False)
+        yield _Group(
+            proposal_id=proposal_id,
+            label=label,
+            image_ids=tuple(image_ids),
+            whole=bool(label.label) and filled.get(proposal_id) == label.label,
+        )
 
 
-def _decide(
-    proposal_id: str, label: ImageLabel, image_ids: Iterable[str], *, whole: bool
-) -> Decision:
+def _make_decisions(groups: Iterable[_Group], decided: Decided) -> Iterator[Decision]:
+    """Decide on a proposal where its column was filled down, and on single images elsewhere."""
+    for group in groups:
+        yield _decide(group)
+        own = tuple(name for name in group.image_ids if _has_own(name, decided))
+        if group.whole and own:
+            yield _follow(group, own)
+
+
+def _find_filled(
+    image_ids: Sequence[str], new: Mapping[str, ImageLabel], decided: Decided
+) -> str | None:
+    """Return the label that stands on all images of a proposal but a few, most of it typed now.
+
+    The few are a fifth at most: they bear another label, or none, and are decided by themselves.
+    """
+    few = len(image_ids) // _FEW
+    typed = Counter(new[name].label for name in image_ids if name in new and new[name].label)
+    label, count = max(typed.items(), key=lambda item: item[1], default=("", 0))
+    # A label that was there before is part of the column, too; three rows typed beside it are not.
+    before = sum(
+        name not in new and decided.images.get(name, ImageLabel()).label == label
+        for name in image_ids
+    )
+    return label if count > few and count + before >= len(image_ids) - few else None
+
+
+def _has_own(image_id: str, decided: Decided) -> bool:
+    """Tell whether a decision on the image itself may stand over that on its proposal."""
+    label = decided.images.get(image_id)
+    return label.source == "human" if label else image_id in decided.history
+
+
+def _decide(group: _Group) -> Decision:
+    label = group.label
     return Decision(
-        proposal_id=proposal_id,
+        proposal_id=group.proposal_id,
         verdict="accept" if label.label else "reject",
         label=label.label,
         by=label.by,
         at=label.at,
-        scope="proposal" if whole else "image",
-        image_ids=tuple(image_ids),
+        scope="proposal" if group.whole else "image",
+        image_ids=group.image_ids,
+    )
+
+
+def _follow(group: _Group, image_ids: tuple[str, ...]) -> Decision:
+    """Let images that were decided by themselves before follow their proposal again."""
+    return Decision(
+        proposal_id=group.proposal_id,
+        verdict="defer",
+        label="",
+        by=group.label.by,
+        at=group.label.at,
+        scope="image",
+        image_ids=image_ids,
     )
