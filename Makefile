@@ -7,7 +7,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest lint notebooks clean distclean
+.PHONY: help demo docs test test-lowest lint notebooks clean distclean
 MAKEFLAGS += --no-print-directory
 
 # Variables reach the recipes through the environment, so that blanks and quotes need no care.
@@ -60,7 +60,7 @@ test-lowest:  ## run the tests with every dependency at its lower bound, in .ven
 	"$$python" -m venv --clear .venv-lowest
 	@"$$PWD/.venv-lowest/bin/python" .ci/lowest-bounds > .venv-lowest/constraints.txt
 	@.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint .venv-lowest/constraints.txt --editable '.[notebook,test]'
+	  --constraint .venv-lowest/constraints.txt --editable '.[docs,notebook,test]'
 	@.venv-lowest/bin/python -m pytest -q -n $(JOBS) --maxprocesses 8 --dist loadfile
 
 lint: $(STAMP)  ## check style, types and who imports whom
@@ -68,6 +68,10 @@ lint: $(STAMP)  ## check style, types and who imports whom
 	@$(VENV_PYTHON) -m ruff format --check .
 	@$(VENV_PYTHON) -m mypy
 	@$(VENV)/bin/lint-imports --no-logo
+
+docs: $(STAMP)  ## build the documentation into build/docs
+	@$(VENV_PYTHON) -m sphinx --quiet --fail-on-warning --keep-going --builder html docs build/docs
+	@echo "$(CURDIR)/build/docs/index.html"
 
 notebooks: $(STAMP)  ## open the notebooks
 	@$(VENV_PYTHON) -m jupyterlab notebooks
@@ -85,5 +89,5 @@ $(STAMP): pyproject.toml
 	@$(VENV_PYTHON) -c 'import pip' 2>/dev/null || \
 	{ python=$$(sh .ci/find-python) && "$$python" -m venv --clear $(VENV); }
 	@echo "installing into $(VENV): some minutes the first time, torch is large" >&2
-	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[notebook,test]'
+	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[docs,notebook,test]'
 	@touch $(STAMP)

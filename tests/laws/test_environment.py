@@ -25,7 +25,7 @@ def split(requirement):
 
 def pip_requirements():
     wanted = [*PROJECT["dependencies"]]
-    for extra in ("notebook", "test"):
+    for extra in ("docs", "notebook", "test"):
         wanted += PROJECT["optional-dependencies"][extra]
     found = dict(map(split, wanted))
     return {
