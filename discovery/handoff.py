@@ -16,6 +16,7 @@ from pathlib import Path
 import tyro
 
 from discovery.formats.handoff import Taken, decide_handoff, read_handoff
+from discovery.formats.origins import read_origins
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import Handoff
 from discovery.runs import HANDOFF_CSV, LEDGER, Run, open_run
@@ -80,7 +81,8 @@ def main(options: HandoffOptions) -> None:
         # Another tool's files hold no labels that a person typed.
         if options.format == "csv":
             _refuse_unread(run, handoff, options.out)
-        written = export_handoff(handoff, options.out, options.format, at=now)
+        boxes = read_origins(run).boxes if options.format == "coco" else None
+        written = export_handoff(handoff, options.out, options.format, at=now, boxes=boxes)
     _say_written(written, handoff)
 
 

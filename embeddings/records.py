@@ -26,6 +26,9 @@ Precision = Literal["float32", "bf16", "fp16"]
 # Places count by how unlike what is known they are: patches are compared, with a bank at hand.
 COMPARING: tuple[Pooling, ...] = ("defect", "residual")
 REFERENCE = "reference"  # as normals_sha256: each picture is compared with its own golden image
+# In a row's metadata: where the image was listed, and its defect's box in the picture. They say
+# nothing of how it was made, so no association is looked for in them.
+KLARF_FILE, DEFECT_BOX = "klarf_file", "defect_box"
 
 # Fields of a spec that earlier versions did not have, with what they did.
 _ADDED: dict[str, Any] = {"orientations": 1, "view": "picture", "cell": 32}

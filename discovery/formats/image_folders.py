@@ -1,7 +1,9 @@
 """The formats that are folders of labelled images: ImageFolder and FiftyOne's.
 
 ImageFolder is one folder a type, the layout torchvision's ImageFolder, Keras and MVTec-like tools
-read: the label's levels become nested folders, of which ImageFolder takes the first as the class.
+read (`folder_names` says how a label becomes a folder's name). ``images.csv`` beside the folders
+says which image a file is and what was decided of it: a tree that a person sorted anew is read
+back by it.
 
 FiftyOneImageClassificationDataset has the images in ``data/``, and in ``labels.json`` the classes
 and each file's class::
@@ -13,31 +15,38 @@ and each file's class::
 import json
 from pathlib import PurePosixPath
 
+from discovery.formats.folder_names import name_folder
 from discovery.formats.pictures import name_picture
 from discovery.records import Handoff
+from embeddings.files import format_csv
+
+IMAGES_CSV = "images.csv"
+IMAGES_COLUMNS = ("file", "image_id", "label", "label_source", "decided_by", "decided_at")
 
 
-def plan_imagefolder(handoff: Handoff) -> dict[PurePosixPath, tuple[str, str]]:
-    """Say where each labelled image goes: ``<label>/<file name>`` -> (image id, path).
+def plan_imagefolder(handoff: Handoff) -> tuple[dict[PurePosixPath, tuple[str, str]], bytes]:
+    """Say where each labelled image goes (``<label>/<file name>`` -> image id, path), and the list.
 
     Exact duplicates go once. Two images of one name in one folder are told apart by the image
     id's first digits.
+
+    Returns
+    -------
+    plan, images.csv
     """
     plan: dict[PurePosixPath, tuple[str, str]] = {}
-    seen: set[str] = set()
-    for image_id, path, label in handoff.labelled[["image_id", "path", "label"]].itertuples(
-        index=False, name=None
-    ):
-        if image_id in seen:
-            continue
-        seen.add(image_id)
+    listed: list[tuple[str, ...]] = [IMAGES_COLUMNS]
+    columns = ["image_id", "path", *IMAGES_COLUMNS[2:]]
+    for image_id, path, label, *decided in handoff.labelled.drop_duplicates("image_id")[
+        columns
+    ].itertuples(index=False, name=None):
         name = PurePosixPath(name_picture(image_id, path))
-        # A label is a path without .. or empty parts: it cannot lead out of the folder.
-        target = PurePosixPath(label) / name
+        target = PurePosixPath(name_folder(label)) / name
         if target in plan:
-            target = PurePosixPath(label) / f"{name.stem}_{image_id[:16]}{name.suffix}"
+            target = target.with_name(f"{name.stem}_{image_id[:16]}{name.suffix}")
         plan[target] = (image_id, path)
-    return plan
+        listed.append((str(target), image_id, label, *decided))
+    return plan, format_csv(listed)
 
 
 def plan_fiftyone(handoff: Handoff) -> tuple[dict[PurePosixPath, tuple[str, str]], bytes]:

@@ -15,6 +15,7 @@ from embeddings.errors import ImageError
 from embeddings.images import cut_region, read_sizes, split_id
 from embeddings.reader import name_part, open_parts
 
+PART_PREFIX = "defect-discovery image "  # the description of a part's TIFF: its id follows
 _ANY_SIZE = 10_000_000_000  # pixels: a handoff lists what was embedded, under its user's own limit
 
 
@@ -77,21 +78,23 @@ def _read_file(
     if not parts:
         return
     for opened in open_parts([name_part(one, path) for one in parts], max_pixels=_ANY_SIZE):
-        # TIFF holds every number type that a picture may have, heights of an AFM among them.
+        # TIFF holds every number type that a picture may have, heights of an AFM among them. It
+        # says which image it is: its bytes are in no run, so nothing else would find it again.
         buffer = io.BytesIO()
         pixels = cut_region(opened.page.pixels, opened.part.region)
-        tifffile.imwrite(buffer, pixels, compression="zlib")
+        description = PART_PREFIX + opened.part.image_id
+        tifffile.imwrite(buffer, pixels, compression="zlib", description=description)
         for name in parts[opened.part.image_id]:
             yield name, buffer.getvalue()
 
 
-def measure_pictures(paths: Iterable[str]) -> tuple[dict[str, tuple[int, int]], list[str]]:
-    """Read the width and height in pixels of the first page of each file, and what could not be."""
-    sizes: dict[str, tuple[int, int]] = {}
+def measure_pictures(paths: Iterable[str]) -> tuple[dict[str, list[tuple[int, int]]], list[str]]:
+    """Read the width and height in pixels of each page of each file, and what could not be."""
+    sizes: dict[str, list[tuple[int, int]]] = {}
     faults = []
     for path in paths:
         try:
-            sizes[path] = read_sizes(Path(path))[0]
+            sizes[path] = read_sizes(Path(path))
         except ImageError as error:
             faults.append(f"{path}: {error}")
     return sizes, faults

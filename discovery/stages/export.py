@@ -5,7 +5,7 @@ A folder of images appears whole or not at all: it is filled under another name 
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -13,7 +13,7 @@ from typing import Literal
 
 from discovery.formats.coco import format_coco
 from discovery.formats.handoff import write_handoff
-from discovery.formats.image_folders import plan_fiftyone, plan_imagefolder
+from discovery.formats.image_folders import IMAGES_CSV, plan_fiftyone, plan_imagefolder
 from discovery.formats.klarf import format_klarf
 from discovery.formats.label_studio import format_label_studio
 from discovery.formats.pictures import measure_pictures, write_pictures
@@ -49,9 +49,19 @@ class Exported:
 
 
 def export_handoff(
-    handoff: Handoff, folder: Path, kind: Format = "csv", *, at: datetime
+    handoff: Handoff,
+    folder: Path,
+    kind: Format = "csv",
+    *,
+    at: datetime,
+    boxes: Mapping[str, Sequence[float]] | None = None,
 ) -> Exported:
     """Write a handoff into a folder in one format.
+
+    Parameters
+    ----------
+    boxes : mapping of image id to (xmin, ymin, xmax, ymax), optional
+        The boxes of defects in their pictures, for COCO.
 
     Raises
     ------
@@ -68,14 +78,15 @@ def export_handoff(
     # Formats that train a model take labelled images; the others take all.
     left_out = len(handoff) - len(handoff.labelled)
     if kind == "imagefolder":
-        return _export_pictures(plan_imagefolder(handoff), folder, left_out=left_out)
+        plan, listed = plan_imagefolder(handoff)
+        return _export_pictures(plan, folder, left_out=left_out, more={IMAGES_CSV: listed})
     if kind == "fiftyone":
         plan, labels = plan_fiftyone(handoff)
         return _export_pictures(plan, folder, left_out=left_out, more={"labels.json": labels})
     if kind == "coco":
         sizes, faults = measure_pictures(dict.fromkeys(handoff.labelled["path"]))
         path = folder / "coco.json"
-        write_bytes(path, format_coco(handoff, sizes))
+        write_bytes(path, format_coco(handoff, sizes, boxes=boxes))
         return Exported(path=path, images=len(sizes), left_out=left_out, faults=tuple(faults))
     if kind == "label-studio":
         path = folder / "tasks.json"

@@ -14,8 +14,8 @@ import pandas as pd
 from embeddings.console import get_logger
 from embeddings.errors import InputError, OptionError, TableError
 from embeddings.extract.options import ExtractOptions
-from embeddings.records import REFERENCE, ExtractorSpec
-from embeddings.tables import read_image_list, read_metadata
+from embeddings.records import DEFECT_BOX, KLARF_FILE, REFERENCE, ExtractorSpec
+from embeddings.tables import is_klarf, read_image_list, read_metadata
 from embeddings.tables.sheet import resolve_path
 
 COLUMN = "reference"
@@ -39,15 +39,29 @@ def join_metadata(table: Path | None, paths: Sequence[str]) -> dict[str, dict[in
     frame = read_metadata(table)
     # By the bare name: tables of tools do not know the folders that images were copied into.
     by_name: dict[str, dict[int, str]] = {}
+    listed = name_klarf(table)
     for name, row in zip(frame.index, frame.to_dict("records"), strict=True):
         page = int(row.pop("page", ALL_PAGES))
-        known = {str(key): value for key, value in row.items() if value != ""}
+        known = {str(key): value for key, value in row.items() if value != ""} | listed
         by_name.setdefault(str(name), {})[page] = json.dumps(known)
     joined = {path: by_name[Path(path).name] for path in paths if Path(path).name in by_name}
     get_logger().info("metadata: %d of %d images have a row in %s", len(joined), len(paths), table)
     if not joined:
         raise InputError(f"--metadata {table}: no row has the file name of an image of the source")
     return joined
+
+
+def name_klarf(table: Path | None) -> dict[str, str]:
+    """Return what notes that images are listed in this table, where it is a KLARF."""
+    if table is None or not is_klarf(table):
+        return {}
+    return {KLARF_FILE: str(table.absolute())}
+
+
+def note_box(text: str, box: Sequence[float], *, listed: Mapping[str, str]) -> str:
+    """Note a defect's box in the metadata of its crop, and where it was listed."""
+    known = {**listed, **(json.loads(text) if text else {})}
+    return json.dumps({**known, DEFECT_BOX: [round(float(edge), 3) for edge in box[:4]]})
 
 
 def pick_page(pages: Mapping[int, str], page: int) -> str:
@@ -64,10 +78,18 @@ def count_outdated(joined: Joined, files: pd.DataFrame, rows: pd.DataFrame) -> i
     mine = rows[rows["file_id"].isin(list(path_of))]
     columns = (mine[name].tolist() for name in ("file_id", "page", "metadata"))
     return sum(
-        pick_page(joined[path_of[file_id]], page) != metadata
+        _drop_notes(pick_page(joined[path_of[file_id]], page)) != _drop_notes(metadata)
         for file_id, page, metadata in zip(*columns, strict=True)
         if path_of[file_id] in joined
     )
+
+
+def _drop_notes(text: str) -> str:
+    # What a store notes by itself is no news: an earlier version noted nothing.
+    if KLARF_FILE not in text and DEFECT_BOX not in text:
+        return text
+    known = {k: v for k, v in json.loads(text).items() if k not in (KLARF_FILE, DEFECT_BOX)}
+    return json.dumps(known) if known else ""
 
 
 def find_references(

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from embeddings.errors import ImageError, InputError
-from embeddings.extract.metadata import pick_page
+from embeddings.extract.metadata import name_klarf, note_box, pick_page
 from embeddings.extract.options import ExtractOptions
 from embeddings.images import (
     PageHeader,
@@ -49,11 +49,12 @@ Box = tuple[float, float, float, float, int]  # xmin, ymin, xmax, ymax, page fro
 class Recipe:
     """How a file becomes rows: whole pages, tiles of a side, or crops around boxes.
 
-    `boxes` holds (xmin, ymin, xmax, ymax, page) by path.
+    `boxes` holds (xmin, ymin, xmax, ymax, page) by path; `listed` notes the KLARF they are of.
     """
 
     tile: int = 0
     boxes: Mapping[str, Sequence[Box]] | None = None
+    listed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -70,22 +71,22 @@ class Recipe:
 
     def list_parts(
         self, page: Picture | PageHeader, path: str, file_id: str
-    ) -> list[tuple[Part, float]]:
-        """Return the parts of a page, each with the longest side of its defect's box in pixels."""
+    ) -> list[tuple[Part, Box | None]]:
+        """Return the parts of a page, each with its defect's box."""
         whole = image_id(file_id, page=page.page, n_pages=page.n_pages)
-        named: list[tuple[str, Region | None, float]] = [(whole, None, math.nan)]
+        named: list[tuple[str, Region | None, Box | None]] = [(whole, None, None)]
         if self.boxes is not None:
             named = [
-                (_crop_id(file_id, box), _crop(box), max(box[2] - box[0], box[3] - box[1]))
+                (_crop_id(file_id, box), _crop(box), box)
                 for box in self.boxes.get(path, ())
                 if box[4] == page.page
             ]
         elif self.tile:
             tiles = tile_picture(page.width, page.height, tile=self.tile, overlap=TILE_OVERLAP)
-            named = [(image_id(whole, region=tile), tile, math.nan) for tile in tiles]
+            named = [(image_id(whole, region=tile), tile, None) for tile in tiles]
         return [
-            (Part(path=path, image_id=name, page=page.page, region=region), defect_px)
-            for name, region, defect_px in named
+            (Part(path=path, image_id=name, page=page.page, region=region), box)
+            for name, region, box in named
         ]
 
 
@@ -105,7 +106,7 @@ def make_recipe(options: ExtractOptions) -> Recipe:
     for path, *box, page in table[columns].itertuples(index=False, name=None):
         xmin, ymin, xmax, ymax = box
         boxes.setdefault(path, []).append((xmin, ymin, xmax, ymax, int(page)))
-    return Recipe(boxes=boxes)
+    return Recipe(boxes=boxes, listed=name_klarf(options.boxes))
 
 
 def check_boxes(recipe: Recipe, paths: Iterable[str], table: Path | None) -> None:
@@ -238,13 +239,13 @@ def _read(
             continue  # read on: what breaks at its last page must not wait for a window
         # By the page as stored: a levelled one is of another kind than its reference.
         golden = None if reference is None else reference.match(page, how.spec.level)
-        for part, defect_px in plan.recipe.list_parts(page, job.path, job.file_id):
+        for part, box in plan.recipe.list_parts(page, job.path, job.file_id):
             opened = OpenPart(part=part, page=page, picture=picture)
             if plan.previews is not None:
                 plan.previews.add(opened, how)
             piece.ids.append(part.image_id)
             piece.images.append(how.show(opened, golden=golden))
-            piece.rows.append(_make_row(opened, job, plan, defect_px=defect_px))
+            piece.rows.append(_make_row(opened, job, plan, box=box))
             lost.discard(part.image_id)
             if len(piece.ids) == CHUNK:
                 yield piece
@@ -266,9 +267,10 @@ def _crop(box: Box) -> Region:
     return crop_box(box[:4], margin=BOX_MARGIN, min_side=BOX_MIN_SIDE)
 
 
-def _make_row(opened: OpenPart, job: Job, plan: RowPlan, *, defect_px: float) -> dict[str, Any]:
+def _make_row(opened: OpenPart, job: Job, plan: RowPlan, *, box: Box | None) -> dict[str, Any]:
     picture, region = opened.picture, opened.part.region
     whole = image_id(job.file_id, page=picture.page, n_pages=picture.n_pages)
+    known = pick_page(job.metadata, picture.page)
     # What the user says goes before what the file says: resolution tags are often wrong.
     um_per_pixel = picture.um_per_pixel if plan.um_per_pixel is None else plan.um_per_pixel
     return {
@@ -283,9 +285,9 @@ def _make_row(opened: OpenPart, job: Job, plan: RowPlan, *, defect_px: float) ->
         "page": picture.page,
         "x0": region.x0 if region else 0,
         "y0": region.y0 if region else 0,
-        "metadata": pick_page(job.metadata, picture.page),
+        "metadata": known if box is None else note_box(known, box, listed=plan.recipe.listed),
         "parent_id": whole if region else "",
-        "defect_px": defect_px,
+        "defect_px": math.nan if box is None else max(box[2] - box[0], box[3] - box[1]),
     }
 
 

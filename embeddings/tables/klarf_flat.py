@@ -7,6 +7,7 @@ and hold for those after it until they are said again. Lengths are micrometres.
 """
 
 import re
+from dataclasses import replace
 
 from embeddings.errors import TableError
 from embeddings.tables.klarf_records import DefectRow, Klarf, KlarfImage, KlarfWafer, make_wafer
@@ -103,6 +104,8 @@ class _Reader:
             names = self.columns[split + 1 :]
             images = self.read_images(file, announced=cells.get("IMAGECOUNT"), is_last=not names)
             cells |= zip(names, self.tokens.take_many(len(names), what), strict=True)
+            if cells.get("FILENAME"):  # a column for what others say before each list
+                images = tuple(replace(image, file=cells["FILENAME"]) for image in images)
         return DefectRow(cells=cells, images=images, line=line)
 
     def read_images(

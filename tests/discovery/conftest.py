@@ -26,3 +26,42 @@ def make_blobs():
         return rows.astype(np.float32), np.repeat(np.array(labels, dtype=np.str_), size)
 
     return make
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """Return a function that makes a run of images that are grouped already."""
+    from discovery.records import Clustering, Layout, Proposal
+    from discovery.runs import Provenance, create_run
+
+    made_by = Provenance(command="discovery.cluster", spec={}, seed=0, inputs={})
+
+    def make(ids, paths, labels, *, store=None):
+        run = create_run(tmp_path / "run")
+        ids, labels = np.array(ids), np.array(labels, np.int32)
+        clustering = Clustering(
+            ids=ids,
+            labels=labels,
+            memberships=np.where(labels < 0, 0, 0.75).astype(np.float32),
+            outlier_scores=np.zeros(len(ids), np.float32),
+            spec={},
+            made_by="hdbscan",
+        )
+        paths = tuple((str(path),) for path in paths)
+        xy = np.zeros((len(ids), 2), np.float32)
+        run.save_clustering(clustering, Layout(ids=ids, paths=paths, xy=xy), made_by)
+        proposals = [
+            Proposal(
+                proposal_id=f"P-{cluster}", cluster_id=cluster, rank=cluster + 1,
+                size=int((labels == cluster).sum()), cohesion=0.5, separation=0.5, stability=0.5,
+                novelty=0.5, nearest_known="", medoid=str(ids[labels == cluster][0]),
+                exemplars={"central": (), "edge": (), "diverse": ()},
+            )
+            for cluster in range(labels.max() + 1)
+        ]  # fmt: skip
+        run.save_proposals(proposals, made_by)
+        if store is not None:
+            run.set_store({"path": str(store)})
+        return run
+
+    return make

@@ -210,12 +210,12 @@ def test_imagefolder(run, tmp_path, capsys):
     first = run.load_images()["image_id"][2]
     last = "pages#1@-4_0_16_16.tif"
     assert sorted(str(path.relative_to(out)) for path in out.rglob("*.*")) == [
-        f"defect/void/{last}", "defect/void/two.png", "scratch/one.png",
+        f"defect__void/{last}", "defect__void/two.png", "images.csv", "scratch/one.png",
         f"scratch/one_{first}.png", "scratch/two.png",
     ]  # fmt: skip
-    assert ImageFolder(out).classes == ["defect", "scratch"]
+    assert ImageFolder(out).classes == ["defect__void", "scratch"]
     original = tifffile.imread(tmp_path / "images" / "pages.tif")[1]
-    crop = tifffile.imread(out / "defect" / "void" / last)
+    crop = tifffile.imread(out / "defect__void" / last)
     assert crop.dtype == np.uint16
     assert np.array_equal(crop[:, 4:], original[:16, :12])
     assert np.array_equal(crop[:, 0], original[:16, 0])  # beyond the edge the edge goes on

@@ -1,0 +1,53 @@
+"""Where the images of a run came from, as its store notes it: the defect's box, and the KLARF."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from discovery.runs import Run
+from embeddings.console import get_logger
+from embeddings.errors import StoreError
+from embeddings.records import DEFECT_BOX, KLARF_FILE
+from embeddings.store import open_store
+
+Box = tuple[float, float, float, float]  # xmin, ymin, xmax, ymax in pixels of the picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origins:
+    """Where images came from, by image id; an image of which nothing is noted is in neither.
+
+    Attributes
+    ----------
+    boxes : mapping of str to Box
+        The defect's own box, which a crop has a margin round.
+    klarfs : mapping of str to Path
+        The KLARF that lists the image.
+    """
+
+    boxes: Mapping[str, Box] = field(default_factory=dict)
+    klarfs: Mapping[str, Path] = field(default_factory=dict)
+
+
+def read_origins(run: Run) -> Origins:
+    """Read the notes of the run's store on the run's images; none where the store is gone."""
+    place = run.store.get("path")
+    if place is None:
+        return Origins()
+    try:
+        rows = open_store(place).rows()
+    except StoreError as error:
+        get_logger().warning("boxes and KLARFs of the images are not known: %s", error)
+        return Origins()
+    mine = rows[rows["image_id"].isin(list(set(run.load_images()["image_id"])))]
+    boxes: dict[str, Box] = {}
+    klarfs: dict[str, Path] = {}
+    for image_id, text in zip(mine["image_id"], mine["metadata"], strict=True):
+        notes = json.loads(text) if text else {}
+        if DEFECT_BOX in notes:
+            xmin, ymin, xmax, ymax = notes[DEFECT_BOX]
+            boxes[image_id] = (xmin, ymin, xmax, ymax)
+        if KLARF_FILE in notes:
+            klarfs[image_id] = Path(notes[KLARF_FILE])
+    return Origins(boxes=boxes, klarfs=klarfs)

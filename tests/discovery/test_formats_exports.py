@@ -1,0 +1,170 @@
+"""Each export is read by the tool it is for."""
+
+import warnings
+from pathlib import PurePath, PurePosixPath
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from pycocotools.coco import COCO
+from torchvision.datasets import ImageFolder
+
+from discovery.formats.folder_names import name_folder, read_folder
+from discovery.handoff import HandoffOptions, main
+from discovery.ledger import append_decisions
+from discovery.records import Decision, find_label_fault, tidy_label
+from discovery.runs import LEDGER
+from embeddings.console import run_command
+from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.images import fingerprint_file
+from embeddings.tables import parse_klarf
+
+# pycocotools wraps arrays the way NumPy 1 had it.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+LABELS = ["defect/particle", "defect/void", "no_defect"]
+
+
+def call(*words):
+    return run_command(main, HandoffOptions, prog="handoff", args=[str(word) for word in words])
+
+
+def decide(run, labels):
+    """Give each image of the run, in its order, a label of its own; empty ones are left."""
+    ids = run.load_images()["image_id"].tolist()
+    append_decisions(
+        run.path / LEDGER,
+        [
+            Decision(
+                proposal_id="", verdict="accept", label=label, by="eva", scope="image",
+                at="2026-11-24T10:00:00+00:00", image_ids=(image_id,),
+            )
+            for image_id, label in zip(ids, labels, strict=True)
+            if label
+        ],
+    )  # fmt: skip
+
+
+@pytest.fixture
+def images(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    paths = [tmp_path / "images" / f"img {number}.png" for number in range(4)]
+    for path in paths:
+        Image.fromarray(rng.integers(0, 255, (60, 80), np.uint8)).save(path)
+    return paths
+
+
+@pytest.fixture
+def run(make_run, images):
+    run = make_run([fingerprint_file(path) for path in images], images, [0, 0, 1, -1])
+    decide(run, [*LABELS, ""])
+    return run
+
+
+def test_imagefolder_has_one_class_a_label(run, tmp_path, images):
+    out = tmp_path / "out"
+    assert call(run.path, "--out", out, "--format", "imagefolder") == 0
+    found = ImageFolder(out)
+    assert found.classes == ["defect__particle", "defect__void", "no_defect"]
+    assert [read_folder(PurePath(name)) for name in found.classes] == LABELS
+    assert [(PurePath(path).name, kind) for path, kind in found.samples] == [
+        ("img 0.png", 0), ("img 1.png", 1), ("img 2.png", 2),
+    ]  # fmt: skip
+    for (picture, _), original in zip(found, images, strict=False):
+        assert np.array_equal(np.array(picture.convert("L")), np.array(Image.open(original)))
+
+
+@given(st.text(min_size=1, max_size=30))
+def test_a_label_is_read_back_from_its_folder(text):
+    label = tidy_label(text)
+    if not label or find_label_fault(label):
+        return
+    folder = name_folder(label)
+    assert read_folder(PurePosixPath(folder)) == label
+    assert not set(folder) & set('/<>:"|?*')
+    # A level a folder is what a person makes of the same label.
+    levels = PurePosixPath(*(name_folder(part) for part in label.split("/")))
+    assert read_folder(levels) == label
+
+
+@pytest.mark.parametrize(
+    ("label", "folder"),
+    [
+        ("a__b", "a%5F%5Fb"),
+        ("a_/_b", "a%5F__%5Fb"),
+        ("cd>5nm/x%41", "cd%3E5nm__x%2541"),
+        ("dot.", "dot%2E"),
+        ("große_lücke", "große_lücke"),
+    ],
+)
+def test_folders_that_would_not_come_back_are_escaped(label, folder):
+    assert name_folder(label) == folder
+    assert read_folder(PurePath(folder)) == label
+
+
+def test_coco_is_loaded_by_pycocotools(run, tmp_path, capsys):
+    assert call(run.path, "--out", tmp_path / "out", "--format", "coco") == 0
+    coco = COCO(tmp_path / "out" / "coco.json")
+    kinds = coco.loadCats(coco.getCatIds())
+    assert [(kind["name"], kind["supercategory"]) for kind in kinds] == [
+        ("defect/particle", "defect"), ("defect/void", "defect"), ("no_defect", ""),
+    ]  # fmt: skip
+    assert coco.getCatIds(supNms=["defect"]) == [1, 2]
+    for annotation in coco.loadAnns(coco.getAnnIds()):
+        assert annotation["bbox"] == [0, 0, 80, 60]
+        assert coco.annToMask(annotation).sum() == annotation["area"] == 4800
+
+
+def test_coco_has_the_box_of_a_defect_and_not_its_crop(make_run, tmp_path, images, capsys):
+    boxes = "path,xmin,ymin,xmax,ymax\nimg 0.png,10,20,30,26\nimg 0.png,70,50,90,70\n"
+    (tmp_path / "images" / "boxes.csv").write_text(boxes)
+    pages = np.random.default_rng(1).integers(0, 255, (2, 40, 50), np.uint8)
+    tifffile.imwrite(tmp_path / "images" / "pages.tif", pages, photometric="minisblack")
+    store = tmp_path / "store"
+    options = ExtractOptions(
+        extractor="texture", boxes=tmp_path / "images" / "boxes.csv", device="cpu"
+    )
+    ids = extract_vectors(tmp_path / "images", store, options=options).ids.tolist()
+    assert len(ids) == 2
+    page = fingerprint_file(tmp_path / "images" / "pages.tif") + "#1"
+    paths = [images[0], images[0], tmp_path / "images" / "pages.tif"]
+    run = make_run([*ids, page], paths, [0, 0, 0], store=store)
+    decide(run, ["void", "void", "void"])
+    assert call(run.path, "--out", tmp_path / "out", "--format", "coco") == 0
+    coco = COCO(tmp_path / "out" / "coco.json")
+    found = coco.loadAnns(coco.getAnnIds())
+    assert [one["bbox"] for one in found] == [[10, 20, 20, 6], [70, 50, 10, 10], [0, 0, 50, 40]]
+    assert [one["area"] for one in found] == [120, 100, 2000]
+    assert [one["image_id"] for one in found] == [1, 1, 2]
+    for one in found:
+        mask = coco.annToMask(one)
+        picture = coco.loadImgs(one["image_id"])[0]
+        assert mask.shape == (picture["height"], picture["width"])
+        assert mask.sum() == one["area"]
+
+
+def read_with_klarf_reader(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its patterns are no raw strings
+        from klarf_reader.klarf import Klarf
+    return Klarf.load_from_file(path)
+
+
+def test_klarf_is_read_by_klarf_reader(run, tmp_path):
+    assert call(run.path, "--out", tmp_path / "out", "--format", "klarf") == 0
+    path = tmp_path / "out" / "handoff.klarf"
+    content = read_with_klarf_reader(path)
+    assert (content.file_version, content.lot_id) == (1.2, run.run_id)
+    (wafer,) = content.wafers
+    assert [(d.id, d.class_number, d.roughbin, d.finebin, d.cluster_number, d.image_count)
+            for d in wafer.defects] == [
+        (1, 1, 1, 1, 1, 1), (2, 2, 1, 2, 1, 1), (3, 3, 2, 3, 2, 1), (4, 0, 0, 0, 0, 1),
+    ]  # fmt: skip
+    assert wafer.summary.number_of_defects == 4
+    # The same by this project's own reader, with the names of the pictures.
+    own = parse_klarf(path.read_text())
+    assert own.classes == {0: "unclassified", 1: LABELS[0], 2: LABELS[1], 3: LABELS[2]}
+    assert [one[0].file for one in own.wafers[0].images] == [f"img {n}.png" for n in range(4)]
