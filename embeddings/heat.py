@@ -41,16 +41,11 @@ _AMBER, _RED = np.array([255.0, 190.0, 60.0]), np.array([214.0, 24.0, 24.0])
 _QUALITY = 85
 
 
-def weigh_images(
-    vectors: Vectors, ids: Sequence[str], store: Store, *, options: ExtractOptions | None = None
-) -> dict[str, PatchWeights]:
-    """Look at images again; one that is no longer there or readable is left out.
+class PatchWeigher:
+    """Weighs the patches of a store's images again; the network is loaded once.
 
     Parameters
     ----------
-    vectors : Vectors
-        Their rows say where the images' pixels are.
-    ids : sequence of str
     store : Store
         Where the vectors came from, with its patch bank.
     options : ExtractOptions, optional
@@ -63,36 +58,56 @@ def weigh_images(
     WeightsError
         The store's weights are not here.
     """
-    if not store.spec.compares:
-        raise StoreError(
-            f"{store.path} has no heat maps: its vectors are the {store.spec.pooling} over the "
-            "picture; expected a store made with --pooling defect or residual"
+
+    def __init__(self, store: Store, *, options: ExtractOptions | None = None) -> None:
+        _check_places(store)
+        from embeddings.extract.defect import DefectExtractor
+
+        self._store, self._options = store, options or ExtractOptions()
+        extractor = make_extractor(choose_extractor(self._options, store), self._options)
+        if not isinstance(extractor, DefectExtractor):  # for mypy: by the spec it is
+            raise TypeError(f"{type(extractor).__name__} weighs no patches")
+        self._extractor = extractor
+
+    def weigh(self, vectors: Vectors, ids: Sequence[str]) -> dict[str, PatchWeights]:
+        """Look at images again; one that is no longer there or readable is left out.
+
+        Parameters
+        ----------
+        vectors : Vectors
+            Their rows say where the images' pixels are.
+        ids : sequence of str
+        """
+        spec = self._store.spec
+        how = Preparation.to_reopen(
+            vectors, spec, self._store.windows, max_pixels=self._options.max_pixels
         )
-    if store.spec.view == "polar":
-        raise StoreError(
-            f"{store.path} has no heat maps: wafer maps were looked at by radius and angle, which "
-            "cannot be laid over a picture; expected a store made with another --view"
-        )
-    from embeddings.extract.defect import DefectExtractor
+        wanted = np.flatnonzero(np.isin(vectors.ids, list(ids)))
+        noted = vectors.rows["metadata"].iloc[wanted]
+        known = dict(zip(vectors.ids[wanted].tolist(), noted, strict=True))
+        is_paired = spec.normals_sha256 == REFERENCE
 
-    options = options or ExtractOptions()
-    extractor = make_extractor(choose_extractor(options, store), options)
-    if not isinstance(extractor, DefectExtractor):  # for mypy: by the spec it is
-        raise TypeError(f"{type(extractor).__name__} weighs no patches")
-    how = Preparation.to_reopen(vectors, store.spec, store.windows, max_pixels=options.max_pixels)
-    wanted = np.flatnonzero(np.isin(vectors.ids, list(ids)))
-    known = dict(
-        zip(vectors.ids[wanted].tolist(), vectors.rows["metadata"].iloc[wanted], strict=True)
-    )
+        def show(opened: OpenPart) -> NDArray[np.float32]:
+            text = known[opened.part.image_id]
+            return how.show(opened, golden=_read_golden(opened, text, how) if is_paired else None)
 
-    def show(opened: OpenPart) -> NDArray[np.float32]:
-        noted = known[opened.part.image_id]
-        golden = _read_golden(opened, noted, how) if is_paired else None
-        return how.show(opened, golden=golden)
+        prepared = map_parts(list_parts(vectors, wanted), show, how)
+        return {part.image_id: self._extractor.weigh(image[None])[0] for part, image in prepared}
 
-    is_paired = store.spec.normals_sha256 == REFERENCE
-    prepared = map_parts(list_parts(vectors, wanted), show, how)
-    return {part.image_id: extractor.weigh(image[None])[0] for part, image in prepared}
+
+def weigh_images(
+    vectors: Vectors, ids: Sequence[str], store: Store, *, options: ExtractOptions | None = None
+) -> dict[str, PatchWeights]:
+    """Look at images again, once; see `PatchWeigher`.
+
+    Raises
+    ------
+    StoreError
+        The store's vectors are not weighted by place, or its view of wafer maps is polar.
+    WeightsError
+        The store's weights are not here.
+    """
+    return PatchWeigher(store, options=options).weigh(vectors, ids)
 
 
 def draw_heat(thumbnail: bytes, heat: PatchWeights) -> bytes:
@@ -109,6 +124,19 @@ def draw_heat(thumbnail: bytes, heat: PatchWeights) -> bytes:
     sink = BytesIO()
     Image.fromarray(np.rint(mixed).astype(np.uint8)).save(sink, "JPEG", quality=_QUALITY)
     return sink.getvalue()
+
+
+def _check_places(store: Store) -> None:
+    if not store.spec.compares:
+        raise StoreError(
+            f"{store.path} has no heat maps: its vectors are the {store.spec.pooling} over the "
+            "picture; expected a store made with --pooling defect or residual"
+        )
+    if store.spec.view == "polar":
+        raise StoreError(
+            f"{store.path} has no heat maps: wafer maps were looked at by radius and angle, which "
+            "cannot be laid over a picture; expected a store made with another --view"
+        )
 
 
 def _read_golden(opened: OpenPart, metadata: str, how: Preparation) -> Picture:
