@@ -63,6 +63,10 @@ from .records import Layout as Layout
 from .records import Neighbours as Neighbours
 from .records import Predictions as Predictions
 from .records import Proposal as Proposal
+from .review import ConflictError as ConflictError
+from .review import Review as Review
+from .review import ReviewState as ReviewState
+from .review import open_review as open_review
 from .runs import Run as Run
 from .runs import open_run as open_run
 from .runs.lineage import read_lineage as read_lineage

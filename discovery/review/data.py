@@ -1,0 +1,96 @@
+"""What is known of a run's images beside the decisions: each part is loaded when first used."""
+
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from discovery.flow.new_images import open_fitted_stores
+from discovery.flow.space import fit_space, join_vectors
+from discovery.records import Clustering, Neighbours
+from discovery.runs import CLUSTERING, COPIES, Run
+from discovery.stages.duplicates import read_duplicates
+from discovery.stages.enrich.columns import spread_metadata
+from embeddings.records import Vectors
+from embeddings.store import Store
+
+
+class ReviewData:
+    """Vectors, neighbours, map and metadata of the n images, in the order of clustering.parquet.
+
+    Parameters
+    ----------
+    run : Run
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    @cached_property
+    def clustering(self) -> Clustering:
+        """The clusters of the run."""
+        return self.run.load_clustering()
+
+    @cached_property
+    def ids(self) -> NDArray[np.str_]:
+        """The (n,) ids of the images."""
+        return self.clustering.ids
+
+    @cached_property
+    def stores(self) -> tuple[Store, ...]:
+        """The stores of the run's views."""
+        return open_fitted_stores(self.run)
+
+    @property
+    def store(self) -> Store:
+        """The first view's store, which knows the files."""
+        return self.stores[0]
+
+    @cached_property
+    def views(self) -> tuple[Vectors, ...]:
+        """The vectors, view by view."""
+        return tuple(store.load_vectors(self.ids) for store in self.stores)
+
+    @cached_property
+    def vectors(self) -> NDArray[np.float32]:
+        """The (n, d) unit vectors, views side by side."""
+        return join_vectors(self.views).values
+
+    @cached_property
+    def rows(self) -> NDArray[np.float32]:
+        """The (n, p) unit rows that the neighbour graph is made of."""
+        entry = self.run.entry(CLUSTERING) or {}
+        made = self.clustering.spec
+        # Where the clusterer took other rows it says nothing of the graph's, which are the default.
+        return fit_space(
+            self.views, seed=int(entry.get("seed", 0)), dimensions=made.get("graph_dimensions")
+        ).rows
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """The nearest neighbours of each image."""
+        return self.run.load_neighbours(self.ids)
+
+    @cached_property
+    def positions(self) -> NDArray[np.float32]:
+        """The (n, 2) places on the map."""
+        return self.run.load_layout().xy
+
+    @cached_property
+    def paths(self) -> tuple[tuple[str, ...], ...]:
+        """Every path of each image."""
+        return self.run.load_layout().paths
+
+    @cached_property
+    def copies(self) -> NDArray[np.int32]:
+        """The (n,) group of near copies an image is in; -1 without a copy."""
+        files = np.array([len(paths) for paths in self.paths], np.int32)
+        groups = read_duplicates(self.run.read_bytes(COPIES), self.ids, files).groups
+        single = np.bincount(groups)[groups] == 1
+        return np.where(single, np.int32(-1), groups)
+
+    @cached_property
+    def metadata(self) -> pd.DataFrame:
+        """What is known of the images beside their look: n rows of text, index 0..n-1."""
+        return spread_metadata(self.views[0].rows["metadata"].tolist())

@@ -1,0 +1,68 @@
+"""handoff.csv and handoff.json follow the decisions: written in the background, a moment later."""
+
+import threading
+from collections.abc import Callable
+
+from embeddings.console import get_logger
+from embeddings.errors import DefectDiscoveryError
+
+_PAUSE = 0.4  # seconds: a person who decides quickly has the files written once
+
+
+class HandoffPublisher:
+    """A thread that calls `publish` a moment after `wake`, and once more where it was woken again.
+
+    Parameters
+    ----------
+    publish : callable
+        Writes the files; what it raises as a user's error becomes `fault`.
+
+    Attributes
+    ----------
+    fault : str or None
+        Why the files do not follow, in one line; tried again with the next decision.
+    """
+
+    def __init__(self, publish: Callable[[], None]) -> None:
+        self._publish = publish
+        self._turn = threading.Lock()  # one writer at a time: the thread, or who flushes
+        self._awake = threading.Event()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.fault: str | None = None
+
+    def wake(self) -> None:
+        """Say that there is something to write."""
+        self._awake.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="handoff", daemon=True)
+            self._thread.start()
+
+    def flush(self) -> None:
+        """Write now what is to be written."""
+        with self._turn:
+            if not self._awake.is_set():
+                return
+            self._awake.clear()
+            try:
+                self._publish()
+            except DefectDiscoveryError as error:
+                self.fault = str(error)
+                get_logger().warning("WARNING: the handoff does not follow: %s", error)
+            else:
+                self.fault = None
+
+    def close(self) -> None:
+        """End the thread, and write what is left."""
+        self._closing.set()
+        self._awake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self.flush()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._awake.wait()
+            if not self._closing.wait(_PAUSE):
+                self.flush()
