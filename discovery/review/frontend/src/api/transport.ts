@@ -19,7 +19,8 @@ export interface ImageOptions {
 }
 
 export interface JobState {
-  id: string;
+  job: string;
+  kind: string;
   status: "running" | "done" | "failed" | "cancelled";
   share: number;
   text: string;

@@ -1,0 +1,34 @@
+import { useEffect, useState } from "preact/hooks";
+import { useStore } from "../state/context";
+
+/** A small picture of an image. It is decoration: what stands around it names the image. */
+export function Thumb({ image, lazy = false }: { image: number; lazy?: boolean }) {
+  const { transport } = useStore();
+  const [source, setSource] = useState<string | null>(null);
+  const [failed, setFailed] = useState(false);
+  useEffect(() => {
+    let current = true;
+    setSource(null);
+    setFailed(false);
+    transport.imageUrl(image, "thumb").then(
+      (url) => current && setSource(url),
+      () => current && setFailed(true),
+    );
+    return () => {
+      current = false;
+    };
+  }, [transport, image]);
+  if (failed) return <span class="thumb failed">no picture</span>;
+  if (source === null) return <span class="thumb" />;
+  return (
+    <img
+      class="thumb"
+      src={source}
+      alt=""
+      decoding="async"
+      loading={lazy ? "lazy" : "eager"}
+      draggable={false}
+      onError={() => setFailed(true)}
+    />
+  );
+}

@@ -1,0 +1,98 @@
+/** Every key of the page, as the overlay lists them. */
+
+export interface KeyGroup {
+  title: string;
+  keys: [string, string][];
+}
+
+export const KEY_GROUPS: KeyGroup[] = [
+  {
+    title: "Everywhere",
+    keys: [
+      ["?", "these keys"],
+      ["u", "undo"],
+      ["⇧U", "redo"],
+      ["⇧1 … ⇧7", "the screens, from left to right"],
+      ["v", "back to validate (other screens)"],
+      ["b", "the map"],
+      [".", "what to look at next"],
+      ["⇧C", "cluster what is left again"],
+      ["\\", "list of proposals (narrow window)"],
+      ["Esc", "close; clear the marks"],
+    ],
+  },
+  {
+    title: "Images",
+    keys: [
+      ["← → ↑ ↓", "move"],
+      ["⇧ + move", "mark all on the way"],
+      ["Space, x", "throw out, take back; select"],
+      ["Ctrl + click, ⇧ + click", "one more; a range"],
+      ["Ctrl + a", "mark all"],
+      ["z, double click", "zoom the image"],
+      ["l", "look-alikes"],
+      ["+ −", "size of the images"],
+    ],
+  },
+  {
+    title: "Validate",
+    keys: [
+      ["Enter", "accept with the name in the field"],
+      ["a letter without a command", "start the name"],
+      ["1 … 9", "take a suggested name"],
+      ["s", "split"],
+      ["m", "merge with …"],
+      ["⇧M", "move the marked images"],
+      ["r", "reject: no type"],
+      ["d", "defer"],
+      ["g", "grow this type"],
+      ["n p", "next, previous open proposal"],
+    ],
+  },
+  {
+    title: "Grow",
+    keys: [
+      ["Enter", "all of this page belong, but for the crossed out; at the end: record"],
+      ["x", "this one does not belong"],
+      ["n p", "next, previous type"],
+    ],
+  },
+  {
+    title: "Doubt",
+    keys: [
+      ["Enter", "all (not marked) are what they are called"],
+      ["1 … 9 or a name", "move the marked; all where none is"],
+      ["n p", "next, previous group"],
+    ],
+  },
+  {
+    title: "Merge",
+    keys: [
+      ["Enter", "one type"],
+      ["n p", "not the same: next, previous pair"],
+    ],
+  },
+  {
+    title: "Types",
+    keys: [
+      ["↑ ↓", "move"],
+      ["Space", "select for a merge"],
+      ["e, F2", "rename, or merge the selected"],
+      ["Enter", "members"],
+      ["g", "grow"],
+    ],
+  },
+  {
+    title: "Map, all images",
+    keys: [
+      ["Enter or a letter", "name the selected"],
+      ["a", "select the group under the cursor (granularity)"],
+      ["e", "not this type"],
+      ["r", "no type on purpose"],
+      ["f", "release: follow the proposal again"],
+      ["t", "prototype of the type"],
+      ["s", "split the selected off their proposal"],
+      ["/", "search by file name"],
+    ],
+  },
+];

@@ -1,0 +1,138 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { FakeTransport } from "../src/testing/fake";
+import { mountFake, type Mounted, settle } from "../src/testing/mount";
+
+const HOSTILE = `<img src=x onerror="window.hurt=1">"'&<script>window.hurt=1</script>`;
+
+let page: Mounted;
+beforeEach(async () => {
+  page = await mountFake();
+});
+afterEach(() => page.unmount());
+
+const decided = () => page.fake.ledger.map((entry) => entry.action);
+
+test("a proposal is named with a digit and accepted without what was thrown out", async () => {
+  expect(page.text("h1")).toBe("Proposal 1");
+  await page.press("ArrowRight", "x", "ArrowRight", "Space", "1", "Enter");
+  expect(decided()).toEqual([
+    {
+      name: "accept",
+      proposal: "p0",
+      label: "defect/scratch",
+      shown: [0, 1, 2, 3, 4, 5, 6, 7],
+      thrown: [1, 2],
+    },
+  ]);
+  expect(page.fake.ledger[0]?.selection).toEqual({ kind: "proposal" });
+  expect(page.fake.ledger[0]?.seconds).toBeTypeOf("number");
+  expect(page.text("h1")).toBe("Proposal 2");
+  expect(page.text(".message")).toBe("accept recorded");
+});
+
+test("enter without a name asks for one, and a letter without a command begins it", async () => {
+  await page.press("Enter");
+  expect(decided()).toEqual([]);
+  await page.type("spot");
+  await page.press("Enter");
+  expect(decided()).toMatchObject([{ name: "accept", proposal: "p0", label: "spot" }]);
+  await page.press("k");
+  await page.type("iss");
+  await page.press("Enter");
+  expect(decided()[1]).toMatchObject({ proposal: "p1", label: "kiss" });
+});
+
+test("names are completed with the arrows and with tab", async () => {
+  await page.press("Enter");
+  await page.type("part");
+  await page.press("ArrowDown", "Enter");
+  expect(decided()).toMatchObject([{ label: "defect/particle" }]);
+  await page.press("Enter");
+  await page.type("scr");
+  await page.press("Tab", "Enter");
+  expect(decided()[1]).toMatchObject({ label: "defect/scratch" });
+});
+
+test("reject, defer, next and previous need one key", async () => {
+  await page.press("r");
+  expect(page.text("h1")).toBe("Proposal 2");
+  await page.press("n");
+  expect(page.text("h1")).toBe("Proposal 3");
+  await page.press("p");
+  expect(page.text("h1")).toBe("Proposal 2");
+  await page.press("d", "u", "Shift+U");
+  expect(decided().map((action) => action.name)).toEqual(["reject", "defer", "undo", "redo"]);
+});
+
+test("split shows the parts before it is recorded", async () => {
+  await page.press("s");
+  expect(page.text("dialog h2")).toBe("Split proposal 1");
+  await page.press("Escape");
+  expect(page.root.querySelector("dialog")).toBeNull();
+  await page.press("s", "Enter");
+  expect(decided()).toMatchObject([{ name: "split", proposal: "p0", parts: [[0, 1], [2, 3]] }]);
+});
+
+test("a dialog keeps keys from the page behind it", async () => {
+  await page.press("?");
+  expect(page.text("dialog h2")).toBe("Keys");
+  await page.press("r", "x", "n");
+  expect(decided()).toEqual([]);
+  await page.press("?");
+  expect(page.root.querySelector("dialog")).toBeNull();
+});
+
+test("a conflict is shown and nothing is overwritten", async () => {
+  page.fake.conflict = { text: "1 was accepted as bridge", by: "bert" };
+  await page.press("1", "Enter");
+  expect(page.text("dialog h2")).toBe("bert decided first");
+  expect(page.text("dialog")).toContain("1 was accepted as bridge");
+  expect(decided()).toEqual([]);
+  await page.press("Enter");
+  expect(page.root.querySelector("dialog")).toBeNull();
+  expect(page.text("h1")).toBe("Proposal 1");
+});
+
+test("a decision that nobody answered is shown so, and sent again when somebody does", async () => {
+  await page.press("1");
+  page.fake.broken = 1;
+  await page.press("Enter");
+  expect(page.text(".banner")).toContain("Not acknowledged yet: accept as defect/scratch");
+  expect(decided()).toEqual([]);
+  page.fake.tell({ connected: false });
+  page.fake.tell({ connected: true });
+  await settle();
+  expect(decided()).toHaveLength(1);
+  expect(page.root.querySelector(".banner")).toBeNull();
+  expect(page.text("h1")).toBe("Proposal 2");
+});
+
+test("what somebody else decided appears by itself", async () => {
+  await page.fake.call("act", {
+    action: { name: "accept", proposal: "p2", label: "bridge", shown: [], thrown: [] },
+  });
+  page.fake.tell({ revision: 1 });
+  await settle();
+  expect(page.text(".others")).toBe("Somebody else: 3 accepted as bridge");
+  expect(page.text(".types-list")).toContain("bridge");
+});
+
+test("names are text wherever they come from", async () => {
+  page.unmount();
+  const fake = new FakeTransport();
+  const row = fake.proposals[0];
+  if (row) row.label = HOSTILE;
+  page = await mountFake(fake);
+  await page.press("Enter");
+  for (const screen of [2, 3, 4, 5, 6, 7]) await page.press(`Shift+Digit${screen}`);
+  expect(page.text(".types-list")).toContain(HOSTILE);
+  expect(page.root.querySelector("script")).toBeNull();
+  expect(page.root.querySelector("img[onerror]")).toBeNull();
+});
+
+test("two reviews on one page keep apart", async () => {
+  const other = await mountFake();
+  await other.press("Shift+Digit5");
+  other.unmount();
+  expect(page.fake.ledger).toEqual([]);
+});
