@@ -1,4 +1,4 @@
-/** How the page mounts its two large parts, the map and the viewer of one image. */
+/** How the page mounts the viewer of one image. */
 import type { ImageKind, ImageOptions } from "./api/transport";
 
 export interface Mounted<Props> {
@@ -8,28 +8,6 @@ export interface Mounted<Props> {
 }
 
 export type Mount<Props> = (element: HTMLElement, props: Props) => Mounted<Props>;
-
-/** Corners in the coordinates of `x` and `y`. */
-export type Polygon = [number, number][];
-
-export interface MapProps {
-  x: Float32Array;
-  y: Float32Array;
-  /** Of each point, an entry of `palette`. */
-  color: Uint8Array;
-  /** "#rrggbb" */
-  palette: string[];
-  /** 1 for each point that is selected. */
-  selected: Uint8Array;
-  /** 1 for each point that is drawn pale and cannot be picked; null shows all. */
-  faded: Uint8Array | null;
-  /** Names of groups, drawn as plain text at their place. */
-  labels: { text: string; x: number; y: number }[];
-  dark: boolean;
-  onLasso(polygon: Polygon, indices: Int32Array): void;
-  onHover(index: number | null): void;
-  onPick(index: number): void;
-}
 
 export interface ViewerInfo {
   title: string;
@@ -56,5 +34,4 @@ export interface ViewerProps {
   onClose(): void;
 }
 
-export type MountMap = Mount<MapProps>;
 export type MountViewer = Mount<ViewerProps>;
