@@ -9,7 +9,7 @@ The format of handoff.csv and handoff.json is described in docs/handoff-format.m
 
 import getpass
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from discovery.formats.origins import read_origins
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import Handoff
 from discovery.runs import HANDOFF_CSV, LEDGER, Run, open_run
-from discovery.stages.export import Exported, Format, export_handoff
+from discovery.stages.export import Exported, Format, export_handoff, fill_klarfs
 from discovery.stages.handoff_io import absorb_handoff, publish_handoff, take_back
 from embeddings.console import get_logger, run_command, say
 from embeddings.errors import HandoffError, OptionError
@@ -46,6 +46,13 @@ class HandoffOptions:
         imagefolder, coco and fiftyone take the labelled images only.
     by : str or None
         Who decided, where the column decided_by does not say; by default the user's name.
+    klarf : tuple of Path
+        With --format klarf, the KLARF that the images came from (several, where there were); by
+        default what the store notes. It is written again with its classes filled in.
+    klarf_column : str
+        The column that the class numbers go into: FINEBINNUMBER, MANSEMCLASS, AUTOOFFSEMCLASS...
+    klarf_classes : Path or None
+        A CSV with the columns label and number, for labels that are no class of the KLARF.
     """
 
     run: tyro.conf.Positional[Path]
@@ -53,12 +60,22 @@ class HandoffOptions:
     read: Path | None = None
     format: Format = "csv"
     by: str | None = None
+    klarf: tuple[Path, ...] = ()
+    klarf_column: str = "CLASSNUMBER"
+    klarf_classes: Path | None = None
 
     def __post_init__(self) -> None:
         if self.out is None and self.read is None:
             raise OptionError("nothing to do: give --out FOLDER, --read FILE or both")
         if self.out is None and self.format != "csv":
             raise OptionError(f"--format {self.format} needs --out FOLDER to write into")
+        if self.format != "klarf" and self.fills_klarf:
+            raise OptionError(f"--klarf options are for --format klarf, not {self.format}")
+
+    @property
+    def fills_klarf(self) -> bool:
+        """Whether an option is given that is for a KLARF that is there."""
+        return bool(self.klarf or self.klarf_classes or self.klarf_column.upper() != "CLASSNUMBER")
 
 
 def main(options: HandoffOptions) -> None:
@@ -81,9 +98,32 @@ def main(options: HandoffOptions) -> None:
         # Another tool's files hold no labels that a person typed.
         if options.format == "csv":
             _refuse_unread(run, handoff, options.out)
-        boxes = read_origins(run).boxes if options.format == "coco" else None
-        written = export_handoff(handoff, options.out, options.format, at=now, boxes=boxes)
+        written = _export(run, handoff, options.out, options=options, at=now)
     _say_written(written, handoff)
+
+
+def _export(
+    run: Run, handoff: Handoff, out: Path, *, options: HandoffOptions, at: datetime
+) -> Exported:
+    if options.format not in ("coco", "klarf"):
+        return export_handoff(handoff, out, options.format, at=at)
+    origins = read_origins(run)
+    klarfs = options.klarf or tuple(sorted(set(origins.klarfs.values())))
+    if options.format == "klarf" and klarfs:
+        return fill_klarfs(
+            handoff,
+            out,
+            klarfs,
+            # A KLARF that is named holds, wherever it was when the images were read.
+            origins=replace(origins, klarfs={}) if options.klarf else origins,
+            column=options.klarf_column,
+            classes=options.klarf_classes,
+        )
+    if options.fills_klarf:
+        raise OptionError(
+            "the store notes no KLARF that the images came from: say which with --klarf FILE"
+        )
+    return export_handoff(handoff, out, options.format, at=at, boxes=origins.boxes)
 
 
 def _say_taken(taken: Taken, path: Path) -> None:
@@ -102,6 +142,8 @@ def _say_written(written: Exported, handoff: Handoff) -> None:
             f"left out: {written.left_out} rows without a label, "
             f"{len(written.faults)} unreadable images"
         )
+    for note in written.notes:
+        say(note)
     say(
         f"{written.images} images written; {len(handoff.types)} types, "
         f"{len(handoff.labelled)} of {len(handoff)} rows have a label"

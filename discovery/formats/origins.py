@@ -24,10 +24,13 @@ class Origins:
         The defect's own box, which a crop has a margin round.
     klarfs : mapping of str to Path
         The KLARF that lists the image.
+    um_per_pixel : mapping of str to float
+        The pixel size of images that have a box, NaN where it is not known.
     """
 
     boxes: Mapping[str, Box] = field(default_factory=dict)
     klarfs: Mapping[str, Path] = field(default_factory=dict)
+    um_per_pixel: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_origins(run: Run) -> Origins:
@@ -43,11 +46,14 @@ def read_origins(run: Run) -> Origins:
     mine = rows[rows["image_id"].isin(list(set(run.load_images()["image_id"])))]
     boxes: dict[str, Box] = {}
     klarfs: dict[str, Path] = {}
-    for image_id, text in zip(mine["image_id"], mine["metadata"], strict=True):
+    scales: dict[str, float] = {}
+    columns = (mine[name].tolist() for name in ("image_id", "metadata", "um_per_pixel"))
+    for image_id, text, um_per_pixel in zip(*columns, strict=True):
         notes = json.loads(text) if text else {}
         if DEFECT_BOX in notes:
             xmin, ymin, xmax, ymax = notes[DEFECT_BOX]
             boxes[image_id] = (xmin, ymin, xmax, ymax)
+            scales[image_id] = um_per_pixel
         if KLARF_FILE in notes:
             klarfs[image_id] = Path(notes[KLARF_FILE])
-    return Origins(boxes=boxes, klarfs=klarfs)
+    return Origins(boxes=boxes, klarfs=klarfs, um_per_pixel=scales)

@@ -15,14 +15,19 @@ from discovery.formats.coco import format_coco
 from discovery.formats.handoff import write_handoff
 from discovery.formats.image_folders import IMAGES_CSV, plan_fiftyone, plan_imagefolder
 from discovery.formats.klarf import format_klarf
+from discovery.formats.klarf_back import LabelledKlarf, fill_klarf, label_defects
+from discovery.formats.klarf_classes import number_labels, read_class_numbers
 from discovery.formats.label_studio import format_label_studio
+from discovery.formats.origins import Origins
 from discovery.formats.pictures import measure_pictures, write_pictures
 from discovery.records import Handoff
 from discovery.runs import HANDOFF_CSV
 from embeddings.errors import InputError, OptionError
-from embeddings.files import write_bytes
+from embeddings.files import format_csv, write_bytes
+from embeddings.tables import read_table
 
 Format = Literal["csv", "imagefolder", "coco", "label-studio", "fiftyone", "klarf"]
+CLASSES_CSV = "classes.csv"
 _LABELLED_ONLY = ("imagefolder", "coco", "fiftyone")
 
 
@@ -40,12 +45,15 @@ class Exported:
         Rows without a label, where the format takes labelled images only.
     faults : tuple of str
         Images that could not be read, with the reason.
+    notes : tuple of str
+        What else a person must know, a line each.
     """
 
     path: Path
     images: int
     left_out: int
     faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def export_handoff(
@@ -100,6 +108,97 @@ def export_handoff(
         path = folder / HANDOFF_CSV
         write_handoff(handoff, folder)
     return Exported(path=path, images=len(handoff), left_out=0)
+
+
+def fill_klarfs(
+    handoff: Handoff,
+    folder: Path,
+    paths: Sequence[Path],
+    *,
+    origins: Origins,
+    column: str = "CLASSNUMBER",
+    classes: Path | None = None,
+) -> Exported:
+    """Write the KLARFs that images came from again, with the classes of their defects filled in.
+
+    Each keeps its name; where they lie in several folders, those are kept too. Labels that a file
+    has no class for are listed in ``classes.csv`` beside them.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    origins : Origins
+    column : str
+        That the class numbers go into.
+    classes : Path, optional
+        A CSV with the columns label and number.
+
+    Raises
+    ------
+    OptionError, TableError
+        A KLARF, the column or the numbers cannot be used; nothing is written then.
+    """
+    given = {}
+    if classes is not None:
+        rows = read_table(classes, required=("label", "number"))[["label", "number"]]
+        given = read_class_numbers(rows.itertuples(index=False, name=None), source=str(classes))
+    sources = list(dict.fromkeys(path.absolute() for path in paths))
+    targets = _name_targets(sources, folder)
+    labelled = [
+        label_defects(path, _read(path), handoff, origins=origins, column=column)
+        for path in sources
+    ]
+    numbers, new = number_labels(labelled, column.upper(), given)
+    # All of them first: one that cannot be filled leaves nothing behind.
+    filled = [fill_klarf(one, column, mine) for one, mine in zip(labelled, numbers, strict=True)]
+    notes = []
+    for one, target, data in zip(labelled, targets, filled, strict=True):
+        write_bytes(target, data)
+        notes.append(_describe_klarf(one, target))
+    if new:
+        listed = [("label", "number"), *((label, str(number)) for label, number in new.items())]
+        write_bytes(folder / CLASSES_CSV, format_csv(listed))
+        notes.append(
+            f"{len(new)} labels are no class of the KLARF and a class cannot be added without "
+            f"changing more of it: {folder / CLASSES_CSV} has their numbers"
+        )
+    images = {image_id for one in labelled for image_id in one.images}
+    strangers = set(handoff.labelled["image_id"]) - images
+    if strangers:
+        notes.append(f"{len(strangers)} labelled images are no picture of a defect of the KLARF")
+    return Exported(
+        path=targets[0] if len(targets) == 1 else folder,
+        images=len(images),
+        left_out=0,
+        notes=tuple(notes),
+    )
+
+
+def _name_targets(sources: Sequence[Path], folder: Path) -> list[Path]:
+    """Say where each file goes: under its own name, in the folders that tell files apart."""
+    root = os.path.commonpath([path.parent for path in sources])
+    targets = [folder / path.relative_to(root) for path in sources]
+    # Also through a link: the file that the tool wrote is not ours to change.
+    for path, target in zip(sources, targets, strict=True):
+        if target.resolve() == path.resolve():
+            raise OptionError(f"{target} is the KLARF itself: give another folder with --out")
+    return targets
+
+
+def _describe_klarf(one: LabelledKlarf, target: Path) -> str:
+    filled = sum(len(wafer) for wafer in one.labels)
+    total = sum(len(wafer.defects) for wafer in one.klarf.wafers)
+    return f"{target}: {filled} of {total} defects have a class now, the others are as they were"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}; the images came from it, say where it is "
+            "with --klarf FILE"
+        ) from error
 
 
 def _export_pictures(

@@ -5,6 +5,7 @@ Every function names the file, the line and the column of what it cannot use (`T
 
 from embeddings.tables.boxes import read_boxes
 from embeddings.tables.klarf import is_klarf, parse_klarf, read_klarf
+from embeddings.tables.klarf_fill import fill_column
 from embeddings.tables.klarf_records import Klarf, KlarfImage, KlarfWafer
 from embeddings.tables.metadata import read_metadata
 from embeddings.tables.sheet import read_image_list, read_table
@@ -13,6 +14,7 @@ __all__ = [
     "Klarf",
     "KlarfImage",
     "KlarfWafer",
+    "fill_column",
     "is_klarf",
     "parse_klarf",
     "read_boxes",

@@ -6,6 +6,7 @@ saw them; they are looked for beside the KLARF, under the path as written and th
 file name.
 """
 
+import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,15 +55,20 @@ def read_klarf(path: Path) -> Klarf:
     TableError
         The file cannot be read, or as `parse_klarf`.
     """
-    data = _read(path)
+    return parse_klarf(decode_klarf(_read(path))[0], source=str(path))
+
+
+def decode_klarf(data: bytes) -> tuple[str, str]:
+    """Return the text of a KLARF and its encoding, in which it gives the same bytes again."""
+    encoding = "utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "utf-8"
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode(encoding), encoding
     except UnicodeDecodeError:
-        text = data.decode("latin-1")  # tools write names in the system's own 8-bit letters
-    return parse_klarf(text, source=str(path))
+        # Tools write names in the system's own 8-bit letters.
+        return data.decode("latin-1"), "latin-1"
 
 
-def parse_klarf(text: str, *, source: str = "KLARF") -> Klarf:
+def parse_klarf(text: str, *, source: str = "KLARF", column: str = "") -> Klarf:
     """Parse the text of a KLARF file of any version from 1.0 to 1.8.
 
     Parameters
@@ -70,6 +76,8 @@ def parse_klarf(text: str, *, source: str = "KLARF") -> Klarf:
     text : str
     source : str
         The file, as errors name it.
+    column : str
+        In upper case: each wafer's `spans` say where its cells stand in the text.
 
     Raises
     ------
@@ -77,8 +85,8 @@ def parse_klarf(text: str, *, source: str = "KLARF") -> Klarf:
         Naming the line of what is no KLARF, is missing or does not fit its column.
     """
     if _NESTED.match(text):
-        return parse_nested(text, source=source)
-    return parse_flat(text, source=source)
+        return parse_nested(text, source=source, column=column)
+    return parse_flat(text, source=source, column=column)
 
 
 def list_images(klarf: Klarf, folder: Path) -> Iterator[DefectImage]:

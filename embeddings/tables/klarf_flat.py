@@ -7,20 +7,34 @@ and hold for those after it until they are said again. Lengths are micrometres.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from embeddings.errors import TableError
-from embeddings.tables.klarf_records import DefectRow, Klarf, KlarfImage, KlarfWafer, make_wafer
+from embeddings.tables.klarf_records import (
+    DefectRow,
+    Klarf,
+    KlarfImage,
+    KlarfWafer,
+    Span,
+    make_wafer,
+)
 from embeddings.tables.klarf_tokens import Tokens
 
 _KEYWORD = re.compile(r"[A-Za-z_]\w*")
+# What ends a list of defects where its semicolon is missing; no defect begins with a word.
+_AFTER_LIST = frozenset(
+    {"summaryspec", "summarylist", "endoffile", "defectlist", "defectrecordspec", "waferid",
+     "slot", "tifffilename", "inspectiontest", "classlookup", "lotid", "sampletestplan"}
+)  # fmt: skip
 
 
 class _Reader:
     """What has been read so far of a flat file."""
 
-    def __init__(self, text: str, *, source: str) -> None:
+    def __init__(self, text: str, *, source: str, column: str) -> None:
         self.tokens = Tokens(text, source=source)
+        self.column = column  # whose places in the text are wanted
         self.version = ""
         self.fields: dict[str, list[str]] = {}
         self.columns: list[str] = []
@@ -75,7 +89,7 @@ class _Reader:
 
     def read_classes(self) -> None:
         for _ in range(self.tokens.take_count("the number of classes")):
-            number = self.tokens.take_count("a class number")
+            number = self.tokens.take_class()
             self.classes[number] = self.tokens.take("a class name")
         self.tokens.take_mark(";")
 
@@ -88,12 +102,31 @@ class _Reader:
         file = " ".join(self.fields.get("tifffilename", ()))
         # A picture's file stands before its defect: there may be a list for every row.
         while not self.tokens.at_mark(";"):
-            self.rows.append(self.read_row(file))
+            if self.begins_line(_AFTER_LIST):
+                return
+            if self.rows and self.begins_line({"filename"}):
+                self.read_filename()
+                # Some end the list here, and some write a semicolon and go on with the next row.
+                if self.tokens.at_mark(";"):
+                    self.tokens.take_mark(";")
+            else:
+                self.rows.append(self.read_row(file))
         self.tokens.take_mark(";")
+
+    def begins_line(self, words: Collection[str]) -> bool:
+        return self.tokens.peek().lower() in words and self.tokens.starts_line()
+
+    def read_filename(self) -> None:
+        """Read ``FILENAME a.jpg`` below a row: the picture of that row."""
+        self.tokens.take("FILENAME")
+        file = self.tokens.take("a file name")
+        row = self.rows[-1]
+        images = tuple(replace(image, file=file) for image in row.images)
+        self.rows[-1] = replace(row, images=images or (KlarfImage(file=file, number=1),))
 
     def read_row(self, file: str) -> DefectRow:
         """Read one defect; what is not IMAGELIST is one word a column."""
-        line = self.tokens.line
+        line, first = self.tokens.line, self.tokens.position
         what = f"{len(self.columns)} values of a defect"
         # IMAGELIST alone has as many words as there are pictures.
         split = self.columns.index("IMAGELIST") if "IMAGELIST" in self.columns else None
@@ -106,7 +139,17 @@ class _Reader:
             cells |= zip(names, self.tokens.take_many(len(names), what), strict=True)
             if cells.get("FILENAME"):  # a column for what others say before each list
                 images = tuple(replace(image, file=cells["FILENAME"]) for image in images)
-        return DefectRow(cells=cells, images=images, line=line)
+        return DefectRow(cells=cells, images=images, line=line, span=self.find_span(first, split))
+
+    def find_span(self, first: int, split: int | None) -> Span | None:
+        """Return where the wanted cell of the row that was read stands; `first` is its token."""
+        if self.column not in self.columns or self.column == "IMAGELIST":
+            return None
+        place = self.columns.index(self.column)
+        if split is None or place < split:
+            return self.tokens.span(first + place)
+        # Counted from the row's end: IMAGELIST is as long as it likes.
+        return self.tokens.span(self.tokens.position - len(self.columns) + place)
 
     def read_images(
         self, file: str, *, announced: str | None, is_last: bool
@@ -140,12 +183,17 @@ class _Reader:
             self.rows = []
 
 
-def parse_flat(text: str, *, source: str) -> Klarf:
+def parse_flat(text: str, *, source: str, column: str = "") -> Klarf:
     """Parse the text of a KLARF file of version 1.0 to 1.7.
+
+    Parameters
+    ----------
+    column : str
+        In upper case: each wafer's `spans` say where its cells stand.
 
     Raises
     ------
     TableError
         Naming the line of what is no KLARF, is missing or does not fit its column.
     """
-    return _Reader(text, source=source).read()
+    return _Reader(text, source=source, column=column).read()

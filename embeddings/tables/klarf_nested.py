@@ -8,11 +8,18 @@ A wafer inherits the fields of the records round it. Lengths are nanometres.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from embeddings.errors import TableError
-from embeddings.tables.klarf_records import DefectRow, Klarf, KlarfImage, KlarfWafer, make_wafer
-from embeddings.tables.klarf_tokens import Tokens
+from embeddings.tables.klarf_records import (
+    DefectRow,
+    Klarf,
+    KlarfImage,
+    KlarfWafer,
+    Span,
+    make_wafer,
+)
+from embeddings.tables.klarf_tokens import Tokens, is_whole
 
 _UM = 1e-3  # micrometres a nanometre
 _ID_FIELDS = {"lotrecord": "lotid", "waferrecord": "waferid"}
@@ -29,8 +36,13 @@ class _Record:
     records: list["_Record"] = field(default_factory=list)
 
 
-def parse_nested(text: str, *, source: str) -> Klarf:
+def parse_nested(text: str, *, source: str, column: str = "") -> Klarf:
     """Parse the text of a KLARF file of version 1.8.
+
+    Parameters
+    ----------
+    column : str
+        In upper case: each wafer's `spans` say where its cells stand.
 
     Raises
     ------
@@ -39,7 +51,7 @@ def parse_nested(text: str, *, source: str) -> Klarf:
     """
     tokens = Tokens(text, source=source, has_commas=True)
     _expect(tokens, "record")
-    root = _read_record(tokens)
+    root = _read_record(tokens, column)
     records = list(_walk(root, {}))
     # A lookup may stand in the file, lot or wafer record: numbers mean the same in all of them.
     classes: dict[int, str] = {}
@@ -71,20 +83,30 @@ def _walk(
 def _make_wafer(record: _Record, fields: dict[str, list[str]], *, source: str) -> KlarfWafer:
     # A wafer without a list is clean.
     defects = record.lists.get("defectlist", [])
+    common = next(iter(fields.get("imagefilename", ())), "")
+    defects = [_name_images(row, common) for row in defects] if common else defects
     return make_wafer(fields, defects, scale=_UM, source=source)
+
+
+def _name_images(row: DefectRow, common: str) -> DefectRow:
+    """Give images that are a number alone the file that has all of the wafer's."""
+    return replace(
+        row,
+        images=tuple(image if image.file else replace(image, file=common) for image in row.images),
+    )
 
 
 def _read_classes(record: _Record, source: str) -> dict[int, str]:
     classes: dict[int, str] = {}
     for row in record.lists.get("classlookuplist", ()):
         number, name = row.cells.get("CLASSNUMBER", ""), row.cells.get("CLASSNAME")
-        if not number.isdigit() or name is None:
+        if not is_whole(number) or name is None:
             raise TableError(f"{source}, line {row.line}: expected a CLASSNUMBER and a CLASSNAME")
         classes[int(number)] = name
     return classes
 
 
-def _read_record(tokens: Tokens) -> _Record:
+def _read_record(tokens: Tokens, column: str) -> _Record:
     """Read a record from its name to its closing brace."""
     name = tokens.take("the name of a record").lower()
     # The label is the record's own name: a version, a lot or a wafer.
@@ -95,13 +117,13 @@ def _read_record(tokens: Tokens) -> _Record:
         line = tokens.line
         match tokens.take("Record, Field, List or '}'").lower():
             case "record":
-                record.records.append(_read_record(tokens))
+                record.records.append(_read_record(tokens, column))
             case "field":
                 key = tokens.take("the name of a field").lower()
                 record.fields[key] = _read_field(tokens)
             case "list":
                 key = tokens.take("the name of a list").lower()
-                record.lists[key] = _read_list(tokens)
+                record.lists[key] = _read_list(tokens, column if key == "defectlist" else "")
             case other:
                 raise TableError(
                     f"{tokens.source}, line {line}: expected Record, Field or List, got {other!r}"
@@ -129,7 +151,7 @@ def _read_words(tokens: Tokens) -> list[str]:
     return words
 
 
-def _read_list(tokens: Tokens) -> list[DefectRow]:
+def _read_list(tokens: Tokens, column: str) -> list[DefectRow]:
     """Read the columns and rows between the braces of a list."""
     tokens.take_mark("{")
     _expect(tokens, "columns")
@@ -150,7 +172,7 @@ def _read_list(tokens: Tokens) -> list[DefectRow]:
     tokens.take_mark("{")
     rows: list[DefectRow] = []
     while not tokens.at_mark("}"):
-        rows.append(_read_row(tokens, columns, image_columns))
+        rows.append(_read_row(tokens, columns, image_columns, column=column))
     tokens.take_mark("}")
     tokens.take_mark("}")
     # A file cut short ends without its braces, one that was edited has another count.
@@ -159,18 +181,23 @@ def _read_list(tokens: Tokens) -> list[DefectRow]:
     return rows
 
 
-def _read_row(tokens: Tokens, columns: list[str], image_columns: list[int]) -> DefectRow:
+def _read_row(
+    tokens: Tokens, columns: list[str], image_columns: list[int], *, column: str
+) -> DefectRow:
     """Read one row up to its semicolon."""
     line = tokens.line
     cells: dict[str, str] = {}
     images: tuple[KlarfImage, ...] = ()
+    span: Span | None = None
     for position, name in enumerate(columns):
         if position in image_columns:
             images += _read_images(tokens)
         else:
+            if name == column:
+                span = tokens.span(tokens.position)
             cells[name] = tokens.take(f"{len(columns)} values, {name} among them")
     tokens.take_mark(";")
-    return DefectRow(cells=cells, images=images, line=line)
+    return DefectRow(cells=cells, images=images, line=line, span=span)
 
 
 def _read_images(tokens: Tokens) -> tuple[KlarfImage, ...]:
@@ -184,9 +211,12 @@ def _read_images(tokens: Tokens) -> tuple[KlarfImage, ...]:
     tokens.take_mark("{")
     found: list[KlarfImage] = []
     for _ in range(count):
-        file = tokens.take("an image's file")
-        tokens.take("an image's format")
-        found.append(KlarfImage(file=file, number=tokens.take_count("an image's number")))
+        file = tokens.take("an image's file, or its number in the wafer's ImageFileName")
+        if is_whole(file):
+            found.append(KlarfImage(file="", number=int(file)))
+        else:
+            tokens.take("an image's format")
+            found.append(KlarfImage(file=file, number=tokens.take_count("an image's number")))
         while not tokens.at_mark(",}"):
             tokens.take("',' or '}'")  # the image's kind, which not every tool writes
         if tokens.at_mark(","):

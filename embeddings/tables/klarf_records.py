@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from embeddings.errors import TableError
 
+Span = tuple[int, int]  # where a cell begins and ends in the text, with its quotes
+
 UNKNOWN = (math.nan, math.nan)
 # Columns whose cells must be numbers: a misaligned row shows here first.
 NUMERIC = frozenset(
@@ -59,6 +61,9 @@ class KlarfWafer:
         XSIZE, YSIZE, DSIZE in micrometres, DEFECTAREA in square micrometres.
     images : tuple of tuple of KlarfImage, n
         The pictures of each defect, in the file's order.
+    spans : tuple of (int, int) or None, n
+        Where each defect's cell of the column asked for stands in the text; None where its row
+        has no such column.
     """
 
     lot: str
@@ -75,6 +80,7 @@ class KlarfWafer:
     time: str = ""
     defects: pd.DataFrame
     images: tuple[tuple[KlarfImage, ...], ...]
+    spans: tuple[Span | None, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.defects):
@@ -130,11 +136,12 @@ class Klarf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefectRow:
-    """One defect as the parsers read it: cells by column, and its pictures."""
+    """One defect as the parsers read it: cells by column, pictures, and its place in the text."""
 
     cells: Mapping[str, str]
     images: tuple[KlarfImage, ...]
     line: int
+    span: Span | None = None
 
 
 def make_wafer(
@@ -171,6 +178,7 @@ def make_wafer(
         time=_read_time(" ".join(fields.get("resulttimestamp", ()))),
         defects=_make_frame(rows, scale=scale, source=source),
         images=tuple(row.images for row in rows),
+        spans=tuple(row.span for row in rows),
     )
 
 

@@ -11,6 +11,11 @@ _TOKEN_OR_COMMA = re.compile(
 )
 
 
+def is_whole(text: str) -> bool:
+    """Tell whether a word is a whole number, in the digits that int() and every tool read."""
+    return text.isascii() and text.removeprefix("-").isdigit()
+
+
 class Tokens:
     """A walk over the tokens of a text.
 
@@ -36,6 +41,16 @@ class Tokens:
 
     def __bool__(self) -> bool:
         return self._next < len(self._tokens)
+
+    @property
+    def position(self) -> int:
+        """Number of the next token, from 0."""
+        return self._next
+
+    def span(self, position: int) -> tuple[int, int]:
+        """Return where a token begins and ends in the text, with its quotes."""
+        text, start, group = self._tokens[position]
+        return start, start + len(text) + (2 if group == "quoted" else 0)
 
     @property
     def line(self) -> int:
@@ -74,6 +89,14 @@ class Tokens:
             return [self.take(what) for _ in range(count)]
         self._next += count
         return [text for text, _, _ in chunk]
+
+    def take_class(self) -> int:
+        """Return the next word as the number of a class: -1 is one, too."""
+        line = self.line
+        text = self.take("a class number")
+        if not is_whole(text):
+            raise TableError(f"{self.source}, line {line}: expected a class number, got {text!r}")
+        return int(text)
 
     def take_count(self, what: str) -> int:
         """Return the next word as a whole number of at least 0."""

@@ -415,3 +415,43 @@ def test_two_defects_of_one_picture_are_told(tmp_path):
     (tmp_path / "a.klarf").write_text(text)
     with pytest.raises(TableError, match="defect 1 of wafer W01 and defect 3 of wafer W01"):
         read_metadata(tmp_path / "a.klarf")
+
+
+def test_a_class_below_zero_is_read():
+    text = FLAT.replace(' 0 "Unclassified"', ' -1 "Unclassified"').replace(
+        "2.0 7 1 2", "2.0 -1 1 2"
+    )
+    klarf = parse_klarf(text)
+    assert klarf.classes == {-1: "Unclassified", 7: "Big; particle"}
+    assert klarf.wafers[0].defects["CLASSNUMBER"].tolist() == [-1, 0, 0]
+    assert parse_klarf(NESTED.replace('0 "Uncl', '-1 "Uncl')).classes[-1] == "Unclassified"
+
+
+@pytest.mark.parametrize("end", ["", ";"])
+def test_file_names_below_their_rows(end):
+    text = "FileVersion 1 2;\nDefectRecordSpec 3 DEFECTID IMAGECOUNT IMAGELIST ;\nDefectList\n"
+    text += f' 1 1 1 4 0\n FILENAME a.jpg{end}\n 2 0 0\n FILENAME "b c.jpg";\n'
+    wafer = parse_klarf(text + "SummarySpec 1 TESTNO ;\nEndOfFile;\n").wafers[0]
+    assert wafer.images == (
+        (KlarfImage(file="a.jpg", number=4),),
+        (KlarfImage(file="b c.jpg", number=1),),
+    )
+
+
+def test_a_list_without_its_semicolon_ends_where_the_next_statement_begins():
+    text = FLAT.replace("3 0 cc;", "3 0 cc").replace("NA 1 7 1 0 0 dd;", "NA 1 7 1 0 0 dd")
+    assert [list(w.defects["MEMO"]) for w in parse_klarf(text).wafers] == [
+        ["aa", "bb", "cc"],
+        ["dd"],
+    ]
+
+
+def test_nested_images_that_are_a_number_alone_are_in_the_wafers_file():
+    text = NESTED.replace(
+        "Field SlotNumber 1 {5}", 'Field SlotNumber 1 {5} Field ImageFileName 2 {"L.I01", "TIF"}'
+    )
+    text = text.replace('"pic,1.jpg" "JPG" 1 "top", "b.tif" "TIF" 3', '1 "30",2 "31"')
+    assert parse_klarf(text).wafers[0].images[0] == (
+        KlarfImage(file="L.I01", number=1),
+        KlarfImage(file="L.I01", number=2),
+    )
