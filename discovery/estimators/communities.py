@@ -68,6 +68,10 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         are than the community's median.
     modularity_ : float
         Of the communities before any was joined or called noise.
+    graph_ : (n, n) sparse
+        The ties.
+    communities_ : (n,) int64
+        The communities before any was joined or called noise.
     persistence_ : Persistence or None
         The tree of groups over the resolutions and which were chosen; None with a
         number, or where all images are tied to all.
@@ -123,6 +127,7 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         _check_graph(neighbours, n, k)
         distances = neighbours.distances[:, :k]
         graph = weigh_graph(neighbours.indices[:, :k], distances)
+        self.graph_ = graph
         labels = self._divide(graph, is_complete=k == n - 1, seed=seed)
         shares = _measure_shares_inside(graph, labels)
         sparsity = measure_excess(distances.mean(axis=1, dtype=np.float64), labels.astype(np.int32))
@@ -157,6 +162,7 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         usual = FINEST if is_joined else _COMPLETE_RESOLUTION
         resolution = usual if self.resolution == "auto" else float(self.resolution)
         labels, self.modularity_ = find_communities(graph, resolution, seed=seed, runs=runs)
+        self.communities_ = labels
         self.persistence_: Persistence | None = None
         return self._join(graph, labels) if is_joined else labels
 
@@ -171,6 +177,8 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         self.membership_strengths_ = np.zeros(n)
         self.outlier_scores_ = np.zeros(n)
         self.modularity_ = 0.0
+        self.graph_ = sparse.csr_matrix((n, n))
+        self.communities_ = np.zeros(n, np.int64)
         self.persistence_ = None
         return self
 

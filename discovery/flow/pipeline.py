@@ -25,6 +25,7 @@ from discovery.runs import (
     HANDOFF_CSV,
     HANDOFF_JSON,
     LEDGER,
+    LEVELS,
     MAP,
     MATCHED,
     NEIGHBOURS,
@@ -135,7 +136,7 @@ STEPS: tuple[Step, ...] = (
     # clustering.parquet holds the places on the map, too; they are copied from map.npz.
     Step(
         name="cluster",
-        writes=(SWEEP, CLUSTERING),
+        writes=(SWEEP, LEVELS, CLUSTERING),
         reads=(NEIGHBOURS, MAP),
         needs=("vectors", "guide"),
         spec=lambda c: (

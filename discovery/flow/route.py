@@ -5,7 +5,7 @@ The figures behind the default are in docs/log.md; benchmarks/routes.py makes th
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +22,10 @@ from discovery.flow.settings import (
 )
 from discovery.flow.space import fit_space
 from discovery.graph import Granularity
+from discovery.graph.levels import Levels
 from discovery.graph.neighbours import find_neighbours
 from discovery.records import Clustering, Neighbours, Sweep, number_by_size
+from discovery.stages.levels import find_levels
 from discovery.stages.partition import partition_rows
 from discovery.stages.reduce import embed_umap, reduce_pca
 from discovery.stages.stability import Fit
@@ -41,12 +43,14 @@ class Partitioned:
     """Clusters, the rows they were found in, and how to find them again in a part of the rows.
 
     `sweep` tells of groups that come and go over the resolutions, where the clusterer looks at it,
-    given the clusters that were made of them in the end.
+    given the clusters that were made of them in the end. `levels` gives the groups at every
+    resolution.
     """
 
     clustering: Clustering
     reduced: NDArray[np.float32]
     fit: Fit
+    levels: Callable[[], Levels]
     sweep: Callable[[NDArray[np.int32]], Sweep] | None = None
 
 
@@ -80,7 +84,9 @@ def partition_vectors(
         There are fewer images than the clusters asked for.
     """
     n = len(vectors)
-    k = _count_lasting(graph_rows, neighbours, seed) if choice.is_k_counted else None
+    # Found once, whether it says how many groups there are, or the levels, or both.
+    find_lasting = cache(partial(find_lasting_groups, graph_rows, seed=seed, neighbours=neighbours))
+    k = _count_lasting(find_lasting()) if choice.is_k_counted else None
     if rows is None:
         rows = choose_rows(vectors, graph_rows, neighbours, choice=choice, seed=seed)
     clusterer = choice.build(n, seed=seed, k=k)
@@ -97,7 +103,8 @@ def partition_vectors(
     found = getattr(clusterer, "persistence_", None)
     sweep = None if found is None else partial(sweep_groups, found, clusterer.labels_)
     fit = make_fit(choice, clustering, seed=seed)
-    return Partitioned(clustering=clustering, reduced=rows, fit=fit, sweep=sweep)
+    levels = partial(find_levels, clusterer, find_lasting, seed=seed)
+    return Partitioned(clustering=clustering, reduced=rows, fit=fit, levels=levels, sweep=sweep)
 
 
 def make_fit(choice: ClustererOptions, clustering: Clustering, *, seed: int) -> Fit:
@@ -149,9 +156,9 @@ def find_lasting_groups(
     return clusterer.fit(rows, neighbours=neighbours)
 
 
-def _count_lasting(graph_rows: NDArray[np.float32], neighbours: Neighbours, seed: int) -> int:
+def _count_lasting(found: "GraphCommunities") -> int:
     """Return how many groups last over the resolutions, for clusterers that are told k."""
-    labels = find_lasting_groups(graph_rows, seed=seed, neighbours=neighbours).labels_
+    labels = found.labels_
     return max(1, len(np.unique(labels[labels >= 0])))
 
 

@@ -20,6 +20,7 @@ from discovery.runs import (
     COPIES,
     HANDOFF_CSV,
     HANDOFF_JSON,
+    LEVELS,
     MAP,
     MATCHED,
     NEIGHBOURS,
@@ -136,7 +137,8 @@ def find_copies(context: RoundContext, facts: Facts) -> Made:
 def group_images(context: RoundContext, facts: Facts) -> Made:
     """Group the images by the route that was chosen."""
     from discovery.flow.route import partition_vectors
-    from discovery.runs.tables import format_clustering, parse_map
+    from discovery.runs.tables import format_clustering, hash_ids, parse_map
+    from discovery.stages.levels import format_levels
     from discovery.stages.rarity import assign_noise
     from discovery.stages.sweep import format_sweep
 
@@ -158,7 +160,11 @@ def group_images(context: RoundContext, facts: Facts) -> Made:
     layout = Layout(ids=found.ids, paths=tuple(_list_paths(context)), xy=xy)
     # Only the default clusterer looks at many resolutions; the others have no sweep.
     sweep = None if parts.sweep is None else parts.sweep(found.core_labels)
-    return {SWEEP: format_sweep(sweep), CLUSTERING: format_clustering(found, layout)}
+    return {
+        SWEEP: format_sweep(sweep),
+        LEVELS: format_levels(parts.levels(), hash_ids(found.ids)),
+        CLUSTERING: format_clustering(found, layout),
+    }
 
 
 def list_rare_images(context: RoundContext, facts: Facts) -> Made:

@@ -28,8 +28,8 @@ from discovery.runs import open_run
 from embeddings.errors import HandoffError, RunError
 
 OF_CLUSTERS = (
-    "sweep.json", "clustering.parquet", "rare.csv", "stability.json", "associations.csv",
-    "proposals.csv", "lineage.jsonl", "lineage.npz", "report.html",
+    "sweep.json", "levels.npz", "clustering.parquet", "rare.csv", "stability.json",
+    "associations.csv", "proposals.csv", "lineage.jsonl", "lineage.npz", "report.html",
 )  # fmt: skip
 COMPUTED = ("neighbours.npz", "map.npz", "duplicates.csv", *OF_CLUSTERS)
 FILES = {*COMPUTED, "run.json", "handoff.csv", "handoff.json"}
@@ -198,7 +198,7 @@ def test_killed_between_steps_it_goes_on(name, finished, tmp_path, watch):
     before = watch()
     assert 4 == discover_types(finished / "store", out, options=options).proposals
     assert list(COMPUTED) == watch()  # each once, over both calls
-    assert len(before) == {"cluster": 3, "propose": 7, "report": 11}[name]
+    assert len(before) == {"cluster": 3, "propose": 8, "report": 12}[name]
     assert contents(out).keys() >= FILES
 
 

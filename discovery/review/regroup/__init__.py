@@ -1,9 +1,24 @@
 """Other groupings of the images of a run: finer and coarser levels, splits, merges, the rest.
 
-All are functions over arrays. Images are their positions in the run's clustering.
+All but `open_levels` are functions over arrays. Images are their positions in the run's
+clustering.
 """
 
+from discovery.graph.levels import Levels, Position
 from discovery.review.regroup.lasso import inside
+from discovery.review.regroup.levels import open_levels
+from discovery.review.regroup.merge import merge_pairs
 from discovery.review.regroup.near import look_alikes
+from discovery.review.regroup.split import Split, find_least, split_members
 
-__all__ = ["inside", "look_alikes"]
+__all__ = [
+    "Levels",
+    "Position",
+    "Split",
+    "find_least",
+    "inside",
+    "look_alikes",
+    "merge_pairs",
+    "open_levels",
+    "split_members",
+]
