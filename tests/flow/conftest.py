@@ -1,6 +1,15 @@
-"""One small set of pictures of four kinds, embedded once; each test works on a copy of the run."""
+"""What tests of the flow share.
 
+One small set of pictures of four kinds, embedded once, of which each test works on a copy; the
+pages of single components of the front end, and a real Chromium to open them in.
+"""
+
+import contextlib
+import functools
+import http.server
 import shutil
+import subprocess
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +125,103 @@ def watch(monkeypatch):
     monkeypatch.setattr(Run, "save_bytes", save_bytes)
     # The handoff follows proposals and ledger; its own tests look at it.
     return lambda: [name for name in saved if name not in (HANDOFF_CSV, HANDOFF_JSON)]
+
+
+FRONTEND = Path(__file__).resolve().parents[2] / "discovery/review/frontend"
+# The review page's own; what a component needs beyond it would not work there.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+class PageHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder under the policy; `answers` may send something else for a path."""
+
+    def __init__(self, *args, answers=None, **options):
+        self.answers = answers or (lambda _: None)
+        super().__init__(*args, **options)
+
+    def do_GET(self):
+        answer = self.answers(self.path)
+        if answer is None:
+            super().do_GET()
+            return
+        status, media_type, data = answer
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def end_headers(self):
+        self.send_header("Content-Security-Policy", POLICY)
+        super().end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def component_pages(tmp_path_factory):
+    """Pages of single components of the front end, built from the sources."""
+    node, vite = shutil.which("node"), FRONTEND / "node_modules/vite/bin/vite.js"
+    if not (node and vite.exists()):
+        pytest.skip("the front end's tools are absent")
+    out = tmp_path_factory.mktemp("pages")
+    config = FRONTEND / "tests/pages/vite.config.ts"
+    subprocess.run(
+        [node, vite, "build", "--config", config, "--outDir", out, "--logLevel", "warn"],
+        cwd=FRONTEND,
+        check=True,
+        timeout=300,
+    )
+    return out
+
+
+@pytest.fixture(scope="session")
+def serve_pages():
+    """Give a context manager that serves a folder, and answers some paths otherwise."""
+
+    @contextlib.contextmanager
+    def serve(folder, answers=None):
+        handler = functools.partial(PageHandler, directory=folder, answers=answers)
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield f"http://127.0.0.1:{server.server_port}"
+            server.shutdown()
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+def start_chromium(tmp_path_factory):
+    """Give a context manager that starts a Chromium with more arguments."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    from selenium.webdriver.chrome.service import Service
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    chromedriver = shutil.which("chromedriver")
+    if not (chromium and chromedriver):
+        pytest.skip("chromium or chromedriver is absent")
+
+    @contextlib.contextmanager
+    def start(*arguments):
+        options = webdriver.ChromeOptions()
+        options.binary_location = chromium
+        for argument in (
+            "headless=new", "no-sandbox", "disable-quic", "no-first-run",
+            "disable-background-networking", "disable-component-update", "disable-sync",
+            f"user-data-dir={tmp_path_factory.mktemp('profile')}", "window-size=1200,900",
+            *arguments,
+        ):  # fmt: skip
+            options.add_argument(f"--{argument}")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+        driver.set_script_timeout(120)
+        try:
+            yield driver
+        finally:
+            driver.quit()
+
+    return start

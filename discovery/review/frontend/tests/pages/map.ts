@@ -91,3 +91,55 @@ async function measure(frames: number): Promise<{ frames: number[]; drawn: numbe
 }
 
 Object.assign(window, { seen, measure, mounted, map, points: { x, y } });
+
+/** The pixels of the map, whichever way it draws. */
+function readPixels(): ImageData {
+  const canvas = document.querySelector<HTMLCanvasElement>(".map-canvas")!;
+  const copy = document.createElement("canvas");
+  [copy.width, copy.height] = [canvas.width, canvas.height];
+  const context = copy.getContext("2d")!;
+  context.drawImage(canvas, 0, 0);
+  return context.getImageData(0, 0, copy.width, copy.height);
+}
+
+/** Draws, and reads in the same frame: a WebGL canvas is emptied after it was shown. */
+async function readDrawn(): Promise<ImageData> {
+  map.update({ color: colorGroups(groups, dark) });
+  await new Promise((done) => requestAnimationFrame(done));
+  return readPixels();
+}
+
+async function countColours(): Promise<number> {
+  const pixels = new Uint32Array((await readDrawn()).data.buffer);
+  return new Set(pixels.filter((pixel) => pixel >>> 24 === 255)).size;
+}
+
+const known = [...x.keys()].filter((i) => Number.isFinite(x[i]! + y[i]!));
+const span = (values: Float32Array): [number, number] =>
+  known.reduce(
+    ([low, high], i) => [Math.min(low, values[i]!), Math.max(high, values[i]!)],
+    [Infinity, -Infinity],
+  );
+
+/** Where a point is on the screen, seen from the middle of the map, which shows all. */
+function placeOf(index: number): [number, number, number] {
+  const { width, height } = document.querySelector(".map-surface")!.getBoundingClientRect();
+  const [left, right] = span(x);
+  const [low, high] = span(y);
+  const scale = 0.88 * Math.min(width / (right - left), height / (high - low));
+  return [index, (x[index]! - (left + right) / 2) * scale, ((low + high) / 2 - y[index]!) * scale];
+}
+
+/** The share of the points that lie on a pixel with ink; where nothing is drawn it is small. */
+async function shareOfPointsOnInk(): Promise<number> {
+  const { data, width, height } = await readDrawn();
+  let hits = 0;
+  for (let i = 0; i < n; i++) {
+    const [, dx, dy] = placeOf(i);
+    const at = Math.round(height / 2 + dy) * width + Math.round(width / 2 + dx);
+    if (data[4 * at + 3]! > 0) hits++;
+  }
+  return hits / n;
+}
+
+Object.assign(window, { countColours, placeOf, shareOfPointsOnInk });

@@ -11,6 +11,6 @@ export default defineConfig({
     emptyOutDir: true,
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
-    rolldownOptions: { input: ["map"].map((page) => `${here}${page}.html`) },
+    rolldownOptions: { input: ["map", "viewer", "wafer"].map((page) => `${here}${page}.html`) },
   },
 });

@@ -1,0 +1,2 @@
+export { mountViewer } from "./viewer";
+export type { Box, MountedViewer, PictureKind, PictureOptions, ViewerInfo, ViewerProps } from "./props";

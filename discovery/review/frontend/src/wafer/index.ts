@@ -1,0 +1,2 @@
+export { mountWafer } from "./wafer";
+export type { MountedWafer, WaferProps } from "./wafer";
