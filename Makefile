@@ -3,15 +3,16 @@
 #   make demo                      the synthetic images, end to end
 #   make demo IMAGES="my images"   a folder of your own
 #   make demo WEIGHTS=resnet50.safetensors
+#   make review RUN=demo/run       a run in the browser
 #   make test TESTS=tests/discovery/test_synthetic.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo docs test test-lowest lint notebooks clean distclean
+.PHONY: help demo docs page review test test-lowest lint notebooks clean distclean
 MAKEFLAGS += --no-print-directory
 
 # Variables reach the recipes through the environment, so that blanks and quotes need no care.
-export IMAGES WEIGHTS PYTHON TESTS
+export IMAGES WEIGHTS RUN PYTHON TESTS
 JOBS ?= auto
 VENV := .venv
 VENV_PYTHON := $(VENV)/bin/python
@@ -47,7 +48,14 @@ demo: $(STAMP)  ## find the defect types of the synthetic images, or of IMAGES=f
 demo/truth.csv: $(SYNTHETIC) | $(STAMP)
 	@$(VENV_PYTHON) -m discovery.synthetic demo
 
+review: $(STAMP)  ## review the demo's run in the browser, or RUN=folder
+	@$(VENV_PYTHON) -m discovery.review "$${RUN:-demo/run}"
+
+page: $(STAMP)  ## build the review page, with Node or a Node installed into .venv
+	@$(VENV_PYTHON) -m discovery.review.server.build --install-node
+
 test: $(STAMP)  ## run every test, or TESTS=path, in JOBS=auto processes
+	@$(VENV_PYTHON) -m discovery.review.server.build --if-possible >/dev/null
 	@if [ -n "$$TESTS" ]; then \
 	  $(VENV_PYTHON) -m pytest "$$TESTS"; \
 	else \

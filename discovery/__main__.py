@@ -18,11 +18,13 @@ VERBS = {
     "store": ("embeddings.store", "check or mend a store"),
     "cluster": ("discovery.cluster", "the main job: images become proposed defect types"),
     "flow": ("discovery.flow", "the same, under another name"),
+    "review": ("discovery.review", "turn proposals into types, in the browser"),
     "handoff": ("discovery.handoff", "write, read back or export what was decided"),
     "assign": ("discovery.assign", "new images: named, unknown or undecided"),
     "evaluate": ("discovery.evaluate", "a run against the truth"),
     "classify": ("discovery.classify", "train, use and judge the classifier of named types"),
     "detect": ("discovery.detect", "train, use and judge the counter of defects"),
+    "build": ("discovery.review.server.build", "build the review page, in a checkout"),
     "synthetic": ("discovery.synthetic", "write synthetic images with their truth"),
 }
 

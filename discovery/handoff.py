@@ -3,7 +3,6 @@
     python -m discovery.handoff RUN --out FOLDER
     python -m discovery.handoff RUN --read FILLED.csv
     python -m discovery.handoff RUN --out FOLDER --format coco
-    python -m discovery.handoff RUN --read LABEL_STUDIO.json
 
 The format of handoff.csv and handoff.json is described in docs/handoff-format.md.
 """
@@ -18,7 +17,6 @@ import tyro
 
 from discovery.formats.handoff import Taken, decide_handoff, read_handoff
 from discovery.formats.origins import read_origins
-from discovery.formats.read_back import ReadFormat
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import Handoff
 from discovery.runs import HANDOFF_CSV, LEDGER, Run, open_run
@@ -42,11 +40,8 @@ class HandoffOptions:
     out : Path or None
         Folder to write into.
     read : Path or None
-        A filled handoff (its CSV, its JSON, or their folder), an export of Label Studio (JSON or
-        JSON-MIN) or an ImageFolder that was sorted anew: what it says goes into the ledger before
-        anything is written. Every row is checked first.
-    read_format : str
-        What --read is, where that is not to be told from it.
+        A filled handoff (its CSV, its JSON, or their folder): what it says goes into the ledger
+        before anything is written. Every row is checked first.
     format : str
         imagefolder, coco and fiftyone take the labelled images only.
     by : str or None
@@ -63,7 +58,6 @@ class HandoffOptions:
     run: tyro.conf.Positional[Path]
     out: Path | None = None
     read: Path | None = None
-    read_format: ReadFormat = "auto"
     format: Format = "csv"
     by: str | None = None
     klarf: tuple[Path, ...] = ()
@@ -96,8 +90,7 @@ def main(options: HandoffOptions) -> None:
         _say_taken(absorbed, own)
     # The same file is not taken back twice: its second reading would find nothing new.
     if options.read is not None and not (absorbed and _is_same(options.read, own)):
-        kind = options.read_format
-        _say_taken(take_back(run, options.read, by=by, at=at, read_format=kind), options.read)
+        _say_taken(take_back(run, options.read, by=by, at=at), options.read)
     handoff = publish_handoff(run)
     written = Exported(path=own, images=len(handoff), left_out=0)
     to_the_run_itself = options.out is None or _is_same(options.out, run.path)
@@ -139,10 +132,6 @@ def _say_taken(taken: Taken, path: Path) -> None:
         f"{taken.kept} left as decided before, {taken.overruled} newer decisions overruled, "
         f"{taken.rewritten} rewritten by the spreadsheet and left as decided"
     )
-    for stranger in taken.strangers[:_MOST_FAULTS]:
-        get_logger().warning("%s: %s is no image of this run", path, stranger)
-    if taken.strangers:
-        say(f"{path}: {len(taken.strangers)} labelled images are not of this run, left out")
 
 
 def _say_written(written: Exported, handoff: Handoff) -> None:

@@ -13,13 +13,7 @@ from xml.sax.saxutils import quoteattr
 from discovery.records import Handoff
 from embeddings.images import split_id
 
-CONTROL, _TO = "choice", "image"
-LOCAL_FILES = "/data/local-files/?d="
-_KEPT = (
-    "image_id", "path", "cluster_id", "proposal_id",
-    # As it went out: what comes back is told from what was decided since.
-    "label", "label_source", "decided_by", "decided_at",
-)  # fmt: skip
+_FROM, _TO = "choice", "image"
 
 
 def format_label_studio(handoff: Handoff) -> tuple[bytes, bytes]:
@@ -29,7 +23,7 @@ def format_label_studio(handoff: Handoff) -> tuple[bytes, bytes]:
     lines = [
         "<View>",
         f'  <Image name="{_TO}" value="$image"/>',
-        f'  <Choices name="{CONTROL}" toName="{_TO}" choice="single-radio">',
+        f'  <Choices name="{_FROM}" toName="{_TO}" choice="single-radio">',
         *(f"    <Choice value={quoteattr(label)}/>" for label in choices),
         "  </Choices>",
         "</View>",
@@ -42,8 +36,8 @@ def _make_task(row: dict[Any, Any], run_id: str) -> dict[str, Any]:
     task: dict[str, Any] = {
         "data": {
             # Its local storage serves paths from the root of the disk, without the first slash.
-            "image": LOCAL_FILES + quote(str(row["path"]).lstrip("/")),
-            **{name: row[name] for name in _KEPT},
+            "image": "/data/local-files/?d=" + quote(str(row["path"]).lstrip("/")),
+            **{name: row[name] for name in ("image_id", "path", "cluster_id", "proposal_id")},
         }
     }
     page, region = split_id(row["image_id"])
@@ -57,7 +51,7 @@ def _make_task(row: dict[Any, Any], run_id: str) -> dict[str, Any]:
         {
             "id": "label",
             "type": "choices",
-            "from_name": CONTROL,
+            "from_name": _FROM,
             "to_name": _TO,
             "value": {"choices": [row["label"]]},
         }

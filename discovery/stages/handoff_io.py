@@ -4,10 +4,6 @@
 file, so before it is written anew `absorb_handoff` takes what it says into the ledger.
 """
 
-import itertools
-import uuid
-from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from discovery.formats.handoff import (
@@ -17,10 +13,8 @@ from discovery.formats.handoff import (
     format_handoff,
     read_handoff,
 )
-from discovery.formats.read_back import ReadFormat, read_returned
-from discovery.formats.returned import Returned
 from discovery.ledger import append_decisions, read_decisions, replay_decisions
-from discovery.records import Decision, Handoff
+from discovery.records import Handoff
 from discovery.runs import CLUSTERING, HANDOFF_CSV, HANDOFF_JSON, LEDGER, PROPOSALS, Provenance, Run
 from embeddings.errors import RunError
 
@@ -65,10 +59,8 @@ def publish_handoff(run: Run) -> Handoff:
     return handoff
 
 
-def take_back(run: Run, path: Path, *, by: str, at: str, read_format: ReadFormat = "auto") -> Taken:
-    """Read a filled handoff, or what another tool gives back, into the run's ledger.
-
-    All of it is taken, or nothing.
+def take_back(run: Run, path: Path, *, by: str, at: str) -> Taken:
+    """Read a filled handoff into the run's ledger, all of it or nothing.
 
     Raises
     ------
@@ -77,30 +69,14 @@ def take_back(run: Run, path: Path, *, by: str, at: str, read_format: ReadFormat
     RunError
         The run or its ledger cannot be read or written.
     """
-    returned = read_returned(path, read_format, written=compose_handoff(run))
-    return _take(run, returned, by=by, at=at)
+    return _take(run, read_handoff(path, written=compose_handoff(run)), by=by, at=at)
 
 
-def _take(run: Run, returned: Returned, *, by: str, at: str) -> Taken:
+def _take(run: Run, returned: Handoff, *, by: str, at: str) -> Taken:
     ledger = run.path / LEDGER
-    decided = replay_decisions(read_decisions(ledger))
-    taken = decide_handoff(returned.handoff, decided, by=by, at=at, judged=returned.judged)
-    if returned.file:
-        taken = replace(taken, decisions=_join_actions(taken.decisions, returned.file))
+    taken = decide_handoff(returned, replay_decisions(read_decisions(ledger)), by=by, at=at)
     append_decisions(ledger, taken.decisions)
-    return replace(taken, strangers=returned.strangers)
-
-
-def _join_actions(decisions: Iterable[Decision], file: str) -> tuple[Decision, ...]:
-    """Make what each person decided in a file one action, which is undone as one."""
-    selection = {"kind": "sheet", "file": file}
-    joined = []
-    # By person first: the lines of one action stand together.
-    by_person = sorted(decisions, key=lambda decision: (decision.by, decision.at))
-    for _, own in itertools.groupby(by_person, key=lambda decision: decision.by):
-        name = uuid.uuid4().hex[:12]
-        joined += [replace(decision, action=name, selection=selection) for decision in own]
-    return tuple(joined)
+    return taken
 
 
 def absorb_handoff(run: Run, *, by: str, at: str) -> Taken | None:
@@ -122,5 +98,4 @@ def absorb_handoff(run: Run, *, by: str, at: str) -> Taken | None:
         # Damaged clusters are mended by clustering again, which must not be stopped by them:
         # handoff.json alone says what the rows were.
         written = None
-    filled = read_handoff(run.path / HANDOFF_CSV, written=written)
-    return _take(run, Returned(handoff=filled), by=by, at=at)
+    return _take(run, read_handoff(run.path / HANDOFF_CSV, written=written), by=by, at=at)

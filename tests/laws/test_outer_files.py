@@ -100,6 +100,8 @@ def own_texts():
         "shared",
         "__pycache__",
         "htmlcov",
+        "node_modules",
+        "page",  # the built one
     }
     made = re.compile(r"\..*_cache|\.hypothesis|.*\.egg-info")
     found = []

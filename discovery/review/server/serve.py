@@ -1,0 +1,84 @@
+"""The server of one review: a port of 127.0.0.1, from its start to its clean end."""
+
+import socket
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from discovery.review.server.app import make_app
+from discovery.review.server.events import EventHub
+from discovery.review.server.guard import Secrets
+from discovery.review.server.rpc import ReviewApi
+from embeddings.console import get_logger, say
+from embeddings.errors import OptionError
+
+_ADDRESS = "127.0.0.1"  # this machine alone; from another one a tunnel leads here
+_GOODBYE_SECONDS = 3  # for requests that are being answered when the server ends
+
+
+def serve_review(api: ReviewApi, *, page: Path, port: int = 0, opens_browser: bool = True) -> None:
+    """Serve a review until Ctrl-C or SIGTERM.
+
+    Parameters
+    ----------
+    api : ReviewApi
+    page : Path
+        Folder of the built page.
+    port : int
+        0 takes a free one.
+    opens_browser : bool
+
+    Raises
+    ------
+    OptionError
+        The port is taken.
+    """
+    secrets, hub = Secrets(), EventHub()
+    app = make_app(api, secrets, page=page, hub=hub)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="on",
+        ws="none",
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=_GOODBYE_SECONDS,
+    )
+    with _bind(port) as bound:
+        address = f"http://{_ADDRESS}:{bound.getsockname()[1]}/#token={secrets.token}"
+        get_logger().info("the review is open until Ctrl-C; nothing that was decided is lost")
+        say(address)
+        if opens_browser:
+            webbrowser.open(address)
+        _ReviewServer(config, hub).run(sockets=[bound])
+
+
+class _ReviewServer(uvicorn.Server):
+    """Ends the streams of events when it is told to end: they would never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, hub: EventHub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._hub.close()
+        super().handle_exit(sig, frame)
+
+
+@contextmanager
+def _bind(port: int) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound:
+        # A port that a review just left may be taken again at once.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((_ADDRESS, port))
+        except OSError as error:
+            raise OptionError(
+                f"--port {port}: {error.strerror}; leave it out to take a free one"
+            ) from error
+        yield bound
