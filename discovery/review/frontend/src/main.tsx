@@ -4,4 +4,12 @@ import { HttpTransport } from "./api/http";
 import { takeToken } from "./api/token";
 
 const root = document.getElementById("review");
-if (root) mountApp(root, new HttpTransport(takeToken()), document);
+const transport = new HttpTransport(takeToken());
+if (root) mountApp(root, transport, document);
+
+// The address of a server that was started again, opened in the same window: nothing that was not
+// acknowledged yet is lost.
+window.addEventListener("hashchange", () => {
+  const token = takeToken();
+  if (token) transport.renew(token);
+});

@@ -43,7 +43,7 @@ export class HttpTransport implements Transport {
   private greeted: Promise<void> | undefined;
 
   constructor(
-    private readonly token: string,
+    private token: string,
     private readonly base: string = ".",
   ) {}
 
@@ -64,6 +64,17 @@ export class HttpTransport implements Transport {
     this.handlers.add(handler);
     void this.listen();
     return () => this.handlers.delete(handler);
+  }
+
+  /** Speaks with a server that was started again, on the token it printed. */
+  renew(token: string): void {
+    this.token = token;
+    this.greeted = undefined;
+    window.clearTimeout(this.timer);
+    this.events?.close();
+    this.events = undefined;
+    this.tell({ connected: false });
+    void this.listen();
   }
 
   close(): void {
@@ -110,8 +121,9 @@ export class HttpTransport implements Transport {
     if (this.events) return;
     try {
       await this.greet();
-    } catch {
-      this.retry();
+    } catch (error) {
+      if (error instanceof AccessError) this.tell({ connected: false, denied: true });
+      else this.retry();
       return;
     }
     if (this.events || this.handlers.size === 0) return;

@@ -160,9 +160,11 @@ export interface ImageInfo {
   width: number;
   height: number;
   bits: number;
-  low: number;
-  high: number;
+  low: number | null;
+  high: number | null;
   um_per_pixel: number | null;
+  /** Why the file cannot be read, where it cannot. */
+  fault?: string | null;
   metadata: Record<string, string | number | null>;
   label: string | null;
   source: string;
@@ -176,7 +178,7 @@ export interface Association {
   value: string;
   share_in: number;
   share_out: number;
-  p: number;
+  p: number | null;
   text: string;
 }
 

@@ -10,12 +10,19 @@ export interface Answer<T = unknown> {
 
 export type ImageKind = "thumb" | "full" | "heat" | "reference";
 
-/** The grey levels that are shown as black and white, and the page of a multi-page file. */
+/**
+ * The grey levels that are shown as black and white, the page of a multi-page file, the part of an
+ * image that is wanted; the longest side of a thumbnail.
+ */
 export interface ImageOptions {
   low?: number;
   high?: number;
   page?: number;
   size?: number;
+  x0?: number;
+  y0?: number;
+  width?: number;
+  height?: number;
 }
 
 export interface JobState {
@@ -26,11 +33,13 @@ export interface JobState {
   text: string;
 }
 
-/** What Python tells without being asked; `connected` is the transport's own. */
+/** What Python tells without being asked; `connected` and `denied` are the transport's own. */
 export interface ServerEvent {
   revision?: number;
   job?: JobState;
   connected?: boolean;
+  /** The server is there, and does not know this page's token. */
+  denied?: boolean;
 }
 
 export interface Transport {

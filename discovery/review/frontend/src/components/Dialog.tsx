@@ -48,7 +48,7 @@ export function Dialog(props: Props) {
       <div class="dialog-body">
         <header>
           <h2 id={`${id}-title`}>{title}</h2>
-          <button type="button" class="button quiet" aria-label="Close" onClick={onClose}>
+          <button type="button" class="button quiet" onClick={onClose}>
             Close <kbd aria-hidden="true">Esc</kbd>
           </button>
         </header>

@@ -61,7 +61,7 @@ export function FilterBar() {
             onChange={(value) => set({ column: value, value: "" })}
           />
           {filter.column !== "" && (
-            <label class="select">
+            <label class="choice">
               is
               <input
                 type="text"
@@ -72,7 +72,7 @@ export function FilterBar() {
           )}
         </>
       )}
-      <label class="select">
+      <label class="choice">
         Name
         <input
           ref={search}
@@ -107,7 +107,7 @@ interface ChoiceProps {
 
 function Choice({ label, value, options, onChange }: ChoiceProps) {
   return (
-    <label class="select">
+    <label class="choice">
       {label}
       <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
         {options.map(([key, text]) => (

@@ -87,7 +87,11 @@ function ProgressText() {
   const text = parts.join(", ");
   return (
     <div class="progress" title={text}>
-      <span>{text}</span>
+      <span class="whole">{text}</span>
+      <span class="short">
+        {formatShare(progress.named_share)} named
+        {progress.expected_right !== null && `, right ${formatScore(progress.expected_right)}`}
+      </span>
       <progress max={1} value={progress.named_share} aria-label="Share of the images named" />
     </div>
   );
@@ -125,7 +129,6 @@ function HistoryButton({ name, hotkey, text, action }: HistoryProps) {
       kind="quiet"
       hotkey={hotkey}
       disabled={text === null}
-      label={text === null ? `Nothing to ${action}` : `${name}: ${text}`}
       title={text === null ? `Nothing to ${action}` : `${name}: ${text}`}
       onClick={() => void store.act({ name: action })}
     >

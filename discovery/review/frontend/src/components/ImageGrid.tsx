@@ -30,6 +30,8 @@ interface Props {
 
 // Rows that fly past would each ask for pictures that nobody sees.
 const SETTLE_MS = 90;
+/** Round the grid's rows, as in its style. */
+const PADDING = 4;
 
 export function ImageGrid({ model, label, facts, active = true, onOpen }: Props) {
   const store = useStore();
@@ -150,7 +152,7 @@ const Cell = memo(function Cell(props: CellProps) {
       style={{ width: `${size}px`, height: `${size}px` }}
     >
       {!flying && <Thumb image={image} />}
-      {props.badge && <span class="badge">{props.badge}</span>}
+      {props.badge && <span class="badge" aria-hidden="true">{props.badge}</span>}
       {props.color && <span class="stripe" style={{ background: props.color }} />}
     </div>
   );
@@ -167,7 +169,7 @@ function useSize(box: Box, tell: (width: number, height: number) => void): void 
   useLayoutEffect(() => {
     const element = box.current;
     if (!element) return;
-    const measure = () => tell(element.clientWidth, element.clientHeight);
+    const measure = () => tell(element.clientWidth - 2 * PADDING, element.clientHeight);
     const observer = new ResizeObserver(measure);
     observer.observe(element);
     measure();

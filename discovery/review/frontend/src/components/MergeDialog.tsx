@@ -1,7 +1,7 @@
 /** Merge a proposal with a type or with another proposal, seen side by side. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { MergePair } from "../api/methods";
+import type { Action, MergePair } from "../api/methods";
 import { useStore } from "../state/context";
 import { countImages } from "../state/facts";
 import { useAnswer } from "../state/useAnswer";
@@ -42,11 +42,9 @@ export function MergeDialog({ proposal, onClose }: { proposal: string; onClose: 
     }
     const proposals = [proposal, ...(candidate.proposal === null ? [] : [candidate.proposal])];
     const action = { name: "merge_proposals", proposals, label } as const;
-    const accept = { name: "accept", proposal, label, shown: [], thrown: [] } as const;
-    const done = await store.act(
-      proposals.length > 1 ? action : { ...accept, shown: [], thrown: [] },
-      { kind: "merge", with: candidate.title },
-    );
+    const accept: Action = { name: "accept", proposal, label, shown: [], thrown: [] };
+    const selection = { kind: "merge", with: candidate.title };
+    const done = await store.act(proposals.length > 1 ? action : accept, selection);
     if (!done) return;
     onClose();
     await store.advance(proposal);
@@ -120,9 +118,11 @@ function useCandidates(proposal: string, pairs: MergePair[]): Candidate[] {
   const store = useStore();
   const snapshot = store.snapshot.value;
   const likeness = new Map<string, number>();
+  const pictures = new Map<string, number[]>();
   for (const pair of pairs) {
     if (pair.a === proposal) likeness.set(pair.b, pair.likeness);
     if (pair.b === proposal) likeness.set(pair.a, pair.likeness);
+    pictures.set(pair.a, pair.images_a).set(pair.b, pair.images_b);
   }
   const types = (snapshot?.types ?? []).map(
     (type): Candidate => ({
@@ -143,7 +143,7 @@ function useCandidates(proposal: string, pairs: MergePair[]): Candidate[] {
         detail: countImages(row.size),
         label: row.label,
         proposal: row.id,
-        images: row.exemplars,
+        images: pictures.get(row.id) ?? row.exemplars,
       }),
     )
     .sort((a, b) => (likeness.get(b.key) ?? -1) - (likeness.get(a.key) ?? -1));

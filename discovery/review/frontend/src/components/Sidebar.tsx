@@ -7,6 +7,7 @@ import { formatCount } from "../state/facts";
 import { NO_FILTER } from "../state/filter";
 import { Button } from "./Button";
 import { Thumb } from "./Thumb";
+import { TypeName } from "./TypeName";
 
 export function Sidebar() {
   const store = useStore();
@@ -81,7 +82,9 @@ const ProposalItem = memo(
       >
         <span class="number">{row.number}</span>
         {row.medoid !== null && <Thumb image={row.medoid} lazy />}
-        <span class="row-name">{row.label ?? describeStatus(row)}</span>
+        <span class="row-name">
+          {row.label === null ? describeStatus(row) : <TypeName label={row.label} />}
+        </span>
         <span class="count">{formatCount(row.size)}</span>
       </button>
     );
@@ -103,7 +106,9 @@ function TypeItem({ type, onChoose }: { type: TypeRow; onChoose: () => void }) {
       onClick={onChoose}
     >
       <span class="swatch" style={{ background: type.color }} />
-      <span class="row-name">{type.label}</span>
+      <span class="row-name">
+        <TypeName label={type.label} />
+      </span>
       <span class="count">{formatCount(type.images)}</span>
     </button>
   );

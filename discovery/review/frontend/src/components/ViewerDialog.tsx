@@ -1,9 +1,10 @@
 /** One image at full resolution, with all that is known of it. */
-import { useEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
-import type { ImageInfo } from "../api/methods";
+import { useEffect, useRef } from "preact/hooks";
+import type { ImageInfo, Overview } from "../api/methods";
 import { useStore } from "../state/context";
 import { useAnswer } from "../state/useAnswer";
+import type { MountedViewer, ViewerInfo, ViewerProps } from "../viewer";
 import { Dialog } from "./Dialog";
 import { PictureRow } from "./PictureRow";
 
@@ -13,38 +14,88 @@ interface Props {
   onClose: () => void;
 }
 
+const BYTE_MAX = 255;
+
 export function ViewerDialog({ images, at, onClose }: Props) {
   const store = useStore();
   const place = useSignal(at);
   const image = images[place.value] ?? 0;
   const revision = store.snapshot.value?.revision ?? 0;
-  const info = useAnswer<ImageInfo>("image_info", { image }, revision).json;
+  const asked = useAnswer<ImageInfo>("image_info", { image }, revision);
+  const info = asked.json;
   const step = (by: number) => {
     place.value = Math.max(0, Math.min(images.length - 1, place.value + by));
   };
+  const name = info?.path.split("/").at(-1) ?? `Image ${image + 1}`;
+  const title = images.length > 1 ? `${name} (${place.value + 1} of ${images.length})` : name;
   return (
-    <Dialog
-      title={info?.path.split("/").at(-1) ?? `Image ${image + 1}`}
-      onClose={onClose}
-      wide
-      keys={{ z: onClose, n: () => step(1), p: () => step(-1) }}
-    >
+    <Dialog title={title} onClose={onClose} wide keys={{ z: onClose }}>
       <div class="viewer">
-        <ViewerBox image={image} />
+        {info?.fault && <p class="none">{info.fault}</p>}
+        {info && !info.fault && (
+          // While the next image is asked for the last one stays.
+          <ViewerBox info={info} image={asked.loading ? null : image} onStep={step} />
+        )}
         {info && <Facts info={info} />}
       </div>
     </Dialog>
   );
 }
 
-function ViewerBox({ image }: { image: number }) {
+interface BoxProps {
+  info: ImageInfo;
+  image: number | null;
+  onStep: (by: 1 | -1) => void;
+}
+
+function ViewerBox({ info, image, onStep }: BoxProps) {
   const store = useStore();
   const box = useRef<HTMLDivElement>(null);
+  const mounted = useRef<MountedViewer | null>(null);
+  const overview = store.overview.value;
+  const shown = useRef<ViewerProps | null>(null);
+  if (overview && image !== null) {
+    shown.current = {
+      index: image,
+      info: describeImage(info, overview),
+      dark: store.settings.dark,
+      imageUrl: (index, kind, options) => store.transport.imageUrl(index, kind, options),
+      onStep,
+    };
+  }
   useEffect(() => {
-    void image;
-    void store;
-  }, [image]);
+    let current = true;
+    import("../viewer").then(
+      ({ mountViewer }) => {
+        if (current && box.current && shown.current) {
+          mounted.current = mountViewer(box.current, shown.current);
+        }
+      },
+      (error: unknown) => store.tellError(error),
+    );
+    return () => {
+      current = false;
+      mounted.current?.destroy();
+    };
+  }, []);
+  useEffect(() => {
+    if (shown.current) mounted.current?.update(shown.current);
+  }, [image, info, store.settings.dark]);
   return <div class="viewer-box" ref={box} />;
+}
+
+function describeImage(info: ImageInfo, overview: Overview): ViewerInfo {
+  return {
+    title: info.path,
+    width: info.width,
+    height: info.height,
+    bits: info.bits,
+    low: info.low ?? 0,
+    high: info.high ?? BYTE_MAX,
+    umPerPixel: info.um_per_pixel,
+    hasHeat: overview.has_heat,
+    hasReference: overview.has_reference,
+  };
 }
 
 function Facts({ info }: { info: ImageInfo }) {
@@ -64,7 +115,7 @@ function Facts({ info }: { info: ImageInfo }) {
       <dl class="facts">
         {rows.map(([name, value]) => (
           <div key={name}>
-            <dt>{name}</dt>
+            <dt title={name}>{name}</dt>
             <dd>{value}</dd>
           </div>
         ))}

@@ -10,10 +10,13 @@ export interface Layout {
 export const GAP = 6;
 const OVERSCAN = 3;
 
+/** Lays out as many columns of at least `cell` pixels as there is room for. */
 export function layOut(count: number, width: number, cell: number): Layout {
   const columns = Math.max(1, Math.floor((width + GAP) / (cell + GAP)));
   const rows = Math.ceil(count / columns);
-  return { columns, cell, rows, height: Math.max(0, rows * (cell + GAP) - GAP) };
+  // Cells take what is left over, so that rows end at the edge.
+  const side = Math.max(cell, Math.floor((width + GAP) / columns) - GAP);
+  return { columns, cell: side, rows, height: Math.max(0, rows * (side + GAP) - GAP) };
 }
 
 export function visibleRows(layout: Layout, top: number, height: number): [number, number] {

@@ -6,6 +6,8 @@ export type Bindings = Record<string, (event: KeyboardEvent) => void>;
 
 const FIELDS = "input, textarea, select, [contenteditable]";
 const ACTIVE = "button, a[href], summary, [role=slider]";
+const SCROLLED = "aside, .side, [role=region]";
+const SCROLLING = /^(Arrow|Page)|^(Home|End| )$/;
 
 /** "Enter", "Space", "ArrowLeft", "u", "Shift+U", "Ctrl+a", "Shift+Digit1". */
 export function nameKey(event: KeyboardEvent): string {
@@ -22,6 +24,7 @@ function isTaken(event: KeyboardEvent): boolean {
   const target = event.target;
   if (!(target instanceof Element)) return false;
   if (target.closest(FIELDS)) return true;
+  if (SCROLLING.test(event.key) && target.closest(SCROLLED)) return true;
   const activates = event.key === "Enter" || event.key === " ";
   return activates && target.closest(ACTIVE) !== null;
 }

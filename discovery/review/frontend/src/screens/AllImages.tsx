@@ -46,7 +46,7 @@ export function AllImages() {
     : { kind: "filter", query: describeFilter(filter) };
   const facts = group ? groupFacts(group, snapshot) : typeFacts(snapshot);
   return (
-    <section class="screen images" aria-label="All images">
+    <section class="screen all-images" aria-label="All images">
       <ScreenHead
         title="All images"
         detail={`${countImages(images.length)} of ${snapshot?.label.length.toLocaleString("en-US")}`}

@@ -102,13 +102,15 @@ function DoubtfulGroup({ group, page, loading }: GroupProps) {
   const selection = { kind: "doubt", current: group.current, likely: group.likely };
   // Nothing marked means the whole group: that is the case that takes one key.
   const marked = () => (model.marked.value.size > 0 ? model.chosen : group.images);
-  const move = (label: string) =>
-    void store.act({ name: "move", images: marked(), label }, selection);
+  const decide = (images: number[], label: string) => {
+    // What is decided already is still shown while the next page is looked for.
+    if (loading || images.length === 0) return;
+    void store.act({ name: "move", images, label }, selection);
+  };
+  const move = (label: string) => decide(marked(), label);
   const confirm = () => {
     const kept = group.images.filter((image) => !model.marked.value.has(image));
-    if (kept.length === 0) return;
-    const label = group.current || group.likely;
-    void store.act({ name: "move", images: kept, label }, selection);
+    decide(kept, group.current || group.likely);
   };
   useKeys(
     { ...digitKeys(suggestions, move), Enter: confirm },

@@ -83,7 +83,12 @@ function OneType({ label }: { label: string }) {
     if (!page) return;
     const { thrown } = search.value;
     const action = { name: "grow", label, cursor: page.cursor, thrown } as const;
-    if (await store.act(action)) await store.advance();
+    // Where nothing is taken, what was thrown out still counts: it is never offered again.
+    const hasAnything = page.take > 0 || thrown.length > 0;
+    if (hasAnything && !(await store.act(action))) return;
+    await store.advance();
+    const { screen, type } = store.place.value;
+    if (screen === "grow" && type === label) begin();
   };
   const switchType = (step: 1 | -1) => {
     const at = types.findIndex((type) => type.label === label) + step;
@@ -102,7 +107,7 @@ function OneType({ label }: { label: string }) {
         why={store.place.value.why}
       />
       <div class="decide">
-        <label class="select">
+        <label class="choice">
           Type
           <select
             value={label}
@@ -148,7 +153,7 @@ function OneType({ label }: { label: string }) {
 
 function describeAnswer(page: GrowPage | null, thrown: number, label: string): string {
   if (!page) return "…";
-  if (page.done) return page.take > 0 ? `Take ${countImages(page.take)}` : "Nothing to take";
+  if (page.done) return page.take > 0 ? `Take ${countImages(page.take)}` : "What comes next";
   return thrown > 0 ? `${thrown} of these do not belong` : `All of these are ${label}`;
 }
 
@@ -163,7 +168,7 @@ function Summary({ page, label, thrown }: { page: GrowPage; label: string; throw
       <p class="muted">
         {thrown.length > 0 &&
           `${countImages(thrown.length)} thrown out; never offered for this type again. `}
-        Enter records it; u takes it back.
+        {page.take > 0 && "Enter records it; u takes it back."}
       </p>
     </div>
   );

@@ -57,9 +57,9 @@ export function MapScreen() {
     store.watch.restart();
   };
   return (
-    <section class="screen map" aria-label="Map">
+    <section class="screen map-screen" aria-label="Map">
       <ScreenHead title="Map" detail={describeCaught(images.length)}>
-        <label class="select">
+        <label class="choice">
           Colour
           <select
             value={coloring.value}
@@ -99,6 +99,9 @@ export function MapScreen() {
           )}
         </div>
         <div class="pane caught">
+          {images.length === 0 && (
+            <p class="none">What the lasso catches appears here: to be named, moved or split off.</p>
+          )}
           <ImageGrid
             model={model}
             label="Images inside the lasso"

@@ -34,6 +34,7 @@ export function Merge() {
   return (
     <OnePair
       key={`${pair.a} ${pair.b}`}
+      loading={asked.loading}
       pair={pair}
       place={`${Math.min(at.value, pairs.length - 1) + 1} of ${pairs.length}`}
       onStep={step}
@@ -43,11 +44,12 @@ export function Merge() {
 
 interface PairProps {
   pair: MergePair;
+  loading: boolean;
   place: string;
   onStep: (by: number) => void;
 }
 
-function OnePair({ pair, place, onStep }: PairProps) {
+function OnePair({ pair, loading, place, onStep }: PairProps) {
   const store = useStore();
   const field = useRef<NameFieldHandle>(null);
   const a = store.proposals.value.get(pair.a) as ProposalRow;
@@ -56,6 +58,7 @@ function OnePair({ pair, place, onStep }: PairProps) {
   useEffect(() => store.watch.restart(), []);
   const suggestions = uniqueNames([a.label ?? "", b.label ?? ""], store.names.value).slice(0, 9);
   const merge = (label: string) => {
+    if (loading) return;
     if (label === "") {
       field.current?.focus();
       return;

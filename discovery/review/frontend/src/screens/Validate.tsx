@@ -1,7 +1,7 @@
 /** One proposal: throw out what does not belong, name the rest. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import type { ProposalRow, Validation } from "../api/methods";
+import type { Action, ProposalRow, Validation } from "../api/methods";
 import { Button } from "../components/Button";
 import { EvidencePanel } from "../components/EvidencePanel";
 import { type CellFacts, ImageGrid } from "../components/ImageGrid";
@@ -16,6 +16,7 @@ import { useKeys } from "../keys/keys";
 import { useStore } from "../state/context";
 import { countImages, describeImage, formatCount } from "../state/facts";
 import { GridModel } from "../state/grid";
+import { uniqueNames } from "../state/names";
 import { useAnswer } from "../state/useAnswer";
 
 export function Validate() {
@@ -55,7 +56,7 @@ function OneProposal({ row }: { row: ProposalRow }) {
   }, [row.label]);
 
   const act = useProposalActions(row, model, validation);
-  const suggestions = validation?.suggestions ?? [];
+  const suggestions = uniqueNames(validation?.suggestions ?? []).slice(0, 9);
   const take = (text: string) => {
     name.value = text;
   };
@@ -106,7 +107,6 @@ function OneProposal({ row }: { row: ProposalRow }) {
         <Button kind="primary" hotkey="Enter" onClick={() => accept(name.value)}>
           {thrown > 0 ? `Accept without ${thrown}` : "Accept"}
         </Button>
-        <Suggestions names={suggestions} onTake={take} />
         <div class="tools">
           <Button hotkey="s" onClick={act.split}>
             Split
@@ -124,6 +124,7 @@ function OneProposal({ row }: { row: ProposalRow }) {
             Move marked
           </Button>
         </div>
+        <Suggestions names={suggestions} onTake={take} />
       </div>
       <div class="work">
         <div class={`pane${shown.loading ? " loading" : ""}`}>
@@ -168,22 +169,25 @@ function useProposalFacts(validation: Validation | null): (image: number) => Cel
 /** What can be decided about the proposal that is shown. */
 function useProposalActions(row: ProposalRow, model: GridModel, validation: Validation | null) {
   const store = useStore();
-  const shown = () => validation?.images ?? [];
-  const selection = { kind: "proposal" };
-  const next = () => store.advance(row.id);
+  const deciding = useRef(false);
+  // A key that comes before the images do must not decide on what nobody saw.
+  const decide = async (action: Action) => {
+    if (!validation || deciding.current) return;
+    deciding.current = true;
+    try {
+      if (await store.act(action, { kind: "proposal" })) await store.advance(row.id);
+    } finally {
+      deciding.current = false;
+    }
+  };
   return {
-    async accept(label: string) {
-      if (!validation) return;
+    accept(label: string) {
       const thrown = model.marked.value.size > 0 ? model.chosen : [];
-      const action = { name: "accept", proposal: row.id, label, shown: shown(), thrown } as const;
-      if (await store.act(action, selection)) await next();
+      const shown = validation?.images ?? [];
+      return decide({ name: "accept", proposal: row.id, label, shown, thrown });
     },
-    async reject() {
-      if (await store.act({ name: "reject", proposal: row.id }, selection)) await next();
-    },
-    async defer() {
-      if (await store.act({ name: "defer", proposal: row.id }, selection)) await next();
-    },
+    reject: () => decide({ name: "reject", proposal: row.id }),
+    defer: () => decide({ name: "defer", proposal: row.id }),
     split() {
       store.dialog.value = { kind: "split", proposal: row.id };
     },

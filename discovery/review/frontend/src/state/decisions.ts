@@ -1,7 +1,13 @@
 /** Sends decisions: one at a time, and each until the server acknowledged it. */
 import { signal } from "@preact/signals";
 import type { Acted, Action, Selection } from "../api/methods";
-import { type Conflict, ConflictError, ConnectionError, type Transport } from "../api/transport";
+import {
+  AccessError,
+  type Conflict,
+  ConflictError,
+  ConnectionError,
+  type Transport,
+} from "../api/transport";
 
 export interface Pending {
   action: Action;
@@ -60,7 +66,8 @@ export class Decisions {
       try {
         return (await this.transport.call<Acted>("act", decision)).json;
       } catch (error) {
-        if (!(error instanceof ConnectionError)) throw error;
+        const isLost = error instanceof ConnectionError || error instanceof AccessError;
+        if (!isLost) throw error;
         this.pending.value = { action: decision.action, state: "unacknowledged" };
         await this.untilReconnected();
       }

@@ -72,8 +72,9 @@ export class ReviewStore {
   readonly dialog = signal<Dialog | null>(null);
   readonly message = signal<Message | null>(null);
   readonly connected = signal(true);
+  /** How often the server was there again. */
+  readonly connections = signal(0);
   readonly denied = signal(false);
-  readonly failure = signal("");
   readonly job = signal<JobState | null>(null);
   /** The last thing that somebody else decided. */
   readonly others = signal("");
@@ -157,6 +158,7 @@ export class ReviewStore {
       await this.refreshing;
       await this.refresh();
       if (!acted) return false;
+      this.others.value = "";
       this.tell(acted.text);
       return true;
     } catch (error) {
@@ -234,6 +236,7 @@ export class ReviewStore {
   };
 
   private readonly hear = (event: ServerEvent): void => {
+    if (event.denied) this.denied.value = true;
     if (event.connected !== undefined) this.hearConnection(event.connected);
     if (event.job) this.job.value = event.job;
     const known = this.snapshot.value?.revision;
@@ -256,6 +259,8 @@ export class ReviewStore {
     const before = this.connected.value;
     this.connected.value = connected;
     if (!connected || before) return;
+    this.denied.value = false;
+    this.connections.value += 1;
     this.decisions.reconnected();
     if (this.overview.value) void this.refresh().catch((error: unknown) => this.tellError(error));
     else void this.open();

@@ -1,0 +1,205 @@
+"""The review page in a real Chromium, on a server of its own and a copy of a small run."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.webdriver import ActionChains, Keys  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+
+from discovery.review.server.build import FRONTEND, PAGE, ensure_page  # noqa: E402
+from embeddings.errors import InputError  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+PATIENCE = 20.0  # seconds: how long a page may take that shares two cores with other tests
+START = 90.0  # seconds: a server imports torch's neighbours first
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+)
+
+
+@pytest.fixture(scope="session")
+def built_page():
+    """Build the page where it is not there yet; returns its folder."""
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("chromium or chromedriver is absent")
+    try:
+        ensure_page()
+    except InputError as error:
+        pytest.skip(str(error))
+    return PAGE
+
+
+class Server:
+    """`python -m discovery.review` on a run."""
+
+    def __init__(self, run, *, by="anna", port=0):
+        command = [sys.executable, "-m", "discovery.review", str(run), "--no-browser"]
+        self.process = subprocess.Popen(
+            [*command, "--port", str(port), "--by", by],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        # A server that never says its address must not hold the tests up for ever.
+        watchdog = threading.Timer(START, self.process.kill)
+        watchdog.start()
+        self.url = self.process.stdout.readline().strip()
+        watchdog.cancel()
+        assert self.url.startswith("http://127.0.0.1:"), self.url
+        self.port = int(self.url.split(":")[2].split("/")[0])
+
+    def kill(self):
+        """End it as a crash does."""
+        self.process.send_signal(signal.SIGKILL)
+        self._wait()
+
+    def end(self):
+        """End it as Ctrl-C does: handoff.csv is brought up to date."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        self._wait()
+
+    def _wait(self):
+        self.process.wait(30)
+        self.process.stdout.close()
+
+
+class Page:
+    """A window on a review, and a person's hands."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def open(self, url):
+        self.driver.get(url)
+        self.wait(lambda: self.find("h1, .screen.empty .button"))
+        return self
+
+    def press(self, *keys):
+        """Press keys one after the other: "x", "ENTER", "Shift+u"."""
+        for key in keys:
+            chain = ActionChains(self.driver, duration=0)
+            if key.startswith("Shift+"):
+                chain.key_down(Keys.SHIFT).send_keys(key[6:]).key_up(Keys.SHIFT)
+            else:
+                chain.send_keys(getattr(Keys, key, key))
+            chain.perform()
+
+    def go(self, screen):
+        """Show a screen by its tab."""
+        self.find(f"//nav[@aria-label='Screens']//button[.='{screen}']").click()
+
+    def find(self, what):
+        """Return the first element of a selector or an XPath, or None."""
+        by = By.XPATH if what.startswith("//") else By.CSS_SELECTOR
+        return next(iter(self.driver.find_elements(by, what)), None)
+
+    def text(self, what):
+        """Return an element's text; empty where it is not there."""
+        return self.driver.execute_script(
+            "return document.querySelector(arguments[0])?.textContent ?? ''", what
+        )
+
+    def script(self, text, *arguments):
+        return self.driver.execute_script(text, *arguments)
+
+    def count(self, what):
+        return len(self.driver.find_elements(By.CSS_SELECTOR, what))
+
+    def wait(self, condition):
+        """Wait until a condition holds, and return what it gave."""
+        end = time.monotonic() + PATIENCE
+        while not (found := condition()):
+            assert time.monotonic() < end, f"in vain; the page says: {self.text('.shell')[:900]}"
+            time.sleep(0.03)
+        return found
+
+    def wait_for(self, what, text):
+        self.wait(lambda: text in self.text(what))
+
+    def resize(self, width, height, *, dark=False):
+        """Set the size of the window and what the system wants: light or dark."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+    def log(self):
+        """Return what the browser complained of."""
+        return [line["message"] for line in self.driver.get_log("browser")]
+
+
+@pytest.fixture
+def browser(built_page, tmp_path):
+    """Return a function that opens a window of 1400 by 900."""
+    drivers = []
+
+    def make():
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        for flag in (*FLAGS, f"--user-data-dir={tmp_path / f'profile{len(drivers)}'}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+        driver.set_script_timeout(120)
+        drivers.append(driver)
+        page = Page(driver)
+        page.resize(1400, 900)
+        return page
+
+    yield make
+    for driver in drivers:
+        driver.quit()
+
+
+@pytest.fixture
+def serve(built_page):
+    """Return a function that starts a review of a run."""
+    servers = []
+
+    def start(run, **options):
+        servers.append(Server(run, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.end()
+
+
+@pytest.fixture
+def page(browser, serve, four, copy):
+    """A window on a copy of the run of four groups; `page.run` is the copy."""
+    window = browser()
+    window.run = copy(four)
+    window.server = serve(window.run)
+    return window.open(window.server.url)
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The source of axe-core, which finds what people cannot read or reach."""
+    source = Path(FRONTEND) / "node_modules/axe-core/axe.min.js"
+    if not source.is_file():
+        pytest.skip(f"axe-core is absent: run npm ci in {FRONTEND}")
+    return source.read_text(encoding="utf-8")
