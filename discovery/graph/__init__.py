@@ -26,10 +26,11 @@ def compile_loop(function: Loop) -> Loop:
 
     The first call on a machine takes a second or two, the next process none: numba keeps the
     machine code beside the source, or in the user's cache where that folder cannot be written.
+    Other threads run on meanwhile.
     """
     import numba
 
     try:
-        return cast(Loop, numba.njit(cache=True)(function))
+        return cast(Loop, numba.njit(cache=True, nogil=True)(function))
     except RuntimeError:  # there is no folder to keep it in: compiled in each process
-        return cast(Loop, numba.njit(function))
+        return cast(Loop, numba.njit(nogil=True)(function))

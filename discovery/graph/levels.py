@@ -115,6 +115,11 @@ class Levels:
         """
         return number_by_size(_cut(self, resolution))
 
+    def cut_finest(self) -> Ints:
+        """Return the group of each image, (n,), at the finest position; no image is noise."""
+        finest = float(self.resolutions[-1]) if len(self.resolutions) else 0.0
+        return self.tree.cut(finest)[self.leaves]
+
     def find_position(self, labels: NDArray[np.int32]) -> int:
         """Return the position whose groups are most like these (n,), -1 being noise; -1 for none.
 
