@@ -233,3 +233,50 @@ def test_arguments_are_an_object(api, args):
 
 def test_every_method_documents_itself():
     assert [name for name, method in METHODS.items() if not method.run.__doc__] == []
+
+
+def test_the_slider_has_positions_and_each_has_its_groups(api, ask, unpack):
+    told = ask("overview")["levels"]
+    indices = [one["index"] for one in told["positions"]]
+    assert indices == list(range(len(indices)))
+    assert told["current"] in indices
+    for one in told["positions"]:
+        answer, columns = unpack(api.call("levels", {"position": one["index"]}))
+        assert answer == {"groups": one["groups"], "stable": one["stable"]}
+        groups = columns["group"]
+        assert len(groups) == 49
+        assert len(set(groups[groups >= 0].tolist())) == one["groups"]
+    with pytest.raises(OptionError, match=f"position is {len(indices)}, expected 0 to"):
+        ask("levels", position=len(indices))
+
+
+def test_a_split_is_offered_and_decided_by_an_act(ask, review):
+    big = review.merge_proposals(
+        [one.proposal_id for one in review.state.proposals[:2]], "both"
+    ).proposals
+    review.undo()
+    for one in big:
+        told = ask("split", proposal=one.proposal_id)
+        together = sorted(image for part in told["parts"] for image in part)
+        assert together == one.images.tolist()
+        if len(told["parts"]) > 1:
+            action = {"name": "split", "proposal": one.proposal_id, "parts": told["parts"]}
+            assert "into" in ask("act", action=action)["text"]
+        else:
+            assert told["resolution"] is None
+
+
+def test_pairs_to_merge_are_of_different_names_and_likeliest_first(ask, review):
+    pairs = ask("merge_pairs")["pairs"]
+    likeness = [one["likeness"] for one in pairs]
+    assert likeness == sorted(likeness, reverse=True)
+    for one in pairs:
+        for side in ("a", "b"):
+            members = set(review.state.find_proposal(one[side]).images.tolist())
+            shown = one[f"images_{side}"]
+            assert 0 < len(shown) <= 30
+            assert set(shown) <= members
+    if pairs:
+        review.merge_proposals([pairs[0]["a"], pairs[0]["b"]], "one")
+        left = {(one["a"], one["b"]) for one in ask("merge_pairs")["pairs"]}
+        assert (pairs[0]["a"], pairs[0]["b"]) not in left

@@ -9,6 +9,7 @@ import numpy as np
 
 from discovery.review import Review, ReviewState
 from discovery.review.data import ReviewData
+from discovery.review.regroup import Levels, open_levels
 from discovery.review.server.image_files import ImageFiles
 from discovery.review.server.jobs import Job, Jobs
 from discovery.review.server.pictures import Pictures
@@ -56,6 +57,16 @@ class ApiContext:
     def pictures(self) -> Pictures:
         """What can be seen of the images."""
         return Pictures(self.files)
+
+    @cached_property
+    def levels(self) -> Levels:
+        """The groups of the run at every resolution."""
+        return open_levels(self.review.run)
+
+    @cached_property
+    def level_of_the_run(self) -> int:
+        """The position of `levels` that is most like the run's own clusters; -1 for none."""
+        return self.levels.find_position(self.data.clustering.labels)
 
     @cached_property
     def metadata_columns(self) -> list[str]:

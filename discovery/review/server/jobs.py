@@ -38,7 +38,8 @@ class Job:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
-        return {name: getattr(self, name) for name in ("id", "kind", "status", "share", "text")}
+        names = ("kind", "status", "share", "text")
+        return {"job": self.id} | {name: getattr(self, name) for name in names}
 
 
 class JobCancelled(Exception):  # noqa: N818

@@ -8,6 +8,7 @@ from discovery.classifier.taxonomy import make_default_taxonomy
 from discovery.flow.known_types import read_matches
 from discovery.review.server.answers import Answer
 from discovery.review.server.context import PAGE_SIZE, ApiContext
+from discovery.review.server.levels import tell_levels
 from discovery.review.server.method import Method
 from discovery.runs import MATCHED
 
@@ -27,7 +28,7 @@ def tell_overview(context: ApiContext) -> Answer:
             "has_map": bool(np.isfinite(context.data.positions).all()) and context.n > 0,
             "has_heat": pictures.has_heat,
             "has_reference": pictures.has_references,
-            "levels": None,
+            "levels": tell_levels(context),
             "page_size": PAGE_SIZE,
         }
     )

@@ -260,4 +260,5 @@ def _draw(opened: Opened, window: Window | None, region: Region | None) -> Drawn
     low, high = window or opened.window
     if not low < high:
         raise OptionError(f"the window {low:g} to {high:g} is empty: expected low below high")
-    return draw_pixels(clip_pixels(opened.picture.pixels, region), (low, high))
+    drawn = draw_pixels(_cut(opened, region).picture.pixels, (low, high))
+    return replace(drawn, shrunk=drawn.shrunk * opened.shrunk)
