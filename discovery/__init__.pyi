@@ -38,6 +38,8 @@ from .flow import discover_types as discover_types
 from .flow.assignment import Assigned as Assigned
 from .flow.assignment import assign_images as assign_images
 from .flow.new_images import AssignOptions as AssignOptions
+from .flow.refresh import publish_sheets as publish_sheets
+from .flow.report import refresh_report as refresh_report
 from .flow.route import Partitioned as Partitioned
 from .flow.route import partition_vectors as partition_vectors
 from .flow.route import reduce_vectors as reduce_vectors
@@ -86,3 +88,4 @@ from .stages.truth import Matched as Matched
 from .stages.truth import TruthRow as TruthRow
 from .stages.truth import match_truth as match_truth
 from .stages.truth import read_truth as read_truth
+from .stages.type_sheet_io import take_types as take_types

@@ -1,7 +1,9 @@
 """The command for the handoff: write it, take a filled one back, export it.
 
+    python -m discovery.handoff RUN
     python -m discovery.handoff RUN --out FOLDER
     python -m discovery.handoff RUN --read FILLED.csv
+    python -m discovery.handoff RUN --read types.xlsx
     python -m discovery.handoff RUN --out FOLDER --format coco
 
 The format of handoff.csv and handoff.json is described in docs/handoff-format.md.
@@ -15,15 +17,19 @@ from pathlib import Path
 
 import tyro
 
+from discovery.flow.refresh import publish_sheets
 from discovery.formats.handoff import Taken, decide_handoff, read_handoff
 from discovery.formats.origins import read_origins
+from discovery.formats.type_sheet import TypesTaken, is_type_sheet
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import Handoff
-from discovery.runs import HANDOFF_CSV, LEDGER, Run, open_run
+from discovery.runs import HANDOFF_CSV, LEDGER, TYPES_CSV, TYPES_XLSX, Run, open_run
 from discovery.stages.export import Exported, Format, export_handoff, fill_klarfs
-from discovery.stages.handoff_io import absorb_handoff, publish_handoff, take_back
+from discovery.stages.handoff_io import absorb_handoff, take_back
+from discovery.stages.type_sheet_io import absorb_types, compose_types, read_types, take_types
 from embeddings.console import get_logger, run_command, say
 from embeddings.errors import HandoffError, OptionError
+from embeddings.files import write_bytes
 
 _PROG = "python -m discovery.handoff"
 _MOST_FAULTS = 5  # unreadable images named in the log; the rest are counted
@@ -31,17 +37,20 @@ _MOST_FAULTS = 5  # unreadable images named in the log; the rest are counted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandoffOptions:
-    """Write the handoff of a run, take a filled one back, or export it to other tools.
+    """Write the handoff and the sheet of types of a run, take filled ones back, or export.
+
+    What was typed into the run's own handoff.csv, types.csv or types.xlsx is taken back first; then
+    they and the report are written anew.
 
     Attributes
     ----------
     run : Path
         Folder that discovery.cluster made.
     out : Path or None
-        Folder to write into.
+        Folder to write into, beside the run's own files.
     read : Path or None
-        A filled handoff (its CSV, its JSON, or their folder): what it says goes into the ledger
-        before anything is written. Every row is checked first.
+        A filled handoff (its CSV, its JSON, or their folder) or a filled types.csv or types.xlsx:
+        what it says goes into the ledger before anything is written. Every row is checked first.
     format : str
         imagefolder, coco and fiftyone take the labelled images only.
     by : str or None
@@ -65,8 +74,6 @@ class HandoffOptions:
     klarf_classes: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.out is None and self.read is None:
-            raise OptionError("nothing to do: give --out FOLDER, --read FILE or both")
         if self.out is None and self.format != "csv":
             raise OptionError(f"--format {self.format} needs --out FOLDER to write into")
         if self.format != "klarf" and self.fills_klarf:
@@ -82,24 +89,40 @@ def main(options: HandoffOptions) -> None:
     """Take back what was filled in, then write; the last line says where."""
     run = open_run(options.run)
     now = datetime.now(UTC)
-    by, at = options.by or _find_user(), now.isoformat(timespec="seconds")
-    own = run.path / HANDOFF_CSV
-    # What was typed into the run's own file would be written over below.
-    absorbed = absorb_handoff(run, by=by, at=at)
-    if absorbed is not None:
-        _say_taken(absorbed, own)
-    # The same file is not taken back twice: its second reading would find nothing new.
-    if options.read is not None and not (absorbed and _is_same(options.read, own)):
-        _say_taken(take_back(run, options.read, by=by, at=at), options.read)
-    handoff = publish_handoff(run)
-    written = Exported(path=own, images=len(handoff), left_out=0)
+    _take_all(run, options, at=now.isoformat(timespec="seconds"))
+    handoff = publish_sheets(run)
+    written = Exported(path=run.path / HANDOFF_CSV, images=len(handoff), left_out=0)
     to_the_run_itself = options.out is None or _is_same(options.out, run.path)
     if options.out is not None and not (options.format == "csv" and to_the_run_itself):
         # Another tool's files hold no labels that a person typed.
         if options.format == "csv":
             _refuse_unread(run, handoff, options.out)
+            for name, data in compose_types(run).items():
+                write_bytes(options.out / name, data)
         written = _export(run, handoff, options.out, options=options, at=now)
-    _say_written(written, handoff)
+    _say_written(written, run, handoff)
+
+
+def _take_all(run: Run, options: HandoffOptions, *, at: str) -> None:
+    """Take back what was typed into the run's own files, then the file that was given."""
+    by = options.by or _find_user()
+    own = run.path / HANDOFF_CSV
+    done = []
+    # What was typed into the run's own files would be written over by the caller.
+    absorbed = absorb_handoff(run, by=by, at=at)
+    if absorbed is not None:
+        _say_taken(absorbed, own)
+        done.append(own)
+    for path, types in absorb_types(run, by=by, at=at).items():
+        _say_types(types, path)
+        done.append(path)
+    # The same file is not taken back twice: its second reading would find nothing new.
+    if options.read is None or any(_is_same(options.read, path) for path in done):
+        return
+    if is_type_sheet(options.read):
+        _say_types(take_types(run, options.read, by=by, at=at), options.read)
+    else:
+        _say_taken(take_back(run, options.read, by=by, at=at), options.read)
 
 
 def _export(
@@ -132,9 +155,24 @@ def _say_taken(taken: Taken, path: Path) -> None:
         f"{taken.kept} left as decided before, {taken.overruled} newer decisions overruled, "
         f"{taken.rewritten} rewritten by the spreadsheet and left as decided"
     )
+    # One row a proposal was meant for the proposal, as often as not.
+    single = [one for one in taken.decisions if one.proposal_id and len(one.image_ids) == 1]
+    if len(single) > 1 and len({one.proposal_id for one in single}) == len(taken.decisions):
+        say(
+            f"one image each of {len(single)} proposals was labelled and no other: a whole "
+            f"proposal is named by one row of {TYPES_CSV} or {TYPES_XLSX}"
+        )
 
 
-def _say_written(written: Exported, handoff: Handoff) -> None:
+def _say_types(taken: TypesTaken, path: Path) -> None:
+    say(
+        f"{path}: {taken.named} proposed types named, {taken.judged} split, rejected or put off, "
+        f"{taken.kept} left as decided before, {taken.overruled} newer decisions overruled, "
+        f"{taken.rewritten} rewritten by the spreadsheet and left as decided"
+    )
+
+
+def _say_written(written: Exported, run: Run, handoff: Handoff) -> None:
     for fault in written.faults[:_MOST_FAULTS]:
         get_logger().warning("left out: %s", fault)
     if written.left_out or written.faults:
@@ -144,33 +182,39 @@ def _say_written(written: Exported, handoff: Handoff) -> None:
         )
     for note in written.notes:
         say(note)
+    named = {name for kind in handoff.types for name in kind.proposals}
+    own = {one.proposal_id for one in run.load_proposals()}
     say(
-        f"{written.images} images written; {len(handoff.types)} types, "
-        f"{len(handoff.labelled)} of {len(handoff)} rows have a label"
+        f"{written.images} images written; {len(named & own)} of {len(own)} proposed types named, "
+        f"{len(handoff.types)} labels, {len(handoff.labelled)} of {len(handoff)} images have one"
     )
     say(str(written.path))
 
 
 def _refuse_unread(run: Run, handoff: Handoff, folder: Path) -> None:
-    """Refuse to write over a handoff.csv that holds what is in no ledger."""
-    path = folder / HANDOFF_CSV
-    if not path.exists():
-        return
+    """Refuse to write over a sheet that holds what is in no ledger."""
     decided = replay_decisions(read_decisions(run.path / LEDGER))
-    try:
-        returned = read_handoff(path, written=handoff)
-        now = datetime.now(UTC).isoformat()
-        # What would become a decision if it were read is in no ledger yet.
-        unread = decide_handoff(returned, decided, by="", at=now).decisions
-    except HandoffError as error:
-        raise OptionError(
-            f"{path} is in the way and cannot be read ({error}): give another folder"
-        ) from error
-    if unread:
-        raise OptionError(
-            f"{path} holds labels that are in no ledger: read it with --read first, "
-            "or give another folder"
-        )
+    now = datetime.now(UTC).isoformat()
+    for name in (HANDOFF_CSV, TYPES_CSV, TYPES_XLSX):
+        path = folder / name
+        if not path.exists():
+            continue
+        try:
+            # What would become a decision if it were read is in no ledger yet.
+            if name == HANDOFF_CSV:
+                returned = read_handoff(path, written=handoff)
+                unread = decide_handoff(returned, decided, by="", at=now).decisions
+            else:
+                unread = read_types(run, path, by="", at=now).decisions
+        except HandoffError as error:
+            raise OptionError(
+                f"{path} is in the way and cannot be read ({error}): give another folder"
+            ) from error
+        if unread:
+            raise OptionError(
+                f"{path} holds labels that are in no ledger: read it with --read first, "
+                "or give another folder"
+            )
 
 
 def _is_same(one: Path, other: Path) -> bool:

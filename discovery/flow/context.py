@@ -6,6 +6,7 @@ round with nothing to do loads neither torch nor UMAP.
 
 import getpass
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -41,6 +42,8 @@ class RoundContext:
     options : RoundOptions
     previews : Previews
         Small pictures of what this process has extracted.
+    extraction_seconds : float
+        How long the stores took to be brought up to date.
     """
 
     def __init__(
@@ -51,9 +54,11 @@ class RoundContext:
         candidates: Mapping[ViewName, RoundSource],
         options: RoundOptions,
         previews: Previews,
+        extraction_seconds: float = 0.0,
     ) -> None:
         self.given, self.run = given, run
         self.candidates, self.options, self.previews = candidates, options, previews
+        self.extraction_seconds = extraction_seconds
 
     @property
     def seed(self) -> int:
@@ -224,8 +229,16 @@ def prepare_round(source: Path, run: Run, options: RoundOptions) -> RoundContext
     # Each further view, and the sample of a patch bank, reads the pictures once more.
     compares = options.extract.asks_for_bank or options.extract.pooling in COMPARING
     previews = Previews(keep_pages=compares or bool(set(options.views) - {"given"}))
+    start = time.monotonic()
     candidates = open_views(source, run.path, options=options, previews=previews)
-    return RoundContext(source, run, candidates=candidates, options=options, previews=previews)
+    return RoundContext(
+        source,
+        run,
+        candidates=candidates,
+        options=options,
+        previews=previews,
+        extraction_seconds=time.monotonic() - start,
+    )
 
 
 def check_places(source: Path, out: Path, *, known: Path | None, since: Path | None) -> None:

@@ -6,22 +6,25 @@ and loads neither torch nor UMAP. To add a step, write its function and give it 
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from discovery.flow import outputs
 from discovery.flow import steps as do
 from discovery.flow.context import RoundContext, check_places, find_user, prepare_round
 from discovery.flow.lineage_ids import LINEAGE_SPEC, settle_lineage
 from discovery.flow.options import RoundOptions
-from discovery.flow.settings import COMMAND, describe_choice, describe_graph
+from discovery.flow.refresh import absorb_sheets
+from discovery.flow.settings import describe_choice, describe_graph
+from discovery.flow.step import Step
 from discovery.ledger import read_decisions
 from discovery.runs import (
     ASSOCIATIONS,
     CLUSTERING,
     COPIES,
+    FACTS,
     HANDOFF_CSV,
     HANDOFF_JSON,
     LEDGER,
@@ -29,66 +32,21 @@ from discovery.runs import (
     MAP,
     MATCHED,
     NEIGHBOURS,
+    PICTURES,
     PROPOSALS,
     RARE,
     REPORT,
     STABILITY,
     SWEEP,
+    TYPES_CSV,
+    TYPES_XLSX,
     VIEWS_CSV,
-    Provenance,
     Run,
     create_run,
 )
 from discovery.runs.lineage import LINEAGE, LINEAGE_MEMORY
-from discovery.stages.handoff_io import absorb_handoff
 from discovery.stages.stability import DRAWS
 from embeddings.console import stage
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One row of the table.
-
-    Attributes
-    ----------
-    name : str
-        What the log calls it.
-    make : callable
-        ``make(context, facts)`` returns the bytes of what it writes, in the order in which it is
-        saved (one that has saved all itself returns nothing), and puts figures for the log into
-        the dict `facts`.
-    writes : tuple of str
-        Artefacts. The step runs unless all of them are current; one that writes nothing always.
-    reads : tuple of str
-        Files of the run that it is made of, as far as they are there.
-    needs : tuple of str
-        What else it is made of, by the names in `RoundContext.hash_inputs`.
-    spec : callable
-        ``spec(context)`` returns the parameters that decide the result, as JSON-ready values.
-    when : callable
-        ``when(context)`` tells whether this round has the step at all.
-    is_random : bool
-        Whether the seed decides the result, too.
-    """
-
-    name: str
-    make: Callable[[RoundContext, dict[str, Any]], Mapping[str, bytes]]
-    writes: tuple[str, ...] = ()
-    reads: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
-    spec: Callable[[RoundContext], dict[str, Any]] = lambda _: {}
-    when: Callable[[RoundContext], bool] = lambda _: True
-    is_random: bool = True
-
-    def describe(self, context: RoundContext) -> Provenance:
-        """Return how the step's artefacts are made now."""
-        return Provenance(
-            command=COMMAND,
-            spec=self.spec(context),
-            seed=context.seed if self.is_random else 0,
-            inputs=context.run.hash_inputs(*self.reads) | context.hash_inputs(*self.needs),
-        )
-
 
 # A number in a spec stands for the method: it is raised when the same inputs come to another
 # result, so that artefacts of an earlier version are made again.
@@ -177,21 +135,37 @@ STEPS: tuple[Step, ...] = (
         is_random=False,
         make=do.write_lineage,
     ),
+    # Previews are at hand in a first run; later nothing but new thumbnails opens a file.
+    Step(
+        name="pictures",
+        writes=(PICTURES,),
+        reads=(CLUSTERING, PROPOSALS, RARE),
+        needs=("vectors",),
+        spec=lambda c: {"thumbnails": c.options.thumbnails, "pictures": 1},
+        is_random=False,
+        make=outputs.keep_pictures,
+    ),
     # The ledger is nobody's artefact: a person's decisions come from outside of the round.
     Step(
         name="handoff",
         writes=(HANDOFF_CSV, HANDOFF_JSON),
         reads=(CLUSTERING, PROPOSALS, LEDGER),
         spec=lambda c: {"store": c.run.store},
-        make=do.write_handoff,
+        make=outputs.write_handoff,
+    ),
+    Step(
+        name="types",
+        writes=(TYPES_CSV, TYPES_XLSX),
+        reads=(CLUSTERING, PROPOSALS, LEDGER, PICTURES),
+        is_random=False,
+        make=outputs.write_types,
     ),
     Step(
         name="report",
-        writes=(REPORT,),
-        reads=(CLUSTERING, COPIES, SWEEP, RARE, PROPOSALS, LEDGER, LINEAGE, VIEWS_CSV),
+        writes=(FACTS, REPORT),
+        reads=(CLUSTERING, COPIES, SWEEP, RARE, PROPOSALS, PICTURES, LEDGER, LINEAGE, VIEWS_CSV),
         needs=("quarantine",),
-        spec=lambda c: {"thumbnails": c.options.thumbnails},
-        make=do.draw_report,
+        make=outputs.draw_report,
     ),
 )
 
@@ -267,8 +241,8 @@ def discover_types(
     check_places(source, out, known=options.known, since=options.since)
     run = create_run(out)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    # What a person typed into handoff.csv goes into the ledger before anything is made anew.
-    absorb_handoff(run, by=find_user(), at=now)
+    # What a person typed into the run's sheets goes into the ledger before anything is made anew.
+    absorb_sheets(run, by=find_user(), at=now)
     read_decisions(run.path / LEDGER)  # a damaged ledger is reported before the work, not after
     # What a crash left unwritten is written while its clusters are still there.
     settle_lineage(run, at=now, since=options.since)

@@ -11,22 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from discovery.flow.context import RoundContext, find_user
+from discovery.flow.context import RoundContext
 from discovery.flow.settings import MIN_IMAGES, describe_graph
 from discovery.records import NOISE, Clustering, Layout
 from discovery.runs import (
     ASSOCIATIONS,
     CLUSTERING,
     COPIES,
-    HANDOFF_CSV,
-    HANDOFF_JSON,
     LEVELS,
     MAP,
     MATCHED,
     NEIGHBOURS,
     PROPOSALS,
     RARE,
-    REPORT,
     STABILITY,
     SWEEP,
     VIEWS_CSV,
@@ -255,29 +252,6 @@ def write_lineage(context: RoundContext, facts: Facts) -> Made:
     )
     facts.update(events=0 if entry is None else len(entry.events))
     return {}
-
-
-def write_handoff(context: RoundContext, facts: Facts) -> Made:
-    """Write the clusters with what is decided of them, for a person to fill in."""
-    from discovery.formats.handoff import format_handoff
-    from discovery.stages.handoff_io import absorb_handoff, compose_handoff
-
-    # A round takes minutes: what was typed into the file since its start is kept, too.
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    absorb_handoff(context.run, by=find_user(), at=now)
-    handoff = compose_handoff(context.run)
-    table, description = format_handoff(handoff)
-    facts.update(images=len(handoff), labelled=len(handoff.labelled))
-    return {HANDOFF_CSV: table, HANDOFF_JSON: description}
-
-
-def draw_report(context: RoundContext, facts: Facts) -> Made:
-    """Draw the page that a person looks at."""
-    from discovery.flow.report import compose_report
-
-    page = compose_report(context)
-    facts.update(size=f"{len(page) / 1e6:.1f} MB")
-    return {REPORT: page}
 
 
 def _list_paths(context: RoundContext) -> list[tuple[str, ...]]:

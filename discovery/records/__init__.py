@@ -2,7 +2,8 @@
 
 `clusters` holds what the machine found, `proposals` what it puts before a person, `decisions` what
 the person said of it, `duplicates` which images are copies, `labels` the grammar of a defect type's
-name, `lineage` what becomes of proposals from run to run, `predictions` what the classifier says.
+name, `lineage` what becomes of proposals from run to run, `pictures` the small pictures of a run,
+`predictions` what the classifier says.
 """
 
 from discovery.records.clusters import NOISE as NOISE
@@ -31,6 +32,8 @@ from discovery.records.lineage import Lineage as Lineage
 from discovery.records.lineage import LineageEntry as LineageEntry
 from discovery.records.lineage import LineageEvent as LineageEvent
 from discovery.records.lineage import MatchedBy as MatchedBy
+from discovery.records.pictures import Pictures as Pictures
+from discovery.records.pictures import TileSheet as TileSheet
 from discovery.records.predictions import Outcome as Outcome
 from discovery.records.predictions import Predictions as Predictions
 from discovery.records.proposals import Proposal as Proposal

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from discovery.records import Clustering, Layout, Neighbours, Proposal
+from discovery.records import Clustering, Layout, Neighbours, Pictures, Proposal
 from discovery.runs import tables
+from discovery.runs.pictures import parse_pictures
 from discovery.runs.provenance import Provenance
 from discovery.runs.state import FileCache, Value, change_state, create_state, read_state
 from embeddings.errors import RunError
@@ -39,6 +40,10 @@ EMBEDDING = "embedding.npz"  # (n, 5), what density clustering is given
 MAP = "map.npz"  # (n, 2), in the order of the images
 STABILITY = "stability.json"  # (k,) mean Jaccard similarities
 ASSOCIATIONS = "associations.csv"
+PICTURES = "pictures.npz"  # small pictures of the images: pages and sheets are made of them
+TYPES_CSV = "types.csv"  # one row a proposal, to be filled in
+TYPES_XLSX = "types.xlsx"  # the same with pictures
+FACTS = "facts.json"  # what the report says of how the run was made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +135,10 @@ class Run:
     def load_proposals(self) -> tuple[Proposal, ...]:
         """Load proposals.csv in its order."""
         return self._load(PROPOSALS, tables.parse_proposals)
+
+    def load_pictures(self) -> Pictures:
+        """Load the small pictures of the images."""
+        return self._load(PICTURES, parse_pictures)
 
     def save_bytes(
         self, artefact: str, data: bytes, provenance: Provenance, *, seconds: float = 0.0

@@ -309,7 +309,6 @@ def nothing(run):
 
 
 MISTAKES = {
-    "nothing to do": (nothing, ["{run}"], "nothing to do: give --out"),
     "format without out": (nothing, ["{run}", "--read", "x", "--format", "coco"], "needs --out"),
     "no run": (nothing, ["{run}/none", "--out", "x"], "is not a folder"),
     "not a run": (nothing, ["{run}/..", "--out", "x"], "has no run.json"),

@@ -177,7 +177,10 @@ def test_new_known_types_remake_the_run_and_the_same_ones_do_not(
     # Another name changes no cluster, only what is said of it.
     known.write_text(known.read_text().replace("defect/lines", "defect/stripes"))
     discover_types(finished / "store", out, options=options)
-    remade = ["matched.csv", "associations.csv", "proposals.csv", "lineage.npz", "report.html"]
+    remade = [
+        "matched.csv", "associations.csv", "proposals.csv", "lineage.npz", "pictures.npz",
+        "types.csv", "types.xlsx", "facts.json", "report.html",
+    ]  # fmt: skip
     assert remade == watch()[once:]
 
 

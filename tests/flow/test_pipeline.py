@@ -29,8 +29,10 @@ from embeddings.errors import HandoffError, RunError
 
 OF_CLUSTERS = (
     "sweep.json", "levels.npz", "clustering.parquet", "rare.csv", "stability.json",
-    "associations.csv", "proposals.csv", "lineage.jsonl", "lineage.npz", "report.html",
+    "associations.csv", "proposals.csv", "lineage.jsonl", "lineage.npz", "pictures.npz",
+    "types.csv", "types.xlsx", "facts.json", "report.html",
 )  # fmt: skip
+SHOWN = ("types.csv", "types.xlsx", "facts.json", "report.html")  # made of the ledger, too
 COMPUTED = ("neighbours.npz", "map.npz", "duplicates.csv", *OF_CLUSTERS)
 FILES = {*COMPUTED, "run.json", "handoff.csv", "handoff.json"}
 
@@ -161,11 +163,11 @@ def test_a_changed_clusterer_remakes_what_depends_on_it_alone(four, finished, co
     assert list(OF_CLUSTERS) == watch()
 
 
-def test_a_changed_number_of_thumbnails_remakes_the_report_alone(four, finished, copy, watch):
+def test_a_changed_number_of_thumbnails_remakes_what_shows_them(four, finished, copy, watch):
     run = copy(four)
     options = RoundOptions(clusterer=AgglomerativeOptions(n_clusters=4), thumbnails=10)
     discover_types(finished / "store", run, options=options)
-    assert ["report.html"] == watch()
+    assert ["pictures.npz", *SHOWN] == watch()
 
 
 def test_a_changed_seed_remakes_all_and_a_seed_repeats_itself(four, finished, copy, watch):
@@ -177,7 +179,8 @@ def test_a_changed_seed_remakes_all_and_a_seed_repeats_itself(four, finished, co
     discover_types(finished / "store", again, options=options)
     for name in ("neighbours.npz", "clustering.parquet", "proposals.csv"):
         assert (run / name).read_bytes() == (again / name).read_bytes()
-    assert {7} == {made(run)[name]["seed"] for name in COMPUTED if not name.startswith("lineage")}
+    unseeded = ("lineage.jsonl", "lineage.npz", "pictures.npz", "types.csv", "types.xlsx")
+    assert {7} == {made(run)[name]["seed"] for name in COMPUTED if name not in unseeded}
 
 
 class Killed(BaseException):
@@ -198,7 +201,7 @@ def test_killed_between_steps_it_goes_on(name, finished, tmp_path, watch):
     before = watch()
     assert 4 == discover_types(finished / "store", out, options=options).proposals
     assert list(COMPUTED) == watch()  # each once, over both calls
-    assert len(before) == {"cluster": 3, "propose": 8, "report": 12}[name]
+    assert len(before) == {"cluster": 3, "propose": 8, "report": 15}[name]
     assert contents(out).keys() >= FILES
 
 
@@ -280,9 +283,8 @@ def test_new_metadata_cost_no_clustering(pictures, tmp_path, cheap, watch, count
     shutil.rmtree(run / "store")
     options = replace(cheap, extract=replace(cheap.extract, metadata=tmp_path / "meta.csv"))
     discover_types(pictures / "images", run, options=options)
-    assert ["associations.csv", "proposals.csv", "lineage.npz", "report.html"] == watch()[
-        len(first) :
-    ]
+    remade = ["associations.csv", "proposals.csv", "lineage.npz", "pictures.npz", *SHOWN]
+    assert remade == watch()[len(first) :]
     assert "T1" in table(run, "associations.csv")["value"].tolist()
     assert fits == len(count_fits)
 
@@ -372,7 +374,7 @@ def test_a_later_decision_shows_in_the_report(four, finished, copy, watch):
     discover_types(
         finished / "store", run, options=RoundOptions(clusterer=AgglomerativeOptions(n_clusters=4))
     )
-    assert ["report.html"] == watch()
+    assert [*SHOWN] == watch()
     assert "with-a-name-of-its-own" in (run / "report.html").read_text(encoding="utf-8")
 
 

@@ -6,67 +6,18 @@ columns, numbers in its own spelling. Each row keeps the number it has on the sc
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from discovery.formats.handoff.row_checksums import RowFault
+from discovery.formats.filled_sheet import FilledSheet, RowFault
 from discovery.formats.handoff.write import set_types
 from discovery.records import find_label_fault, tidy_label
-from embeddings.errors import HandoffError, TableError
-from embeddings.tables.sheet import Record, split_records
 
 _NO_CLUSTER = -2  # stands for a cluster id that could not be read, so that it equals none
 _INTEGER = re.compile(r"[-+]?\d+([.,]0*)?")  # a spreadsheet writes 3 as 3.0 or 3,0
 # 1.23457E+15, or all digits: what a spreadsheet makes of an id that looks like a number
 _NUMBER = re.compile(r"(\d+)(?:[.,](\d+))?(?:[eE]\+?(\d+))?")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilledSheet:
-    """The cells of a table that went through a spreadsheet, to the letter.
-
-    Attributes
-    ----------
-    columns : dict of str to list of str
-        Each column's cells.
-    numbers : list of int
-        The number of each row on the screen; the header is row 1.
-    """
-
-    columns: dict[str, list[str]]
-    numbers: list[int]
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def column(self, name: str) -> list[str]:
-        """Return a column's cells; blank ones where the column is not there."""
-        return self.columns.get(name, [""] * len(self))
-
-
-def parse_sheet(data: bytes, name: str, *, required: Sequence[str]) -> FilledSheet:
-    """Read the bytes of a CSV that went through a spreadsheet; `name` is the file, for messages.
-
-    Columns without a name are dropped where they are empty, those with a name nobody asked for
-    are kept.
-
-    Raises
-    ------
-    HandoffError
-        The text is in an encoding that cannot be told, a required column is missing or there
-        twice, or a row has more cells than there are columns.
-    """
-    try:
-        records, _ = split_records(data, name)
-    except TableError as error:
-        raise HandoffError(str(error)) from error
-    names = [cell.strip() for cell in records[0].cells] if records else []
-    _check_names(names, f"{name}: row {records[0].row if records else 1}", required=required)
-    rows = [_fit_row(record, names, name) for record in records[1:]]
-    columns = {column: [row[place] for row in rows] for place, column in enumerate(names) if column}
-    return FilledSheet(columns=columns, numbers=[record.row for record in records[1:]])
 
 
 def parse_rows(sheet: FilledSheet, *, need_membership: bool) -> tuple[pd.DataFrame, list[RowFault]]:
@@ -194,27 +145,3 @@ def _find_disagreements(rows: pd.DataFrame, numbers: Sequence[int]) -> list[RowF
             text = f"{label!r}, but row {earlier} is the same image and says {other!r}: choose one"
             faults.append(RowFault(row=number, column="label", text=text))
     return faults
-
-
-def _check_names(names: list[str], where: str, *, required: Sequence[str]) -> None:
-    missing = [column for column in required if column not in names]
-    if missing:
-        came = ", ".join(filter(None, names)) or "nothing"
-        raise HandoffError(
-            f"{where} lacks the column {', '.join(missing)} (it has {came[:200]}): "
-            "keep the header as it was written"
-        )
-    doubled = [column for column in names if column and names.count(column) > 1]
-    if doubled:
-        raise HandoffError(f"{where} has the column {doubled[0]} twice: delete one")
-
-
-def _fit_row(record: Record, names: list[str], name: str) -> list[str]:
-    """Give a row as many cells as there are columns; spreadsheets drop and add blank ones."""
-    for place, cell in enumerate(record.cells):
-        if cell.strip() and (place >= len(names) or not names[place]):
-            raise HandoffError(
-                f"{name}: row {record.row}, column {place + 1}: "
-                f"{cell!r} stands in a column without a name: delete or name it"
-            )
-    return record.cells[: len(names)] + [""] * (len(names) - len(record.cells))

@@ -12,17 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from discovery.formats.handoff.cells import (
-    FilledSheet,
-    looks_like_number,
-    parse_rows,
-    parse_sheet,
-    restore_ids,
-)
+from discovery.formats.filled_sheet import FilledSheet, RowFault, parse_sheet, raise_faults
+from discovery.formats.handoff.cells import looks_like_number, parse_rows, restore_ids
 from discovery.formats.handoff.row_checksums import (
     KEY_COLUMNS,
     RowChecksums,
-    RowFault,
     decode_checksums,
     digest_rows,
     find_row_faults,
@@ -34,7 +28,6 @@ from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError
 
-_MOST_FAULTS = 20  # named in the one line; the rest are counted
 _KEYS = ("run_id", "store", "sha256", "types", "proposals", "witness", "provenance")
 
 
@@ -83,7 +76,7 @@ def read_handoff(path: Path, *, written: Handoff | None = None) -> Handoff:
     # handoff.json first: the run may have been clustered again since the file went out.
     own = _describe_written(written) if written is not None else None
     chosen, row_faults = _choose(rows, sheet, [one for one in (described, own) if one])
-    _raise_faults(str(table), [*faults, *row_faults])
+    raise_faults(str(table), [*faults, *row_faults])
     # The row checksums are 32 bits each; the sha256 is what makes sure.
     if digest_rows(rows) != chosen.checksums.sha256:
         raise HandoffError(
@@ -220,15 +213,6 @@ def _explain(fault: RowFault, image_id: str) -> RowFault:
         )
         return replace(fault, text=text)
     return fault
-
-
-def _raise_faults(name: str, faults: Sequence[RowFault]) -> None:
-    if not faults:
-        return
-    unique = list(dict.fromkeys(str(fault) for fault in faults))
-    listed = "; ".join(unique[:_MOST_FAULTS])
-    more = len(unique) - _MOST_FAULTS
-    raise HandoffError(f"{name}: {listed}" + (f"; and {more} more faults" if more > 0 else ""))
 
 
 def _make_handoff(rows: pd.DataFrame, described: _Description) -> Handoff:

@@ -17,22 +17,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from discovery.formats.filled_sheet import RowFault
 from embeddings.files import hash_bytes
 
 KEY_COLUMNS = ("image_id", "path", "cluster_id", "proposal_id")
 _ROW = np.dtype([("id", "<u4"), ("path", "<u4"), ("cluster", "<i4")])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowFault:
-    """One thing wrong with one row; row 1 is the header, 0 means the file as a whole."""
-
-    row: int
-    column: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"row {self.row}, column {self.column}: {self.text}" if self.row else self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

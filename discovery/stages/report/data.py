@@ -19,10 +19,13 @@ class ReportFacts:
 
     Attributes
     ----------
+    title : str
     source, run : str
         Where the images came from, and the run's folder as a user would type it.
     extractor, precision : str
         What made the vectors, such as ``resnet50 (imagenet), layer4 mean``.
+    spec_hash : str
+        Of the extractor's spec: facts of other vectors are no facts of these.
     parameters : mapping
         Options of the stages beside the clusterer's own (those are in the clustering).
     seed : int or None
@@ -48,10 +51,12 @@ class ReportFacts:
         Date and time, as they shall be shown.
     """
 
+    title: str = "Defect types proposed"
     source: str = ""
     run: str = "RUN"
     extractor: str = ""
     precision: str = ""
+    spec_hash: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
