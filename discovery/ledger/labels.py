@@ -1,5 +1,7 @@
 """Every label that was ever given, under a number: what a column over the images can hold."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,6 +10,7 @@ from discovery.records import ImageLabel
 ABSENT = -1  # nothing was decided
 ON_PURPOSE = 0  # without a label, because a person said so
 SOURCES = ("", "cluster", "human")  # by their codes
+_ROOM = 256  # doubled when it is full
 
 
 class LabelTable:
@@ -21,7 +24,9 @@ class LabelTable:
         self._labels: list[ImageLabel] = []
         self._name_codes: dict[str, int] = {"": -1}
         self.names: list[str] = []
-        self._arrays: tuple[NDArray[np.int32], NDArray[np.uint8]] | None = None
+        # Longer than needed: the last entry says of ABSENT, which points there, that it is none.
+        self._names_of = np.full(_ROOM, -1, np.int32)
+        self._sources_of = np.zeros(_ROOM, np.uint8)
         self.add(ImageLabel())
 
     def __len__(self) -> int:
@@ -30,14 +35,19 @@ class LabelTable:
     def __getitem__(self, number: int) -> ImageLabel:
         return self._labels[number] if number != ABSENT else self._labels[ON_PURPOSE]
 
+    def __iter__(self) -> Iterator[ImageLabel]:
+        return iter(self._labels)
+
     def add(self, label: ImageLabel) -> int:
         """Return the number of a label, a new one where it has none yet."""
         number = self._known.get(label)
         if number is None:
             number = self._known[label] = len(self._labels)
             self._labels.append(label)
-            self.find_name(label.label)
-            self._arrays = None
+            if number + 1 == len(self._names_of):
+                self._grow()
+            self._names_of[number] = self.find_name(label.label)
+            self._sources_of[number] = SOURCES.index(label.source)
         return number
 
     def find_name(self, text: str) -> int:
@@ -50,19 +60,15 @@ class LabelTable:
 
     def names_of(self, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return places in `names`; -1 where there is no label."""
-        names: NDArray[np.int32] = self._get_arrays()[0][numbers]  # ABSENT takes the last entry
+        names: NDArray[np.int32] = self._names_of[numbers]
         return names
 
     def sources_of(self, numbers: NDArray[np.int32]) -> NDArray[np.uint8]:
         """Return places in `SOURCES`."""
-        sources: NDArray[np.uint8] = self._get_arrays()[1][numbers]
+        sources: NDArray[np.uint8] = self._sources_of[numbers]
         return sources
 
-    def _get_arrays(self) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-        if self._arrays is None:
-            # One more at the end, where the number ABSENT points.
-            labels = [*self._labels, self._labels[ON_PURPOSE]]
-            names = np.array([self._name_codes[one.label] for one in labels], np.int32)
-            sources = np.array([SOURCES.index(one.source) for one in labels], np.uint8)
-            self._arrays = names, sources
-        return self._arrays
+    def _grow(self) -> None:
+        room = len(self._names_of)
+        self._names_of = np.append(self._names_of, np.full(room, -1, np.int32))
+        self._sources_of = np.append(self._sources_of, np.zeros(room, np.uint8))

@@ -71,11 +71,7 @@ def _release_images(tables: Tables, line: Line) -> Places:
 
 def _exclude_images(tables: Tables, line: Line) -> Places:
     label = line.decision.label
-    for column in ("own", "shared"):
-        borne = _bearing(tables, column, label)[line.images]
-        tables.assign(column, line.images[borne], ABSENT)
-        if column == "shared":
-            tables.assign("giver", line.images[borne], ABSENT)
+    _take_away(tables, line.images, label)
     barred = tables.excluded.get(label, _NO_PLACES)
     tables.put(tables.excluded, label, np.union1d(barred, line.images))
     return line.images
@@ -178,8 +174,9 @@ def _rename_type(tables: Tables, line: Line) -> Places:
 
 def _rename_column(tables: Tables, column: Column, decision: Decision) -> Places:
     """Replace the labels of a column; each keeps its source."""
-    places = np.flatnonzero(_bearing(tables, column, decision.previous))
-    numbers = getattr(tables, column)[places]
+    array: NDArray[np.int32] = getattr(tables, column)
+    places = np.flatnonzero(_bearing(tables, array, decision.previous))
+    numbers = array[places]
     renamed = numbers.copy()
     for number in np.unique(numbers).tolist():
         label = replace(tables.labels[number], label=decision.label, by=decision.by, at=decision.at)
@@ -193,8 +190,11 @@ def _rename_exclusions(tables: Tables, old: str, new: str, *, kept: Places) -> N
         return
     barred = (tables.excluded.get(name, _NO_PLACES) for name in (old, new))
     # An image that bears one of two names which are now the same is no longer barred from it.
-    tables.put(tables.excluded, new, np.setdiff1d(np.union1d(*barred), kept))
+    left = np.setdiff1d(np.union1d(*barred), kept)
+    tables.put(tables.excluded, new, left)
     tables.drop(tables.excluded, old)
+    # Below another label it may bear the name of its proposal, which it is barred from now.
+    _take_away(tables, left, new)
 
 
 def _move_entry(tables: Tables, table: dict[str, Value], old: str, new: str) -> None:
@@ -207,10 +207,22 @@ def _move_entry(tables: Tables, table: dict[str, Value], old: str, new: str) -> 
 # --- helpers ---
 
 
-def _bearing(tables: Tables, column: Column, label: str) -> NDArray[np.bool_]:
-    """Tell which images bear a label in one column."""
+def _take_away(tables: Tables, images: Places, label: str) -> None:
+    """Take a label from those of the images that bear it, in either layer."""
+    columns: tuple[Column, ...] = ("own", "shared")
+    for column in columns:
+        array: NDArray[np.int32] = getattr(tables, column)
+        borne = images[_bearing(tables, array[images], label)]
+        if len(borne):
+            tables.assign(column, borne, ABSENT)
+            if column == "shared":
+                tables.assign("giver", borne, ABSENT)
+
+
+def _bearing(tables: Tables, numbers: NDArray[np.int32], label: str) -> NDArray[np.bool_]:
+    """Tell which of the numbers are of this label, whoever gave it."""
     code = tables.labels.find_name(label)
-    bearing: NDArray[np.bool_] = tables.labels.names_of(getattr(tables, column)) == code
+    bearing: NDArray[np.bool_] = tables.labels.names_of(numbers) == code
     return bearing
 
 

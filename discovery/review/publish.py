@@ -7,6 +7,7 @@ from embeddings.console import get_logger
 from embeddings.errors import DefectDiscoveryError
 
 _PAUSE = 0.4  # seconds: a person who decides quickly has the files written once
+_RETRY = 2.0  # seconds
 
 
 class HandoffPublisher:
@@ -20,19 +21,21 @@ class HandoffPublisher:
     Attributes
     ----------
     fault : str or None
-        Why the files do not follow, in one line; tried again with the next decision.
+        Why the files do not follow, in one line; it is tried again now and then.
     """
 
     def __init__(self, publish: Callable[[], None]) -> None:
         self._publish = publish
         self._turn = threading.Lock()  # one writer at a time: the thread, or who flushes
-        self._awake = threading.Event()
+        self._awake = threading.Event()  # for the thread
+        self._stale = threading.Event()  # there is something to write
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self.fault: str | None = None
 
     def wake(self) -> None:
         """Say that there is something to write."""
+        self._stale.set()
         self._awake.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="handoff", daemon=True)
@@ -41,14 +44,16 @@ class HandoffPublisher:
     def flush(self) -> None:
         """Write now what is to be written."""
         with self._turn:
-            if not self._awake.is_set():
+            if not self._stale.is_set():
                 return
-            self._awake.clear()
+            self._stale.clear()  # before: what comes meanwhile is written next time
             try:
                 self._publish()
             except DefectDiscoveryError as error:
+                self._stale.set()
+                if self.fault != str(error):
+                    get_logger().warning("WARNING: the handoff does not follow: %s", error)
                 self.fault = str(error)
-                get_logger().warning("WARNING: the handoff does not follow: %s", error)
             else:
                 self.fault = None
 
@@ -63,6 +68,8 @@ class HandoffPublisher:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            self._awake.wait()
+            # After a fault it looks again: the person may have mended the file meanwhile.
+            self._awake.wait(timeout=_RETRY if self.fault else None)
+            self._awake.clear()
             if not self._closing.wait(_PAUSE):
                 self.flush()

@@ -1,8 +1,8 @@
 """A review's session: the ledger followed, actions appended to it, the state they lead to."""
 
 import math
+import secrets
 import threading
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,11 +15,12 @@ from discovery.review.compose import RunBase, compose_state, find_membership
 from discovery.review.conflicts import check_conflicts
 from discovery.review.data import ReviewData
 from discovery.review.describe import describe_action
+from discovery.review.follow import HandoffFollower, Snapshot
 from discovery.review.publish import HandoffPublisher
 from discovery.review.scene import Scene
 from discovery.review.state import ReviewState
 from discovery.runs import CLUSTERING, LEDGER, PROPOSALS, Run
-from discovery.stages.handoff_io import absorb_handoff, publish_handoff
+from discovery.stages.handoff_io import describe_handoff, publishing
 from embeddings.errors import OptionError, RunError
 
 Make = Callable[[Scene], list[Decision]]
@@ -65,6 +66,7 @@ class ReviewSession:
         self._membership = find_membership(self._base, self._ledger.replay.tables.parts)
         self._parts_seen: dict[str, Any] = {}
         self._state = self._compose()
+        self._handoff = HandoffFollower(run)
         self._publisher = HandoffPublisher(self._publish)
 
     # --- what there is ---
@@ -181,7 +183,7 @@ class ReviewSession:
             clustering=self._base.clustering,
             by=self.by,
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            action=uuid.uuid4().hex[:12],
+            action=secrets.token_hex(6),
             selection=dict(asked.get("selection", {})),
         )
         made = make(scene)
@@ -226,7 +228,15 @@ class ReviewSession:
             )
 
     def _publish(self) -> None:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        if absorb_handoff(self.run, by=self.by, at=now) is not None:
-            self.refresh()
-        publish_handoff(self.run)
+        """Take back what was typed into the handoff, then write it as the decisions are now."""
+        if self._stamp_run() != self._stamps:
+            return  # clustered again: that round writes its own handoff
+        with publishing(self.run):
+            saved = False
+            while not saved:
+                self._handoff.absorb(self.by)
+                provenance = describe_handoff(self.run)
+                with self._lock:
+                    self.refresh()
+                    snapshot = Snapshot.of(self._ledger.replay, len(self._base.ids))
+                saved = self._handoff.save(snapshot, provenance)

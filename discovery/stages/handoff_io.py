@@ -4,6 +4,10 @@
 file, so before it is written anew `absorb_handoff` takes what it says into the ledger.
 """
 
+import contextlib
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from discovery.formats.handoff import (
@@ -14,19 +18,27 @@ from discovery.formats.handoff import (
     read_handoff,
 )
 from discovery.ledger import append_decisions, read_decisions, replay_decisions
-from discovery.records import Handoff
+from discovery.records import Decided, Decision, Handoff
 from discovery.runs import CLUSTERING, HANDOFF_CSV, HANDOFF_JSON, LEDGER, PROPOSALS, Provenance, Run
 from embeddings.errors import RunError
+from embeddings.locks import locked
 
 
-def compose_handoff(run: Run) -> Handoff:
+def compose_handoff(run: Run, decided: Decided | None = None) -> Handoff:
     """Make the handoff of a run as it stands: its clusters, proposals and ledger.
+
+    Parameters
+    ----------
+    decided : Decided, optional
+        What is decided; by default what the run's ledger comes to.
 
     Raises
     ------
     RunError
         An artefact is missing or damaged, or the ledger has a line that cannot be read.
     """
+    if decided is None:
+        decided = replay_decisions(read_decisions(run.path / LEDGER))
     made_by = run.entry(CLUSTERING) or {}
     # Seconds and sums change with every run of the same clusters: the handoff is of the clusters.
     kept = ("command", "spec", "seed", "versions", "inputs")
@@ -34,7 +46,7 @@ def compose_handoff(run: Run) -> Handoff:
         run.load_clustering(),
         run.load_layout(),
         run.load_proposals(),
-        decided=replay_decisions(read_decisions(run.path / LEDGER)),
+        decided=decided,
         run_id=run.run_id,
         store=run.store,
         provenance={key: made_by[key] for key in kept if key in made_by},
@@ -46,17 +58,40 @@ def publish_handoff(run: Run) -> Handoff:
 
     What was there is replaced: call `absorb_handoff` first.
     """
+    provenance = describe_handoff(run)
     handoff = compose_handoff(run)
-    provenance = Provenance(
+    save_handoff(run, format_handoff(handoff), provenance)
+    return handoff
+
+
+@contextlib.contextmanager
+def publishing(run: Run) -> Iterator[None]:
+    """Be the only process that takes back and writes a run's handoff.
+
+    Several may review one run, and each keeps the two files in step.
+    """
+    with locked(run.path / CLUSTERING):
+        yield
+
+
+def describe_handoff(run: Run) -> Provenance:
+    """Say what the handoff of a run is made from, as its files are now.
+
+    Ask before the ledger is read: a line that comes between makes the handoff newer than it says,
+    and it is written again, where otherwise it would be taken for current and is not.
+    """
+    return Provenance(
         command="discovery.handoff",
         spec={},
         seed=0,
         inputs=run.hash_inputs(CLUSTERING, PROPOSALS, LEDGER),
     )
-    table, description = format_handoff(handoff)
-    run.save_bytes(HANDOFF_CSV, table, provenance)
-    run.save_bytes(HANDOFF_JSON, description, provenance)
-    return handoff
+
+
+def save_handoff(run: Run, files: tuple[bytes, bytes], provenance: Provenance) -> None:
+    """Write handoff.csv and handoff.json into the run and enter them into run.json."""
+    for name, data in zip((HANDOFF_CSV, HANDOFF_JSON), files, strict=True):
+        run.save_bytes(name, data, provenance)
 
 
 def take_back(run: Run, path: Path, *, by: str, at: str) -> Taken:
@@ -69,14 +104,24 @@ def take_back(run: Run, path: Path, *, by: str, at: str) -> Taken:
     RunError
         The run or its ledger cannot be read or written.
     """
-    return _take(run, read_handoff(path, written=compose_handoff(run)), by=by, at=at)
+    returned = read_handoff(path, written=compose_handoff(run))
+    return _take(run, returned, by=by, at=at, file=path.name)
 
 
-def _take(run: Run, returned: Handoff, *, by: str, at: str) -> Taken:
+def _take(run: Run, returned: Handoff, *, by: str, at: str, file: str) -> Taken:
     ledger = run.path / LEDGER
     taken = decide_handoff(returned, replay_decisions(read_decisions(ledger)), by=by, at=at)
-    append_decisions(ledger, taken.decisions)
+    append_decisions(ledger, _mark(taken.decisions, file))
     return taken
+
+
+def _mark(decisions: Sequence[Decision], file: str) -> list[Decision]:
+    """Make one action of what a file says, so that a review can undo it: one a person in it."""
+    actions = {one.by: secrets.token_hex(6) for one in decisions}
+    selection = {"kind": "sheet", "file": file}
+    marked = [replace(one, action=actions[one.by], selection=selection) for one in decisions]
+    # The lines of an action stand together.
+    return sorted(marked, key=lambda one: list(actions).index(one.by))
 
 
 def absorb_handoff(run: Run, *, by: str, at: str) -> Taken | None:
@@ -98,4 +143,5 @@ def absorb_handoff(run: Run, *, by: str, at: str) -> Taken | None:
         # Damaged clusters are mended by clustering again, which must not be stopped by them:
         # handoff.json alone says what the rows were.
         written = None
-    return _take(run, read_handoff(run.path / HANDOFF_CSV, written=written), by=by, at=at)
+    returned = read_handoff(run.path / HANDOFF_CSV, written=written)
+    return _take(run, returned, by=by, at=at, file=HANDOFF_CSV)

@@ -22,7 +22,8 @@ from discovery.formats.handoff.row_checksums import (
     find_row_faults,
     make_checksums,
 )
-from discovery.formats.handoff.write import FORMAT, VERSION, list_types
+from discovery.formats.handoff.template import FORMAT, VERSION
+from discovery.formats.handoff.write import list_types
 from discovery.records import Handoff, find_label_fault, tidy_label
 from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.console import get_logger

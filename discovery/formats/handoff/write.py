@@ -1,19 +1,18 @@
 """A handoff is made and written: handoff.csv for a person, handoff.json for the machine."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from discovery.formats.handoff.row_checksums import make_checksums
+from discovery.formats.handoff.template import HandoffTemplate, make_types, number_labels
 from discovery.records import (
     HANDOFF_COLUMNS,
     Clustering,
     Decided,
+    Decision,
     DefectType,
     Handoff,
     ImageLabel,
@@ -22,10 +21,7 @@ from discovery.records import (
 )
 from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.errors import RunError
-from embeddings.files import format_csv, write_bytes
-
-FORMAT = "defect-discovery-handoff"
-VERSION = 1
+from embeddings.files import write_bytes
 
 
 def build_handoff(
@@ -56,7 +52,9 @@ def build_handoff(
     rows = _make_rows(clustering, layout, names=names, decided=decided)
     return Handoff(
         rows=rows,
-        types=list_types(rows, definitions=decided.definitions, accepted=_group_accepted(decided)),
+        types=list_types(
+            rows, definitions=decided.definitions, accepted=group_accepted(decided.proposals)
+        ),
         proposals=names,
         run_id=run_id,
         store=dict(store or {}),
@@ -66,8 +64,8 @@ def build_handoff(
 
 def format_handoff(handoff: Handoff) -> tuple[bytes, bytes]:
     """Return the bytes of handoff.csv and of handoff.json."""
-    text = json.dumps(_describe(handoff), indent=2, ensure_ascii=False)
-    return format_csv(_format_rows(handoff)), (text + "\n").encode()
+    labels, numbers = number_labels(handoff.rows)
+    return HandoffTemplate(handoff).format(labels, numbers, types=handoff.types)
 
 
 def write_handoff(handoff: Handoff, folder: Path) -> None:
@@ -100,15 +98,8 @@ def list_types(
     # Images, not rows: exact duplicates have a row each.
     labelled = rows[rows["label"] != ""]
     images = labelled.groupby("label")["image_id"].nunique()
-    return tuple(
-        DefectType(
-            label=str(label),
-            definition=definitions.get(str(label), ""),
-            proposals=tuple(sorted(accepted.get(str(label), ()))),
-            images=int(count),
-        )
-        for label, count in sorted(images.items(), key=lambda item: str(item[0]))
-    )
+    counts = {str(label): int(count) for label, count in images.items()}
+    return make_types(counts, definitions=definitions, accepted=accepted)
 
 
 def _make_rows(
@@ -133,46 +124,11 @@ def _make_rows(
     return set_types(frame)
 
 
-def _group_accepted(decided: Decided) -> dict[str, list[str]]:
+def group_accepted(proposals: Mapping[str, Decision]) -> dict[str, list[str]]:
+    """Return the proposals of each label, by the last decision on each."""
     accepted: dict[str, list[str]] = {}
-    # The last decision of each proposal: one that was rejected since bears no label.
-    for name, last in decided.proposals.items():
+    # One that was rejected since bears no label.
+    for name, last in proposals.items():
         if last.label:
             accepted.setdefault(last.label, []).append(name)
     return accepted
-
-
-def _format_rows(handoff: Handoff) -> Iterator[list[str]]:
-    yield list(HANDOFF_COLUMNS)
-    place = HANDOFF_COLUMNS.index("membership")
-    for row in handoff.rows.itertuples(index=False, name=None):
-        cells = [str(cell) for cell in row]
-        # Never 1e-05: a spreadsheet set to another language reads that as text.
-        cells[place] = np.format_float_positional(np.float32(row[place]), trim="0")
-        yield cells
-
-
-def _describe(handoff: Handoff) -> dict[str, Any]:
-    rows, labelled = handoff.rows, handoff.labelled
-    checksums = make_checksums(rows, handoff.proposals)
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "run_id": handoff.run_id,
-        "store": dict(handoff.store),
-        "sha256": checksums.sha256,
-        # For a reader's eye alone: nothing is checked against them.
-        "counts": {
-            "rows": len(rows),
-            "images": int(rows["image_id"].nunique()),
-            "labelled": len(labelled),
-            "human": int((rows["label_source"] == "human").sum()),
-            "cluster": int((rows["label_source"] == "cluster").sum()),
-            "types": len(handoff.types),
-            "proposals": len(handoff.proposals),
-        },
-        "types": [asdict(kind) for kind in handoff.types],
-        "proposals": {str(cluster): name for cluster, name in sorted(handoff.proposals.items())},
-        "witness": checksums.encode(),
-        "provenance": dict(handoff.provenance),
-    }
