@@ -91,8 +91,8 @@ def label_defects(
     TableError
         The KLARF cannot be read.
     OptionError
-        The column is none for classes, or people gave the pictures of one defect different
-        labels, none of them more often.
+        The column is none for classes, a picture may be one of several files, or people gave the
+        pictures of one defect different labels, none of them more often.
     """
     if column.upper() in _NO_CLASSES:
         raise OptionError(
@@ -107,7 +107,9 @@ def label_defects(
     for picture in list_images(klarf, path.parent):
         key = (places[id(picture.wafer)], picture.position)
         candidates = known.get((picture.path.name, picture.page), ())
-        found[key] += _choose(candidates, str(picture.path), regions.get(key))
+        chosen = _choose(candidates, str(picture.path), regions.get(key))
+        _check_one_file(path, picture.path.name, chosen)
+        found[key] += chosen
     labels: tuple[dict[int, str], ...] = tuple({} for _ in klarf.wafers)
     faults = []
     for (wafer, position), images in found.items():
@@ -189,6 +191,16 @@ def _choose(candidates: Sequence[_Image], path: str, region: Region | None) -> l
     """Take of images of one name those of this very path and crop, where there are such."""
     chosen = [image for image in candidates if image.path == path] or list(candidates)
     return [image for image in chosen if region in (None, image.region) or not image.region]
+
+
+def _check_one_file(path: Path, name: str, chosen: Sequence[_Image]) -> None:
+    files = {image.image_id[:16]: image.path for image in chosen}
+    if len(files) > 1:
+        one, other, *_ = files.values()
+        raise OptionError(
+            f"{path}: {name} may be {one} or {other}: put the KLARF beside its own pictures and "
+            "name it with --klarf FILE"
+        )
 
 
 def _agree(images: Sequence[_Image]) -> tuple[str, str]:

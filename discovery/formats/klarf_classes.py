@@ -1,6 +1,5 @@
 """Which class number a label has in each of the KLARFs that are filled in."""
 
-import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,22 +36,24 @@ def number_labels(
     elsewhere = {label: number for lookup in lookups[::-1] for label, number in lookup.items()}
     taken = [_list_numbers(klarf, column) for klarf in klarfs]
     following = max([0, *given.values(), *(number for numbers in taken for number in numbers)]) + 1
-    fresh: dict[str, int] = {}
-    new: dict[str, int] = {}
-    numbers: list[dict[str, int]] = []
+    picked: list[dict[str, int | None]] = []
     for klarf, lookup, own in zip(klarfs, lookups, taken, strict=True):
-        mine: dict[str, int] = {}
-        for label in klarf.kinds:
-            number = given.get(label, lookup.get(label))
-            if number is None and elsewhere.get(label, math.inf) not in own:
-                number = elsewhere.get(label)
-            if number is None:
-                number = fresh.setdefault(label, following + len(fresh))
-            mine[label] = number
-            if klarf.klarf.classes.get(number) is None:
-                new[label] = number
-        numbers.append(mine)
-    return numbers, new
+        others = {label: number for label, number in elsewhere.items() if number not in own}
+        known = {**others, **lookup, **given}
+        picked.append({label: known.get(label) for label in klarf.kinds})
+    lacking = sorted({label for mine in picked for label in mine if mine[label] is None})
+    fresh = {label: following + place for place, label in enumerate(lacking)}
+    numbers = [
+        {label: fresh[label] if number is None else number for label, number in mine.items()}
+        for mine in picked
+    ]
+    new = {
+        label: number
+        for klarf, mine in zip(klarfs, numbers, strict=True)
+        for label, number in mine.items()
+        if number not in klarf.klarf.classes
+    }
+    return numbers, dict(sorted(new.items()))
 
 
 def read_class_numbers(rows: Iterable[tuple[str, str]], *, source: str) -> dict[str, int]:

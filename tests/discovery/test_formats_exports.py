@@ -1,7 +1,13 @@
 """Each export is read by the tool it is for."""
 
+import json
+import subprocess
+import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import PurePath, PurePosixPath
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -168,3 +174,99 @@ def test_klarf_is_read_by_klarf_reader(run, tmp_path):
     own = parse_klarf(path.read_text())
     assert own.classes == {0: "unclassified", 1: LABELS[0], 2: LABELS[1], 3: LABELS[2]}
     assert [one[0].file for one in own.wafers[0].images] == [f"img {n}.png" for n in range(4)]
+
+
+READ_WITH_KLARFIO = """
+import contextlib, io, json, sys, klarfio
+with contextlib.redirect_stdout(io.StringIO()):
+    found = klarfio.klarf(sys.argv[1]).get_defect_data()
+place = [column["Column"] for column in found["Columns"]].index("CLASSNUMBER")
+print(json.dumps([row[place] for row in found["Data"]]))
+"""
+
+
+@pytest.mark.skipif(find_spec("klarfio") is None, reason="klarfio is not installed")
+def test_klarf_is_read_by_klarfio(run, tmp_path):
+    assert call(run.path, "--out", tmp_path / "out", "--format", "klarf") == 0
+    # A program of its own: its licence (GPL 3) is not this project's.
+    words = [sys.executable, "-c", READ_WITH_KLARFIO, tmp_path / "out" / "handoff.klarf"]
+    assert json.loads(subprocess.check_output(words, text=True)) == [1, 2, 3, 0]
+
+
+# -- Label Studio: what its documentation says of a task, held strictly
+
+
+def check_results(results, choices):
+    (result,) = results
+    assert result.keys() == {"id", "type", "from_name", "to_name", "value"}
+    assert (result["type"], result["from_name"], result["to_name"]) == ("choices", *NAMES)
+    (choice,) = result["value"]["choices"]
+    assert choice in choices
+
+
+NAMES = ("choice", "image")
+
+
+@pytest.fixture
+def label_studio(run, tmp_path):
+    """An export with an annotation, a prediction and a bare task, and its labelling interface."""
+    ids = run.load_images()["image_id"]
+    append_decisions(
+        run.path / LEDGER,
+        [Decision(proposal_id="P-0", verdict="accept", label="<b> & 'q' \"é\"", by="eva",
+                  at="2026-11-24T10:00:00+00:00", image_ids=tuple(ids[:2])),
+         Decision(proposal_id="", verdict="defer", label="", by="eva", scope="image",
+                  at="2026-11-24T10:00:00+00:00", image_ids=(ids[1],))],
+    )  # fmt: skip
+    out = tmp_path / "out"
+    assert call(run.path, "--out", out, "--format", "label-studio") == 0
+    return json.loads((out / "tasks.json").read_text()), (out / "label_config.xml").read_text()
+
+
+def test_label_studio_is_as_its_documentation_says(label_studio, images):
+    tasks, config = label_studio
+    view = ElementTree.fromstring(config)
+    picture, choices = view
+    assert view.tag == "View"
+    assert (picture.tag, picture.attrib) == ("Image", {"name": "image", "value": "$image"})
+    assert (choices.tag, choices.get("name"), choices.get("toName")) == ("Choices", *NAMES)
+    names = [choice.get("value") for choice in choices]
+    assert names == ["<b> & 'q' \"é\"", "defect/particle", "no_defect"]
+    assert [sorted(task) for task in tasks] == [
+        ["annotations", "data"], ["data", "predictions"], ["annotations", "data"], ["data"],
+    ]  # fmt: skip
+    for task, path in zip(tasks, images, strict=True):
+        place = unquote(task["data"]["image"].removeprefix("/data/local-files/?d="))
+        assert f"/{place}" == str(path)
+        for annotation in task.get("annotations", []):
+            assert annotation.keys() == {"result"}
+            check_results(annotation["result"], names)
+        for prediction in task.get("predictions", []):
+            assert prediction.keys() == {"model_version", "score", "result"}
+            assert 0 <= prediction["score"] <= 1
+            check_results(prediction["result"], names)
+
+
+@pytest.mark.skipif(find_spec("label_studio_sdk") is None, reason="label-studio-sdk not installed")
+def test_label_studio_is_valid_to_its_own_sdk(label_studio):
+    from label_studio_sdk.label_interface import LabelInterface
+
+    tasks, config = label_studio
+    interface = LabelInterface(config)
+    interface.validate()
+    for task in tasks:
+        assert all(task["data"].get(one.value_name) for one in interface.objects)
+        for one in [*task.get("annotations", []), *task.get("predictions", [])]:
+            assert interface.validate_prediction(one, return_errors=True) == []
+
+
+@pytest.mark.skipif(find_spec("fiftyone") is None, reason="fiftyone is not installed")
+def test_fiftyone_is_read_by_its_importer(run, tmp_path):
+    import fiftyone
+
+    assert call(run.path, "--out", tmp_path / "out", "--format", "fiftyone") == 0
+    kind = fiftyone.types.FiftyOneImageClassificationDataset
+    found = fiftyone.Dataset.from_dir(str(tmp_path / "out"), dataset_type=kind)
+    ids = run.load_images()["image_id"].tolist()
+    named = {PurePath(one.filepath).stem: one.ground_truth.label for one in found}
+    assert named == dict(zip(ids, LABELS, strict=False))

@@ -1,6 +1,7 @@
 """The KLARF that images came from gets its classes filled in, and nothing else changes."""
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -247,3 +248,25 @@ def test_klarf_options_need_a_klarf(make_run, tmp_path, capsys):
     assert "the store notes no KLARF" in capsys.readouterr().err
     assert call(*words, "--format", "coco") == 2
     assert "are for --format klarf" in capsys.readouterr().err
+
+
+def test_pictures_of_one_name_are_told_apart_by_their_place(make_run, tmp_path, capsys):
+    ids, paths = [], []
+    text = f"FileVersion 1 2;\nDefectRecordSpec 9 {COLUMNS} ;\nTiffFileName a.tif;\nDefectList\n"
+    for lot in ("one", "two"):
+        (tmp_path / lot).mkdir()
+        Image.fromarray(np.full((8, 8), len(ids), np.uint8)).save(tmp_path / lot / "a.tif")
+        (tmp_path / lot / "w.klarf").write_text(text + " 1 1 2 4 4 0 0 1 1 1 0;\n")
+        paths.append(tmp_path / lot / "a.tif")
+        ids.append(fingerprint_file(paths[-1]))
+    run = make_run(ids, paths, [0, 0])
+    decide(run, {ids[0]: "void", ids[1]: "bridge"})
+    words = [run.path, "--format", "klarf", "--out"]
+    both = ["--klarf", tmp_path / "one" / "w.klarf", tmp_path / "two" / "w.klarf"]
+    assert call(*words, tmp_path / "out", *both) == 0
+    for lot, number in (("one", 2), ("two", 1)):
+        defects = read_klarf(tmp_path / "out" / lot / "w.klarf").defects
+        assert defects["CLASSNUMBER"].tolist() == [number]
+    shutil.copy(tmp_path / "one" / "w.klarf", tmp_path)
+    assert call(*words, tmp_path / "more", "--klarf", tmp_path / "w.klarf") == 2
+    assert "a.tif may be" in capsys.readouterr().err
