@@ -41,6 +41,7 @@ class LabelledKlarf:
     data : bytes
         The file as it is.
     klarf : Klarf
+        With the places of the cells that classes are put into.
     labels : tuple of mappings of int to str
         For each wafer, the label of each defect that has one, by its row.
     images : frozenset of str
@@ -99,7 +100,7 @@ def label_defects(
             f"--klarf-column {column} is no class: expected CLASSNUMBER, ROUGHBINNUMBER, "
             "FINEBINNUMBER, MANSEMCLASS, AUTOOFFSEMCLASS or another column of classes"
         )
-    klarf = parse_klarf(decode_klarf(data)[0], source=str(path))
+    klarf = parse_klarf(decode_klarf(data)[0], source=str(path), column=column.upper())
     known = _index_images(path, handoff, origins)
     regions = _place_crops(path, klarf, known, origins=origins)
     places = {id(wafer): number for number, wafer in enumerate(klarf.wafers)}
@@ -137,7 +138,7 @@ def fill_klarf(one: LabelledKlarf, column: str, numbers: Mapping[str, int]) -> b
         A defect that has a label has no such column.
     """
     wafers = [{row: numbers[label] for row, label in wafer.items()} for wafer in one.labels]
-    return fill_column(one.data, column, wafers, source=str(one.path))
+    return fill_column(one.data, column, wafers, source=str(one.path), klarf=one.klarf)
 
 
 def _index_images(

@@ -14,7 +14,7 @@ from embeddings.errors import ImageError, InputError
 from embeddings.files import hash_file
 
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"}
+    {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".i01", ".pgm", ".ppm"}
 )
 _SPECIAL = {
     stat.S_IFIFO: "a pipe, not a file",

@@ -12,7 +12,12 @@ from embeddings.tables.klarf_records import Klarf, Span
 
 
 def fill_column(
-    data: bytes, column: str, numbers: Sequence[Mapping[int, int]], *, source: str = "KLARF"
+    data: bytes,
+    column: str,
+    numbers: Sequence[Mapping[int, int]],
+    *,
+    source: str = "KLARF",
+    klarf: Klarf | None = None,
 ) -> bytes:
     """Return the bytes of a KLARF with numbers put into one column.
 
@@ -25,6 +30,8 @@ def fill_column(
     numbers : sequence of mappings of int to int
         For each wafer, in the file's order, the number of each defect that gets one, by its row.
         A cell that has the number already is left as it is written.
+    klarf : Klarf, optional
+        What `parse_klarf` made of the text for this column, where it is at hand.
 
     Raises
     ------
@@ -33,7 +40,7 @@ def fill_column(
     """
     text, encoding = decode_klarf(data)
     name = column.upper()
-    klarf = parse_klarf(text, source=source, column=name)
+    klarf = klarf or parse_klarf(text, source=source, column=name)
     pieces, end = [], 0
     for (start, stop), number in sorted(_find_cells(klarf, name, numbers, source=source)):
         pieces += [text[end:start], _write(text[start:stop], number)]

@@ -23,9 +23,11 @@ def _names(folder: Path, paths) -> list[str]:
 
 
 def test_files_are_sorted_absolute_and_told_by_suffix(tmp_path):
-    _touch(tmp_path, "b.png", "a/z.JPG", "a/c.tiff", "B.bmp", "notes.txt", "a/labels.csv")
+    # LOT.I01 is the TIFF that inspection tools write beside LOT.001.
+    names = ["B.bmp", "LOT.I01", "a/c.tiff", "a/z.JPG", "b.png"]
+    _touch(tmp_path, *names[::-1], "notes.txt", "a/labels.csv")
     found = find_images(tmp_path)
-    assert _names(tmp_path, found.files) == ["B.bmp", "a/c.tiff", "a/z.JPG", "b.png"]
+    assert _names(tmp_path, found.files) == names
     assert all(path.is_absolute() for path in found.files)
     assert found.ignored == 2
     assert found.quarantined == ()
