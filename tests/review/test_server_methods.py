@@ -1,5 +1,7 @@
 """Every method of the review, called as a client does, and what it refuses."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -280,3 +282,34 @@ def test_pairs_to_merge_are_of_different_names_and_likeliest_first(ask, review):
         review.merge_proposals([pairs[0]["a"], pairs[0]["b"]], "one")
         left = {(one["a"], one["b"]) for one in ask("merge_pairs")["pairs"]}
         assert (pairs[0]["a"], pairs[0]["b"]) not in left
+
+
+def wait_for(ask, job):
+    while (told := ask("job", id=job))["status"] == "running":
+        time.sleep(0.02)
+    return told
+
+
+def test_what_is_left_is_clustered_again_in_the_background(api, ask, review):
+    heard = []
+    api.subscribe(heard.append)
+    first = review.state.proposals[0]
+    review.accept(first.proposal_id, "a")
+    told = wait_for(ask, ask("start_regroup")["job"])
+    assert (told["status"], told["kind"], told["share"]) == ("done", "regroup", 1.0), told
+    proposed = [one for one in ask("state")["proposals"] if one["id"].startswith("R")]
+    assert told["text"].startswith(f"{len(proposed)} groups of ")
+    assert proposed
+    assert not set(first.images.tolist()) & {
+        image for one in review.state.proposals[4:] for image in one.images.tolist()
+    }
+    assert {"revision": review.revision} in heard
+    shares = [one["job"]["share"] for one in heard if "job" in one]
+    assert shares == sorted(shares)
+    assert ask("act", action={"name": "undo"})["text"].startswith("undone: cluster the rest into")
+
+
+def test_with_nothing_left_there_is_nothing_to_cluster(ask, review):
+    review.move(range(49), "a")
+    with pytest.raises(OptionError, match="nothing is left to group"):
+        ask("start_regroup")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from discovery.review import ConflictError, Review
-from discovery.review.server import act, evidence, images, jobs_rpc, levels, overview, states
+from discovery.review.server import act, evidence, images, levels, overview, rest, states
 from discovery.review.server.answers import Answer
 from discovery.review.server.arguments import check_arguments
 from discovery.review.server.context import ApiContext
@@ -32,7 +32,7 @@ METHODS: Mapping[str, Method] = {
     **evidence.METHODS,
     **levels.METHODS,
     **images.METHODS,
-    **jobs_rpc.METHODS,
+    **rest.METHODS,
 }
 
 Listener = Callable[[dict[str, Any]], None]
