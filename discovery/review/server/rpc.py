@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from discovery.review import ConflictError, Review
-from discovery.review.server import act, evidence, images, levels, overview, rest, states
+from discovery.review.server import act, evidence, find, images, levels, overview, rest, states
 from discovery.review.server.answers import Answer
 from discovery.review.server.arguments import check_arguments
 from discovery.review.server.context import ApiContext
@@ -30,6 +30,7 @@ METHODS: Mapping[str, Method] = {
     **states.METHODS,
     **act.METHODS,
     **evidence.METHODS,
+    **find.METHODS,
     **levels.METHODS,
     **images.METHODS,
     **rest.METHODS,

@@ -184,6 +184,7 @@ export interface Association {
 
 export interface Evidence {
   associations: Association[];
-  wafer: { x: number[]; y: number[]; inside: number[] } | null;
+  /** In radii of the wafer; the name of the signature, where it has one. */
+  wafer: { x: number[]; y: number[]; inside: number[]; name?: string } | null;
   sizes: number[] | null;
 }

@@ -1,35 +1,17 @@
 /** Small drawings of numbers. */
+import { useStore } from "../state/context";
+import { useMount } from "./useMount";
 
-const SIZE = 200;
-const MARGIN = 8;
 const BINS = 16;
+/** Places come in radii of the wafer. */
+const DIAMETER = 2;
 
-/** Positions on the wafer: those of the proposal in colour before all others. */
+const load = async () => (await import("../wafer")).mountWafer;
+
+/** Places on the wafer: those of the proposal in colour before all others. */
 export function WaferMap({ x, y, inside }: { x: number[]; y: number[]; inside: number[] }) {
-  const reach = Math.max(1e-9, ...x.map(Math.abs), ...y.map(Math.abs));
-  const scale = (SIZE / 2 - MARGIN) / reach;
-  const chosen = inside.filter((one) => one).length;
-  const point = (at: number) => (
-    <circle
-      key={at}
-      class={inside[at] ? "inside" : "outside"}
-      cx={SIZE / 2 + (x[at] ?? 0) * scale}
-      cy={SIZE / 2 - (y[at] ?? 0) * scale}
-      r={inside[at] ? 2.5 : 1.5}
-    />
-  );
-  const order = [...x.keys()].sort((a, b) => (inside[a] ?? 0) - (inside[b] ?? 0));
-  return (
-    <svg
-      class="wafer"
-      viewBox={`0 0 ${SIZE} ${SIZE}`}
-      role="img"
-      aria-label={`Wafer map: ${chosen} of ${x.length} positions are of this proposal`}
-    >
-      <circle class="edge" cx={SIZE / 2} cy={SIZE / 2} r={SIZE / 2 - MARGIN / 2} />
-      {order.map(point)}
-    </svg>
-  );
+  const { dark } = useStore().settings;
+  return <div class="wafer" ref={useMount(load, { x, y, inside, dark, diameter: DIAMETER })} />;
 }
 
 export function countBins(values: readonly number[], bins: number): number[] {

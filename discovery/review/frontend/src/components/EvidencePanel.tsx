@@ -21,18 +21,22 @@ export function EvidencePanel({ row, validation }: Props) {
       {evidence && evidence.associations.length > 0 && <Associations evidence={evidence} />}
       {evidence?.wafer && (
         <section>
-          <h2>Places on the wafer</h2>
+          <h2>{describePlaces(evidence.wafer.name)}</h2>
           <WaferMap {...evidence.wafer} />
         </section>
       )}
       {evidence?.sizes && evidence.sizes.length > 0 && (
         <section>
-          <h2>Sizes</h2>
-          <Histogram values={evidence.sizes} label="How many images have which size" />
+          <h2>Sizes of the defects, µm</h2>
+          <Histogram values={evidence.sizes} label="How many defects have which size" />
         </section>
       )}
     </aside>
   );
+}
+
+function describePlaces(name: string | undefined): string {
+  return name ? `Places on the wafer: ${name}` : "Places on the wafer";
 }
 
 function Measures({ row }: { row: ProposalRow }) {

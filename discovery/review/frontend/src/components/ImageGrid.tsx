@@ -151,7 +151,7 @@ const Cell = memo(function Cell(props: CellProps) {
       class={`cell${marked ? " marked" : ""}${current ? " current" : ""}`}
       style={{ width: `${size}px`, height: `${size}px` }}
     >
-      {!flying && <Thumb image={image} />}
+      {!flying && <Thumb image={image} side={size} />}
       {props.badge && <span class="badge" aria-hidden="true">{props.badge}</span>}
       {props.color && <span class="stripe" style={{ background: props.color }} />}
     </div>

@@ -2,6 +2,8 @@ import { useStore } from "../state/context";
 import { describeImage } from "../state/facts";
 import { Thumb } from "./Thumb";
 
+const PICTURE = 116;
+
 /** A few images to look at; a click opens one. */
 export function PictureRow({ images, wrap = false }: { images: number[]; wrap?: boolean }) {
   const store = useStore();
@@ -18,7 +20,7 @@ export function PictureRow({ images, wrap = false }: { images: number[]; wrap?: 
             store.dialog.value = { kind: "viewer", images, at };
           }}
         >
-          <Thumb image={image} lazy />
+          <Thumb image={image} side={PICTURE} lazy />
         </button>
       ))}
     </div>

@@ -1,12 +1,12 @@
 /** One image at full resolution, with all that is known of it. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
 import type { ImageInfo, Overview } from "../api/methods";
 import { useStore } from "../state/context";
 import { useAnswer } from "../state/useAnswer";
-import type { MountedViewer, ViewerInfo, ViewerProps } from "../viewer";
+import type { ViewerInfo, ViewerProps } from "../viewer";
 import { Dialog } from "./Dialog";
 import { PictureRow } from "./PictureRow";
+import { useMount } from "./useMount";
 
 interface Props {
   images: ArrayLike<number>;
@@ -48,40 +48,22 @@ interface BoxProps {
   onStep: (by: 1 | -1) => void;
 }
 
+const load = async () => (await import("../viewer")).mountViewer;
+
 function ViewerBox({ info, image, onStep }: BoxProps) {
   const store = useStore();
-  const box = useRef<HTMLDivElement>(null);
-  const mounted = useRef<MountedViewer | null>(null);
   const overview = store.overview.value;
-  const shown = useRef<ViewerProps | null>(null);
-  if (overview && image !== null) {
-    shown.current = {
-      index: image,
-      info: describeImage(info, overview),
-      dark: store.settings.dark,
-      imageUrl: (index, kind, options) => store.transport.imageUrl(index, kind, options),
-      onStep,
-    };
-  }
-  useEffect(() => {
-    let current = true;
-    import("../viewer").then(
-      ({ mountViewer }) => {
-        if (current && box.current && shown.current) {
-          mounted.current = mountViewer(box.current, shown.current);
+  const props: ViewerProps | null =
+    overview && image !== null
+      ? {
+          index: image,
+          info: describeImage(info, overview),
+          dark: store.settings.dark,
+          imageUrl: (index, kind, options) => store.transport.imageUrl(index, kind, options),
+          onStep,
         }
-      },
-      (error: unknown) => store.tellError(error),
-    );
-    return () => {
-      current = false;
-      mounted.current?.destroy();
-    };
-  }, []);
-  useEffect(() => {
-    if (shown.current) mounted.current?.update(shown.current);
-  }, [image, info, store.settings.dark]);
-  return <div class="viewer-box" ref={box} />;
+      : null;
+  return <div class="viewer-box" ref={useMount(load, props)} />;
 }
 
 function describeImage(info: ImageInfo, overview: Overview): ViewerInfo {

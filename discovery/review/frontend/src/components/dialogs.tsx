@@ -112,14 +112,18 @@ const PART_SHOWN = 12;
 
 function SplitDialog({ proposal, onClose }: Closes & { proposal: string }) {
   const store = useStore();
-  const asked = useAnswer<SplitParts>("split", { proposal });
+  // Each time it is split finer than what is shown.
+  const beyond = useSignal<number | null>(null);
+  const asked = useAnswer<SplitParts>("split", { proposal, beyond: beyond.value });
   const row = store.proposals.value.get(proposal);
   const parts = asked.json?.parts ?? [];
+  const finer = () => {
+    if (parts.length > 1) beyond.value = asked.json?.resolution ?? null;
+  };
   const apply = async () => {
-    if (parts.length < 2) return;
-    const action = { name: "split", proposal, parts } as const;
+    if (parts.length < 2 || asked.loading) return;
     const selection = { kind: "levels", resolution: asked.json?.resolution };
-    if (await store.act({ ...action, parts: [...parts] }, selection)) {
+    if (await store.act({ name: "split", proposal, parts }, selection)) {
       onClose();
       await store.advance(proposal);
     }
@@ -128,11 +132,17 @@ function SplitDialog({ proposal, onClose }: Closes & { proposal: string }) {
     <Dialog
       title={`Split proposal ${row?.number ?? ""}`}
       onClose={onClose}
-      keys={{ Enter: () => void apply() }}
+      keys={{ Enter: () => void apply(), s: finer }}
       wide
     >
       {asked.loading && <p>Looking for the next finer groups …</p>}
-      {!asked.loading && parts.length < 2 && <p>It does not fall apart at any finer resolution.</p>}
+      {!asked.loading && parts.length < 2 && (
+        <p>
+          {beyond.value === null
+            ? "It does not fall apart at any finer resolution."
+            : "It does not fall apart any finer; Esc leaves it as it is."}
+        </p>
+      )}
       <div class="parts">
         {parts.map((part, at) => (
           <section key={at}>
@@ -145,6 +155,9 @@ function SplitDialog({ proposal, onClose }: Closes & { proposal: string }) {
       </div>
       {parts.length > 1 && (
         <footer>
+          <Button hotkey="s" onClick={finer}>
+            Finer
+          </Button>
           <Button kind="primary" hotkey="Enter" onClick={() => void apply()}>
             Split into {parts.length}
           </Button>
