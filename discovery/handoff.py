@@ -5,6 +5,7 @@
     python -m discovery.handoff RUN --read FILLED.csv
     python -m discovery.handoff RUN --read types.xlsx
     python -m discovery.handoff RUN --out FOLDER --format coco
+    python -m discovery.handoff RUN --read LABEL_STUDIO.json
 
 The format of handoff.csv and handoff.json is described in docs/handoff-format.md.
 """
@@ -20,6 +21,7 @@ import tyro
 from discovery.flow.refresh import publish_sheets
 from discovery.formats.handoff import Taken, decide_handoff, read_handoff
 from discovery.formats.origins import read_origins
+from discovery.formats.read_back import ReadFormat
 from discovery.formats.type_sheet import TypesTaken, is_type_sheet
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import Handoff
@@ -49,8 +51,11 @@ class HandoffOptions:
     out : Path or None
         Folder to write into, beside the run's own files.
     read : Path or None
-        A filled handoff (its CSV, its JSON, or their folder) or a filled types.csv or types.xlsx:
-        what it says goes into the ledger before anything is written. Every row is checked first.
+        A filled handoff (its CSV, its JSON, or their folder), a filled types.csv or types.xlsx, an
+        export of Label Studio (JSON or JSON-MIN) or an ImageFolder that was sorted anew: what it
+        says goes into the ledger before anything is written. Every row is checked first.
+    read_format : str
+        What --read is, where that is not to be told from it.
     format : str
         imagefolder, coco and fiftyone take the labelled images only.
     by : str or None
@@ -67,6 +72,7 @@ class HandoffOptions:
     run: tyro.conf.Positional[Path]
     out: Path | None = None
     read: Path | None = None
+    read_format: ReadFormat = "auto"
     format: Format = "csv"
     by: str | None = None
     klarf: tuple[Path, ...] = ()
@@ -119,10 +125,11 @@ def _take_all(run: Run, options: HandoffOptions, *, at: str) -> None:
     # The same file is not taken back twice: its second reading would find nothing new.
     if options.read is None or any(_is_same(options.read, path) for path in done):
         return
-    if is_type_sheet(options.read):
+    kind = options.read_format
+    if kind == "auto" and is_type_sheet(options.read):
         _say_types(take_types(run, options.read, by=by, at=at), options.read)
     else:
-        _say_taken(take_back(run, options.read, by=by, at=at), options.read)
+        _say_taken(take_back(run, options.read, by=by, at=at, read_format=kind), options.read)
 
 
 def _export(
@@ -162,6 +169,10 @@ def _say_taken(taken: Taken, path: Path) -> None:
             f"one image each of {len(single)} proposals was labelled and no other: a whole "
             f"proposal is named by one row of {TYPES_CSV} or {TYPES_XLSX}"
         )
+    for stranger in taken.strangers[:_MOST_FAULTS]:
+        get_logger().warning("%s: %s is no image of this run", path, stranger)
+    if taken.strangers:
+        say(f"{path}: {len(taken.strangers)} labelled images are not of this run, left out")
 
 
 def _say_types(taken: TypesTaken, path: Path) -> None:

@@ -13,7 +13,13 @@ from xml.sax.saxutils import quoteattr
 from discovery.records import Handoff
 from embeddings.images import split_id
 
-_FROM, _TO = "choice", "image"
+CONTROL, _TO = "choice", "image"
+LOCAL_FILES = "/data/local-files/?d="
+_KEPT = (
+    "image_id", "path", "cluster_id", "proposal_id",
+    # As it went out: what comes back is told from what was decided since.
+    "label", "label_source", "decided_by", "decided_at",
+)  # fmt: skip
 
 
 def format_label_studio(handoff: Handoff) -> tuple[bytes, bytes]:
@@ -23,7 +29,7 @@ def format_label_studio(handoff: Handoff) -> tuple[bytes, bytes]:
     lines = [
         "<View>",
         f'  <Image name="{_TO}" value="$image"/>',
-        f'  <Choices name="{_FROM}" toName="{_TO}" choice="single-radio">',
+        f'  <Choices name="{CONTROL}" toName="{_TO}" choice="single-radio">',
         *(f"    <Choice value={quoteattr(label)}/>" for label in choices),
         "  </Choices>",
         "</View>",
@@ -36,8 +42,8 @@ def _make_task(row: dict[Any, Any], run_id: str) -> dict[str, Any]:
     task: dict[str, Any] = {
         "data": {
             # Its local storage serves paths from the root of the disk, without the first slash.
-            "image": "/data/local-files/?d=" + quote(str(row["path"]).lstrip("/")),
-            **{name: row[name] for name in ("image_id", "path", "cluster_id", "proposal_id")},
+            "image": LOCAL_FILES + quote(str(row["path"]).lstrip("/")),
+            **{name: row[name] for name in _KEPT},
         }
     }
     page, region = split_id(row["image_id"])
@@ -51,7 +57,7 @@ def _make_task(row: dict[Any, Any], run_id: str) -> dict[str, Any]:
         {
             "id": "label",
             "type": "choices",
-            "from_name": _FROM,
+            "from_name": CONTROL,
             "to_name": _TO,
             "value": {"choices": [row["label"]]},
         }

@@ -17,6 +17,8 @@ from discovery.formats.handoff import (
     format_handoff,
     read_handoff,
 )
+from discovery.formats.read_back import ReadFormat, read_returned
+from discovery.formats.returned import Returned
 from discovery.ledger import append_decisions, read_decisions, replay_decisions
 from discovery.records import Decided, Decision, Handoff
 from discovery.runs import CLUSTERING, HANDOFF_CSV, HANDOFF_JSON, LEDGER, PROPOSALS, Provenance, Run
@@ -94,8 +96,10 @@ def save_handoff(run: Run, files: tuple[bytes, bytes], provenance: Provenance) -
         run.save_bytes(name, data, provenance)
 
 
-def take_back(run: Run, path: Path, *, by: str, at: str) -> Taken:
-    """Read a filled handoff into the run's ledger, all of it or nothing.
+def take_back(run: Run, path: Path, *, by: str, at: str, read_format: ReadFormat = "auto") -> Taken:
+    """Read a filled handoff, or what another tool gives back, into the run's ledger.
+
+    All of it is taken, or nothing.
 
     Raises
     ------
@@ -104,15 +108,16 @@ def take_back(run: Run, path: Path, *, by: str, at: str) -> Taken:
     RunError
         The run or its ledger cannot be read or written.
     """
-    returned = read_handoff(path, written=compose_handoff(run))
-    return _take(run, returned, by=by, at=at, file=path.name)
+    returned = read_returned(path, read_format, written=compose_handoff(run))
+    return _take(run, returned, by=by, at=at, file=path.resolve().name)
 
 
-def _take(run: Run, returned: Handoff, *, by: str, at: str, file: str) -> Taken:
+def _take(run: Run, returned: Returned, *, by: str, at: str, file: str) -> Taken:
     ledger = run.path / LEDGER
-    taken = decide_handoff(returned, replay_decisions(read_decisions(ledger)), by=by, at=at)
+    decided = replay_decisions(read_decisions(ledger))
+    taken = decide_handoff(returned.handoff, decided, by=by, at=at, judged=returned.judged)
     append_decisions(ledger, _mark(taken.decisions, file))
-    return taken
+    return replace(taken, strangers=returned.strangers)
 
 
 def _mark(decisions: Sequence[Decision], file: str) -> list[Decision]:
@@ -143,5 +148,5 @@ def absorb_handoff(run: Run, *, by: str, at: str) -> Taken | None:
         # Damaged clusters are mended by clustering again, which must not be stopped by them:
         # handoff.json alone says what the rows were.
         written = None
-    returned = read_handoff(run.path / HANDOFF_CSV, written=written)
-    return _take(run, returned, by=by, at=at, file=HANDOFF_CSV)
+    filled = read_handoff(run.path / HANDOFF_CSV, written=written)
+    return _take(run, Returned(handoff=filled), by=by, at=at, file=HANDOFF_CSV)

@@ -22,6 +22,14 @@ _FEW = 5  # one in so many rows of a proposal may differ from the label that fil
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Who judged an image in another tool, and when; empty where it does not say."""
+
+    by: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
     """What a filled handoff says that the ledger does not.
 
@@ -36,6 +44,8 @@ class Taken:
         Images whose label in the ledger was newer than the one the person saw; the file's counts.
     rewritten : int
         Images whose label the spreadsheet rewrote by itself (007 to 7); the ledger's stands.
+    strangers : tuple of str
+        What was labelled in another tool and is no image of the run.
     """
 
     decisions: tuple[Decision, ...]
@@ -44,15 +54,27 @@ class Taken:
     kept: int
     overruled: int
     rewritten: int
+    strangers: tuple[str, ...] = ()
 
 
-def decide_handoff(returned: Handoff, decided: Decided, *, by: str, at: str) -> Taken:
+def decide_handoff(
+    returned: Handoff,
+    decided: Decided,
+    *,
+    by: str,
+    at: str,
+    judged: Mapping[str, Judged] | None = None,
+) -> Taken:
     """Compare a handoff that came back with what is decided.
 
     Parameters
     ----------
     by, at
         Who read it back and when; a name a person wrote into ``decided_by`` goes first.
+    judged : mapping of image id to Judged, optional
+        Images that a person looked at one by one in another tool: what a proposal gave them and
+        the person left is the person's from then on. Where it is given, also empty, all decisions
+        are on images and none is on a proposal.
 
     Raises
     ------
@@ -66,16 +88,21 @@ def decide_handoff(returned: Handoff, decided: Decided, *, by: str, at: str) -> 
     for image_id, path, came in _list_labels(returned.rows):
         # Three states of one image: as it came, as it is decided now, as the file was written with.
         current = decided.images.get(image_id, ImageLabel())
-        base = _find_base(came, current, decided.history.get(image_id, frozenset()))
-        if came.label == current.label:
+        history = decided.history.get(image_id, frozenset())
+        base = _find_base(came, current, history)
+        seen = (judged or {}).get(image_id)
+        # A person who leaves a proposal's label on an image they judged has said it of the image.
+        confirms = seen is not None and bool(came.label) and (not base or base.source == "cluster")
+        if came.label == current.label and not (confirms and current.source == "cluster"):
             continue
-        if (base and base.label == came.label) or (not came.label and base != current):
+        edit = _make_edit(came, base, seen, by=by, at=at)
+        unedited = base is not None and base.label == came.label and not confirms
+        was_read = seen is not None and edit in history
+        if unedited or was_read or (not came.label and base != current):
             kept.add(image_id)
-        elif base and is_same_to_spreadsheet(base.label, came.label):
+        elif base and not confirms and is_same_to_spreadsheet(base.label, came.label):
             rewritten.add(image_id)  # 007 that came back as 7 is nobody's decision
         else:
-            person = came.by if came.by and (base is None or came.by != base.by) else by
-            edit = ImageLabel(label=came.label, source="human", by=person, at=at)
             # Exact duplicates have a row each; the same edit in both is one.
             if new.setdefault(image_id, edit).label != edit.label:
                 raise HandoffError(
@@ -85,14 +112,24 @@ def decide_handoff(returned: Handoff, decided: Decided, *, by: str, at: str) -> 
             # The person saw an older label: theirs counts, but they are told.
             if current.label and base != current:
                 overruled.add(image_id)
+    groups = _group_edits(returned.rows, new, decided, may_fill=judged is None)
     return Taken(
-        decisions=tuple(_make_decisions(_group_edits(returned.rows, new, decided), decided)),
+        decisions=tuple(_make_decisions(groups, decided)),
         labelled=sum(bool(label.label) for label in new.values()),
         withdrawn=sum(not label.label for label in new.values()),
         kept=len(kept - new.keys()),
         overruled=len(overruled),
         rewritten=len(rewritten - new.keys()),
     )
+
+
+def _make_edit(
+    came: ImageLabel, base: ImageLabel | None, seen: Judged | None, *, by: str, at: str
+) -> ImageLabel:
+    if seen is not None:
+        return ImageLabel(label=came.label, source="human", by=seen.by or by, at=seen.at or at)
+    person = came.by if came.by and (base is None or came.by != base.by) else by
+    return ImageLabel(label=came.label, source="human", by=person, at=at)
 
 
 def find_group_labels(handoff: Handoff) -> frozenset[str]:
@@ -155,8 +192,13 @@ class _Group:
 
 
 def _group_edits(
-    rows: pd.DataFrame, new: Mapping[str, ImageLabel], decided: Decided
+    rows: pd.DataFrame,
+    new: Mapping[str, ImageLabel],
+    decided: Decided,
+    *,
+    may_fill: bool = True,
 ) -> Iterator[_Group]:
+    # Where images were judged one by one, no column was filled down.
     proposal_of = dict(zip(rows["image_id"], rows["proposal_id"], strict=True))
     members: defaultdict[str, list[str]] = defaultdict(list)
     for image_id, proposal_id in proposal_of.items():
@@ -164,7 +206,7 @@ def _group_edits(
     filled = {
         proposal_id: _find_filled(image_ids, new, decided)
         for proposal_id, image_ids in members.items()
-        if proposal_id
+        if proposal_id and may_fill
     }
     groups: defaultdict[tuple[str, ImageLabel], list[str]] = defaultdict(list)
     for image_id, label in new.items():

@@ -31,7 +31,7 @@ class FilledTypes:
 
 def is_type_sheet(path: Path) -> bool:
     """Tell whether a file is a sheet of types and no handoff: a workbook, or by its columns."""
-    if not path.is_file():
+    if not path.is_file() or path.suffix.lower() == ".json":
         return False
     data = path.read_bytes()
     if path.suffix.lower() == ".xlsx" or data.startswith(_WORKBOOK):
