@@ -77,6 +77,14 @@ def test_parts_are_disjoint_and_all_that_was_left(rows, levels, seed, m, share):
     assert sizes == sorted(sizes, reverse=True)
 
 
+@pytest.mark.parametrize("named", [0, 1, 2])
+def test_with_hardly_a_named_image_all_is_grouped_by_itself(rows, levels, named):
+    labels = np.full(N, -1, np.int32)
+    labels[:named] = 0
+    found = regroup_rest(rows, np.arange(named, N), labels, levels=levels)
+    assert len(found.parts) >= 4
+
+
 def test_it_is_the_same_for_a_seed(rows, levels):
     left = np.flatnonzero(TRUTH > 0)
     labels = name_some([0], 1.0)
