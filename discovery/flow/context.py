@@ -20,7 +20,7 @@ from discovery.flow.options import RoundOptions, ViewName
 from discovery.flow.sources import RoundSource
 from discovery.flow.view_selection import open_views, read_taken
 from discovery.records import Duplicates, Neighbours, Rarity
-from discovery.runs import COPIES, MATCHED, VIEWS_CSV, Run, open_run
+from discovery.runs import COPIES, EMBEDDING, MATCHED, VIEWS_CSV, Run, open_run
 from discovery.runs.lineage import LINEAGE_MEMORY
 from embeddings.console import stage
 from embeddings.errors import InputError, OptionError
@@ -144,6 +144,10 @@ class RoundContext:
     @cached_property
     def cluster_rows(self) -> NDArray[np.float32]:
         """The rows that the clusterer wants, (n, p); the stability draws from the same."""
+        if self.options.clusterer.rows == "umap":
+            from discovery.runs.tables import parse_map
+
+            return parse_map(self.run.read_bytes(EMBEDDING))  # once its step is done
         from discovery.flow.route import choose_rows
 
         return choose_rows(

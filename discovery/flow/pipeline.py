@@ -14,6 +14,7 @@ from pathlib import Path
 from discovery.flow import outputs
 from discovery.flow import steps as do
 from discovery.flow.context import RoundContext, check_places, find_user, prepare_round
+from discovery.flow.embedding import describe_embedding, embed_images
 from discovery.flow.lineage_ids import LINEAGE_SPEC, settle_lineage
 from discovery.flow.options import RoundOptions
 from discovery.flow.refresh import absorb_sheets
@@ -24,6 +25,7 @@ from discovery.runs import (
     ASSOCIATIONS,
     CLUSTERING,
     COPIES,
+    EMBEDDING,
     FACTS,
     HANDOFF_CSV,
     HANDOFF_JSON,
@@ -90,6 +92,16 @@ STEPS: tuple[Step, ...] = (
         needs=("vectors",),
         spec=lambda _: {"copies": 1},
         make=do.find_copies,
+    ),
+    # Apart from the clusters, so that another minimum size does not lay the images out again.
+    Step(
+        name="embed",
+        writes=(EMBEDDING,),
+        reads=(NEIGHBOURS,),
+        needs=("vectors", "guide"),
+        spec=lambda _: describe_embedding(),
+        when=lambda c: c.options.clusterer.rows == "umap",
+        make=embed_images,
     ),
     # clustering.parquet holds the places on the map, too; they are copied from map.npz.
     Step(

@@ -61,7 +61,7 @@ def reduce_vectors(vectors: Vectors, *, seed: int) -> NDArray[np.float32]:
 
 def partition_vectors(
     vectors: Vectors,
-    graph_rows: NDArray[np.float32],
+    graph_rows: NDArray[np.float32] | None,
     neighbours: Neighbours,
     *,
     choice: ClustererOptions,
@@ -73,8 +73,8 @@ def partition_vectors(
     Parameters
     ----------
     vectors : Vectors of n images
-    graph_rows : (n, p) float32
-        The reduced rows that `neighbours` is the graph of.
+    graph_rows : (n, p) float32 or None
+        The reduced rows that `neighbours` is the graph of; not needed where `rows` are given.
     rows : (n, q) float32, optional
         What `choose_rows` gives, where it is there already.
 
@@ -84,11 +84,14 @@ def partition_vectors(
         There are fewer images than the clusters asked for.
     """
     n = len(vectors)
-    # Found once, whether it says how many groups there are, or the levels, or both.
-    find_lasting = cache(partial(find_lasting_groups, graph_rows, seed=seed, neighbours=neighbours))
-    k = _count_lasting(find_lasting()) if choice.is_k_counted else None
     if rows is None:
+        if graph_rows is None:
+            raise ValueError("graph_rows are needed where there are no rows")
         rows = choose_rows(vectors, graph_rows, neighbours, choice=choice, seed=seed)
+    # Found once, whether it says how many groups there are, or the levels, or both. The graph says
+    # all: the rows are not looked at.
+    find_lasting = cache(partial(find_lasting_groups, rows, seed=seed, neighbours=neighbours))
+    k = _count_lasting(find_lasting()) if choice.is_k_counted else None
     clusterer = choice.build(n, seed=seed, k=k)
     clustering = partition_rows(
         rows,
@@ -175,6 +178,13 @@ def choose_rows(
         return reduce_pca(vectors.values, PCA_DIMENSIONS, seed=seed)
     if choice.rows == "graph":
         return graph_rows
+    return embed_rows(graph_rows, neighbours, seed=seed)
+
+
+def embed_rows(
+    graph_rows: NDArray[np.float32], neighbours: Neighbours, *, seed: int
+) -> NDArray[np.float32]:
+    """Lay the images out in a few dimensions, (n, 5), in which dense groups lie together."""
     width = min(UMAP_DIMENSIONS, graph_rows.shape[1])  # a handful of images has fewer
     return embed_umap(graph_rows, neighbours, width, seed=seed, n_neighbors=UMAP_NEIGHBOURS)
 

@@ -141,7 +141,7 @@ def group_images(context: RoundContext, facts: Facts) -> Made:
 
     parts = partition_vectors(
         context.vectors,
-        context.graph_rows,
+        None,
         context.graph,
         rows=context.cluster_rows,
         choice=context.options.clusterer,
