@@ -225,3 +225,21 @@ def start_chromium(tmp_path_factory):
             driver.quit()
 
     return start
+
+
+@pytest.fixture(scope="session")
+def run_axe():
+    """Give a function that returns what axe-core finds on a page: its rules and the elements."""
+    axe = FRONTEND / "node_modules/axe-core/axe.js"
+    if not axe.exists():
+        pytest.skip("axe-core is absent")
+    source = axe.read_text(encoding="utf-8")
+
+    def run(driver):
+        driver.execute_script(source)
+        return driver.execute_async_script("""
+            const done = arguments[0];
+            axe.run().then(({ violations }) =>
+              done(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])));""")
+
+    return run

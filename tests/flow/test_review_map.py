@@ -214,6 +214,32 @@ def test_the_keyboard_moves_zooms_and_selects_by_a_rectangle(without_webgl, open
     assert without_webgl.execute_script("return seen.zoom") == 1
 
 
+def test_two_fingers_zoom_at_what_lies_between_them(without_webgl, open_map):
+    open_map(without_webgl, 2000)
+    without_webgl.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+
+    def touch(kind, *points):
+        touched = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+        without_webgl.execute_cdp_cmd(
+            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched}
+        )
+
+    touch("touchStart", (500, 300))
+    touch("touchStart", (500, 300), (600, 300))
+    for k in range(1, 11):
+        touch("touchMove", (500 - 5 * k, 300), (600 + 5 * k, 300))
+    touch("touchEnd")
+    assert without_webgl.execute_script("return seen.zoom") == pytest.approx(2, rel=0.02)
+    assert without_webgl.execute_script("return seen.lasso") is None
+    assert without_webgl.execute_script("return seen.picks") == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(without_webgl, open_map, run_axe, theme):
+    open_map(without_webgl, 500, **{theme: 1})
+    assert run_axe(without_webgl) == []
+
+
 def test_labels_overlap_nowhere_and_hostile_names_are_text(without_webgl, open_map):
     open_map(without_webgl, 2000)
     boxes = without_webgl.execute_script("""

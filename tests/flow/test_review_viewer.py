@@ -164,6 +164,11 @@ def zoom_text(driver):
     return read(driver, "[aria-label=Zoom] output")
 
 
+def await_zoom(driver, text):
+    """Wait for a zoom: it is told with the next frame."""
+    WebDriverWait(driver, 20).until(lambda one: zoom_text(one) == text, text)
+
+
 def test_an_image_is_shown_whole_with_its_scale_and_what_is_known(view):
     driver = view(0)
     assert read(driver, ".viewer-title") == "die 1"
@@ -182,11 +187,11 @@ def test_keys_zoom_step_and_close_and_the_focus_goes_back(view):
     driver = view(0)
     fitted = zoom_text(driver)
     press(driver, "1")
-    assert zoom_text(driver) == "100 %"
+    await_zoom(driver, "100 %")
     press(driver, "+", "+", "-")
-    assert zoom_text(driver) == "150 %"
+    await_zoom(driver, "150 %")
     press(driver, "0")
-    assert zoom_text(driver) == fitted
+    await_zoom(driver, fitted)
     press(driver, Keys.ARROW_RIGHT)
     await_image(driver)
     assert read(driver, ".viewer-title") == "die 2"
@@ -317,6 +322,11 @@ def test_what_cannot_be_read_is_said(view):
     press(driver, "p")
     await_image(driver, "")
     assert read(driver, ".viewer-title") == HOSTILE
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_axe_finds_nothing(view, run_axe, index):
+    assert run_axe(view(index)) == []
 
 
 def test_wafer_maps_say_what_they_show(browser, address):

@@ -10,12 +10,6 @@ from discovery.review.server.context import ApiContext
 from discovery.review.server.method import Method
 from discovery.review.server.words import sum_up_associations
 
-# Of types, in their order: as far apart as twenty can be on light and on dark.
-_COLOURS = (
-    "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#76b7b2", "#c9a227", "#ff7f9f",
-    "#9c755f", "#8f8be0", "#2f9e8f", "#d1605e", "#86bc4b", "#d67ac2", "#5fa8d3", "#b9632f",
-    "#7d9bb5", "#a3a03c", "#c4686f", "#6d7fd1",
-)  # fmt: skip
 _EVIDENCE = ("cohesion", "separation", "stability", "novelty")
 
 
@@ -41,9 +35,8 @@ def tell_state(context: ApiContext) -> Answer:
                     "cluster": len(one.images) - one.human,
                     "definition": one.definition,
                     "prototypes": one.prototypes.tolist(),
-                    "color": _COLOURS[place % len(_COLOURS)],
                 }
-                for place, one in enumerate(state.types)
+                for one in state.types
             ],
             "proposals": [_tell_proposal(context, one) for one in state.proposals],
             "undo": state.undoable,

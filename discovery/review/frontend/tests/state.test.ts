@@ -130,9 +130,9 @@ test("numbers are written as the field writes them", () => {
 });
 
 test("every group has a colour, and what is in none has its own", () => {
-  const { color, palette } = groupCodes(Int32Array.of(-1, 0, 20, 19));
-  expect([...color]).toEqual([0, 1, 1, 20]);
-  expect(palette).toHaveLength(21);
+  const { color, palette } = groupCodes(Int32Array.of(-1, 0, 24, 23), false);
+  expect([...color]).toEqual([0, 1, 1, 24]);
+  expect(palette).toHaveLength(25);
 });
 
 test("bins hold every value once", () => {

@@ -31,7 +31,6 @@ export interface TypeRow {
   cluster: number;
   definition: string;
   prototypes: number[];
-  color: string;
 }
 
 export interface ProposalRow {

@@ -5,6 +5,7 @@ import type { ProposalRow, TypeRow } from "../api/methods";
 import { useStore } from "../state/context";
 import { formatCount } from "../state/facts";
 import { NO_FILTER } from "../state/filter";
+import { groupPaint } from "../state/palette";
 import { Button } from "./Button";
 import { Thumb } from "./Thumb";
 import { TypeName } from "./TypeName";
@@ -46,9 +47,10 @@ export function Sidebar() {
         Types <span class="muted">{snapshot?.types.length ?? 0}</span>
       </h2>
       <ul class="rows types-list" tabIndex={-1}>
-        {snapshot?.types.map((type) => (
+        {snapshot?.types.map((type, at) => (
           <li key={type.label}>
             <TypeItem
+              color={groupPaint(at)}
               type={type}
               onChoose={() => {
                 store.filter.value = { ...NO_FILTER, type: type.label };
@@ -96,7 +98,13 @@ function describeStatus(row: ProposalRow): string {
   return row.status === "open" ? "" : row.status;
 }
 
-function TypeItem({ type, onChoose }: { type: TypeRow; onChoose: () => void }) {
+interface TypeProps {
+  type: TypeRow;
+  color: string;
+  onChoose: () => void;
+}
+
+function TypeItem({ type, color, onChoose }: TypeProps) {
   return (
     <button
       type="button"
@@ -105,7 +113,7 @@ function TypeItem({ type, onChoose }: { type: TypeRow; onChoose: () => void }) {
       onMouseDown={(event) => event.preventDefault()}
       onClick={onChoose}
     >
-      <span class="swatch" style={{ background: type.color }} />
+      <span class="swatch" style={{ background: color }} />
       <span class="row-name">
         <TypeName label={type.label} />
       </span>

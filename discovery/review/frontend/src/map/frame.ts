@@ -11,8 +11,8 @@ const LABEL =
 export class Frame {
   readonly root = document.createElement("div");
   readonly surface = document.createElement("div");
-  private readonly notice = document.createElement("p");
-  private readonly spoken = document.createElement("p");
+  private readonly notice = document.createElement("div");
+  private readonly spoken = document.createElement("div");
 
   constructor(element: HTMLElement, layers: readonly HTMLElement[], tools: HTMLElement) {
     this.root.className = "map";

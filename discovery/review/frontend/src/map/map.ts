@@ -104,7 +104,7 @@ class MapComponent {
       },
       { name: "Zoom in", text: "+", title: "Zoom in (+)", press: zoom(KEY_ZOOM) },
       { name: "Zoom out", text: "\u2212", title: "Zoom out (-)", press: zoom(1 / KEY_ZOOM) },
-      { name: "Show all", text: "Fit", title: "Show all (0)", press: () => this.fit() },
+      { name: "Fit", text: "Fit", title: "Show all (0)", press: () => this.fit() },
     ]);
     tools.setPressed("Lasso", false);
     return tools;

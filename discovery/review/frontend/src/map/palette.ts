@@ -21,28 +21,17 @@ const DARK = [
 export const COLORS = LIGHT.length;
 
 /** The colour of a group as "#rrggbb"; grey below 0. Beyond 24 groups they come again. */
-export function groupColor(group: number, dark = false): string {
+export function groupColor(group: number, dark: boolean): string {
   if (group < 0) return dark ? "#6b7178" : "#9aa0a6";
-  const colors = dark ? DARK : LIGHT;
-  return colors[group % colors.length]!;
+  return (dark ? DARK : LIGHT)[group % COLORS]!;
 }
 
-/** The same as three bytes. */
-export function groupRgb(group: number, dark = false): [number, number, number] {
-  const value = Number.parseInt(groupColor(group, dark).slice(1), 16);
-  return [value >> 16, (value >> 8) & 255, value & 255];
+/** The colour of no group, then those of all groups: what `codeGroups` gives are its entries. */
+export function groupPalette(dark: boolean): string[] {
+  return Array.from({ length: COLORS + 1 }, (_, entry) => groupColor(entry - 1, dark));
 }
 
-/** Four bytes for each point of a group, for the map; groups below 0 are grey. */
-export function colorGroups(groups: Int32Array, dark = false): Uint8Array {
-  const colors = new Uint8Array(4 * groups.length);
-  const table = new Uint32Array(COLORS + 1);
-  const bytes = new Uint8Array(table.buffer);
-  for (let k = 0; k <= COLORS; k++) bytes.set([...groupRgb(k - 1, dark), 255], 4 * k);
-  const wide = new Uint32Array(colors.buffer);
-  for (let i = 0; i < groups.length; i++) {
-    const group = groups[i]!;
-    wide[i] = table[group < 0 ? 0 : 1 + (group % COLORS)]!;
-  }
-  return colors;
+/** Of each point's group, its entry in the palette. */
+export function codeGroups(groups: Int32Array): Uint8Array {
+  return Uint8Array.from(groups, (group) => (group < 0 ? 0 : 1 + (group % COLORS)));
 }

@@ -6,7 +6,8 @@ export const SELECTED = 1;
 export const FADED = 2;
 
 const SEED = 0x9e3779b9;
-const WITHOUT_COLOR = 0x80;
+/** Grey, where the palette is too short. */
+const WITHOUT_COLOR = 0xff808080;
 
 export interface Points {
   /** Of each drawn point, its index in the props. */
@@ -60,19 +61,10 @@ export function stylePoints(
 }
 
 function colorPoints(order: Uint32Array, props: MapProps): Uint8Array {
-  const colors = new Uint8Array(4 * order.length);
-  const table = props.palette ? parsePalette(props.palette) : props.color;
-  const width = props.palette ? 4 : Math.floor(props.color.length / props.x.length);
-  if (width < 3) throw new Error(`${props.color.length} colours for ${props.x.length} points`);
-  for (let k = 0; k < order.length; k++) {
-    const i = order[k]!;
-    const from = width * (props.palette ? props.color[i]! : i);
-    colors[4 * k] = table[from] ?? WITHOUT_COLOR;
-    colors[4 * k + 1] = table[from + 1] ?? WITHOUT_COLOR;
-    colors[4 * k + 2] = table[from + 2] ?? WITHOUT_COLOR;
-    colors[4 * k + 3] = width > 3 ? (table[from + 3] ?? 255) : 255;
-  }
-  return colors;
+  const table = new Uint32Array(parsePalette(props.palette).buffer);
+  const colors = new Uint32Array(order.length);
+  for (let k = 0; k < order.length; k++) colors[k] = table[props.color[order[k]!]!] ?? WITHOUT_COLOR;
+  return new Uint8Array(colors.buffer);
 }
 
 function parsePalette(palette: readonly string[]): Uint8Array {

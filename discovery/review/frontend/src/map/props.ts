@@ -21,10 +21,10 @@ export interface MapProps {
   /** Points whose position is not finite are not drawn. */
   x: Float32Array;
   y: Float32Array;
-  /** Of each point an entry of `palette`; without a palette three or four bytes each. */
+  /** Of each point an entry of `palette`. */
   color: Uint8Array;
   /** "#rrggbb" */
-  palette?: string[];
+  palette: readonly string[];
   /** 1 for each point that is selected. */
   selected?: Uint8Array | null;
   /** 1 for each point that is drawn pale and cannot be picked. */

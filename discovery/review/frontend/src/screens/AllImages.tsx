@@ -12,7 +12,7 @@ import { useStore } from "../state/context";
 import { countImages, describeImage, typeFacts } from "../state/facts";
 import { describeFilter, filterImages } from "../state/filter";
 import { GridModel } from "../state/grid";
-import { groupColor } from "../state/palette";
+import { groupPaint } from "../state/palette";
 import { useAnswer } from "../state/useAnswer";
 
 export function AllImages() {
@@ -85,7 +85,7 @@ function groupFacts(
     const code = group[image] ?? -1;
     const name = describeImage(snapshot, image);
     return {
-      color: groupColor(code),
+      color: groupPaint(code),
       badge: code < 0 ? undefined : String(code + 1),
       name: code < 0 ? `${name}, in no group` : `${name}, group ${code + 1}`,
     };

@@ -11,7 +11,7 @@ import { Thumb } from "../components/Thumb";
 import { useStore } from "../state/context";
 import { countImages, describeImage, typeFacts } from "../state/facts";
 import { GridModel } from "../state/grid";
-import { groupCodes, typeCodes } from "../state/palette";
+import { groupCodes } from "../state/palette";
 import { placeLabels } from "../state/places";
 
 export function MapScreen() {
@@ -24,13 +24,13 @@ export function MapScreen() {
   const snapshot = store.snapshot.value;
   const { x, y } = store.columns.value ?? { x: null, y: null };
   const group = level.value?.group ?? null;
+  const { dark } = store.settings;
   const codes = useMemo(() => {
-    if (group) return groupCodes(group);
+    if (group) return groupCodes(group, dark);
     if (!snapshot) return null;
-    return coloring.value === "types"
-      ? typeCodes(snapshot.label, snapshot.types)
-      : groupCodes(snapshot.proposal);
-  }, [group, snapshot, coloring.value]);
+    const { label, proposal } = snapshot;
+    return groupCodes(coloring.value === "types" ? label : proposal, dark);
+  }, [group, snapshot, coloring.value, dark]);
   const labels = useMemo(
     () => (x && y && snapshot ? placeLabels(x, y, snapshot) : []),
     [x, y, snapshot],
@@ -82,7 +82,7 @@ export function MapScreen() {
             {...codes}
             selected={selected}
             labels={labels}
-            dark={store.settings.dark}
+            dark={dark}
             onLasso={(polygon, indices) =>
               take(indices, { kind: "lasso", map: "map.npz", polygon })
             }

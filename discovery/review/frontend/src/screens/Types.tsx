@@ -10,6 +10,7 @@ import { useKeys } from "../keys/keys";
 import { useStore } from "../state/context";
 import { countImages, formatCount, labelOf } from "../state/facts";
 import { NO_FILTER } from "../state/filter";
+import { groupPaint } from "../state/palette";
 
 const MEMBERS_SHOWN = 24;
 
@@ -161,7 +162,7 @@ function TypeTable({ types, place, marked, onPlace, onToggle }: TableProps) {
               />
             </td>
             <th scope="row">
-              <span class="swatch" style={{ background: type.color }} /> {type.label}
+              <span class="swatch" style={{ background: groupPaint(row) }} /> {type.label}
             </th>
             <td>{formatCount(type.images)}</td>
             <td>{formatCount(type.human)}</td>

@@ -1,5 +1,6 @@
 /** What the page says of an image beside its picture, from the columns it holds. */
 import type { CellFacts } from "../components/ImageGrid";
+import { groupPaint } from "./palette";
 import type { Snapshot } from "./store";
 
 export function labelOf(snapshot: Snapshot | null, image: number): string | null {
@@ -29,7 +30,7 @@ export function typeFacts(snapshot: Snapshot | null): (image: number) => CellFac
     const code = snapshot?.label[image] ?? -1;
     return {
       name: describeImage(snapshot, image),
-      color: code < 0 ? undefined : snapshot?.types[code]?.color,
+      color: code < 0 ? undefined : groupPaint(code),
     };
   };
 }

@@ -200,7 +200,6 @@ function makeType(label: string): TypeRow {
     cluster: 0,
     definition: "",
     prototypes: [],
-    color: "#4e79a7",
   };
 }
 

@@ -19,7 +19,7 @@ export class Shell {
   readonly keys: HTMLElement;
   private readonly panes = make("div", "viewer-panes");
   private readonly title = make("h2", "viewer-title");
-  private readonly message = make("p", "viewer-message");
+  private readonly message = make("div", "viewer-message");
   private readonly bar = make("div", "viewer-bar");
   private readonly barText = make("span", "viewer-bar-text");
   private readonly barLine = make("span", "viewer-bar-line");
@@ -37,6 +37,8 @@ export class Shell {
     this.root.append(this.stage, this.side);
     const around = element.closest<HTMLElement>("dialog");
     this.dialog = around ? null : this.makeDialog(element, onClose);
+    // Within another's dialog the controls lie above the image: beside it there are facts.
+    this.root.classList.toggle("viewer-embedded", Boolean(around));
     if (around) element.append(this.root);
     this.keys = around ?? this.dialog ?? this.root;
     this.dialog?.showModal();

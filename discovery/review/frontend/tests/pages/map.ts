@@ -1,6 +1,7 @@
 /** A map of made-up groups; the address says how many points, the theme and the renderer. */
 import "./pages.css";
-import { colorGroups, type MapProps, mountMap, type Polygon } from "../../src/map";
+import { type MapProps, mountMap, type Polygon } from "../../src/map";
+import { codeGroups, groupPalette } from "../../src/map/palette";
 
 const GROUPS = 30;
 const HOSTILE = "<img src=x onerror=window.owned=1>";
@@ -44,7 +45,8 @@ const seen: Seen = { lasso: null, hover: null, picks: [], zoom: 1 };
 const props: MapProps = {
   x,
   y,
-  color: colorGroups(groups, dark),
+  color: codeGroups(groups),
+  palette: groupPalette(dark),
   dark,
   renderer: (asked.get("renderer") ?? "auto") as "auto" | "webgl2" | "canvas",
   labels: middles.map(([mx, my], i) => ({
@@ -104,7 +106,7 @@ function readPixels(): ImageData {
 
 /** Draws, and reads in the same frame: a WebGL canvas is emptied after it was shown. */
 async function readDrawn(): Promise<ImageData> {
-  map.update({ color: colorGroups(groups, dark) });
+  map.update({ color: codeGroups(groups) });
   await new Promise((done) => requestAnimationFrame(done));
   return readPixels();
 }
