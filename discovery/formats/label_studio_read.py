@@ -56,7 +56,7 @@ def read_label_studio(path: Path, *, written: Handoff) -> Returned:
     find = _Finder(written)
     tasks = _read_tasks(path)
     for number, task in enumerate(tasks, start=1):
-        name = f"task {task.get('id', f'number {number} of the file')}"
+        name = f"task {task.get('id', f'number {number} of the file')!s:.40}"
         data = task["data"] if isinstance(task.get("data"), dict) else task
         try:
             given = list(_read_answers(task, name))
@@ -65,7 +65,8 @@ def read_label_studio(path: Path, *, written: Handoff) -> Returned:
             faults.append(f"{name}: {error}")
             continue
         if given and image_id is None:
-            strangers.append(f"{name} ({data.get('image', data.get('path', 'no image'))})")
+            shown = f"{name} ({data.get('image', data.get('path', 'no image'))!s:.200})"
+            strangers.append(" ".join(shown.split()))
         elif image_id is not None:
             answers[image_id] += given
             bases[image_id] = read_base(data)
@@ -91,7 +92,7 @@ def _read_tasks(path: Path) -> list[dict[str, Any]]:
         values = json.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise HandoffError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HandoffError(f"{path} is not JSON ({error}): export it anew") from error
     tasks = values if isinstance(values, list) else [values]
     if not tasks or not all(isinstance(task, dict) for task in tasks):
@@ -119,8 +120,9 @@ class _Finder:
         ValueError
             It may be several.
         """
-        if data.get("image_id") in self.ids:
-            return str(data["image_id"])
+        image_id = str(data.get("image_id"))
+        if image_id in self.ids:
+            return image_id
         url = str(data.get("image", ""))
         local = "/" + unquote(url.partition(LOCAL_FILES)[2]).lstrip("/")
         for path in (str(data.get("path", "")), local if LOCAL_FILES in url else url):
@@ -182,7 +184,14 @@ def _read_results(results: Any) -> Any:
         raise ValueError(f"choices of {' and '.join(names)} came, expected those of {CONTROL!r}")
     if len(own) > 1:
         raise ValueError(f"{len(own)} results of {CONTROL!r} came, expected one")
-    return own[0].get("value", {}).get(own[0]["type"], []) if own else []
+    if not own:
+        return []
+    kind, value = own[0]["type"], own[0].get("value")
+    chosen = value.get(kind) if isinstance(value, dict) else value
+    if kind == "taxonomy" and isinstance(chosen, list):
+        # Each is a path from the general to the particular, as a label is.
+        return ["/".join(map(str, path)) if isinstance(path, list) else path for path in chosen]
+    return chosen
 
 
 def _read_label(value: Any) -> str:

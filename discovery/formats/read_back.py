@@ -47,10 +47,10 @@ def find_read_format(path: Path) -> ReadFormat:
         return "handoff"
     try:
         values = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return "handoff"  # whose reader says what is wrong
-    is_tasks = isinstance(values, list) or bool(values.keys() & {"annotations", "completions"})
-    return "label-studio" if is_tasks else "handoff"
+    is_task = isinstance(values, dict) and bool(values.keys() & {"annotations", "completions"})
+    return "label-studio" if isinstance(values, list) or is_task else "handoff"
 
 
 def _find_folder_format(folder: Path) -> ReadFormat:

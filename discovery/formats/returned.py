@@ -83,5 +83,6 @@ def raise_faults(name: str, faults: Sequence[str]) -> None:
     """
     if faults:
         more = len(faults) - _MOST_FAULTS
-        listed = "; ".join(faults[:_MOST_FAULTS])
+        # What a stranger typed may hold line breaks.
+        listed = "; ".join(" ".join(fault.split()) for fault in faults[:_MOST_FAULTS])
         raise HandoffError(f"{name}: {listed}" + (f"; and {more} more faults" if more > 0 else ""))

@@ -2,17 +2,25 @@
 
 import json
 import shutil
+import tempfile
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from discovery.formats.handoff import decide_handoff
+from discovery.formats.label_studio_read import read_label_studio
 from discovery.handoff import HandoffOptions, main
 from discovery.ledger import append_decisions, read_decisions, replay_decisions
-from discovery.records import Decision
+from discovery.records import HANDOFF_COLUMNS, Decided, Decision, Handoff
 from discovery.runs import LEDGER
 from embeddings.console import run_command
+from embeddings.errors import HandoffError
 from embeddings.images import fingerprint_file
 
 AT = "2026-11-24T10:00:00+00:00"
@@ -99,12 +107,12 @@ def save(tmp_path, tasks, name="project-3.json"):
 
 
 def test_answers_become_decisions_with_their_person_and_time(run, tasks, tmp_path, capsys):
-    given = tasks()
-    annotate(given[0], "defect/void")
-    annotate(given[3], " no_defect ", by="tom@fab.example")
-    annotate(given[1], "scratch", was_cancelled=True)  # skipped
-    annotate(given[4], "bridge")
-    path = save(tmp_path, given)
+    listed = tasks()
+    annotate(listed[0], "defect/void")
+    annotate(listed[3], " no_defect ", by="tom@fab.example")
+    annotate(listed[1], "scratch", was_cancelled=True)  # skipped
+    annotate(listed[4], "bridge")
+    path = save(tmp_path, listed)
     assert call(run.path, "--read", path, "--by", "me") == 0
     assert "3 images labelled" in capsys.readouterr().out
     assert labels_of(run) == [
@@ -123,13 +131,13 @@ def test_answers_become_decisions_with_their_person_and_time(run, tasks, tmp_pat
 
 def test_a_label_of_a_proposal_that_is_confirmed_is_a_persons(run, images, tasks, tmp_path):
     decide(run, images[:3], "void", scope="proposal")
-    given = tasks()
-    assert [sorted(task.keys() & {"predictions", "annotations"}) for task in given[:4]] == [
+    listed = tasks()
+    assert [sorted(task.keys() & {"predictions", "annotations"}) for task in listed[:4]] == [
         ["predictions"], ["predictions"], ["predictions"], [],
     ]  # fmt: skip
-    annotate(given[0], "void")
-    annotate(given[1])  # cleared
-    assert call(run.path, "--read", save(tmp_path, given), "--by", "me") == 0
+    annotate(listed[0], "void")
+    annotate(listed[1])  # cleared
+    assert call(run.path, "--read", save(tmp_path, listed), "--by", "me") == 0
     assert labels_of(run)[:3] == [
         ("void", "human", "eva@fab.example"), None, ("void", "cluster", "ann"),
     ]  # fmt: skip
@@ -139,23 +147,23 @@ def test_what_was_decided_since_stands_unless_it_was_answered_anew(
     run, images, tasks, tmp_path, capsys
 ):
     decide(run, images[:2], "void")
-    given = tasks()
+    listed = tasks()
     # As it was imported: Label Studio notes who imported it, and when.
-    for task in given[:2]:
+    for task in listed[:2]:
         task["annotations"][0] |= {"id": 1, "completed_by": 1, "updated_at": "2026-11-25T00:00:00Z"}
     decide(run, images[:2], "scratch", by="tom")
-    path = save(tmp_path, given)
+    path = save(tmp_path, listed)
     assert call(run.path, "--read", path, "--by", "me") == 0
     assert "0 images labelled, 0 labels withdrawn, 2 left as decided" in capsys.readouterr().out
-    given[0]["annotations"] = []
-    annotate(given[0], "bridge")
-    assert call(run.path, "--read", save(tmp_path, given), "--by", "me") == 0
+    listed[0]["annotations"] = []
+    annotate(listed[0], "bridge")
+    assert call(run.path, "--read", save(tmp_path, listed), "--by", "me") == 0
     assert "1 images labelled, 0 labels withdrawn, 1 left as decided before, 1 newer decisions " \
         "overruled" in capsys.readouterr().out  # fmt: skip
     assert [label[0] for label in labels_of(run)[:2]] == ["bridge", "scratch"]
     # The same answer a second time is not new, whatever was decided since.
     decide(run, images[:1], "void", by="tom")
-    assert call(run.path, "--read", save(tmp_path, given), "--by", "me") == 0
+    assert call(run.path, "--read", save(tmp_path, listed), "--by", "me") == 0
     assert labels_of(run)[0] == ("void", "human", "tom")
 
 
@@ -174,16 +182,16 @@ def test_json_min_is_read(run, tasks, tmp_path):
 def test_tasks_are_found_by_path_and_content_and_strangers_are_named(
     run, images, tasks, tmp_path, capsys
 ):
-    given = tasks()
-    kept = {"image": given[0]["data"]["image"]}
-    given[0]["data"] = kept
-    given[1]["data"] = {"image": "s3://other/b.png", "path": str(images[1])}
+    listed = tasks()
+    kept = {"image": listed[0]["data"]["image"]}
+    listed[0]["data"] = kept
+    listed[1]["data"] = {"image": "s3://other/b.png", "path": str(images[1])}
     shutil.copy(images[2], tmp_path / "copy.png")
-    given[2]["data"] = {"image": f"/data/local-files/?d={str(tmp_path)[1:]}/copy.png"}
-    given[3]["data"] = {"image": "s3://other/d.png"}
-    for task in given[:4]:
+    listed[2]["data"] = {"image": f"/data/local-files/?d={str(tmp_path)[1:]}/copy.png"}
+    listed[3]["data"] = {"image": "s3://other/d.png"}
+    for task in listed[:4]:
         annotate(task, "void")
-    assert call(run.path, "--read", save(tmp_path, given), "--by", "me") == 0
+    assert call(run.path, "--read", save(tmp_path, listed), "--by", "me") == 0
     said = capsys.readouterr()
     assert "1 labelled images are not of this run, left out" in said.out
     assert "task 103 (s3://other/d.png) is no image of this run" in said.err
@@ -191,13 +199,13 @@ def test_tasks_are_found_by_path_and_content_and_strangers_are_named(
 
 
 def test_two_people_who_differ_are_asked_but_for_the_truth(run, tasks, tmp_path, capsys):
-    given = tasks()
-    annotate(given[0], "void", by="eva")
-    annotate(given[0], "scratch", by="tom")
-    assert call(run.path, "--read", save(tmp_path, given), "--by", "me") == 2
+    listed = tasks()
+    annotate(listed[0], "void", by="eva")
+    annotate(listed[0], "scratch", by="tom")
+    assert call(run.path, "--read", save(tmp_path, listed), "--by", "me") == 2
     assert "task 100: 'void' (eva) and 'scratch' (tom) were chosen" in capsys.readouterr().err
-    given[0]["annotations"][1]["ground_truth"] = True
-    assert call(run.path, "--read", save(tmp_path, given), "--by", "me") == 0
+    listed[0]["annotations"][1]["ground_truth"] = True
+    assert call(run.path, "--read", save(tmp_path, listed), "--by", "me") == 0
     assert labels_of(run)[0] == ("scratch", "human", "tom")
 
 
@@ -252,11 +260,11 @@ FAULTS = {
 def test_each_fault_is_named_with_its_task_and_nothing_is_taken(
     run, tasks, tmp_path, capsys, spoil
 ):
-    given = tasks()
-    annotate(given[0], "void")
-    spoil(given[1])
-    spoil(given[2])
-    path = save(tmp_path, given)
+    listed = tasks()
+    annotate(listed[0], "void")
+    spoil(listed[1])
+    spoil(listed[2])
+    path = save(tmp_path, listed)
     assert call(run.path, "--read", path, "--by", "me") == 2
     (error,) = capsys.readouterr().err.splitlines()
     assert error.startswith(f"handoff: error: {path}: task 101: ")
@@ -282,6 +290,67 @@ def test_a_file_without_answers_of_this_run_is_refused(run, tmp_path, capsys, te
     (error,) = capsys.readouterr().err.splitlines()
     assert said in error
     assert not (run.path / LEDGER).exists()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
+RESULTS = st.fixed_dictionaries(
+    {"type": st.sampled_from(["choices", "taxonomy", "x"]), "from_name": JSON, "value": JSON}
+)
+ANNOTATIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "result": st.lists(RESULTS, max_size=2) | JSON, "completed_by": JSON, "updated_at": JSON,
+        "ground_truth": JSON, "was_cancelled": JSON,
+    },
+)  # fmt: skip
+TASKS = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": JSON, "data": st.fixed_dictionaries({"image_id": st.just("a" * 16) | JSON, "image": JSON}) | JSON,
+        "annotations": st.lists(ANNOTATIONS, max_size=2) | JSON, "choice": JSON,
+        "annotation_id": JSON, "image_id": st.just("a" * 16),
+    },
+)  # fmt: skip
+
+
+@given(JSON | st.lists(TASKS, max_size=2))
+def test_whatever_stands_in_the_file_is_read_or_refused_in_one_line(values):
+    rows = pd.DataFrame(
+        [["a" * 16, "/a.png", 0, 1.0, "P", "", "", "", ""]], columns=list(HANDOFF_COLUMNS)
+    )
+    written = Handoff(rows=rows, types=(), proposals={0: "P"}, run_id="r")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.json"
+        path.write_text(json.dumps(values))
+        try:
+            returned = read_label_studio(path, written=written)
+        except HandoffError as error:
+            said = str(error)
+        else:
+            said = ""
+            decide_handoff(returned.handoff, Decided(), by="me", at=AT, judged=returned.judged)
+        assert "\n" not in said
+
+
+def test_a_path_in_a_taxonomy_is_a_label(run, tasks, tmp_path):
+    listed = tasks()
+    annotate(listed[0], "x")["annotations"][0]["result"] = [
+        {"type": "taxonomy", "from_name": "kind", "value": {"taxonomy": [["defect", "void"]]}}
+    ]
+    assert call(run.path, "--read", save(tmp_path, listed), "--by", "me") == 0
+    assert labels_of(run)[0][0] == "defect/void"
+
+
+def test_a_file_that_is_nested_without_end_is_refused(run, tmp_path, capsys):
+    (tmp_path / "x.json").write_text("[" * 100_000)
+    words = [run.path, "--read", tmp_path / "x.json", "--by", "me"]
+    assert call(*words) == 2
+    assert call(*words, "--read-format", "label-studio") == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
 
 
 # -- a tree of folders
