@@ -24,6 +24,7 @@ from discovery.records import Handoff
 from discovery.runs import HANDOFF_CSV
 from embeddings.errors import InputError, OptionError
 from embeddings.files import format_csv, write_bytes
+from embeddings.images import split_id
 from embeddings.tables import read_table
 
 Format = Literal["csv", "imagefolder", "coco", "label-studio", "fiftyone", "klarf"]
@@ -97,17 +98,27 @@ def export_handoff(
         write_bytes(path, format_coco(handoff, sizes, boxes=boxes))
         return Exported(path=path, images=len(sizes), left_out=left_out, faults=tuple(faults))
     if kind == "label-studio":
-        path = folder / "tasks.json"
-        tasks, config = format_label_studio(handoff)
-        write_bytes(path, tasks)
-        write_bytes(folder / "label_config.xml", config)
-    elif kind == "klarf":
+        return _export_label_studio(handoff, folder)
+    if kind == "klarf":
         path = folder / "handoff.klarf"
         write_bytes(path, format_klarf(handoff, at=f"{at:%m-%d-%Y %H:%M:%S}"))
     else:
         path = folder / HANDOFF_CSV
         write_handoff(handoff, folder)
     return Exported(path=path, images=len(handoff), left_out=0)
+
+
+def _export_label_studio(handoff: Handoff, folder: Path) -> Exported:
+    # Whole images need no frame: only the files of tiles and crops are opened.
+    rows = zip(handoff.rows["image_id"], handoff.rows["path"], strict=True)
+    framed = dict.fromkeys(path for image_id, path in rows if split_id(image_id)[1])
+    sizes, faults = measure_pictures(framed)
+    tasks, config = format_label_studio(handoff, sizes)
+    path = folder / "tasks.json"
+    write_bytes(path, tasks)
+    write_bytes(folder / "label_config.xml", config)
+    notes = [f"crops of {len(faults)} pictures that cannot be read have no frame"] if faults else []
+    return Exported(path=path, images=len(handoff), left_out=0, notes=tuple(notes))
 
 
 def fill_klarfs(

@@ -247,6 +247,42 @@ def test_label_studio_is_as_its_documentation_says(label_studio, images):
             check_results(prediction["result"], names)
 
 
+def test_label_studio_has_a_choice_before_anything_is_labelled(make_run, tmp_path, images):
+    run = make_run(list(map(fingerprint_file, images)), images, [0, 0, 0, 0])
+    assert call(run.path, "--out", tmp_path / "out", "--format", "label-studio") == 0
+    config = ElementTree.parse(tmp_path / "out" / "label_config.xml").getroot()
+    assert [choice.get("value") for choice in config.iter("Choice")] == ["no_defect"]
+    tasks = json.loads((tmp_path / "out" / "tasks.json").read_text())
+    assert [list(task) for task in tasks] == [["data"]] * 4
+
+
+def test_label_studio_frames_a_crop_in_its_picture(make_run, tmp_path, images):
+    ids = [f"{fingerprint_file(images[0])}@{place}" for place in ("20,30,40,15", "-8,-6,24,24")]
+    run = make_run(ids, images[:1] * 2, [0, 0])
+    decide(run, ["void", ""])
+    assert call(run.path, "--out", tmp_path / "out", "--format", "label-studio") == 0
+    config = ElementTree.parse(tmp_path / "out" / "label_config.xml").getroot()
+    assert config.find("Rectangle").attrib["name"] == "place"
+    first, second = json.loads((tmp_path / "out" / "tasks.json").read_text())
+    # The picture is 80 wide and 60 high; a crop may begin outside of it.
+    (frame, choice), (other,) = (
+        first["annotations"][0]["result"], second["predictions"][0]["result"],
+    )  # fmt: skip
+    assert frame["value"] == {"x": 25, "y": 50, "width": 50, "height": 25, "rotation": 0}
+    assert other["value"] == {"x": 0, "y": 0, "width": 20, "height": 30, "rotation": 0}
+    assert (frame["type"], frame["original_width"], frame["original_height"]) == (
+        "rectangle", 80, 60,
+    )  # fmt: skip
+    assert choice["value"] == {"choices": ["void"]}
+    # With its frame it comes back.
+    (tmp_path / "out" / "x.json").write_text(json.dumps([first]))
+    first["annotations"][0]["result"][1]["value"] = {"choices": ["scratch"]}
+    (tmp_path / "out" / "x.json").write_text(json.dumps([first]))
+    assert call(run.path, "--read", tmp_path / "out" / "x.json", "--by", "me") == 0
+    text = (run.path / "handoff.csv").read_text()
+    assert text.count(",scratch,human,me,") == 1
+
+
 @pytest.mark.skipif(find_spec("label_studio_sdk") is None, reason="label-studio-sdk not installed")
 def test_label_studio_is_valid_to_its_own_sdk(label_studio):
     from label_studio_sdk.label_interface import LabelInterface

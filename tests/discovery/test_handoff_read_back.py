@@ -310,7 +310,8 @@ ANNOTATIONS = st.fixed_dictionaries(
 TASKS = st.fixed_dictionaries(
     {},
     optional={
-        "id": JSON, "data": st.fixed_dictionaries({"image_id": st.just("a" * 16) | JSON, "image": JSON}) | JSON,
+        "id": JSON,
+        "data": st.fixed_dictionaries({"image_id": st.just("a" * 16) | JSON, "image": JSON}) | JSON,
         "annotations": st.lists(ANNOTATIONS, max_size=2) | JSON, "choice": JSON,
         "annotation_id": JSON, "image_id": st.just("a" * 16),
     },
