@@ -284,6 +284,15 @@ def test_pairs_to_merge_are_of_different_names_and_likeliest_first(ask, review):
         assert (pairs[0]["a"], pairs[0]["b"]) not in left
 
 
+def test_parts_of_a_split_are_not_offered_to_be_joined_again(ask, review):
+    first = review.state.proposals[0]
+    review.split(first.proposal_id, [first.images[::2], first.images[1::2]])
+    parts = {one.proposal_id for one in review.state.proposals if one.parent == first.proposal_id}
+    assert len(parts) == 2
+    pairs = [{one["a"], one["b"]} for one in ask("merge_pairs")["pairs"]]
+    assert parts not in pairs
+
+
 def wait_for(ask, job):
     while (told := ask("job", id=job))["status"] == "running":
         time.sleep(0.02)

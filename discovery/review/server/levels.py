@@ -77,14 +77,15 @@ def list_pairs(context: ApiContext) -> Answer:
     code_of = np.full(len(state.proposals) + 1, -1, np.int32)  # the last one is noise's
     code_of[places] = np.arange(len(places))
     groups = code_of[state.proposal_codes]
-    # Of one name they are one type already.
-    named: dict[str, list[int]] = {}
-    for code, place in enumerate(places):
-        if label := state.proposals[place].label:
-            named.setdefault(label, []).append(code)
-    apart = {(a, b) for codes in named.values() for a in codes for b in codes if a < b}
-    found = merge_pairs(groups, context.data.neighbours, apart=apart, limit=_MOST_PAIRS)
     ranked = [state.proposals[place] for place in places]
+    # Of one name they are one type already; what was split apart, a person does not want joined.
+    settled: dict[tuple[str, str], list[int]] = {}
+    for code, one in enumerate(ranked):
+        for kind, name in (("label", one.label), ("parent", one.parent)):
+            if name:
+                settled.setdefault((kind, name), []).append(code)
+    apart = {(a, b) for codes in settled.values() for a in codes for b in codes if a < b}
+    found = merge_pairs(groups, context.data.neighbours, apart=apart, limit=_MOST_PAIRS)
     return Answer(
         json={
             "pairs": [
