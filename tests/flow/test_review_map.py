@@ -132,6 +132,16 @@ def test_shift_and_drag_is_a_lasso_too(without_webgl, open_map):
     assert indices == look_at_every_point(polygon, *load_points(without_webgl))
 
 
+def test_escape_gives_a_lasso_up(without_webgl, open_map):
+    surface = open_map(without_webgl, 2000)
+    drag = ActionChains(without_webgl, duration=10)
+    drag.key_down(Keys.SHIFT).move_to_element(surface).click_and_hold().move_by_offset(90, 90)
+    drag.key_up(Keys.SHIFT).send_keys(Keys.ESCAPE).release().perform()
+    assert without_webgl.execute_script("return [seen.lasso, seen.picks]") == [None, []]
+    outline = without_webgl.find_element(By.CSS_SELECTOR, ".map-lasso")
+    assert outline.get_attribute("points") == ""
+
+
 def test_fewer_points_are_drawn_while_moving_where_all_take_too_long(with_webgl, open_map):
     open_map(with_webgl, 1_000_000, renderer="webgl2")
     moved = with_webgl.execute_async_script("measure(20).then(arguments[0])")

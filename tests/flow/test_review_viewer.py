@@ -41,13 +41,14 @@ def images():
     """Three images and what is said of them; the fourth cannot be read."""
     small = draw_levels(640, 480, 20, 220, 8)
     deep = draw_levels(512, 512, 1000, 3000, 16)
+    deep[7, 7] = 60_000  # a hot pixel
     huge = np.tile((np.arange(HUGE) % 251).astype(np.uint8), (HUGE, 1))
     box = {"x": 290, "y": 220, "width": 60, "height": 40}
     facts = [["lot", HOSTILE], ["tool", "ETCH-3"]]
     infos = [
         describe("die 1", small, 8, umPerPixel=0.02, hasHeat=True, hasReference=True, box=box,
                  facts=facts),
-        describe("die 2", deep, 16, hasReference=True),
+        describe("die 2", deep, 16, high=3000, hasReference=True),
         describe(HOSTILE, huge, 8, umPerPixel=1.5),
         describe("gone", small, 8),
     ]  # fmt: skip
@@ -249,6 +250,20 @@ def test_sixteen_bits_are_asked_for_in_each_window_once_it_rests(view):
     assert len(asked) == 2
     driver.find_element(By.CSS_SELECTOR, "[data-name=reset]").click()
     assert wait_pixel(driver, 0.5, 0.25, 127)
+
+
+def test_levels_are_found_in_spite_of_a_hot_pixel(view):
+    driver = view(1)
+    set_slider(driver, "high", 60_000)
+    assert wait_pixel(driver, 0.5, 0.25, 4)
+    driver.find_element(By.CSS_SELECTOR, "[data-name=auto]").click()
+    assert wait_pixel(driver, 0.5, 0.25, 127)
+    low, high = (
+        float(driver.find_element(By.CSS_SELECTOR, f"[data-name={end}]").get_attribute("value"))
+        for end in ("low", "high")
+    )
+    assert low == pytest.approx(1000, abs=60)
+    assert high == pytest.approx(3000, abs=60)
 
 
 def test_pixels_are_squares_when_near(view):

@@ -149,7 +149,7 @@ def test_all_that_is_known_of_an_image(ask, review, images):
     assert len(told["history"]) == 1
     assert "eva: move 1 image to a" in told["history"][0]
     assert set(told["metadata"]) <= {"tool", "die_x", "die_y"}
-    assert (told["copies"], told["fault"]) == ([], None)
+    assert (told["copies"], told["box"], told["fault"]) == ([], None, None)
 
 
 def test_an_image_whose_file_is_gone_is_told_of_all_the_same(ask, api, monkeypatch):

@@ -14,6 +14,7 @@ from discovery.review.server.pictures import THUMBNAIL_SIDES
 from discovery.review.state import SOURCE_CLUSTER, SOURCE_HUMAN
 from embeddings.errors import ImageError, OptionError
 from embeddings.images import Region
+from embeddings.records import DEFECT_BOX
 
 _SOURCES = {SOURCE_CLUSTER: "cluster", SOURCE_HUMAN: "human"}
 _MOST_LOOK_ALIKES = 600
@@ -69,7 +70,8 @@ def draw_image(
 def tell_image(context: ApiContext, *, image: int) -> Answer:
     """Tell all that is known of an image."""
     state, files = context.state, context.files
-    row = files.describe(image)
+    row, metadata = files.describe(image), files.read_metadata(image)
+    box = metadata.pop(DEFECT_BOX, None)
     told: dict[str, Any] = {
         "id": str(row["image_id"]),
         "path": files.name_path(image),
@@ -81,7 +83,8 @@ def tell_image(context: ApiContext, *, image: int) -> Answer:
         "low": None,
         "high": None,
         "um_per_pixel": float(row["um_per_pixel"]),
-        "metadata": files.read_metadata(image),
+        "metadata": metadata,
+        "box": None if box is None else _place_box(box, row),
         "label": _name(state.labels, int(state.label_codes[image])),
         "source": _SOURCES.get(int(state.sources[image]), ""),
         "proposal": _name(
@@ -124,6 +127,17 @@ def _find_region(sides: list[Any]) -> Region | None:
 
 def _name(names: Any, code: int) -> str | None:
     return None if code < 0 else str(names[code])
+
+
+def _place_box(box: list[float], row: dict[str, Any]) -> dict[str, float]:
+    """Turn a defect's box, noted in pixels of the file's page, into pixels of the image."""
+    xmin, ymin, xmax, ymax = box
+    return {
+        "x": xmin - int(row["x0"]),
+        "y": ymin - int(row["y0"]),
+        "width": xmax - xmin,
+        "height": ymax - ymin,
+    }
 
 
 def _list_copies(context: ApiContext, image: int) -> list[int]:

@@ -161,7 +161,12 @@ export interface ImageInfo {
   bits: number;
   low: number | null;
   high: number | null;
+  /** The lowest and the highest level that the image has, where it can be read. */
+  lowest?: number;
+  highest?: number;
   um_per_pixel: number | null;
+  /** The defect, in pixels of the image. */
+  box?: { x: number; y: number; width: number; height: number } | null;
   /** Why the file cannot be read, where it cannot. */
   fault?: string | null;
   metadata: Record<string, string | number | null>;

@@ -24,11 +24,16 @@ export function wheelFactor(event: WheelEvent): number {
   return Math.exp(-step * (event.ctrlKey ? 0.01 : 0.002));
 }
 
+export interface Gestures {
+  /** Gives up a lasso that is being drawn; false where there is none. */
+  cancelLasso(): boolean;
+}
+
 export function attachGestures(
   surface: HTMLElement,
   handlers: GestureHandlers,
   signal: AbortSignal,
-): { cancelLasso(): void } {
+): Gestures {
   const pointers = new Map<number, [number, number]>();
   let lasso: [number, number][] | null = null;
   let travelled = 0;
@@ -112,9 +117,13 @@ export function attachGestures(
     { signal },
   );
   return {
-    cancelLasso(): void {
+    cancelLasso(): boolean {
+      const wasDrawing = lasso !== null;
+      // Letting go of the button is no click then.
+      if (wasDrawing) travelled = Infinity;
       lasso = null;
       handlers.lasso([], false);
+      return wasDrawing;
     },
   };
 }

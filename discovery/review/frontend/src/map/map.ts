@@ -1,7 +1,7 @@
 /** The map of all images: points that are panned, zoomed, pointed at and chosen by a lasso. */
 import "./map.css";
 import { answerKey, Frame, KEY_ZOOM, type KeyActions } from "./frame";
-import { attachGestures } from "./gestures";
+import { attachGestures, type Gestures } from "./gestures";
 import { PointGrid } from "./grid";
 import { Overlay } from "./overlay";
 import { arrangePoints, type Points, stylePoints } from "./points";
@@ -32,13 +32,12 @@ class MapComponent {
   private readonly stage: Stage;
   private readonly tools: Toolbar;
   private readonly observer: ResizeObserver;
-  private readonly gestures: { cancelLasso(): void };
+  private readonly gestures: Gestures;
   private grid!: PointGrid;
   private points!: Points;
   private hovered: number | null = null;
   private isLassoing = false;
   private rectangle: Rectangle | null = null;
-  private isShown = false;
 
   constructor(
     element: HTMLElement,
@@ -125,9 +124,8 @@ class MapComponent {
     if (!clientWidth || !clientHeight) return;
     this.camera.resize(clientWidth, clientHeight);
     this.stage.resize();
-    // Names have no size before they are seen for the first time.
-    if (!this.isShown) this.overlay.measure();
-    this.isShown = true;
+    // Names that were set while the map was hidden have no size yet.
+    this.overlay.measure();
     this.overlay.placeNames();
     if (this.rectangle) this.showRectangle(startRectangle(clientWidth, clientHeight));
   }
@@ -206,7 +204,6 @@ class MapComponent {
     this.tools.setPressed("Lasso", isOn);
     this.frame.surface.classList.toggle("map-drawing", isOn);
     if (isOn) this.leaveRectangle();
-    else this.gestures?.cancelLasso();
   }
 
   private toggleRectangle(): void {
@@ -249,7 +246,8 @@ class MapComponent {
       this.select(corners);
     },
     leave: () => {
-      if (!this.rectangle && !this.isLassoing) return false;
+      const isDrawing = this.gestures.cancelLasso();
+      if (!this.rectangle && !this.isLassoing && !isDrawing) return false;
       this.leaveRectangle();
       this.setLasso(false);
       return true;

@@ -30,8 +30,8 @@ export interface ViewerInfo {
   low: number;
   high: number;
   /** The image's own lowest and highest level, where they are known. */
-  lowest?: number;
-  highest?: number;
+  lowest?: number | undefined;
+  highest?: number | undefined;
   umPerPixel: number | null;
   hasHeat: boolean;
   hasReference: boolean;
