@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from discovery.records import Clustering, Decided, Proposal
+from discovery.records import Clustering, Decided, Decision, Proposal
 
 VERDICTS = ("accept", "merge", "split", "reject", "defer")
 # Ranks, ids and sizes first, then the evidence, then what a person fills in, then who did.
@@ -112,13 +112,15 @@ def build_type_rows(
     )
 
 
-def find_type_states(decided: Decided) -> dict[str, TypeState]:
+def find_type_states(decisions: Sequence[Decision], decided: Decided) -> dict[str, TypeState]:
     """Say what holds of each proposal that was decided on.
 
     Parameters
     ----------
+    decisions : sequence of Decision
+        The ledger.
     decided : Decided
-        What the ledger comes to.
+        What it comes to.
     """
     found = {
         name: TypeState(
@@ -130,10 +132,10 @@ def find_type_states(decided: Decided) -> dict[str, TypeState]:
         )
         for name, last in decided.proposals.items()
     }
-    for name, one in decided.deferred.items():
+    for one in decisions:
         # Put off, and nothing else said of it: a later word takes its place.
-        state = TypeState(verdict="defer", note=one.note, by=one.by, at=one.at)
-        found.setdefault(name, state)
+        if one.scope == "proposal" and one.verdict == "defer" and one.proposal_id not in found:
+            found[one.proposal_id] = TypeState(verdict="defer", note=one.note, by=one.by, at=one.at)
     return found
 
 

@@ -81,4 +81,6 @@ def _bind(port: int) -> Iterator[socket.socket]:
             raise OptionError(
                 f"--port {port}: {error.strerror}; leave it out to take a free one"
             ) from error
+        # Before the address is told: a browser that is quick waits in line, and is not refused.
+        bound.listen()
         yield bound
