@@ -132,6 +132,15 @@ def test_a_group_apart_is_within_no_reach(rows):
     assert 2 == len(found.images)
 
 
+def test_of_many_types_the_right_one_is_found(rows):
+    # Thirty types without any order in the images of three groups; one of the fourth.
+    rng = np.random.default_rng(0)
+    labels = np.where(TRUTH < 3, rng.integers(0, 30, N), 30).astype(np.int32)
+    found = nearest_type(rows, np.flatnonzero(TRUTH == 3)[::2], labels)
+    assert 30 == found.label
+    assert found.likeness > 0.8
+
+
 def test_without_other_labels_there_is_no_nearest_type(rows):
     members = np.flatnonzero(TRUTH == 1)
     labels = np.where(TRUTH == 1, 0, -1).astype(np.int32)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from discovery.graph.distances import REACH_QUANTILE, ROUNDING, measure_nearest
 
-_MOST_MEMBERS, _MOST_OF_TYPE = 200, 500  # that are compared
+_MOST_MEMBERS, _MOST_OF_TYPE, _MOST_TYPES = 200, 500, 10  # that are compared
 
 
 def look_alikes(
@@ -78,7 +78,8 @@ def nearest_type(
 ) -> NearestType | None:
     """Find the type that a group is most like; None where nothing else has a label.
 
-    Of large groups and types some images, evenly drawn from their order, stand for all.
+    Of large groups and types some images, evenly drawn from their order, stand for all; of many
+    types only those with the nearest means are compared.
 
     Parameters
     ----------
@@ -96,10 +97,11 @@ def nearest_type(
     if not len(types) or not len(members):
         return None
     group = rows[_thin(members, _MOST_MEMBERS)]
-    found = [
-        (*_compare(group, rows[_thin(np.flatnonzero(others == code), _MOST_OF_TYPE)]), int(code))
-        for code in types.tolist()
-    ]
+    some = {code: _thin(np.flatnonzero(others == code), _MOST_OF_TYPE) for code in types.tolist()}
+    # Of many types those with the nearest means; to compare with hundreds takes seconds.
+    means = np.stack([rows[images].mean(axis=0) for images in some.values()])
+    near = types[np.argsort(-(means @ group.mean(axis=0)), kind="stable")[:_MOST_TYPES]]
+    found = [(*_compare(group, rows[some[code]]), code) for code in near.tolist()]
     # Of equal shares, as of nothing at all within any reach, the nearer type.
     share, _, label = max(found)
     of_type = np.flatnonzero(others == label)
