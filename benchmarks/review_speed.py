@@ -5,7 +5,8 @@
 The run is made up: ids, clusters and proposals without pictures, in a folder that goes afterwards.
 The ledger is filled through the engine itself, by two people, with every kind of action and undone
 ones among them. Then each action is timed alone, `--repeats` times, with the background writer of
-handoff.csv at work. Prints Markdown: median and worst of each in milliseconds.
+handoff.csv at work; last other groupings of as many images (benchmarks/regroup.py): the slider,
+splits, pairs to merge, a lasso. Prints Markdown: median and worst of each in milliseconds.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from regroup import time_regrouping
 
 from discovery import Review, open_review
 from discovery.records import Clustering, Layout, Proposal
@@ -196,6 +198,7 @@ def main() -> None:
             open_review(Run(run.path), by="eva").close()
             openings.append(1000 * (time.perf_counter() - started))
         taken = {"open": openings, **time_actions(run, options.repeats, options.seed)}
+        taken |= time_regrouping(options.images, options.repeats, options.seed)
         size = (run.path / "decisions.jsonl").stat().st_size / 1e6
         print(f"\n{options.images} images, {options.actions} actions, a ledger of {size:.1f} MB\n")
         print("| action | median, ms | worst, ms |\n|---|---|---|")

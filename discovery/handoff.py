@@ -27,7 +27,7 @@ from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import Handoff
 from discovery.runs import HANDOFF_CSV, LEDGER, TYPES_CSV, TYPES_XLSX, Run, open_run
 from discovery.stages.export import Exported, Format, export_handoff, fill_klarfs
-from discovery.stages.handoff_io import absorb_handoff, take_back
+from discovery.stages.handoff_io import absorb_handoff, publishing, take_back
 from discovery.stages.type_sheet_io import absorb_types, compose_types, read_types, take_types
 from embeddings.console import get_logger, run_command, say
 from embeddings.errors import HandoffError, OptionError
@@ -95,8 +95,9 @@ def main(options: HandoffOptions) -> None:
     """Take back what was filled in, then write; the last line says where."""
     run = open_run(options.run)
     now = datetime.now(UTC)
-    _take_all(run, options, at=now.isoformat(timespec="seconds"))
-    handoff = publish_sheets(run)
+    with publishing(run):  # a review may be open on it
+        _take_all(run, options, at=now.isoformat(timespec="seconds"))
+        handoff = publish_sheets(run)
     written = Exported(path=run.path / HANDOFF_CSV, images=len(handoff), left_out=0)
     to_the_run_itself = options.out is None or _is_same(options.out, run.path)
     if options.out is not None and not (options.format == "csv" and to_the_run_itself):

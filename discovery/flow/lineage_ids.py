@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from discovery.flow.settings import COMMAND
 from discovery.ledger import read_decisions, replay_decisions
-from discovery.records import Clustering, Generation, Lineage, LineageEntry, Proposal
+from discovery.records import Clustering, Decision, Generation, Lineage, LineageEntry, Proposal
 from discovery.runs import CLUSTERING, LEDGER, PROPOSALS, Provenance, Run, open_run
 from discovery.runs.lineage import (
     LINEAGE,
@@ -78,7 +78,7 @@ def keep_ids(
         values=vectors.values,
         decided=set(replay_decisions(decisions).proposals),
         # An id that any group ever bore, or a person decided on, is never given to another group.
-        taken=_list_ids(run, since) | {decision.proposal_id for decision in decisions},
+        taken=_list_ids(run, since) | _list_decided(decisions),
     )
     return tuple(replace(one, proposal_id=lineage.names[one.proposal_id]) for one in fresh)
 
@@ -207,6 +207,12 @@ def _list_ids(run: Run, since: Path | None) -> set[str]:
     """Return every id that any group of the run ever bore."""
     entries = [one for path in _list_files(run, since, LINEAGE) for one in read_lineage(path)]
     return {name for entry in entries for name in entry.proposals}
+
+
+def _list_decided(decisions: Sequence[Decision]) -> set[str]:
+    """Return every id that a person's decision speaks of, or gave to a part."""
+    own = {decision.proposal_id for decision in decisions}
+    return own.union(*(decision.parts for decision in decisions))
 
 
 def _separate(proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:

@@ -14,6 +14,7 @@ processes append to.
 from discovery.ledger.ledger import Ledger
 from discovery.ledger.lines import append_decisions, read_decisions
 from discovery.ledger.replay import Action, Replay, replay_decisions
+from discovery.ledger.sheets import mark_sheet
 from discovery.ledger.tables import Part, Tables
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Replay",
     "Tables",
     "append_decisions",
+    "mark_sheet",
     "read_decisions",
     "replay_decisions",
 ]

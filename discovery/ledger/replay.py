@@ -130,6 +130,7 @@ class Replay:
             images={name: label for name, label in labels if label.label},
             history=self._gather_history(),
             proposals=dict(tables.proposals),
+            deferred=dict(tables.deferred),
             definitions=dict(tables.definitions),
         )
 

@@ -154,6 +154,8 @@ class Decided:
     proposals : mapping of proposal id to Decision
         The last decision on each whole proposal that was not *defer*, under the name that its
         label has now.
+    deferred : mapping of proposal id to Decision
+        The last *defer* of each proposal that nothing was said of since.
     definitions : mapping of label to str
         The last note that was given with a label.
     """
@@ -161,6 +163,7 @@ class Decided:
     images: Mapping[str, ImageLabel] = field(default_factory=dict)
     history: Mapping[str, frozenset[ImageLabel]] = field(default_factory=dict)
     proposals: Mapping[str, Decision] = field(default_factory=dict)
+    deferred: Mapping[str, Decision] = field(default_factory=dict)
     definitions: Mapping[str, str] = field(default_factory=dict)
 
 

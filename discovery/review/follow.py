@@ -1,5 +1,10 @@
-"""The handoff of a run under review: what was typed into it is taken back, then it is written."""
+"""The sheets of a run under review: what was typed into them is taken back, then they are written.
 
+handoff.csv and handoff.json follow every decision; the sheet of types and the report, which take
+longer to draw, are written at the end.
+"""
+
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -8,15 +13,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.flow.refresh import absorb_sheets
+from discovery.flow.report import refresh_report
 from discovery.formats.handoff import HandoffTemplate, group_accepted
 from discovery.ledger import Replay
 from discovery.records import Decided, ImageLabel
-from discovery.runs import HANDOFF_CSV, HANDOFF_JSON, Provenance, Run
-from discovery.stages.handoff_io import (
-    absorb_handoff,
-    compose_handoff,
-    save_handoff,
-)
+from discovery.runs import HANDOFF_CSV, HANDOFF_JSON, TYPES_CSV, TYPES_XLSX, Provenance, Run
+from discovery.stages.handoff_io import compose_handoff, save_handoff
+from discovery.stages.type_sheet_io import publish_types
 from embeddings.errors import HandoffError
 
 
@@ -52,7 +56,7 @@ class Snapshot:
 
 
 class HandoffFollower:
-    """Keeps handoff.csv and handoff.json of a run in step; what stays of them is formatted once.
+    """Keeps the sheets of a run in step; what stays of handoff.csv is formatted once.
 
     Parameters
     ----------
@@ -61,27 +65,31 @@ class HandoffFollower:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._stamp: object = None  # of handoff.csv, when it was looked at
+        self._stamp: object = None  # of the sheets, when they were looked at
         self._refused: HandoffError | None = None
 
     def absorb(self, by: str) -> None:
-        """Take into the ledger what a person typed into handoff.csv.
+        """Take into the ledger what a person typed into handoff.csv, types.csv or types.xlsx.
 
         Raises
         ------
         HandoffError
-            The file has faults: it is left as it is.
+            A file has faults: it is left as it is.
         """
         stamp = self._look()
         # The same faults are not looked for again with every decision.
         if self._refused is not None and stamp == self._stamp:
             raise self._refused
         self._stamp, self._refused = stamp, None
+        typed = any(self._run.is_edited(name) for name in (TYPES_CSV, TYPES_XLSX))
         try:
-            absorb_handoff(self._run, by=by, at=datetime.now(UTC).isoformat(timespec="seconds"))
+            absorb_sheets(self._run, by=by, at=datetime.now(UTC).isoformat(timespec="seconds"))
         except HandoffError as error:
             self._refused = error
             raise
+        if typed:
+            publish_types(self._run)  # or it would be read again each time
+            self._stamp = self._look()
 
     def save(self, snapshot: Snapshot, provenance: Provenance) -> bool:
         """Write both files, unless they are current; False where someone typed meanwhile."""
@@ -99,6 +107,12 @@ class HandoffFollower:
         self._stamp = self._look()
         return True
 
+    def finish(self) -> None:
+        """Bring the sheet of types and the report up to date, where a round wrote them."""
+        if (self._run.path / TYPES_CSV).exists():
+            publish_types(self._run)
+        refresh_report(self._run)
+
     @cached_property
     def _template(self) -> tuple[HandoffTemplate, NDArray[np.intp]]:
         """What stays of the handoff, and the image of each of its rows."""
@@ -107,8 +121,10 @@ class HandoffFollower:
         return HandoffTemplate(compose_handoff(self._run, Decided())), rows
 
     def _look(self) -> object:
-        try:
-            status = (self._run.path / HANDOFF_CSV).stat()
-        except FileNotFoundError:
-            return None
-        return status.st_size, status.st_mtime_ns, status.st_ino
+        """Return what changes with every change of the sheets."""
+        found = []
+        for name in (HANDOFF_CSV, TYPES_CSV, TYPES_XLSX):
+            with contextlib.suppress(FileNotFoundError):
+                status = (self._run.path / name).stat()
+                found.append((name, status.st_size, status.st_mtime_ns, status.st_ino))
+        return found

@@ -31,6 +31,7 @@ class HandoffPublisher:
         self._stale = threading.Event()  # there is something to write
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
+        self._written = False
         self.fault: str | None = None
 
     def wake(self) -> None:
@@ -47,24 +48,33 @@ class HandoffPublisher:
             if not self._stale.is_set():
                 return
             self._stale.clear()  # before: what comes meanwhile is written next time
-            try:
-                self._publish()
-            except DefectDiscoveryError as error:
+            self._written = True
+            if not self._try(self._publish):
                 self._stale.set()
-                if self.fault != str(error):
-                    get_logger().warning("WARNING: the handoff does not follow: %s", error)
-                self.fault = str(error)
-            else:
-                self.fault = None
 
-    def close(self) -> None:
-        """End the thread, and write what is left."""
+    def close(self, finish: Callable[[], None]) -> None:
+        """End the thread, write what is left, and `finish` where anything was written."""
         self._closing.set()
         self._awake.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
         self.flush()
+        if self._written and not self._stale.is_set():
+            self._written = False
+            self._try(finish)
+
+    def _try(self, write: Callable[[], None]) -> bool:
+        """Write, and remember what a person can mend."""
+        try:
+            write()
+        except DefectDiscoveryError as error:
+            if self.fault != str(error):
+                get_logger().warning("WARNING: the handoff does not follow: %s", error)
+            self.fault = str(error)
+            return False
+        self.fault = None
+        return True
 
     def _run(self) -> None:
         while not self._closing.is_set():

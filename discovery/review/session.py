@@ -57,7 +57,7 @@ class ReviewSession:
 
     def __init__(self, run: Run, *, by: str) -> None:
         self.run, self.by = run, by
-        self._lock = threading.RLock()
+        self._lock, self._closed = threading.RLock(), False
         self._stamps = self._stamp_run()
         self._base = RunBase.of(
             run.load_clustering(), run.load_proposals(), identity=self._stamps[CLUSTERING]
@@ -135,8 +135,12 @@ class ReviewSession:
         self._publisher.flush()
 
     def close(self) -> None:
-        """Bring handoff.csv and handoff.json up to date, and end the background writer."""
-        self._publisher.close()
+        """End the background writer, and bring the handoff, the sheet of types, the report in step.
+
+        What keeps them from it stands in `handoff_fault`; the decisions are kept.
+        """
+        self._closed = True
+        self._publisher.close(self._finish)
 
     def __enter__(self) -> Self:
         return self
@@ -164,6 +168,8 @@ class ReviewSession:
         if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
             raise OptionError(f"seconds is {seconds}, expected 0 or more")
         with self._lock:
+            if self._closed:
+                raise OptionError("this review is closed: open the run again")
             self._check_run()
             seen = asked.get("seen")
             seen = self.revision if seen is None else seen
@@ -227,10 +233,15 @@ class ReviewSession:
                 "all decisions are kept"
             )
 
+    def _finish(self) -> None:
+        if self._stamp_run() == self._stamps:
+            with publishing(self.run):
+                self._handoff.finish()
+
     def _publish(self) -> None:
-        """Take back what was typed into the handoff, then write it as the decisions are now."""
+        """Take back what was typed into the sheets, then write the handoff as things are now."""
         if self._stamp_run() != self._stamps:
-            return  # clustered again: that round writes its own handoff
+            return  # clustered again: that round writes its own
         with publishing(self.run):
             saved = False
             while not saved:

@@ -187,6 +187,10 @@ class Run:
                 return dict(entries[artefact])
         return None
 
+    def is_edited(self, artefact: str) -> bool:
+        """Tell whether a file is there that is not the one that was written: someone changed it."""
+        return (self.path / artefact).is_file() and self.entry(artefact) is None
+
     def is_current(self, artefact: str, provenance: Provenance) -> bool:
         """Tell whether the artefact was made exactly so and is unchanged on the disk."""
         entry = self.entry(artefact)

@@ -5,8 +5,7 @@ file, so before it is written anew `absorb_handoff` takes what it says into the 
 """
 
 import contextlib
-import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from discovery.formats.handoff import (
 )
 from discovery.formats.read_back import ReadFormat, read_returned
 from discovery.formats.returned import Returned
-from discovery.ledger import append_decisions, read_decisions, replay_decisions
-from discovery.records import Decided, Decision, Handoff
+from discovery.ledger import append_decisions, mark_sheet, read_decisions, replay_decisions
+from discovery.records import Decided, Handoff
 from discovery.runs import CLUSTERING, HANDOFF_CSV, HANDOFF_JSON, LEDGER, PROPOSALS, Provenance, Run
 from embeddings.errors import RunError
 from embeddings.locks import locked
@@ -71,8 +70,16 @@ def publishing(run: Run) -> Iterator[None]:
     """Be the only process that takes back and writes a run's handoff.
 
     Several may review one run, and each keeps the two files in step.
+
+    Raises
+    ------
+    RunError
+        There is nothing to publish yet.
     """
-    with locked(run.path / CLUSTERING):
+    path = run.path / CLUSTERING
+    if not path.is_file():
+        raise RunError(f"{run.path} has no {CLUSTERING}: run discovery.cluster into it first")
+    with locked(path):
         yield
 
 
@@ -116,17 +123,8 @@ def _take(run: Run, returned: Returned, *, by: str, at: str, file: str) -> Taken
     ledger = run.path / LEDGER
     decided = replay_decisions(read_decisions(ledger))
     taken = decide_handoff(returned.handoff, decided, by=by, at=at, judged=returned.judged)
-    append_decisions(ledger, _mark(taken.decisions, file))
+    append_decisions(ledger, mark_sheet(taken.decisions, file))
     return replace(taken, strangers=returned.strangers)
-
-
-def _mark(decisions: Sequence[Decision], file: str) -> list[Decision]:
-    """Make one action of what a file says, so that a review can undo it: one a person in it."""
-    actions = {one.by: secrets.token_hex(6) for one in decisions}
-    selection = {"kind": "sheet", "file": file}
-    marked = [replace(one, action=actions[one.by], selection=selection) for one in decisions]
-    # The lines of an action stand together.
-    return sorted(marked, key=lambda one: list(actions).index(one.by))
 
 
 def absorb_handoff(run: Run, *, by: str, at: str) -> Taken | None:
@@ -140,7 +138,7 @@ def absorb_handoff(run: Run, *, by: str, at: str) -> Taken | None:
     HandoffError
         The edited file has faults. Nothing is lost: mend or remove the file.
     """
-    if not (run.path / HANDOFF_CSV).exists() or run.entry(HANDOFF_CSV) is not None:
+    if not run.is_edited(HANDOFF_CSV):
         return None
     try:
         written = compose_handoff(run)

@@ -18,7 +18,7 @@ from discovery.formats.type_sheet import (
     format_types_xlsx,
     read_type_sheet,
 )
-from discovery.ledger import append_decisions, read_decisions, replay_decisions
+from discovery.ledger import append_decisions, mark_sheet, read_decisions, replay_decisions
 from discovery.records import Decided, Decision, Pictures
 from discovery.runs import (
     CLUSTERING,
@@ -48,7 +48,7 @@ def compose_types(run: Run) -> dict[str, bytes]:
         proposals,
         run.load_clustering(),
         decided,
-        states=find_type_states(decisions, decided),
+        states=find_type_states(decided),
         revision=len(decisions),
     )
     # A run of an earlier version has no pictures: its sheet has none either.
@@ -87,7 +87,7 @@ def take_types(run: Run, path: Path, *, by: str, at: str) -> TypesTaken:
         The run or its ledger cannot be read or written.
     """
     taken = read_types(run, path, by=by, at=at)
-    append_decisions(run.path / LEDGER, taken.decisions)
+    append_decisions(run.path / LEDGER, mark_sheet(taken.decisions, path.name))
     return taken
 
 
@@ -107,11 +107,7 @@ def absorb_types(run: Run, *, by: str, at: str) -> dict[Path, TypesTaken]:
     HandoffError
         An edited file has faults, or the two disagree. Nothing is lost: mend or remove the file.
     """
-    edited = [
-        run.path / name
-        for name in (TYPES_CSV, TYPES_XLSX)
-        if (run.path / name).exists() and run.entry(name) is None
-    ]
+    edited = [run.path / name for name in (TYPES_CSV, TYPES_XLSX) if run.is_edited(name)]
     try:
         found = {path: read_types(run, path, by=by, at=at) for path in edited}
     except RunError as error:
@@ -130,7 +126,8 @@ def absorb_types(run: Run, *, by: str, at: str) -> dict[Path, TypesTaken]:
                     f"({other.label or other.verdict!r} and {one.label or one.verdict!r}): "
                     "give it the same in both, or remove one file"
                 )
-    append_decisions(run.path / LEDGER, list(decisions.values()))
+    file = " and ".join(path.name for path in edited)
+    append_decisions(run.path / LEDGER, mark_sheet(list(decisions.values()), file))
     return found
 
 
@@ -153,7 +150,7 @@ def read_types(run: Run, path: Path, *, by: str, at: str) -> TypesTaken:
 
     @cache
     def states_at(count: int) -> Mapping[str, TypeState]:
-        return find_type_states(decisions[:count], replay_decisions(decisions[:count]))
+        return find_type_states(replay_decisions(decisions[:count]))
 
     return decide_types(
         read_type_sheet(path),

@@ -51,7 +51,12 @@ def parse_nested(text: str, *, source: str, column: str = "") -> Klarf:
     """
     tokens = Tokens(text, source=source, has_commas=True)
     _expect(tokens, "record")
-    root = _read_record(tokens, column)
+    try:
+        root = _read_record(tokens, column)
+    except RecursionError:
+        raise TableError(
+            f"{source}, line {tokens.line}: records in records without end: is it a KLARF?"
+        ) from None
     records = list(_walk(root, {}))
     # A lookup may stand in the file, lot or wafer record: numbers mean the same in all of them.
     classes: dict[int, str] = {}

@@ -5,6 +5,7 @@ from bisect import bisect_left
 
 from embeddings.errors import TableError
 
+_MOST_DIGITS = 19  # of a number in 64 bits
 _TOKEN = re.compile(r'"(?P<quoted>[^"]*)"|(?P<open>")|(?P<mark>[;{}])|(?P<word>[^\s;{}"]+)')
 _TOKEN_OR_COMMA = re.compile(
     r'"(?P<quoted>[^"]*)"|(?P<open>")|(?P<mark>[;{},])|(?P<word>[^\s;{},"]+)'
@@ -13,7 +14,8 @@ _TOKEN_OR_COMMA = re.compile(
 
 def is_whole(text: str) -> bool:
     """Tell whether a word is a whole number, in the digits that int() and every tool read."""
-    return text.isascii() and text.removeprefix("-").isdigit()
+    # isdigit alone takes the digits of every script, and int() refuses thousands of them.
+    return len(text) < _MOST_DIGITS and text.isascii() and text.removeprefix("-").isdigit()
 
 
 class Tokens:
@@ -95,16 +97,17 @@ class Tokens:
         line = self.line
         text = self.take("a class number")
         if not is_whole(text):
-            raise TableError(f"{self.source}, line {line}: expected a class number, got {text!r}")
+            raise TableError(
+                f"{self.source}, line {line}: expected a class number, got {text[:40]!r}"
+            )
         return int(text)
 
     def take_count(self, what: str) -> int:
         """Return the next word as a whole number of at least 0."""
         line = self.line
         text = self.take(what)
-        # isdigit alone takes the digits of every script, and superscripts, which int() refuses.
-        if not text.isascii() or not text.isdigit():
-            raise TableError(f"{self.source}, line {line}: expected {what}, got {text!r}")
+        if not is_whole(text) or text.startswith("-"):
+            raise TableError(f"{self.source}, line {line}: expected {what}, got {text[:40]!r}")
         return int(text)
 
     def take_mark(self, mark: str) -> None:

@@ -1,9 +1,11 @@
-"""What the tests of the hierarchical classifier share: blobs of rows, and short trainings."""
+"""What tests share: blobs of rows and short trainings of the classifier, and a small run."""
 
 import numpy as np
 import pytest
 
 from discovery.classifier import calibration, networks
+from discovery.records import Clustering, Layout, Proposal
+from discovery.runs import Provenance, create_run
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,51 @@ def make_run(tmp_path):
         run.save_proposals(proposals, made_by)
         if store is not None:
             run.set_store({"path": str(store)})
+        return run
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_small_run():
+    """Return a function that makes a run of twelve images, in three groups and noise."""
+    clusters = [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, -1, -1]
+    provenance = Provenance(command="discovery.cluster", spec={}, seed=0, inputs={})
+
+    def make(path, clusters=clusters, ids=None, names=("Pa", "Pb", "Pc")):
+        run = create_run(path)
+        labels = np.array(clusters, np.int32)
+        n = len(labels)
+        ids = np.array(ids if ids is not None else [f"{i:016x}" for i in range(n)])
+        clustering = Clustering(
+            ids=ids,
+            labels=labels,
+            memberships=(labels >= 0).astype(np.float32),
+            outlier_scores=np.zeros(n, np.float32),
+            spec={},
+            made_by="kmeans",
+        )
+        paths = tuple((f"{i}.png",) for i in range(n))
+        layout = Layout(ids=ids, paths=paths, xy=np.zeros((n, 2), np.float32))
+        members = [np.flatnonzero(labels == cluster) for cluster in range(labels.max() + 1)]
+        proposals = [
+            Proposal(
+                proposal_id=name,
+                cluster_id=cluster,
+                rank=cluster + 1,
+                size=len(members[cluster]),
+                cohesion=0.5,
+                separation=0.5,
+                stability=0.5,
+                novelty=0.5,
+                nearest_known="",
+                medoid=str(ids[members[cluster][0]]),
+                exemplars={"central": (), "edge": (), "diverse": ()},
+            )
+            for cluster, name in zip(range(len(members)), names, strict=True)
+        ]
+        run.save_clustering(clustering, layout, provenance)
+        run.save_proposals(proposals, provenance)
         return run
 
     return make

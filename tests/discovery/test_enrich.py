@@ -339,3 +339,10 @@ def test_the_table_has_one_row_an_association(round_):
     assert head.startswith("proposal_id,cluster_id,column,kind,value,count,size,share_in")
     assert len(rows) == len(enrichment.found[2]) + len(enrichment.found[1])
     assert rows[0].startswith('P2,2,"lot, wafer",value,"L2, 4",')
+
+
+def test_where_an_image_was_listed_is_no_association():
+    notes = {"klarf_file": "/lot/W1.001", "defect_box": [1, 2, 3, 4]}
+    texts = [json.dumps({"tool": "T1", **notes}), json.dumps(notes), ""]
+    assert spread_metadata(texts).to_dict("list") == {"tool": ["T1", "", ""]}
+    assert not len(spread_metadata([json.dumps(notes)]).columns)

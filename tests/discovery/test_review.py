@@ -9,56 +9,15 @@ from hypothesis import strategies as st
 
 from discovery import open_review
 from discovery.ledger import read_decisions
-from discovery.records import Clustering, Layout, Proposal
 from discovery.review import ConflictError
-from discovery.runs import Provenance, create_run
 from embeddings.errors import OptionError, RunError
 
-PROVENANCE = Provenance(command="discovery.cluster", spec={}, seed=0, inputs={})
-CLUSTERS = [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, -1, -1]
 A, B, C = "Pa", "Pb", "Pc"
 
 
-def make_run(path, clusters=CLUSTERS, ids=None, names=(A, B, C)):
-    run = create_run(path)
-    labels = np.array(clusters, np.int32)
-    n = len(labels)
-    ids = np.array(ids if ids is not None else [f"{i:016x}" for i in range(n)])
-    clustering = Clustering(
-        ids=ids,
-        labels=labels,
-        memberships=(labels >= 0).astype(np.float32),
-        outlier_scores=np.zeros(n, np.float32),
-        spec={},
-        made_by="kmeans",
-    )
-    paths = tuple((f"{i}.png",) for i in range(n))
-    layout = Layout(ids=ids, paths=paths, xy=np.zeros((n, 2), np.float32))
-    members = [np.flatnonzero(labels == cluster) for cluster in range(labels.max() + 1)]
-    proposals = [
-        Proposal(
-            proposal_id=name,
-            cluster_id=cluster,
-            rank=cluster + 1,
-            size=len(members[cluster]),
-            cohesion=0.5,
-            separation=0.5,
-            stability=0.5,
-            novelty=0.5,
-            nearest_known="",
-            medoid=str(ids[members[cluster][0]]),
-            exemplars={"central": (), "edge": (), "diverse": ()},
-        )
-        for cluster, name in zip(range(len(members)), names, strict=True)
-    ]
-    run.save_clustering(clustering, layout, PROVENANCE)
-    run.save_proposals(proposals, PROVENANCE)
-    return run
-
-
 @pytest.fixture
-def run(tmp_path):
-    return make_run(tmp_path / "run")
+def run(make_small_run, tmp_path):
+    return make_small_run(tmp_path / "run")
 
 
 @pytest.fixture
@@ -377,7 +336,7 @@ def assert_same(one, other):
 # --- clustered again ---
 
 
-def test_labels_stay_where_the_run_is_clustered_again(run):
+def test_labels_stay_where_the_run_is_clustered_again(run, make_small_run):
     with open_review(run, by="eva") as review:
         review.accept(A, "scratch")
         review.split(B, [[5]])
@@ -385,7 +344,9 @@ def test_labels_stay_where_the_run_is_clustered_again(run):
         review.regroup([[10, 11]])
         ids = review.state.ids
         # One group is left as it was, the others fall apart otherwise; an image is new.
-        make_run(run.path, [1, 1, 0, 0, 0, 0, 1, 2, 2, 1, -1, -1, -1], [*ids, "f" * 16], "xay")
+        make_small_run(
+            run.path, [1, 1, 0, 0, 0, 0, 1, 2, 2, 1, -1, -1, -1], [*ids, "f" * 16], "xay"
+        )
         with pytest.raises(RunError, match="was clustered again while it was reviewed"):
             review.move([0], "line")
     with open_review(run, by="eva") as again:
@@ -395,11 +356,11 @@ def test_labels_stay_where_the_run_is_clustered_again(run):
         assert again.undo().redoable == "cluster the rest into 1 (2 images)"
 
 
-def test_parts_stay_with_a_proposal_that_is_there_still(run):
+def test_parts_stay_with_a_proposal_that_is_there_still(run, make_small_run):
     with open_review(run, by="eva") as review:
         review.split(A, [[0, 1]])
         ids = review.state.ids
-    make_run(run.path, [0] * 6 + [1, 1, 2, 2, -1, -1], ids)
+    make_small_run(run.path, [0] * 6 + [1, 1, 2, 2, -1, -1], ids)
     with open_review(run, by="eva") as again:
         state = again.state
         # What joined the proposal is in no part: it is looked at by itself.
@@ -460,8 +421,8 @@ def act(review, step):
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), STEPS), max_size=12))
-def test_the_state_is_what_replaying_gives(tmp_path_factory, steps):
-    run = make_run(tmp_path_factory.mktemp("r") / "run")
+def test_the_state_is_what_replaying_gives(make_small_run, tmp_path_factory, steps):
+    run = make_small_run(tmp_path_factory.mktemp("r") / "run")
     with open_review(run, by="eva") as eva, open_review(run, by="max") as other:
         for is_eva, step in steps:
             person = eva if is_eva else other

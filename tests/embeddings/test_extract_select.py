@@ -168,6 +168,19 @@ def test_metadata_of_a_klarf(run, make_images, tmp_path):
     assert ("3", "-2") == (known["die_x"], known["die_y"])
 
 
+def test_the_klarf_of_an_image_is_noted_and_is_no_news(run, make_images, tmp_path):
+    images = make_images(n=1)
+    text = "FileVersion 1 2;\nTiffFileName 0.png;\n"
+    text += "DefectRecordSpec 3 DEFECTID IMAGECOUNT IMAGELIST ;\nDefectList\n 1 1 1 1 0;\n"
+    klarf = write(tmp_path / "lot.klarf", text)
+    run(images, metadata=klarf)
+    assert metadata_of(tmp_path)["0.png", 0]["klarf_file"] == str(klarf)
+    # The same list at another place says nothing new of the image.
+    assert run(images, metadata=write(tmp_path / "moved.klarf", text)).warnings == ()
+    assert run(images, metadata=write(tmp_path / "other.klarf", text.replace(" 1 1 1 1 0;",
+               " 2 1 1 1 0;"))).warnings != ()  # fmt: skip
+
+
 def test_metadata_that_matches_nothing_is_refused_and_leaves_no_store(run, make_images, tmp_path):
     images = make_images(n=1)
     with pytest.raises(InputError, match="no row has the file name of an image"):

@@ -455,3 +455,17 @@ def test_nested_images_that_are_a_number_alone_are_in_the_wafers_file():
         KlarfImage(file="L.I01", number=1),
         KlarfImage(file="L.I01", number=2),
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Record FileRecord "1.8" {\n' + 'Record A "x" {\n' * 5000,
+        f"FileVersion 1 2;\nDefectRecordSpec {'1' * 5000} DEFECTID;\nDefectList 1;\n",
+        f"FileVersion 1 2;\nClassLookup 1\n {'9' * 5000} a;\n",
+    ],
+)
+def test_what_no_tool_writes_is_refused_in_one_line(text):
+    with pytest.raises(TableError, match="KLARF, line") as caught:
+        parse_klarf(text)
+    assert len(str(caught.value)) < 200

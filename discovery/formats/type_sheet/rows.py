@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from discovery.records import Clustering, Decided, Decision, Proposal
+from discovery.records import Clustering, Decided, Proposal
 
 VERDICTS = ("accept", "merge", "split", "reject", "defer")
 # Ranks, ids and sizes first, then the evidence, then what a person fills in, then who did.
@@ -112,15 +112,13 @@ def build_type_rows(
     )
 
 
-def find_type_states(decisions: Sequence[Decision], decided: Decided) -> dict[str, TypeState]:
+def find_type_states(decided: Decided) -> dict[str, TypeState]:
     """Say what holds of each proposal that was decided on.
 
     Parameters
     ----------
-    decisions : sequence of Decision
-        The ledger.
     decided : Decided
-        What it comes to.
+        What the ledger comes to.
     """
     found = {
         name: TypeState(
@@ -132,10 +130,10 @@ def find_type_states(decisions: Sequence[Decision], decided: Decided) -> dict[st
         )
         for name, last in decided.proposals.items()
     }
-    for one in decisions:
+    for name, one in decided.deferred.items():
         # Put off, and nothing else said of it: a later word takes its place.
-        if one.scope == "proposal" and one.verdict == "defer" and one.proposal_id not in found:
-            found[one.proposal_id] = TypeState(verdict="defer", note=one.note, by=one.by, at=one.at)
+        state = TypeState(verdict="defer", note=one.note, by=one.by, at=one.at)
+        found.setdefault(name, state)
     return found
 
 
