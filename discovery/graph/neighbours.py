@@ -10,7 +10,6 @@ strong where images are near for their surroundings.
 import math
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -62,6 +61,8 @@ def find_neighbours(
         empty = np.empty((n, 0))
         return Neighbours(indices=empty.astype(np.int32), distances=empty.astype(np.float32))
     width = min(k + 1 + _SPARE, n)
+    import faiss  # half a second and 180 MB: who only reads a graph does not pay
+
     exact = n < exact_below or faiss.get_num_gpus() > 0
     if exact:
         candidates = _search_flat(values, values, width)  # (n, width)
@@ -127,6 +128,8 @@ def _search_flat(
     queries: NDArray[np.float32], values: NDArray[np.float32], k: int
 ) -> NDArray[np.int64]:
     """Return the (q, k) positions of the nearest rows by brute force, without copying values."""
+    import faiss
+
     if faiss.get_num_gpus() > 0:
         resources = faiss.StandardGpuResources()
         limit = 4 << 30  # bytes on the card at once; the rest is streamed from memory
@@ -168,6 +171,8 @@ def _search_inverted(
 
 def _build_inverted(values: NDArray[np.float32], seed: int) -> tuple[Any, int]:
     """Return an inverted file over the rows and its number of lists."""
+    import faiss
+
     n, d = values.shape
     lists = max(1, int(1.5 * math.sqrt(n)))
     index = faiss.IndexIVFFlat(faiss.IndexFlatL2(d), d, lists)

@@ -116,13 +116,17 @@ def move_images(
     return _name(scene, places, label, scope="group" if as_group else "image", note=definition)
 
 
-def settle_images(scene: Scene, moves: Mapping[str, ArrayLike]) -> list[Decision]:
-    """Name images, each under its own label, at once."""
+def settle_images(
+    scene: Scene, moves: Mapping[str, ArrayLike], *, as_group: bool = False
+) -> list[Decision]:
+    """Name images, each under its own label, at once; one by one or as groups."""
     taken = {take_label(label): scene.take_images(images) for label, images in moves.items()}
     together = np.concatenate([*taken.values(), np.empty(0, np.intp)])
     if not len(together) or len(np.unique(together)) < len(together):
         raise OptionError("moves: expected one image or more, none of them under two labels")
-    return [one for label, images in taken.items() for one in _name(scene, images, label)]
+    scope: Scope = "group" if as_group else "image"
+    named = (_name(scene, images, label, scope=scope) for label, images in taken.items())
+    return [one for decisions in named for one in decisions]
 
 
 def grow_type(

@@ -109,9 +109,13 @@ class Review(ReviewSession):
             asked,
         )
 
-    def settle(self, moves: Mapping[str, ArrayLike], **asked: Unpack[Asked]) -> ReviewState:
-        """Name images, each list under its label, in one action."""
-        return self._act(lambda scene: actions.settle_images(scene, moves), asked)
+    def settle(
+        self, moves: Mapping[str, ArrayLike], *, as_group: bool = False, **asked: Unpack[Asked]
+    ) -> ReviewState:
+        """Name images, each list under its label, in one action; `as_group` as with `move`."""
+        return self._act(
+            lambda scene: actions.settle_images(scene, moves, as_group=as_group), asked
+        )
 
     def grow(
         self,

@@ -65,7 +65,6 @@ def test_an_accept_is_a_line_in_the_ledger_and_a_type_in_the_state(api, ask, unp
     [made] = told["types"]
     assert (made["label"], made["images"], made["human"]) == (LABEL, len(images) - 1, 3)
     assert made["cluster"] == len(images) - 4
-    assert made["color"].startswith("#")
     assert told["proposals"][0]["status"] == "accepted"
     assert columns["source"][images[:5]].tolist() == [2, 2, 2, 0, 1]
     assert (told["undo"], told["progress"]["seconds"]) == (acted["text"], 1.5)

@@ -47,7 +47,7 @@ def gather_evidence(labelled: Labelled, copies: NDArray[np.int32], *, seed: int)
         Nothing is labelled.
     """
     rng = np.random.default_rng(seed)
-    seen = np.flatnonzero(labelled.seen & (labelled.codes >= 0))
+    seen = np.flatnonzero(labelled.is_seen)
     seen = fold_copies(seen, copies)[0]
     if len(seen) > MOST:
         seen = np.sort(rng.choice(seen, MOST, replace=False))
@@ -57,7 +57,7 @@ def gather_evidence(labelled: Labelled, copies: NDArray[np.int32], *, seed: int)
     images = fold_copies(np.concatenate([seen, hints]), copies)[0]
     if not len(images):
         raise ValueError("nothing is labelled yet: there is nothing to learn")
-    is_seen = labelled.seen[images] & (codes[images] >= 0)
+    is_seen = labelled.is_seen[images]
     weights = np.where(is_seen, 1.0, _weigh(labelled)[labelled.proposals[images]])
     chosen = np.where(is_seen, codes[images], hinted[images]).astype(np.int32)
     return Evidence(images=images, codes=chosen, weights=weights, is_seen=is_seen)
@@ -80,7 +80,7 @@ def _weigh(labelled: Labelled) -> NDArray[np.float64]:
     """Return the weight of an unseen member of each proposal, (q,)."""
     count = len(labelled.accepted)
     inside = labelled.proposals >= 0
-    judged = inside & labelled.seen & (labelled.codes >= 0)
+    judged = inside & labelled.is_seen
     agree = judged & (labelled.codes == labelled.accepted[labelled.proposals])
     looked = np.bincount(labelled.proposals[judged], minlength=count)
     hits = np.bincount(labelled.proposals[agree], minlength=count)

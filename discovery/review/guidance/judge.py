@@ -110,9 +110,9 @@ def _apply(values: Floats, learned: Floats, strengths: Floats) -> Floats:
 
 
 def _pass_on(features: Features, scores: Floats, labelled: Labelled) -> Floats:
-    """Mix each image's scores with its neighbours'; what a person saw stands fast."""
+    """Mix each image's scores with its neighbours'; what is settled stands fast."""
     k = labelled.n_types
-    seen = np.flatnonzero(labelled.seen & (labelled.codes >= 0))
+    seen = np.flatnonzero(~labelled.is_open & (labelled.codes >= 0))
     own = scores.copy()
     own[seen] = -1 / k
     own[seen, labelled.codes[seen]] += 1

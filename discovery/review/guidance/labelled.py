@@ -32,6 +32,9 @@ class Labelled:
         For each type the images that a person said are not of it.
     aside : (a,) intp
         Images that stay without a label on purpose.
+    copies : (n,) int32 or None
+        Group of near copies, -1 without. One of a copy that a person saw counts as settled where
+        both bear the same label, though nobody looked at it itself.
     """
 
     codes: NDArray[np.int32]
@@ -41,6 +44,7 @@ class Labelled:
     n_types: int
     excluded: Sequence[Places] = field(default=(), repr=False)
     aside: Places = field(default_factory=_make_none, repr=False)
+    copies: NDArray[np.int32] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         n = len(self.codes)
@@ -52,9 +56,16 @@ class Labelled:
             raise ValueError(f"excluded names {len(self.excluded)} of {self.n_types} types")
 
     @property
+    def is_seen(self) -> NDArray[np.bool_]:
+        """Images with a label that a person gave or confirmed one by one, (n,)."""
+        return np.asarray(self.seen & (self.codes >= 0))
+
+    @property
     def is_open(self) -> NDArray[np.bool_]:
-        """Images that no person has decided on, one by one, (n,)."""
-        is_open = ~(self.seen & (self.codes >= 0))
+        """Images that wait for a decision: neither seen, nor a copy of one, nor set aside, (n,)."""
+        is_open = ~self.is_seen
+        if self.copies is not None:
+            is_open &= ~_find_vouched(self.codes, self.is_seen, self.copies)
         is_open[self.aside] = False
         return is_open
 
@@ -74,3 +85,14 @@ class Labelled:
         for code, images in enumerate(self.excluded):
             forbidden[images, code] = True
         return forbidden
+
+
+def _find_vouched(
+    codes: NDArray[np.int32], is_seen: NDArray[np.bool_], copies: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    """Say which images bear the label of a near copy that a person saw."""
+    width = int(codes.max(initial=0)) + 1
+    keys = copies.astype(np.int64) * width + codes  # one for each group and type
+    known = np.unique(keys[is_seen & (copies >= 0)])
+    inside = (copies >= 0) & (codes >= 0)
+    return np.asarray(inside & np.isin(keys, known))

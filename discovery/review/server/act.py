@@ -1,7 +1,9 @@
 """The method ``act``: every decision of a person, by the name of the engine's method."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 from discovery.review.server.answers import Answer
 from discovery.review.server.arguments import (
@@ -18,12 +20,14 @@ from discovery.review.server.arguments import (
     whole,
 )
 from discovery.review.server.context import ApiContext
+from discovery.review.server.grow import commit_growth
 from discovery.review.server.method import Method
+from discovery.review.state import SOURCE_HUMAN, Places
 from embeddings.errors import OptionError
 
 _MOST_LINES = 2**53  # a revision: what a number of JSON holds exactly
 
-# The arguments of `Review`'s methods of these names.
+# The arguments of `Review`'s methods of these names, and of those in `_SPECIAL`.
 ACTIONS: Mapping[str, Mapping[str, Argument]] = {
     "accept": {
         "proposal": text(),
@@ -49,6 +53,9 @@ ACTIONS: Mapping[str, Mapping[str, Argument]] = {
     "discard": {"images": positions()},
     "rename": {"label": text(), "to": text(), "definition": text(default="")},
     "merge_types": {"labels": texts(), "to": text()},
+    "move_with_copies": {"images": positions(), "label": text()},
+    "grow": {"label": text(), "cursor": text(), "thrown": positions(default=())},
+    "label_rest": {},
     "set_prototypes": {"images": positions(), "label": text(), "on": flag(default=True)},
     "undo": {},
     "redo": {},
@@ -73,13 +80,43 @@ def carry_out(
         names = ", ".join(ACTIONS)
         raise OptionError(f"act: there is no action {str(name)[:60]!r}, expected one of {names}")
     values = check_arguments(given, ACTIONS[name], n=context.n, what=name)
-    getattr(context.review, name)(**values, **asked)
+    special = _SPECIAL.get(name)
+    if special is None:
+        getattr(context.review, name)(**values, **asked)
+    else:
+        special(context, asked, **values)
     state = context.state
-    context.tell({"revision": state.revision})
+    context.tell_revision()
     done = f"undone: {state.redoable}" if name == "undo" else state.undoable
     return Answer(json={"revision": state.revision, "text": done or ""})
 
 
+def _move_with_copies(
+    context: ApiContext, asked: dict[str, Any], *, images: Places, label: str
+) -> None:
+    """Name images, and with them, as a group, their near copies that nobody decided on."""
+    state, groups = context.state, context.data.copies
+    borne = groups[images]
+    alike = np.flatnonzero(np.isin(groups, borne[borne >= 0]))
+    barred = np.concatenate([state.rejected, state.excluded.get(label, state.rejected)])
+    is_free = (state.sources[alike] != SOURCE_HUMAN) & ~np.isin(alike, barred)
+    context.review.grow(label, taken=alike[is_free], shown=images, **asked)
+
+
+def _label_rest(context: ApiContext, asked: dict[str, Any]) -> None:
+    """Give the images that nobody looked at the types that the judge takes them for."""
+    moves = context.advisor.rest()
+    if not moves:
+        raise OptionError("nothing is left to label: fewer than two types, or all is settled")
+    asked.setdefault("selection", {"kind": "rest"})
+    context.review.settle(moves, as_group=True, **asked)
+
+
+_SPECIAL: Mapping[str, Callable[..., None]] = {
+    "move_with_copies": _move_with_copies,
+    "grow": commit_growth,
+    "label_rest": _label_rest,
+}
 METHODS = {
     "act": Method(
         run=carry_out,

@@ -1,17 +1,24 @@
 """What the methods of one review share: the review, its pictures, its jobs."""
 
 import json
+import threading
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from discovery.records import Neighbours
 from discovery.review import Review, ReviewState
+from discovery.review.advisor import Advisor
 from discovery.review.data import ReviewData
 from discovery.review.regroup import Levels, open_levels
+from discovery.review.server.estimate import Estimate
+from discovery.review.server.grow import Searches
 from discovery.review.server.image_files import ImageFiles
 from discovery.review.server.jobs import Job, Jobs
+from discovery.review.server.lazy import Lazy
 from discovery.review.server.pictures import Pictures
 from discovery.review.state import OpenProposal
 from embeddings.errors import OptionError
@@ -32,6 +39,19 @@ class ApiContext:
     def __init__(self, review: Review, tell: Callable[[dict[str, Any]], None]) -> None:
         self.review, self.tell = review, tell
         self.jobs = Jobs(self._tell_job)
+        # Several threads ask for the same: each is made by one of them.
+        vectors = threading.RLock()
+        self._rows = Lazy(lambda: self.data.rows, vectors)
+        self._files = Lazy(lambda: ImageFiles(self.data.store, self.data.ids, self.data.paths))
+        self._pictures = Lazy(lambda: Pictures(self.files))
+        self._levels = Lazy(lambda: open_levels(review.run))
+        self._level_of_the_run = Lazy(
+            lambda: self.levels.find_position(self.data.clustering.labels)
+        )
+        self._neighbours = Lazy(lambda: self.data.neighbours)
+        self._advisor = Lazy(self._make_advisor, vectors)
+        self.searches = Searches()
+        self.estimate = Estimate(lambda: self.advisor.expected_right(), self._tell_estimate)
 
     @property
     def state(self) -> ReviewState:
@@ -48,25 +68,40 @@ class ApiContext:
         """Number of images."""
         return len(self.review.state)
 
-    @cached_property
+    @property
+    def rows(self) -> NDArray[np.float32]:
+        """The (n, p) unit rows of the neighbour graph."""
+        return self._rows()
+
+    @property
+    def advisor(self) -> Advisor:
+        """What should be shown next; it has seen the vectors."""
+        return self._advisor()
+
+    @property
+    def neighbours(self) -> Neighbours:
+        """The nearest neighbours of each image."""
+        return self._neighbours()
+
+    @property
     def files(self) -> ImageFiles:
         """Where the pixels of the images are."""
-        return ImageFiles(self.data.store, self.data.ids, self.data.paths)
+        return self._files()
 
-    @cached_property
+    @property
     def pictures(self) -> Pictures:
         """What can be seen of the images."""
-        return Pictures(self.files)
+        return self._pictures()
 
-    @cached_property
+    @property
     def levels(self) -> Levels:
         """The groups of the run at every resolution."""
-        return open_levels(self.review.run)
+        return self._levels()
 
-    @cached_property
+    @property
     def level_of_the_run(self) -> int:
         """The position of `levels` that is most like the run's own clusters; -1 for none."""
-        return self.levels.find_position(self.data.clustering.labels)
+        return self._level_of_the_run()
 
     @cached_property
     def metadata_columns(self) -> list[str]:
@@ -80,6 +115,12 @@ class ApiContext:
     def places(self) -> dict[str, int]:
         """The position of each image by its id."""
         return {name: place for place, name in enumerate(self.state.ids.tolist())}
+
+    def warm(self) -> None:
+        """Make what takes long, in the order in which a page asks for it."""
+        for make in (self._pictures, self._level_of_the_run, self._rows, self._advisor):
+            make()
+        self.estimate.wake()
 
     def find_proposal(self, proposal_id: str) -> OpenProposal:
         """Return a proposal by its id.
@@ -112,6 +153,24 @@ class ApiContext:
         members = set(proposal.images.tolist())
         places = (self.places.get(name) for name in named)
         return [place for place in places if place is not None and place in members]
+
+    def tell_revision(self) -> None:
+        """Tell everyone that something was decided."""
+        self.tell({"revision": self.review.revision})
+        self.estimate.wake()
+
+    def close(self) -> None:
+        """Give up what runs in the background."""
+        self.jobs.close()
+        self.estimate.close()
+
+    def _make_advisor(self) -> Advisor:
+        advisor = Advisor(self.review)
+        advisor.features  # noqa: B018  (made here, by one thread)
+        return advisor
+
+    def _tell_estimate(self, share: float | None) -> None:
+        self.tell({"expected_right": share})
 
     def _tell_job(self, job: Job) -> None:
         self.tell({"job": job.to_dict()})

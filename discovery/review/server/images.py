@@ -104,7 +104,7 @@ def tell_image(context: ApiContext, *, image: int) -> Answer:
 
 def find_look_alikes(context: ApiContext, *, image: int, k: int) -> Answer:
     """Find the images most like one, nearest first."""
-    found, distances = look_alikes(context.data.rows, image, k)
+    found, distances = look_alikes(context.rows, image, k)
     return Answer(json={"images": found.tolist(), "distances": distances.tolist()})
 
 

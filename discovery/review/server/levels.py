@@ -59,7 +59,7 @@ def split_finer(context: ApiContext, *, proposal: str, beyond: float | None) -> 
     found = split_members(
         context.levels,
         group.images,
-        context.data.rows,
+        context.rows,
         beyond=-math.inf if beyond is None else beyond,
     )
     return Answer(
@@ -85,7 +85,7 @@ def list_pairs(context: ApiContext) -> Answer:
             if name:
                 settled.setdefault((kind, name), []).append(code)
     apart = {(a, b) for codes in settled.values() for a in codes for b in codes if a < b}
-    found = merge_pairs(groups, context.data.neighbours, apart=apart, limit=_MOST_PAIRS)
+    found = merge_pairs(groups, context.neighbours, apart=apart, limit=_MOST_PAIRS)
     return Answer(
         json={
             "pairs": [

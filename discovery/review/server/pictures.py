@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,9 +23,11 @@ from discovery.review.server.drawing import (
 )
 from discovery.review.server.image_files import ImageFiles
 from embeddings.errors import ImageError, OptionError
-from embeddings.heat import PatchWeigher, draw_heat
 from embeddings.images import Picture, Region, Window, clip_pixels, level_picture, prepare_picture
 from embeddings.reader import Part, Preparation, open_parts, open_reference
+
+if TYPE_CHECKING:
+    from embeddings.heat import PatchWeigher
 
 THUMBNAIL_SIDES = 96, 256  # pixels of the longest side, least and most
 _HEAT_SIDE = 768
@@ -136,6 +138,8 @@ class Pictures:
         ImageError
             The image cannot be read.
         """
+        from embeddings.heat import draw_heat
+
         store, name = self.files.store, str(self.files.ids[index])
         vectors = store.load_vectors([name])
         with self._weighing:
@@ -168,7 +172,10 @@ class Pictures:
     # --- decoding ---
 
     @cached_property
-    def _weigher(self) -> PatchWeigher:
+    def _weigher(self) -> "PatchWeigher":
+        # Imported where it is used: torch takes half a gigabyte and seconds.
+        from embeddings.heat import PatchWeigher
+
         return PatchWeigher(self.files.store)
 
     @cached_property

@@ -28,10 +28,10 @@ def cancel_job(context: ApiContext, *, id: str) -> Answer:
 
 
 def _regroup(context: ApiContext, progress: Progress) -> str:
-    state, data = context.state, context.data
+    state = context.state
     codes = {label: code for code, label in enumerate(state.labels)}
     found = regroup_rest(
-        data.rows,
+        context.rows,
         state.left,
         state.label_codes,
         levels=context.levels,
@@ -44,8 +44,8 @@ def _regroup(context: ApiContext, progress: Progress) -> str:
         return f"no groups among {len(found.noise)} images"
     progress(1.0, "propose the groups")
     # Of the state as it is by now: what was named in the meantime stays out of the groups.
-    after = context.review.regroup([part.images for part in found.parts])
-    context.tell({"revision": after.revision})
+    context.review.regroup([part.images for part in found.parts])
+    context.tell_revision()
     images = sum(len(part.images) for part in found.parts)
     return f"{len(found.parts)} groups of {images} images; {len(found.noise)} images in none"
 

@@ -15,7 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from discovery.review import ConflictError, Review
-from discovery.review.server import act, evidence, find, images, levels, overview, rest, states
+from discovery.review.server import (
+    act,
+    evidence,
+    find,
+    grow,
+    images,
+    levels,
+    overview,
+    rest,
+    screens,
+    states,
+)
 from discovery.review.server.answers import Answer
 from discovery.review.server.arguments import check_arguments
 from discovery.review.server.context import ApiContext
@@ -29,6 +40,8 @@ METHODS: Mapping[str, Method] = {
     **overview.METHODS,
     **states.METHODS,
     **act.METHODS,
+    **screens.METHODS,
+    **grow.METHODS,
     **evidence.METHODS,
     **find.METHODS,
     **levels.METHODS,
@@ -134,16 +147,27 @@ class ReviewApi:
         self._stamp = stamp
         try:
             if self._context.review.refresh():
-                self._tell({"revision": self.revision})
+                self._context.tell_revision()
         except DefectDiscoveryError as error:
             # Once, and not every half second; every further action says it too.
             if str(error) != self._fault:
                 self._fault = str(error)
                 get_logger().warning("WARNING: %s", error)
 
+    def warm(self) -> None:
+        """Begin to load what a page will ask for, in a thread of its own."""
+        threading.Thread(target=self._warm, name="warm", daemon=True).start()
+
     def close(self) -> None:
         """Give up what runs in the background."""
-        self._context.jobs.close()
+        self._context.close()
+
+    def _warm(self) -> None:
+        try:
+            self._context.warm()
+        except DefectDiscoveryError as error:
+            # Who asks for it is told; the rest of the review works without.
+            get_logger().warning("WARNING: %s", error)
 
     def _tell(self, event: dict[str, Any]) -> None:
         with self._lock:

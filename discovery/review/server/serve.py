@@ -50,6 +50,7 @@ def serve_review(api: ReviewApi, *, page: Path, port: int = 0, opens_browser: bo
         timeout_graceful_shutdown=_GOODBYE_SECONDS,
     )
     with _bind(port) as bound:
+        api.warm()
         address = f"http://{_ADDRESS}:{bound.getsockname()[1]}/#token={secrets.token}"
         get_logger().info("the review is open until Ctrl-C; nothing that was decided is lost")
         say(address)

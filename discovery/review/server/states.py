@@ -24,7 +24,7 @@ def tell_state(context: ApiContext) -> Answer:
                 "decisions": progress.decisions,
                 "named": progress.named,
                 "named_share": progress.named_share,
-                "expected_right": None,
+                "expected_right": context.estimate.value,
                 "seconds": progress.seconds,
             },
             "types": [

@@ -1,0 +1,150 @@
+"""The methods of the screens: what comes next, a proposal, a page of doubt, the rest."""
+
+from typing import Any
+
+import numpy as np
+
+from discovery.review.guidance import Suggestion
+from discovery.review.regroup import nearest_type
+from discovery.review.server.answers import Answer
+from discovery.review.server.arguments import text, whole
+from discovery.review.server.context import PAGE_SIZE, ApiContext
+from discovery.review.server.method import Method
+from discovery.review.state import OpenProposal, ReviewState
+from embeddings.errors import OptionError
+
+_MOST_NAMES = 9  # suggested: the digits of the keyboard
+_SHAKY = 0.6  # Hennig's limit: a group that is found again less often is doubtful
+_SHOWN_OF_REST = 12  # images of each type that stand for what it would get
+
+
+def suggest_screen(context: ApiContext, *, after: str) -> Answer:
+    """Say which screen to open next, and why.
+
+    Parameters
+    ----------
+    after : str
+        The proposal that was looked at last: another one comes next, or empty.
+    """
+    state = context.state
+    found = context.advisor.suggest()
+    told: dict[str, Any] = {"screen": found.screen, "why": found.why}
+    if found.screen == "validate":
+        told["proposal"] = _choose_proposal(state, found, after)
+    return Answer(json=told)
+
+
+def show_proposal(context: ApiContext, *, proposal: str, limit: int) -> Answer:
+    """Show the members of a proposal, those first that speak most against it."""
+    group, state = context.find_proposal(proposal), context.state
+    order = context.advisor.order(proposal, limit=limit)
+    nearest = nearest_type(context.rows, group.images, state.label_codes)
+    return Answer(
+        json={
+            "images": order.images.tolist(),
+            "folded": {str(image): copies.tolist() for image, copies in order.folded.items()},
+            "of": order.of,
+            "medoid": context.find_medoid(group),
+            "exemplars": context.find_exemplars(group),
+            "suggestions": _suggest_names(context, group),
+            "nearest": None
+            if nearest is None
+            else {
+                "label": state.labels[nearest.label],
+                "images": nearest.images.tolist(),
+                "likeness": nearest.likeness,
+            },
+            "warnings": _list_warnings(state, group),
+        }
+    )
+
+
+def show_doubt(context: ApiContext, *, type: str | None) -> Answer:
+    """Show images whose type is least sure, each with the type it probably is."""
+    labels = context.state.labels
+    if type is not None and type not in labels:
+        raise OptionError(f"there is no type {type!r}: it may have been renamed")
+    page = context.advisor.doubt(type, limit=PAGE_SIZE)
+    if page is None:
+        return Answer(
+            json={"images": [], "current": [], "likely": [], "probability": [], "folded": {}}
+        )
+    names = (*labels, "")  # -1 is none
+    return Answer(
+        json={
+            "images": page.images.tolist(),
+            "current": [names[code] for code in page.current.tolist()],
+            "likely": [names[code] for code in page.likely.tolist()],
+            "probability": page.right.tolist(),
+            "folded": {str(image): copies.tolist() for image, copies in page.folded.items()},
+        }
+    )
+
+
+def show_rest(context: ApiContext) -> Answer:
+    """Show what each type would get of the images that nobody looked at."""
+    moves = context.advisor.rest()
+    return Answer(
+        json={
+            "types": [
+                {
+                    "label": label,
+                    "count": len(images),
+                    "images": images[_spread(len(images))].tolist(),
+                }
+                for label, images in moves.items()
+            ],
+            "expected_right": context.advisor.expected_right(after_rest=True),
+        }
+    )
+
+
+def _choose_proposal(state: ReviewState, found: Suggestion, after: str) -> str:
+    place = found.proposal or 0
+    suggested = state.proposals[place]
+    if suggested.proposal_id != after:
+        return suggested.proposal_id
+    # Looked at and left open: the one behind it, not the same again.
+    others = [one for one in state.proposals[place + 1 :] if one.status == "open"]
+    return (others or [suggested])[0].proposal_id
+
+
+def _suggest_names(context: ApiContext, group: OpenProposal) -> list[str]:
+    known = str(group.evidence.get("nearest_known") or "")
+    learned = context.advisor.suggest_names(group.images)
+    names = [group.label, *learned[:_MOST_NAMES], known]
+    return [name for name in dict.fromkeys(names) if name][:_MOST_NAMES]
+
+
+def _list_warnings(state: ReviewState, group: OpenProposal) -> list[str]:
+    """Say what a person should know before naming a proposal."""
+    warnings = []
+    stability = group.evidence.get("stability", np.nan)
+    if stability < _SHAKY:
+        warnings.append(f"Found again in only {stability:.0%} of it when images were left out")
+    codes, counts = np.unique(state.label_codes[group.images], return_counts=True)
+    others = [
+        f"{count} as {state.labels[code]}"
+        for code, count in zip(codes.tolist(), counts.tolist(), strict=True)
+        if code >= 0 and state.labels[code] != group.label
+    ]
+    if others:
+        warnings.append(f"Some of it is named already: {', '.join(others[:3])}")
+    return warnings
+
+
+def _spread(count: int) -> Any:
+    kept = min(count, _SHOWN_OF_REST)
+    return np.unique(np.linspace(0, count - 1, kept).astype(np.intp))
+
+
+METHODS = {
+    "next": Method(run=suggest_screen, arguments={"after": text(default="")}, pool="slow"),
+    "validate": Method(
+        run=show_proposal,
+        arguments={"proposal": text(), "limit": whole(1, PAGE_SIZE, default=PAGE_SIZE)},
+        pool="slow",
+    ),
+    "doubt": Method(run=show_doubt, arguments={"type": text(default=None)}, pool="slow"),
+    "rest": Method(run=show_rest, pool="slow"),
+}
