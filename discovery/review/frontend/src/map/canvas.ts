@@ -8,13 +8,17 @@ const TARGET_MS = 22;
 
 /** From this radius on a darker rim tells points apart that lie on each other. */
 const RIM_FROM = 3.25;
+/** So far beyond its radius a disc fades out. */
+const SOFT = 0.75;
 
-/** The pixels of a disc, as steps from its middle; the outermost are half covered. */
+/** The pixels of a disc, as steps from its middle; the outermost are covered in part. */
 interface Stamp {
   reach: number;
   full: Int32Array;
   rim: Int32Array;
-  half: Int32Array;
+  part: Int32Array;
+  /** Of each pixel of `part`. */
+  share: Float32Array;
 }
 
 export class CanvasRenderer implements Renderer {
@@ -89,7 +93,7 @@ export class CanvasRenderer implements Renderer {
   ): void {
     const { width, height } = this.canvas;
     const { inks, pixels } = this;
-    const { full, rim, half, reach } = stamp;
+    const { full, rim, part, share, reach } = stamp;
     const positions = this.points!.positions;
     const scale = camera.scale * ratio;
     const left = width / 2 - camera.x * scale;
@@ -104,9 +108,12 @@ export class CanvasRenderer implements Renderer {
       const ink = inks[k]!;
       for (let s = 0; s < full.length; s++) pixels[at + full[s]!] = ink;
       if (rim.length) stampRim(pixels, at, rim, ink);
-      // A half covered pixel never covers what is there already.
-      const pale = ((ink >>> 25) << 24) | (ink & 0xffffff);
-      for (let s = 0; s < half.length; s++) if (!pixels[at + half[s]!]) pixels[at + half[s]!] = pale;
+      const color = ink & 0xffffff;
+      for (let s = 0; s < part.length; s++) {
+        // What is there already is not covered by a part.
+        if (pixels[at + part[s]!]) continue;
+        pixels[at + part[s]!] = (((ink >>> 24) * share[s]!) << 24) | color;
+      }
     }
   }
 }
@@ -123,21 +130,27 @@ function stampRim(pixels: Uint32Array, at: number, rim: Int32Array, ink: number)
 function makeStamp(radius: number, width: number): Stamp {
   const full: number[] = [];
   const rim: number[] = [];
-  const half: number[] = [];
+  const part: number[] = [];
+  const share: number[] = [];
   const reach = Math.ceil(radius) + 1;
   for (let dy = -reach; dy <= reach; dy++) {
     for (let dx = -reach; dx <= reach; dx++) {
       // Seen from the middle of the four pixels around a corner, small discs are round too.
-      const away = Math.hypot(dx + 0.5, dy + 0.5);
-      if (away <= radius - 1 || (away <= radius && radius < RIM_FROM)) full.push(dy * width + dx);
-      else if (away <= radius) rim.push(dy * width + dx);
-      else if (away <= radius + 0.5) half.push(dy * width + dx);
+      const inside = radius - Math.hypot(dx + 0.5, dy + 0.5);
+      const at = dy * width + dx;
+      if (inside >= 1 || (inside >= 0 && radius < RIM_FROM)) full.push(at);
+      else if (inside >= 0) rim.push(at);
+      else if (inside > -SOFT) {
+        part.push(at);
+        share.push(1 + inside / SOFT);
+      }
     }
   }
   return {
     reach,
     full: Int32Array.from(full),
     rim: Int32Array.from(rim),
-    half: Int32Array.from(half),
+    part: Int32Array.from(part),
+    share: Float32Array.from(share),
   };
 }

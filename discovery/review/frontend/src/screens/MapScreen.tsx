@@ -18,7 +18,9 @@ export function MapScreen() {
   const store = useStore();
   const model = useMemo(() => new GridModel("select"), []);
   const level = useSignal<Level | null>(null);
-  const coloring = useSignal<"types" | "proposals">("types");
+  // Before the first name all would be grey.
+  const first = store.snapshot.value?.types.length ? "types" : "proposals";
+  const coloring = useSignal<"types" | "proposals">(first);
   const hovered = useSignal<number | null>(null);
   const selection = useSignal<Selection>({ kind: "map" });
   const snapshot = store.snapshot.value;
