@@ -69,6 +69,7 @@ from .review import ConflictError as ConflictError
 from .review import Review as Review
 from .review import ReviewState as ReviewState
 from .review import open_review as open_review
+from .review.widget import review_widget as review_widget
 from .runs import Run as Run
 from .runs import open_run as open_run
 from .runs.lineage import read_lineage as read_lineage

@@ -20,8 +20,10 @@ from discovery import (
     read_truth,
     score_clustering,
 )
+from discovery.review.server.build import ensure_page
 from discovery.runs import LEDGER
 from discovery.runs.lineage import LINEAGE, read_lineage
+from embeddings.errors import InputError
 from embeddings.tables import read_table
 
 nbformat = pytest.importorskip("nbformat", reason="needs the extra test")
@@ -34,7 +36,9 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FIRST = ROOT / "notebooks" / "1_discover_defect_types.ipynb"
 SECOND = ROOT / "notebooks" / "2_from_clusters_to_classifier.ipynb"
 THIRD = ROOT / "notebooks" / "3_new_types_in_a_new_lot.ipynb"
+FOURTH = ROOT / "notebooks" / "4_review.ipynb"
 IMAGES = 90
+VIEW = "application/vnd.jupyter.widget-view+json"
 # It shows the images of one step alone, and two lots of them: with fewer, no new type is found.
 IMAGES_OF = {THIRD: 360}
 
@@ -62,6 +66,15 @@ def execute(notebook, folder, work, images=IMAGES):
     return client.execute(env=environment)
 
 
+def need_page():
+    """Build the front end that the review's notebook shows, or skip."""
+    pytest.importorskip("anywidget", reason="needs the extra notebook")
+    try:
+        ensure_page()
+    except InputError as error:
+        pytest.skip(f"the front end cannot be built here: {error}")
+
+
 @pytest.fixture(scope="module")
 def run_once(tmp_path_factory):
     """Return a function that gives a notebook with its outputs, and where it worked."""
@@ -69,6 +82,8 @@ def run_once(tmp_path_factory):
 
     def run(path):
         if path not in done:
+            if path == FOURTH:
+                need_page()
             work = tmp_path_factory.mktemp("two words")
             folder = work / "notebooks"
             folder.mkdir()
@@ -92,6 +107,11 @@ def second(run_once):
 @pytest.fixture
 def third(run_once):
     return run_once(THIRD)
+
+
+@pytest.fixture
+def fourth(run_once):
+    return run_once(FOURTH)
 
 
 def outputs(notebook, kind):
@@ -287,3 +307,16 @@ def test_a_notebook_may_be_opened_from_the_projects_folder(tmp_path):
     notebook.cells = [*code[:2], shown]
     done = execute(notebook, tmp_path, tmp_path)
     assert done.cells[-1].outputs[0].text.strip() == str(tmp_path)
+
+
+def test_the_review_is_shown_and_what_is_decided_is_kept(fourth):
+    notebook, work = fourth
+    shown = [out for out in outputs(notebook, "execute_result") if VIEW in out.data]
+    assert len(shown) == 1  # the widget, and nothing in its place
+    decided = read_decisions(work / "demo/review/run" / LEDGER)
+    assert [line.verdict for line in decided] == ["accept", "exclude", "undo", "redo"]
+    assert {line.by for line in decided} == {"notebook"}
+    handoff = read_table(work / "demo/review/run/handoff.csv", required=("label",))
+    named = handoff[handoff["label"] == "defect/first"]
+    assert len(named) == len(decided[0].image_ids) - 2
+    assert set(named["label_source"]) == {"cluster"}

@@ -44,19 +44,25 @@ class Answer:
         """Return the answer as the bytes that are sent."""
         if not self.columns:
             return format_json(self.json)
-        described, parts, offset = [], [], 0
+        values, arrays = self.split()
+        header = format_json(values)
+        # The length itself takes four of the bytes that are aligned.
+        header = _pad(bytes(4) + header, b" ")[4:]
+        return b"".join([len(header).to_bytes(4, "little"), header, *arrays])
+
+    def split(self) -> tuple[dict[str, Any], list[bytes]]:
+        """Return the JSON, which describes the arrays, and each array as bytes, padded."""
+        described: list[dict[str, Any]] = []
+        parts: list[bytes] = []
         for name, values in self.columns.items():
             array = np.ascontiguousarray(values, dtype=_TYPES[values.dtype.kind])
-            data = array.tobytes()
+            offset = sum(map(len, parts))
             described.append(
                 {"name": name, "dtype": array.dtype.str[1:], "length": array.size, "offset": offset}
             )
-            parts.append(_pad(data, b"\0"))
-            offset += len(parts[-1])
-        header = format_json({**self.json, "columns": described})
-        # The length itself takes four of the bytes that are aligned.
-        header = _pad(bytes(4) + header, b" ")[4:]
-        return b"".join([len(header).to_bytes(4, "little"), header, *parts])
+            parts.append(_pad(array.tobytes(), b"\0"))
+        cleaned: dict[str, Any] = clean_values(self.json)
+        return (cleaned | {"columns": described} if described else cleaned), parts
 
 
 def format_json(values: Any) -> bytes:
