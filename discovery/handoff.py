@@ -25,7 +25,7 @@ from discovery.formats.read_back import ReadFormat
 from discovery.formats.type_sheet import TypesTaken, is_type_sheet
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import Handoff
-from discovery.runs import HANDOFF_CSV, LEDGER, TYPES_CSV, TYPES_XLSX, Run, open_run
+from discovery.runs import CLUSTERING, HANDOFF_CSV, LEDGER, TYPES_CSV, TYPES_XLSX, Run, open_run
 from discovery.stages.export import Exported, Format, export_handoff, fill_klarfs
 from discovery.stages.handoff_io import absorb_handoff, publishing, take_back
 from discovery.stages.type_sheet_io import absorb_types, compose_types, read_types, take_types
@@ -95,6 +95,7 @@ def main(options: HandoffOptions) -> None:
     """Take back what was filled in, then write; the last line says where."""
     run = open_run(options.run)
     now = datetime.now(UTC)
+    run.check(CLUSTERING)  # of which all that is written below is made
     with publishing(run):  # a review may be open on it
         _take_all(run, options, at=now.isoformat(timespec="seconds"))
         handoff = publish_sheets(run)

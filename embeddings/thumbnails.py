@@ -37,6 +37,7 @@ def read_thumbnails(
     side: int = THUMBNAIL_SIDE,
     max_pixels: int = MAX_PIXELS,
     previews: Previews | None = None,
+    open_files: bool = True,
 ) -> dict[str, bytes]:
     """Make small JPEGs of these images; one that is no longer there or readable is left out.
 
@@ -53,6 +54,8 @@ def read_thumbnails(
         Most pixels a picture may have; what is embedded may always be read again.
     previews : Previews, optional
         What this process has just extracted: of that no file is opened.
+    open_files : bool
+        False leaves out what is not among the previews.
     """
     how = Preparation.to_reopen(vectors, store.spec, store.windows, max_pixels=max_pixels)
     drawn: dict[str, bytes] = {}
@@ -60,6 +63,8 @@ def read_thumbnails(
     if previews is not None and side == THUMBNAIL_SIDE:
         kept = {image_id: previews.find_thumbnail(image_id, how) for image_id in ids}
         drawn = {image_id: data for image_id, data in kept.items() if data is not None}
+    if not open_files:
+        return drawn
     wanted = np.isin(vectors.ids, [image_id for image_id in ids if image_id not in drawn])
     parts = list_parts(vectors, np.flatnonzero(wanted))
     found = map_parts(parts, lambda opened: how.draw(opened, side=side), how)

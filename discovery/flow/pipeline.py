@@ -153,7 +153,7 @@ STEPS: tuple[Step, ...] = (
         writes=(PICTURES,),
         reads=(CLUSTERING, PROPOSALS, RARE),
         needs=("vectors",),
-        spec=lambda c: {"thumbnails": c.options.thumbnails, "pictures": 1},
+        spec=lambda c: {"thumbnails": c.options.thumbnails, "pictures": 2},
         is_random=False,
         make=outputs.keep_pictures,
     ),

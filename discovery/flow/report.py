@@ -4,6 +4,7 @@ The round draws it first; `refresh_report` draws it again after decisions, witho
 """
 
 from discovery.flow.facts import parse_facts
+from discovery.formats.type_sheet import find_type_states
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import LineageEntry
 from discovery.runs import FACTS, LEDGER, REPORT, SWEEP, Provenance, Run
@@ -28,6 +29,15 @@ def compose_report(run: Run, facts: ReportFacts) -> bytes:
         labels={
             name: decision.label for name, decision in decided.proposals.items() if decision.label
         },
+        judged={
+            name: state.verdict
+            for name, state in find_type_states(decided).items()
+            if not state.label
+        },
+        images=decided.images,
+        definitions=decided.definitions,
+        larger=pictures.larger,
+        tiles=pictures.tiles,
         rarity=rank_rare(clustering, run.load_neighbours(clustering.ids)),
         heats=pictures.heats,
         history=_find_history(run),

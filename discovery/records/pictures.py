@@ -32,6 +32,8 @@ class Pictures:
     ----------
     thumbnails : mapping of image id to bytes
         JPEGs, as the extractor saw the images; of those worth it in a large run, else of all.
+    larger : mapping of image id to bytes
+        The same at more pixels, of the few that are looked at first.
     heats : mapping of image id to bytes
         JPEGs of some medoids, coloured where they are unlike the rest.
     tiles : tuple of TileSheet
@@ -39,5 +41,6 @@ class Pictures:
     """
 
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
+    larger: Mapping[str, bytes] = field(default_factory=dict)
     heats: Mapping[str, bytes] = field(default_factory=dict)
     tiles: tuple[TileSheet, ...] = ()

@@ -18,6 +18,7 @@ def format_pictures(pictures: Pictures) -> bytes:
     tiles = pictures.tiles
     arrays: dict[str, NDArray[Any]] = {
         **_pack("thumbnails", pictures.thumbnails),
+        **_pack("larger", pictures.larger),
         **_pack("heats", pictures.heats),
         **_pack("tiles", {str(number): sheet.data for number, sheet in enumerate(tiles)}),
         "tile_ids": np.array([name for sheet in tiles for name in sheet.ids], np.str_),
@@ -42,6 +43,7 @@ def parse_pictures(data: bytes, path: Path) -> Pictures:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return Pictures(
                 thumbnails=_unpack("thumbnails", arrays),
+                larger=_unpack("larger", arrays),
                 heats=_unpack("heats", arrays),
                 tiles=tuple(_unpack_tiles(arrays)),
             )

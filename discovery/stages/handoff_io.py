@@ -121,8 +121,14 @@ def take_back(run: Run, path: Path, *, by: str, at: str, read_format: ReadFormat
 
 def _take(run: Run, returned: Returned, *, by: str, at: str, file: str) -> Taken:
     ledger = run.path / LEDGER
-    decided = replay_decisions(read_decisions(ledger))
+    before = read_decisions(ledger)
+    decided = replay_decisions(before)
     taken = decide_handoff(returned.handoff, decided, by=by, at=at, judged=returned.judged)
+    if any(one.verdict == "exclude" for one in before):
+        # A label filled down over images that were thrown out of its type: they are meant, too.
+        decided = replay_decisions([*before, *taken.decisions])
+        again = decide_handoff(returned.handoff, decided, by=by, at=at, judged=returned.judged)
+        taken = replace(taken, decisions=(*taken.decisions, *again.decisions))
     append_decisions(ledger, mark_sheet(taken.decisions, file))
     return replace(taken, strangers=returned.strangers)
 

@@ -62,7 +62,7 @@ def compose_types(run: Run) -> dict[str, bytes]:
 
 
 def publish_types(run: Run) -> None:
-    """Write the run's own types.csv and types.xlsx and enter them into run.json.
+    """Write the run's own types.csv and types.xlsx and enter them into run.json, if not current.
 
     What was there is replaced: call `absorb_types` first.
     """
@@ -72,6 +72,8 @@ def publish_types(run: Run) -> None:
         seed=0,
         inputs=run.hash_inputs(CLUSTERING, PROPOSALS, LEDGER, PICTURES),
     )
+    if all(run.is_current(name, provenance) for name in (TYPES_CSV, TYPES_XLSX)):
+        return
     for name, data in compose_types(run).items():
         run.save_bytes(name, data, provenance)
 

@@ -1,5 +1,6 @@
 """The report as text: structure, escaping, size, choice of thumbnails, colours."""
 
+import base64
 import io
 import json
 import re
@@ -11,14 +12,17 @@ from PIL import Image
 
 from discovery.records import (
     Clustering,
+    ImageLabel,
     LineageEntry,
     LineageEvent,
     Proposal,
     Sweep,
+    TileSheet,
     number_by_size,
 )
 from discovery.stages.report import ReportData, ReportFacts, choose_thumbnails, render_report
-from discovery.stages.report.figures import summarise
+from discovery.stages.report.decided import describe_left, list_types
+from discovery.stages.report.figures import explain_rank, summarise
 
 HOSTILE = (
     "<img src=x onerror=document.title='owned'>.png",
@@ -136,7 +140,7 @@ def test_page_has_a_card_a_proposal_in_rank_order_and_a_legend_row_a_cluster():
 def test_every_picture_has_an_alternative_text():
     page = Reader(render_report(make_report()))
     images = [image for image in page.all("img") if "data-i" in image]
-    assert len(images) == 3 * (1 + 9) + 6
+    assert len(images) == 3 * (1 + 9) + 6 + 3 * 3  # cards, rare ones, the summary on paper
     assert all(image["alt"] for image in images)
 
 
@@ -167,8 +171,10 @@ def test_head_counts_images_by_path():
 
 def test_next_steps_name_the_files_of_the_run_quoted_for_the_shell():
     page = render_report(make_report(facts=ReportFacts(run="lot 17/run")))
-    command = "python -m discovery.handoff 'lot 17/run' --read 'lot 17/run/handoff.csv'"
-    assert command in Reader(page).texts
+    texts = Reader(page).texts
+    assert "python -m discovery.review 'lot 17/run'" in texts
+    assert "python -m discovery.handoff 'lot 17/run'" in texts
+    assert "lot 17/run/types.xlsx" in texts
 
 
 def test_decided_labels_stand_on_card_legend_and_map():
@@ -176,8 +182,85 @@ def test_decided_labels_stand_on_card_legend_and_map():
     decided = {report.proposals[0].proposal_id: "defect/large/scratch"}
     page = render_report(make_report(labels=decided))
     texts = Reader(page).texts
-    assert (texts.count("defect/large/scratch"), texts.count("scratch")) == (1, 1)
+    # On the card and on paper, and short in the legend.
+    assert (texts.count("defect/large/scratch"), texts.count("scratch")) == (2, 1)
     assert [c["label"] for c in read_data(page)["clusters"]] == ["defect/large/scratch", "", ""]
+
+
+def decide_images(report, label, count, source):
+    ids = report.clustering.ids[:count].tolist()
+    return dict.fromkeys(ids, ImageLabel(label=label, source=source))
+
+
+def test_what_was_decided_stands_in_a_table_of_types_and_what_is_left_is_said():
+    plain = make_report()
+    first, second, third = plain.proposals
+    images = decide_images(plain, "defect/pit", 30, "cluster")
+    images |= decide_images(plain, "defect/scratch", 4, "human")
+    report = make_report(
+        labels={first.proposal_id: "defect/pit"},
+        judged={second.proposal_id: "split", third.proposal_id: "reject"},
+        images=images,
+        definitions={"defect/pit": "a <hole>"},
+    )
+    assert [row[1:4] for row in list_types(report)] == [("26", "0", "26"), ("4", "4", "0")]
+    assert describe_left(report) == (
+        "45.5\u00a0% of the images have a label; 36 images without a label."
+    )
+    page = render_report(report)
+    texts = Reader(page).texts
+    assert {"a <hole>", "several types in one", "no type", "Several types in one: "} <= set(texts)
+    data = read_data(page)
+    assert data["types"] == ["defect/pit", "defect/scratch"]
+    codes = np.frombuffer(base64.b64decode(data["decided"]), "<i4")
+    assert codes[:5].tolist() == [1, 1, 1, 1, 0]
+    assert "Decided so far" not in Reader(render_report(plain)).texts
+
+
+def test_the_rank_says_by_what():
+    report = make_report()
+    ranked = sorted(report.proposals, key=lambda one: one.rank)
+    assert explain_rank(ranked[0], ranked) == (
+        "1st of 3 to look at: 3rd in stability, 1st in separation, 3rd in size"
+    )
+    texts = " ".join(Reader(render_report(report)).texts)
+    assert "The rank says where a person's time is best spent" in texts
+    assert "doubtful" not in texts
+
+
+def test_every_image_of_a_group_can_be_opened():
+    page = Reader(render_report(make_report()))
+    folds = {fold["data-cluster"] for fold in page.all("details", **{"class": "all"})}
+    assert folds == {"0", "1", "2", "-1"}
+    assert {"All 30 images", "All 20 images", "All 10 images", "All 6 images"} <= set(page.texts)
+
+
+def test_the_summary_on_paper_tells_what_was_found_decided_and_left():
+    plain = make_report()
+    report = make_report(
+        (4,) * 50,
+        labels={},
+        images=decide_images(plain, "defect/pit", 30, "cluster"),
+        facts=ReportFacts(
+            extractor="lite", run="lot/run", seconds={"extraction": 61.0, "map": 1.0}
+        ),
+    )
+    page = render_report(report)
+    brief = page[page.index('id="brief"') : page.index("</section>", page.index('id="brief"'))]
+    assert brief.count("<tr>") == 1 + 36
+    assert "14 more types in the page" in brief
+    assert "1 type named: </b><bdi>defect/pit (30)" in brief
+    assert "Made by lite, grouped by hdbscan, 1 min 2 s in all, run lot/run." in brief
+    assert "6 images in no group" in brief
+
+
+def test_tiles_and_larger_pictures_travel_in_the_page():
+    plain = make_report()
+    ids = plain.clustering.ids.tolist()
+    tiles = (TileSheet(ids=(ids[5], "gone"), data=make_jpeg(), columns=40, side=24),)
+    data = read_data(render_report(make_report(tiles=tiles, larger={ids[2]: make_jpeg()})))
+    assert np.frombuffer(base64.b64decode(data["tiles"][0]["images"]), "<i4").tolist() == [5, -1]
+    assert list(data["larger"]) == ["2"]
 
 
 def test_provenance_is_shown_and_what_is_unknown_is_left_out():
@@ -255,7 +338,7 @@ def test_hostile_names_stay_text_everywhere(name):
     ours = {"html", "head", "meta", "title", "style", "body", "script", "img", "svg", "button"}
     assert ours <= {tag for tag, _ in actual.tags}
     assert {tag for tag, _ in actual.tags} <= {tag for tag, _ in expected.tags} | {
-        "thead", "tfoot", "details", "summary", "ul", "time"
+        "thead", "tfoot", "details", "summary", "ul", "li", "time"
     }  # fmt: skip
     assert len(actual.all("script")) == 2
     assert page.count("</script>") == 2

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from discovery.records import Clustering, Proposal, number_by_size
+from discovery.flow.pictures import draw_tiles
+from discovery.records import Clustering, ImageLabel, Proposal, number_by_size
 from discovery.stages.report import ReportData, ReportFacts, choose_thumbnails, render_report
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
@@ -36,7 +37,9 @@ HOSTILE = (
 CENTRES = np.array([[0, 0], [10, 0], [0, 10], [10, 10]], np.float32)
 
 
-def make_page(per_cluster=20, noise=4, *, thumbnails=True, names=None, labels=(), folder=None):
+def make_page(
+    per_cluster=20, noise=4, *, thumbnails=True, names=None, labels=(), folder=None, **more
+):
     """Four clusters at the corners of a square; the noise on its middle lines."""
     rng = np.random.default_rng(0)
     raw = np.repeat(
@@ -69,6 +72,7 @@ def make_page(per_cluster=20, noise=4, *, thumbnails=True, names=None, labels=()
             labels={p.proposal_id: label for p, label in zip(proposals, labels, strict=False)},
             facts=ReportFacts(run="demo/run", warnings=names[:1], quarantined=[(names[0], "odd")]),
             title=names[0] if names[0] in HOSTILE else "Proposed defect types",
+            **more,
         )
     )  # fmt: skip
 
@@ -424,5 +428,121 @@ def test_prints_with_every_picture(show):
     pdf = browser.execute_cdp_cmd("Page.printToPDF", {})
     assert pdf["data"].startswith("JVBERi0")  # %PDF-
     assert browser.execute_script(
-        "return [...document.querySelectorAll('img[data-i]')].every((image) => image.src)"
+        "return [...document.querySelectorAll('.brief img')].every((image) => image.src)"
     )
+
+
+def test_on_paper_there_is_the_summary_alone(show):
+    browser = show(make_page(per_cluster=12))
+    assert not find(browser, "#brief").is_displayed()
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert find(browser, "#brief").is_displayed()
+        assert find(browser, "#map-canvas").is_displayed()
+        for hidden in (".found", ".steps", ".legend", ".made"):
+            assert not find(browser, hidden).is_displayed()
+        pictures = "return [...document.querySelectorAll('.brief img')].map((i) => i.naturalWidth)"
+        assert set(browser.execute_script(pictures)) == {72}
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_every_image_of_a_group_is_shown_when_it_is_opened(show):
+    browser = show(make_page(per_cluster=300, thumbnails=False, folder="/no"))
+    fold = find(browser, "#type-4 details.all")
+    shots = "return document.querySelectorAll('#type-4 .members .shot').length"
+    assert browser.execute_script(shots) == 0
+    fold.find_element(By.TAG_NAME, "summary").click()
+    wait(browser, f"{shots} === 240")
+    # The rest comes when its end comes into view.
+    browser.execute_script(
+        "const m = document.querySelector('#type-4 .members'); m.scrollTop = m.scrollHeight"
+    )
+    wait(browser, f"{shots} === 303")
+    browser.execute_script("document.querySelectorAll('#type-4 .members .shot')[7].click()")
+    assert find(browser, "#lightbox").is_displayed()
+    ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
+    assert "Type 4" in find(browser, "#large-said h2").text
+
+
+def test_a_tile_is_shown_where_there_is_no_thumbnail(show):
+    colours = {f"{i:016x}": make_tile(40 * i) for i in range(1, 6)}
+    tiles = tuple(draw_tiles(colours.items()))
+    browser = show(make_page(thumbnails=False, tiles=tiles))
+    browser.execute_script(
+        "const fold = document.querySelector('#type-4 details.all');"
+        "fold.open = true; fold.scrollIntoView()"
+    )
+    script = """
+        const done = arguments[0];
+        const wanted = [...document.querySelectorAll('#type-4 .members img')].filter(
+            (image) => Number(image.dataset.i) >= 1 && Number(image.dataset.i) <= 5);
+        const ready = wanted.length === 5 && wanted.every((image) => image.naturalWidth);
+        if (!ready) { done(null); return; }
+        const greys = wanted.map((image) => {
+            const canvas = document.createElement('canvas');
+            canvas.width = canvas.height = 1;
+            const pen = canvas.getContext('2d');
+            pen.drawImage(image, image.naturalWidth / 2, image.naturalHeight / 2, 1, 1, 0, 0, 1, 1);
+            return [Number(image.dataset.i), pen.getImageData(0, 0, 1, 1).data[0]];
+        });
+        done(greys);"""
+    greys = WebDriverWait(browser, 15).until(lambda driver: driver.execute_async_script(script))
+    assert {i: pytest.approx(40 * i, abs=6) for i in range(1, 6)} == dict(greys)
+
+
+def make_tile(grey):
+    stream = io.BytesIO()
+    Image.new("L", (60, 60), grey).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+def test_a_label_that_is_not_the_groups_is_said_on_the_picture(show):
+    images = {f"{0:016x}": ImageLabel(label="defect/scratch", source="human")}
+    browser = show(make_page(images=images))
+    browser.execute_script(
+        "const fold = document.querySelector('#type-4 details.all');"
+        "fold.open = true; fold.scrollIntoView()"
+    )
+    wait(browser, "return document.querySelector('#type-4 .members .caption')")
+    captions = browser.execute_script(
+        "return [...document.querySelectorAll('.members .caption')].map((c) => c.textContent)"
+    )
+    assert captions == ["scratch"]
+
+
+def test_names_on_the_map_lie_inside_and_apart(show):
+    browser = show(make_page(labels=("a/very-long-name-of-a-type",) * 4), width=800)
+    boxes = browser.execute_script("""
+        const drawn = [];
+        const pen = CanvasRenderingContext2D.prototype;
+        const original = pen.fillText;
+        pen.fillText = function (text, x, y) {
+            const half = this.measureText(text).width / 2;
+            drawn.push([x - half, y - 6, x + half, y + 6]);
+            original.call(this, text, x, y);
+        };
+        const canvas = document.getElementById('map-canvas');
+        canvas.dispatchEvent(new WheelEvent('wheel', {deltaY: 1, clientX: 1, clientY: 1}));
+        return new Promise((done) => setTimeout(() => {
+            pen.fillText = original;
+            done([drawn, canvas.clientWidth, canvas.clientHeight]);
+        }, 400));""")
+    names, width, height = boxes
+    assert len(names) >= 4
+    for left, top, right, bottom in names[-4:]:
+        assert left >= 0
+        assert right <= width
+        assert top >= 0
+        assert bottom <= height
+    for one, two in itertools.combinations(names[-4:], 2):
+        apart = one[2] <= two[0] or two[2] <= one[0] or one[3] <= two[1] or two[3] <= one[1]
+        assert apart
+
+
+def test_the_command_of_the_review_is_copied(show):
+    browser = show(make_page())
+    button = find(browser, ".steps .copy")
+    assert button.get_attribute("data-copy") == "python -m discovery.review demo/run"
+    button.click()
+    wait(browser, "return document.querySelector('.steps .copy').textContent === 'Copied'")

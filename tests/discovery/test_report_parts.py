@@ -168,7 +168,7 @@ SIGHTS = {
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_colours_can_be_told_apart(sight, theme):
     css = files("discovery.stages.report").joinpath("assets/report.css").read_text("utf-8")
-    colours = re.findall(r"--c\d: #(\w{6})", css)[8 * theme : 8 * theme + 8]
+    colours = re.findall(r"--c[0-7]: #(\w{6})", css)[8 * theme : 8 * theme + 8]
     rgb = np.array([list(bytes.fromhex(colour)) for colour in colours]) / 255  # (8, 3)
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ np.transpose(SIGHTS[sight]), 0, 1)
@@ -177,3 +177,16 @@ def test_colours_can_be_told_apart(sight, theme):
     apart = [deltaE_ciede2000(lab[a], lab[b]) for a, b in itertools.combinations(range(8), 2)]
     assert len(apart) == 28
     assert min(apart) > 15  # a difference of 10 is seen at a glance
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_all_colours_differ_and_those_some_see_alike_have_other_shapes(theme):
+    css = files("discovery.stages.report").joinpath("assets/report.css").read_text("utf-8")
+    colours = re.findall(r"--c\d+: #(\w{6})", css)[24 * theme : 24 * theme + 24]
+    rgb = np.array([list(bytes.fromhex(colour)) for colour in colours]) / 255  # (24, 3)
+    lab = rgb2lab(rgb[None])[0]
+    apart = [deltaE_ciede2000(lab[a], lab[b]) for a, b in itertools.combinations(range(24), 2)]
+    assert min(apart) > 14
+    marks = assign_marks(np.zeros((24, 2), np.float32))
+    assert sorted(marks[:, 0].tolist()) == list(range(24))
+    assert [shape for _, shape in sorted(marks.tolist())] == [0] * 8 + [1] * 8 + [2] * 8

@@ -115,9 +115,9 @@ def decide_types(
     for row, base in edited:
         faults += _find_faults(row, base, known=members, labels=named)
     raise_faults(filled.name, sorted(faults, key=lambda fault: fault.row))
-    taken = [_decide(row, base, members, by=by, at=at) for row, base in edited]
+    taken = tuple(_decide(row, base, members, by=by, at=at) for row, base in edited)
     return TypesTaken(
-        decisions=tuple(taken),
+        decisions=taken,
         named=sum(bool(one.label) for one in taken),
         judged=sum(not one.label for one in taken),
         kept=counts["kept"],

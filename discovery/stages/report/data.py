@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.records import Clustering, LineageEntry, Proposal, Rarity, Sweep
+from discovery.records import (
+    Clustering,
+    ImageLabel,
+    LineageEntry,
+    Proposal,
+    Rarity,
+    Sweep,
+    TileSheet,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +110,15 @@ class ReportData:
         JPEG, PNG or WebP; `choose_thumbnails` says for which images they are worth making.
     labels : mapping of proposal id to str
         What was decided so far.
+    judged : mapping of proposal id to str
+        ``split``, ``reject`` or ``defer``, of proposals without a label.
+    images : mapping of image id to ImageLabel
+        The label of each image that has one.
+    definitions : mapping of label to str
+    larger : mapping of image id to bytes
+        JPEGs at more pixels, of some of the images.
+    tiles : sequence of TileSheet
+        Very small pictures of images without a thumbnail.
     rarity : Rarity or None
         The order of the rare images; None where only outlier scores are known.
     heats : mapping of image id to bytes
@@ -120,6 +137,11 @@ class ReportData:
     proposals: Sequence[Proposal]
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    judged: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, ImageLabel] = field(default_factory=dict)
+    definitions: Mapping[str, str] = field(default_factory=dict)
+    larger: Mapping[str, bytes] = field(default_factory=dict)
+    tiles: Sequence[TileSheet] = ()
     rarity: Rarity | None = None
     heats: Mapping[str, bytes] = field(default_factory=dict)
     history: LineageEntry | None = None
@@ -138,7 +160,7 @@ class ReportData:
         if self.rarity is not None and self.rarity.positions.max(initial=-1) >= n:
             raise ValueError(f"a rare image lies outside of the {n} images")
         # A picture that no image bears would weigh in the page and never be seen.
-        unknown = set(self.thumbnails) - set(self.clustering.ids.tolist())
+        unknown = {*self.thumbnails, *self.larger} - set(self.clustering.ids.tolist())
         if unknown:
             raise ValueError(f"{len(unknown)} thumbnails of unknown images, such as {min(unknown)}")
 

@@ -6,14 +6,14 @@ there is one.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from discovery.pages.words import DASH, write_figure
-from discovery.records import NOISE, Proposal
+from discovery.records import NOISE, ImageLabel, Proposal
 from discovery.stages.report.data import ReportData
 
 # Kaufman and Rousseeuw, Finding Groups in Data (1990), their reading of the silhouette.
@@ -24,14 +24,23 @@ _SEPARATION = (
     (-1, "overlaps a neighbour"),
 )
 # Hennig (2007), thresholds as in his package fpc, clusterboot: .85 highly stable, .75 valid,
-# .6 a pattern whose members are doubtful.
-STABILITY_GRADES = ((0.85, "very stable"), (0.75, "stable"), (0.6, "core stable"), (0, "doubtful"))
+# .6 a pattern whose members are doubtful; below, a part of it alone comes back.
+STABILITY_GRADES = (
+    (0.85, "very stable"),
+    (0.75, "stable"),
+    (0.6, "core stable"),
+    (0, "comes back in part"),
+)
 _NOVELTY = ((0.8, "new"), (0.2, "partly new"), (0, "mostly known"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The headline figures; all but `types` and `named` count images by path."""
+    """The headline figures; images are counted by path.
+
+    `named` of the proposed `types` have a label and `judged` are split, rejected or put off;
+    `labelled` images bear one of `labels` labels, from a proposal or by themselves.
+    """
 
     images: int
     duplicates: int
@@ -40,6 +49,9 @@ class Summary:
     quarantined: int
     types: int
     named: int
+    judged: int
+    labelled: int
+    labels: int
 
     def share(self, count: int) -> float:
         """Part of all images, in [0, 1]."""
@@ -64,7 +76,24 @@ def summarise(data: ReportData) -> Summary:
         quarantined=data.facts.quarantine_size,
         types=len(data.proposals),
         named=sum(bool(data.labels.get(p.proposal_id)) for p in data.proposals),
+        judged=sum(p.proposal_id in data.judged for p in data.proposals),
+        labelled=int(counts[find_codes(data) >= 0].sum()),
+        labels=len(list_labels(data)),
     )
+
+
+def list_labels(data: ReportData) -> list[str]:
+    """List the labels that the images bear, sorted."""
+    own = set(data.clustering.ids.tolist())
+    return sorted({one.label for name, one in data.images.items() if name in own})
+
+
+def find_codes(data: ReportData) -> NDArray[np.int32]:
+    """Return the number of each image's label among `list_labels`, (n,); -1 for none."""
+    number = {label: i for i, label in enumerate(list_labels(data))}
+    none = ImageLabel()
+    ids = data.clustering.ids.tolist()
+    return np.array([number.get(data.images.get(i, none).label, -1) for i in ids], np.int32)
 
 
 def measure_clusters(data: ReportData) -> NDArray[np.int64]:
@@ -132,6 +161,29 @@ def describe_evidence(proposal: Proposal, among: Sequence[Proposal]) -> list[Evi
             word = f"{word}; nearest: {proposal.nearest_known}"
         rows.append(_measure("Novelty", proposal.novelty, word, "share outside every known type"))
     return rows
+
+
+def explain_rank(proposal: Proposal, among: Sequence[Proposal]) -> str:
+    """Say by what a proposal has its rank: its place in each of what the order goes by."""
+    merits: dict[str, Callable[[Proposal], float]] = {
+        "stability": lambda one: one.stability,
+        "separation": lambda one: one.separation,
+        "size": lambda one: one.size if one.distinct is None else one.distinct,
+    }
+    if not math.isnan(proposal.novelty):
+        merits["novelty"] = lambda one: one.novelty
+    places = [
+        (1 + sum(measure(other) > measure(proposal) for other in among), name)
+        for name, measure in merits.items()
+        if not math.isnan(measure(proposal))
+    ]
+    told = ", ".join(f"{_write_place(place)} in {name}" for place, name in places)
+    return f"{_write_place(proposal.rank)} of {len(among)} to look at: {told}"
+
+
+def _write_place(place: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{'th' if 10 < place % 100 < 14 else ending}"
 
 
 def write_sizes(size_um: tuple[float, float] | None) -> str | None:

@@ -14,19 +14,34 @@ from discovery.pages.words import write_count, write_share
 from discovery.records import Proposal
 from discovery.stages.report.associations import render_associations
 from discovery.stages.report.data import ReportData
+from discovery.stages.report.decided import VERDICTS
 from discovery.stages.report.figures import (
     count_memberships,
     count_paths,
     describe_evidence,
+    explain_rank,
     write_sizes,
 )
-from discovery.stages.report.marks import render_columns, render_mark, render_shot
+from discovery.stages.report.marks import (
+    render_columns,
+    render_mark,
+    render_members,
+    render_shot,
+)
 
 _KINDS = {
     "central": "most typical",
     "edge": "least typical",
     "diverse": "unlike each other",
 }
+
+
+# As `rank_proposals` orders them.
+_ORDER = (
+    "The rank says where a person's time is best spent, and not how good a group is: stability, "
+    "separation, size and, beside known types, novelty are multiplied. A large group that comes "
+    "back in part may stand before a small one that always does."
+)
 
 
 class _Context:
@@ -38,6 +53,9 @@ class _Context:
         self.ranked = sorted(data.proposals, key=lambda proposal: proposal.rank)
         self.counts = count_paths(data)  # (n,)
         self._where = {image_id: i for i, image_id in enumerate(data.clustering.ids.tolist())}
+
+    def count(self, cluster: int) -> int:
+        return int((self.data.clustering.labels == cluster).sum())
 
     def positions(self, ids: Iterable[str]) -> list[int]:
         return [self._where[image_id] for image_id in ids]
@@ -57,6 +75,7 @@ def render_gallery(data: ReportData, marks: Sequence[tuple[int, int]]) -> Markup
     return node(
         "section",
         node("div", node("h2", "Proposed types"), _render_tools(), class_="bar-of-tools"),
+        node("p", _ORDER, class_="quiet order") if context.ranked else None,
         node("div", cards, id="cards"),
         empty,
         id="types",
@@ -98,10 +117,16 @@ def _render_card(context: _Context, proposal: Proposal) -> Markup:
                 render_shot(context.data, medoid, f"{name}, medoid", class_="medoid"),
                 _render_heat(context.data.heats.get(proposal.medoid)),
             ),
-            node("div", _render_evidence(context, proposal), class_="facts"),
+            node(
+                "div",
+                _render_evidence(context, proposal),
+                node("p", explain_rank(proposal, context.ranked), class_="quiet place"),
+                class_="facts",
+            ),
             class_="body",
         ),
         node("div", rows, class_="exemplars"),
+        render_members(proposal.cluster_id, context.count(proposal.cluster_id), name),
         render_associations(proposal.associations),
         id=f"type-{proposal.rank}",
         class_="panel card",
@@ -118,6 +143,7 @@ def _render_head(context: _Context, proposal: Proposal) -> Markup:
     label = context.data.labels.get(proposal.proposal_id)
     share = write_share(proposal.size / max(int(context.counts.sum()), 1))
     noun = "image" if proposal.size == 1 else "images"
+    verdict = VERDICTS.get(context.data.judged.get(proposal.proposal_id, ""))
     return node(
         "header",
         render_mark(*context.marks[proposal.cluster_id]),
@@ -125,6 +151,7 @@ def _render_head(context: _Context, proposal: Proposal) -> Markup:
             "h3",
             node("span", f"Type {proposal.rank}"),
             node("bdi", label, class_="label") if label else None,
+            node("span", verdict, class_="verdict") if verdict else None,
             id=f"name-{proposal.rank}",
         ),
         node("code", proposal.proposal_id, class_="quiet", title="proposal_id in handoff.csv"),

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.pages.html import Markup, join, node
+from discovery.pages.words import write_count
 from discovery.records import Clustering
 from discovery.stages.report.data import ReportData
 
-COLOURS = 8  # .c0 to .c7 in report.css
+COLOURS = 24  # .c0 to .c23 in report.css
+_SURE = 8  # of them, the first, can be told apart whatever a person's colour vision
 # Outlines of the marks, about the origin, radius 5; the scripts draw the very same.
 SHAPES = (
     "M0-5A5 5 0 1 1 0 5A5 5 0 1 1 0-5Z",
@@ -42,18 +44,30 @@ def locate_clusters(clustering: Clustering, xy: NDArray[np.float32]) -> NDArray[
     return np.array(centres, np.float32).reshape(-1, 2)
 
 
+def measure_spreads(
+    clustering: Clustering, xy: NDArray[np.float32], centres: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Measure how far each cluster spreads about its centre on the map, (k,): half lie within."""
+    spreads = [
+        np.median(np.linalg.norm(xy[clustering.members(cluster)] - centre, axis=1))
+        for cluster, centre in enumerate(centres)
+    ]
+    return np.array(spreads, np.float32)
+
+
 def assign_marks(centres: NDArray[np.float32]) -> NDArray[np.int32]:
     """Give each of k clusters a colour and a shape, as (k, 2): neighbours never look alike.
 
-    Eight colours cannot tell three hundred clusters apart, so a colour is used again as far
-    away on the map as it can be, and with the next shape.
+    Two dozen colours cannot tell three hundred clusters apart, so a colour is used again as far
+    away on the map as it can be, and with the next shape. Of three colours that some people see
+    alike, each has a shape of its own.
     """
     marks = np.zeros((len(centres), 2), np.int32)
     nearest = np.full((COLOURS, len(centres)), np.inf)  # distance to the next use of a colour
     uses = np.zeros(COLOURS, np.int32)
     for cluster, centre in enumerate(centres):
         colour = int(np.argmax(nearest[:, cluster]))
-        marks[cluster] = colour, uses[colour] % len(SHAPES)
+        marks[cluster] = colour, (colour // _SURE + uses[colour]) % len(SHAPES)
         uses[colour] += 1
         distances = np.linalg.norm(centres - centre, axis=1)
         np.minimum(nearest[colour], distances, out=nearest[colour])
@@ -95,6 +109,19 @@ def render_columns(counts: Iterable[int]) -> Markup:
         viewBox="0 0 100 20",
         preserveAspectRatio="none",
         aria_hidden="true",
+    )
+
+
+def render_members(cluster: int, count: int, name: str) -> Markup | None:
+    """Render the fold of all images of a cluster; the scripts fill it when it is opened."""
+    if not count:
+        return None
+    return node(
+        "details",
+        node("summary", f"All {write_count(count, 'image')}"),
+        node("div", class_="row members", role="group", aria_label=f"{name}, all images"),
+        class_="all",
+        data_cluster=cluster,
     )
 
 

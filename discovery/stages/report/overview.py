@@ -42,6 +42,8 @@ def _render_title(data: ReportData) -> Markup:
         node("time", facts.made_at) if facts.made_at else None,
     ]
     links = [("map", "Map"), ("rare", "Rare"), ("types", "Types"), ("made", "How it was made")]
+    if data.images or data.judged:
+        links.insert(0, ("decided", "Decided"))
     return render_title(data.title, origin, links)
 
 
@@ -51,9 +53,12 @@ def _render_figures(summary: Summary, data: ReportData) -> Markup:
         f"{write_count(summary.duplicates, 'exact duplicate')}" if summary.duplicates else ""
     )
     named = f"{write_count(summary.named)} named so far" if summary.named else "none named yet"
+    if summary.judged:
+        named += f", {write_count(summary.judged)} judged otherwise"
     figures = [
         ("images", write_count(summary.images), duplicates or "no exact duplicates"),
         ("proposed types", write_count(summary.types), named),
+        _share_figure(summary, summary.labelled, "named"),
         _share_figure(summary, summary.clustered, "in a cluster"),
         _share_figure(summary, summary.noise, "rare, in no cluster"),
         *_matched_figure(data),
@@ -78,37 +83,38 @@ def _share_figure(summary: Summary, count: int, name: str) -> tuple[str, str, st
 def _render_steps(data: ReportData, summary: Summary) -> Markup:
     # The root folder keeps its slash.
     run = data.facts.run.rstrip("/\\") or "/"
-    table = f"{run}/handoff.csv"
     # To be pasted into a shell: blanks and quotes in names must survive.
-    read = f"python -m discovery.handoff {shlex.quote(run)} --read {shlex.quote(table)}"
-    # What is left to do depends on what was done: a report is drawn again after each round.
-    left = summary.types - summary.named
-    look = (
-        node("span", f"Look through {write_count(left, 'type')} without a name, rank 1 first.")
-        if left
-        else node("span", "Look at the rare images below: every proposed type has its name.")
-    )
-    if not summary.types:
-        look = node("span", "No group was dense enough to propose: look at the rare images below.")
-    fill = node(
-        "span",
-        "Open ",
-        node("code", table),
-        ", filter on a ",
-        node("code", "proposal_id"),
-        " and fill its ",
-        node("code", "label"),
-        " column, for example ",
-        node("code", "defect/large/particle"),
-        ".",
-    )
-    back = node("span", "Take the names back into the run: ", _render_command(read))
+    review = f"python -m discovery.review {shlex.quote(run)}"
+    read = f"python -m discovery.handoff {shlex.quote(run)}"
     return node(
         "div",
-        node("h2", "What to do next"),
-        node("ol", node("li", look), node("li", fill), node("li", back)),
-        class_="steps",
+        node("h2", _title_steps(summary)),
+        node("p", _say_left(summary)),
+        node("p", _render_command(review)),
+        node(
+            "p",
+            "Or in a spreadsheet: fill in ",
+            node("code", f"{run}/types.xlsx"),
+            ", one row a type, and read it back: ",
+            _render_command(read),
+            class_="quiet",
+        ),
+        class_="steps panel",
     )
+
+
+def _title_steps(summary: Summary) -> str:
+    return "Review these proposals" if summary.types else "Review these images"
+
+
+def _say_left(summary: Summary) -> str:
+    """Say what is left to do: a report is drawn again after each decision."""
+    if not summary.types:
+        return "No group was dense enough to propose: look at the rare images below."
+    left = summary.types - summary.named - summary.judged
+    if left:
+        return f"Name {write_count(left, 'type')} without a decision, rank 1 first. In a shell:"
+    return "Every proposed type has its decision: go through what is left. In a shell:"
 
 
 def _render_command(command: str) -> Markup:

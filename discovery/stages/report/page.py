@@ -6,6 +6,8 @@
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
+
 from discovery.pages.html import (
     Markup,
     encode_array,
@@ -15,27 +17,45 @@ from discovery.pages.html import (
     node,
 )
 from discovery.pages.shell import render_page
+from discovery.records import TileSheet
+from discovery.stages.report.brief import render_brief
 from discovery.stages.report.data import ReportData
-from discovery.stages.report.figures import find_labels, name_clusters
+from discovery.stages.report.decided import render_decided
+from discovery.stages.report.figures import (
+    find_codes,
+    find_labels,
+    list_labels,
+    measure_clusters,
+    name_clusters,
+)
 from discovery.stages.report.gallery import render_gallery
 from discovery.stages.report.map_panel import render_map_panel, render_sweep
-from discovery.stages.report.marks import SHAPES, assign_marks, fit_map, locate_clusters
+from discovery.stages.report.marks import (
+    SHAPES,
+    assign_marks,
+    fit_map,
+    locate_clusters,
+    measure_spreads,
+)
 from discovery.stages.report.overview import render_history, render_overview
 from discovery.stages.report.rare import render_rare
 from discovery.stages.report.run_details import render_run_details
 
-_STYLES = ("report.css", "associated.css")
+_STYLES = ("report.css", "associated.css", "decided.css", "print.css")
 # In the order in which they use each other; together they are one script.
 _SCRIPTS = (
     "data.js",
+    "tiles.js",
     "pictures.js",
     "selection.js",
     "marks.js",
+    "names.js",
     "painter.js",
     "view.js",
     "pointer.js",
     "map.js",
     "lightbox.js",
+    "members.js",
     "gallery.js",
     "report.js",
 )
@@ -71,6 +91,7 @@ def _render_sections(report: ReportData, marks: list[tuple[int, int]]) -> Markup
     ranks = {proposal.proposal_id: proposal.rank for proposal in report.proposals}
     found = node(
         "div",
+        render_decided(report),
         render_history(report.history, ranks),
         render_rare(report),
         render_gallery(report, marks),
@@ -83,6 +104,7 @@ def _render_sections(report: ReportData, marks: list[tuple[int, int]]) -> Markup
     parts = (
         unscripted,
         render_overview(report),
+        render_brief(report, marks),
         main,
         render_sweep(report, marks),
         render_run_details(report),
@@ -114,8 +136,7 @@ def _collect_data(
     report: ReportData, drawn: tuple[Any, Any, list[tuple[int, int]]]
 ) -> dict[str, Any]:
     """Gather what the scripts need, as JSON-ready values."""
-    places, centres, marks = drawn
-    clustering = report.clustering
+    places, clustering = drawn[0], report.clustering
     where = {image_id: i for i, image_id in enumerate(clustering.ids.tolist())}
     root, paths = _shorten_paths(report)
     return {
@@ -125,17 +146,47 @@ def _collect_data(
         "outliers": encode_array(clustering.outlier_scores.astype("float32")),
         "root": root,
         "paths": paths,
-        "clusters": [
-            {"name": name, "label": label, "x": x, "y": y, "colour": colour, "shape": shape}
-            for name, label, (x, y), (colour, shape) in zip(
-                name_clusters(report), find_labels(report), centres.tolist(), marks, strict=True
-            )
-        ],
+        "clusters": _describe_clusters(report, drawn),
+        "types": list_labels(report),
+        "decided": encode_array(find_codes(report)),
         "shapes": SHAPES,
         "thumbnails": {
             str(where[image_id]): encode_picture(data)
             for image_id, data in report.thumbnails.items()
         },
+        "larger": {
+            str(where[image_id]): encode_picture(data) for image_id, data in report.larger.items()
+        },
+        "tiles": [_describe_tiles(sheet, where) for sheet in report.tiles],
+    }
+
+
+def _describe_clusters(
+    report: ReportData, drawn: tuple[Any, Any, list[tuple[int, int]]]
+) -> list[dict[str, Any]]:
+    places, centres, marks = drawn
+    columns = {
+        "name": name_clusters(report),
+        "label": find_labels(report),
+        "size": measure_clusters(report).tolist(),
+        "x": centres[:, 0].tolist(),
+        "y": centres[:, 1].tolist(),
+        "spread": measure_spreads(report.clustering, places, centres).tolist(),
+        "colour": [colour for colour, _ in marks],
+        "shape": [shape for _, shape in marks],
+    }
+    rows = zip(*columns.values(), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _describe_tiles(sheet: TileSheet, where: dict[str, int]) -> dict[str, Any]:
+    # An image that has gone since keeps its field, and nothing asks for it.
+    images = np.array([where.get(image_id, -1) for image_id in sheet.ids], np.int32)
+    return {
+        "images": encode_array(images),
+        "columns": sheet.columns,
+        "side": sheet.side,
+        "data": encode_picture(sheet.data),
     }
 
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from discovery.pages.html import Markup, join, node
 from discovery.pages.words import write_count
-from discovery.records import Rarity
+from discovery.records import NOISE, Rarity
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.figures import summarise
-from discovery.stages.report.marks import render_shot
+from discovery.stages.report.marks import render_members, render_shot
 from discovery.stages.report.thumbnails import RARE_SHOWN, find_rare
 
 
@@ -25,6 +25,7 @@ def render_rare(data: ReportData) -> Markup:
         node("div", shots, class_="strip", tabindex=0, role="group", aria_label="Rare images")
         if groups
         else None,
+        render_members(NOISE, int((data.clustering.labels == NOISE).sum()), "In no cluster"),
         id="rare",
         class_="panel rare",
     )
@@ -62,10 +63,10 @@ def _describe(data: ReportData, rarity: Rarity, groups: Sequence[Sequence[int]])
     shown = sum(map(len, groups))
     # Rare though clustered: far from the others of their own cluster.
     inside = int((data.clustering.core_labels[rarity.positions] >= 0).sum())
-    sentences = [f"The strangest {shown} of {write_count(noise, 'image')} in no cluster"]
-    if inside:
-        sentences[0] += f" and {write_count(inside)} far outside of their own"
-    sentences[0] += ", each with its outlier score."
+    far = f"{write_count(inside)} far outside of their own cluster" if inside else ""
+    none = f"{write_count(noise, 'image')} in no cluster" if noise else ""
+    among = " and ".join(filter(None, (none, far)))
+    sentences = [f"The strangest {shown} of {among}, each with its outlier score."]
     if any(len(ranks) > 1 for ranks in groups):
         sentences.append("Framed together: images that look alike, too few for a cluster.")
     if data.rarity is not None:

@@ -15,6 +15,7 @@ const readData = () => {
     labels: new Int32Array(decodeBytes(raw.labels)),
     memberships: new Float32Array(decodeBytes(raw.memberships)),
     outliers: new Float32Array(decodeBytes(raw.outliers)),
+    decided: new Int32Array(decodeBytes(raw.decided)), // places in `types`, -1 for no label
   };
 };
 
@@ -32,6 +33,9 @@ const nameOf = (label) => {
   if (!cluster) return "Rare (noise)";
   return cluster.label ? `${cluster.name} · ${cluster.label}` : cluster.name;
 };
+
+// The label that an image bears, from its proposal or by itself.
+const decidedOf = (i) => data.types[data.decided[i]] ?? "";
 
 const describeImage = (i) => ({
   name: nameOf(data.labels[i]),

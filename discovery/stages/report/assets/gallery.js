@@ -77,8 +77,9 @@ const createGallery = (selection, openImage) => {
       }
     }
     if (shot) {
-      const group = shot.closest(".card, .strip").querySelectorAll(".shot");
-      const among = [...new Set([...group].map((each) => Number(each.dataset.i)))];
+      const all = shot.closest(".members");
+      const others = [...shot.closest(".card, .rare").querySelectorAll(".shot")].filter((each) => !each.closest(".members"));
+      const among = all ? all.members : [...new Set(others.map((each) => Number(each.dataset.i)))];
       openImage(Number(shot.dataset.i), among);
     }
   });

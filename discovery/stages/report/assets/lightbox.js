@@ -43,9 +43,10 @@ const createLightbox = () => {
 
   // The thumbnail stands until the file itself has arrived from the disk.
   const load = (i) => {
-    const note = line("p", data.thumbnails[i] ? "Embedded thumbnail." : "", "quiet");
+    const embedded = embeddedOf(i, true) || tilePlaces.has(i);
+    const note = line("p", embedded ? "Embedded picture." : "", "quiet");
     large.alt = `Image ${shortPathOf(i)}`;
-    showPicture(large, i);
+    showPicture(large, i, true);
     const original = new Image();
     original.onload = () => {
       if (shown[at] !== i) return;
@@ -53,8 +54,8 @@ const createLightbox = () => {
       note.textContent = `${original.naturalWidth} × ${original.naturalHeight} pixels, from the file.`;
     };
     original.onerror = () => {
-      note.textContent = data.thumbnails[i]
-        ? "Embedded thumbnail: the file cannot be shown from here."
+      note.textContent = embedded
+        ? "Embedded picture: the file cannot be shown from here."
         : "The file cannot be shown from here.";
     };
     original.src = fileUrl(pathsOf(i)[0]);
@@ -67,7 +68,8 @@ const createLightbox = () => {
     const paths = pathsOf(i);
     const twins = paths.length > 1 ? [line("p", `${paths.length} exact duplicates:`, "quiet")] : [];
     said.replaceChildren(
-      line("h2", name), line("p", detail), ...twins, ...paths.slice(0, 20).map(pathLine), load(i),
+      line("h2", name), line("p", detail),
+      ...(decidedOf(i) ? [line("p", `named ${decidedOf(i)}`, "label")] : []), ...twins, ...paths.slice(0, 20).map(pathLine), load(i),
     );
     stepButtons.forEach((button) => { button.hidden = shown.length < 2; });
   };

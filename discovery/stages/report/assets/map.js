@@ -47,31 +47,11 @@ const createMap = (selection, openImage) => {
     }
   };
 
-  const drawNames = () => {
+  // The chosen one is named whatever is near; else the largest groups find room first.
+  const listNamed = () => {
     const chosen = selection.get();
-    const taken = [];
-    const labels = data.clusters.map((_, label) => label);
-    if (chosen > NOISE && chosen !== null) labels.unshift(chosen); // it is named whatever is near
-    pen.font = "600 12px system-ui, sans-serif";
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    pen.lineJoin = "round";
-    for (const label of labels) {
-      if (chosen !== null && label !== chosen) continue;
-      const cluster = data.clusters[label];
-      const short = cluster.name.replace(/^Type /, "");
-      const text = cluster.label ? `${short} ${cluster.label.split("/").pop().slice(0, 24)}` : short;
-      const [x, y] = view.toScreen(cluster.x, cluster.y);
-      const half = pen.measureText(text).width / 2 + 4;
-      const free = taken.every(([ox, oy, reach]) => Math.abs(x - ox) > half + reach || Math.abs(y - oy) > 15);
-      if (!free) continue;
-      taken.push([x, y, half]);
-      pen.strokeStyle = colours.panel;
-      pen.lineWidth = 4;
-      pen.strokeText(text, x, y);
-      pen.fillStyle = colours.text;
-      pen.fillText(text, x, y);
-    }
+    if (chosen !== null) return chosen === NOISE ? [] : [chosen];
+    return data.clusters.map((_, label) => label).sort((p, q) => data.clusters[q].size - data.clusters[p].size);
   };
 
   const drawHovered = () => {
@@ -96,7 +76,7 @@ const createMap = (selection, openImage) => {
     if (chosen !== null) drawGroup(chosen, stamps.of(chosen), ratio);
     painter.end();
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    drawNames();
+    drawNames(pen, view, { labels: listNamed(), colours });
     drawHovered();
     canvas.dataset.zoom = (view.scale / view.fit).toFixed(3);
   };

@@ -23,8 +23,11 @@ const markTiny = (image) => image.classList.toggle("tiny", Math.max(image.natura
 
 const isMissing = new Set(); // images whose file could not be shown; not tried again
 
-const showPicture = (image, i) => {
-  const thumbnail = data.thumbnails[i];
+// The best that the page holds of an image; `large` where it is shown at more than a thumbnail's size.
+const embeddedOf = (i, large) => (large && data.larger[i]) || data.thumbnails[i] || data.larger[i];
+
+const showPicture = (image, i, large = false) => {
+  const embedded = embeddedOf(i, large);
   const holder = image.parentElement;
   holder.classList.remove("missing");
   image.onload = () => markTiny(image);
@@ -34,25 +37,31 @@ const showPicture = (image, i) => {
     holder.classList.add("missing");
     holder.dataset.name = shortPathOf(i).split(/[\\/]/).pop();
   };
-  if (!thumbnail && isMissing.has(i)) image.onerror();
-  else image.src = thumbnail || fileUrl(pathsOf(i)[0]);
+  if (embedded) image.src = embedded;
+  else if (tilePlaces.has(i)) cutTile(i).then((tile) => { image.src = tile; });
+  else if (isMissing.has(i)) image.onerror();
+  else image.src = fileUrl(pathsOf(i)[0]);
 };
 
-// Pictures are decoded when they come near the window, all of them before printing.
+const fillPicture = (image) => {
+  if (image.dataset.filled) return;
+  image.dataset.filled = "1";
+  showPicture(image, Number(image.dataset.i), image.parentElement.classList.contains("medoid"));
+};
+
+// Pictures are decoded when they come near the window.
+const pictureObserver = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    pictureObserver.unobserve(target);
+    fillPicture(target);
+  }
+}, { rootMargin: "600px" });
+
+const watchPicture = (image) => pictureObserver.observe(image);
+
 const fillPictures = () => {
-  const images = document.querySelectorAll("img[data-i]");
-  const fill = (image) => {
-    if (image.dataset.filled) return;
-    image.dataset.filled = "1";
-    showPicture(image, Number(image.dataset.i));
-  };
-  const observer = new IntersectionObserver((entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      observer.unobserve(target);
-      fill(target);
-    }
-  }, { rootMargin: "600px" });
-  images.forEach((image) => observer.observe(image));
-  window.addEventListener("beforeprint", () => images.forEach(fill));
+  document.querySelectorAll("img[data-i]").forEach(watchPicture);
+  // Those on paper never come into the window: a few dozen, all at once.
+  document.querySelectorAll(".brief img").forEach(fillPicture);
 };

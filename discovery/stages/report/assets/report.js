@@ -4,6 +4,7 @@ const selection = createSelection();
 const openImage = createLightbox();
 createGallery(selection, openImage);
 createMap(selection, openImage);
+createMembers();
 fillPictures();
 document.getElementById("map-hint").textContent =
   "Drag to move, wheel to zoom, click to choose a type.";
