@@ -1,6 +1,6 @@
 /** Points on a Canvas 2D: pixels are written one by one, which is faster than its own circles. */
-import { FADED, type Points, SELECTED } from "./points";
-import { FADED_ALPHA, type Renderer, SELECTED_GROWTH, UNSELECTED_ALPHA } from "./renderer";
+import type { Points } from "./points";
+import { type Renderer, SELECTED_GROWTH, UNSELECTED_ALPHA } from "./renderer";
 import type { Camera } from "./view";
 
 /** Work that leaves time for the rest of a frame at 30 a second. */
@@ -30,7 +30,6 @@ export class CanvasRenderer implements Renderer {
   private points: Points | null = null;
   /** The colours as they are written: one number a point. */
   private inks = new Uint32Array(0);
-  private hasFaded = false;
 
   constructor(private readonly canvas: HTMLCanvasElement) {
     const context = canvas.getContext("2d");
@@ -55,24 +54,20 @@ export class CanvasRenderer implements Renderer {
     this.points = points;
     const unselected = points.selected.length ? UNSELECTED_ALPHA : 1;
     const inks = new Uint8Array(points.colors);
-    for (let k = 0; k < points.states.length; k++) {
-      const state = points.states[k];
-      const alpha = state === FADED ? FADED_ALPHA : state === SELECTED ? 1 : unselected;
-      inks[4 * k + 3] = Math.round(inks[4 * k + 3]! * alpha);
+    for (let k = 0; k < points.flags.length; k++) {
+      if (!points.flags[k]) inks[4 * k + 3] = Math.round(inks[4 * k + 3]! * unselected);
     }
     this.inks = new Uint32Array(inks.buffer);
-    this.hasFaded = points.states.includes(FADED);
   }
 
   draw(camera: Camera, radius: number, count: number): void {
     this.pixels.fill(0);
     const ratio = this.canvas.width / camera.width;
     if (this.points) {
-      const { states, selected } = this.points;
+      const { flags, selected } = this.points;
       const stamp = makeStamp(radius * ratio, this.canvas.width);
-      // What is faded lies under what is not, and the selected ones over all.
-      if (this.hasFaded) this.stampAll(camera, ratio, stamp, count, (k) => states[k] === FADED);
-      this.stampAll(camera, ratio, stamp, count, (k) => states[k] === 0);
+      // The selected ones lie over all others.
+      this.stampAll(camera, ratio, stamp, count, (k) => !flags[k]);
       const large = makeStamp(radius * ratio * SELECTED_GROWTH, this.canvas.width);
       this.stampAll(camera, ratio, large, selected.length, () => true, selected);
     }

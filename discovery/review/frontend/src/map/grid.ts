@@ -47,7 +47,7 @@ export class PointGrid {
   }
 
   /** The point nearest to a place, at most `within` away; null where there is none. */
-  nearest(x: number, y: number, within: number, skip?: Uint8Array | null): number | null {
+  nearest(x: number, y: number, within: number): number | null {
     if (!this.bounds) return null;
     const [first, last] = this.columnSpan(x - within, x + within);
     const [low, high] = this.rowSpan(y - within, y + within);
@@ -61,7 +61,6 @@ export class PointGrid {
         const dy = this.y[i]! - y;
         const square = dx * dx + dy * dy;
         if (square > bestSquare || (square === bestSquare && best !== null)) continue;
-        if (skip?.[i]) continue;
         [best, bestSquare] = [i, square];
       }
     }

@@ -66,7 +66,7 @@ class MapComponent {
       names.some((name) => this.props[name] !== old[name]);
     if (differs("x", "y")) {
       this.load();
-    } else if (differs("color", "palette", "selected", "faded")) {
+    } else if (differs("color", "palette", "selected")) {
       this.points = { ...this.points, ...stylePoints(this.points.order, this.props) };
       this.stage.setStyle(this.points);
     }
@@ -168,7 +168,7 @@ class MapComponent {
 
   private find(px: number, py: number): number | null {
     const within = REACH / this.camera.scale;
-    return this.grid.nearest(...this.camera.toData(px, py), within, this.props.faded);
+    return this.grid.nearest(...this.camera.toData(px, py), within);
   }
 
   private hover(index: number | null, clientX: number, clientY: number): void {
@@ -187,13 +187,11 @@ class MapComponent {
     this.overlay.showRing(at === null ? null : [x[at]!, y[at]!], radius);
   }
 
-  /** Selects what is inside a polygon of pixels; faded points cannot be chosen. */
+  /** Selects what is inside a polygon of pixels. */
   private select(corners: readonly [number, number][]): void {
     if (corners.length < 3) return;
     const polygon: Polygon = corners.map((corner) => this.camera.toData(...corner));
-    const { faded } = this.props;
-    const inside = this.grid.inside(polygon);
-    const chosen = faded ? inside.filter((i) => !faded[i]) : inside;
+    const chosen = this.grid.inside(polygon);
     this.setLasso(false);
     this.frame.say(`${chosen.length.toLocaleString("en")} images selected`);
     this.props.onLasso(polygon, chosen);

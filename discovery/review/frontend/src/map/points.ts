@@ -1,10 +1,6 @@
 /** The points as both renderers draw them: in random order, so that the first k are a sample. */
 import type { MapProps } from "./props";
 
-export const PLAIN = 0;
-export const SELECTED = 1;
-export const FADED = 2;
-
 const SEED = 0x9e3779b9;
 /** Grey, where the palette is too short. */
 const WITHOUT_COLOR = 0xff808080;
@@ -16,8 +12,8 @@ export interface Points {
   readonly positions: Float32Array;
   /** Four bytes each. */
   colors: Uint8Array;
-  /** PLAIN, SELECTED or FADED. */
-  states: Uint8Array;
+  /** 1 for each that is selected. */
+  flags: Uint8Array;
   /** Where the selected ones stand in `order`. */
   selected: Uint32Array;
 }
@@ -47,17 +43,17 @@ export function arrangePoints(props: MapProps): Points {
 export function stylePoints(
   order: Uint32Array,
   props: MapProps,
-): Pick<Points, "colors" | "states" | "selected"> {
-  const states = new Uint8Array(order.length);
+): Pick<Points, "colors" | "flags" | "selected"> {
+  const flags = new Uint8Array(order.length);
   let count = 0;
   for (let k = 0; k < order.length; k++) {
-    const i = order[k]!;
-    states[k] = props.selected?.[i] ? SELECTED : props.faded?.[i] ? FADED : PLAIN;
-    if (states[k] === SELECTED) count++;
+    if (!props.selected?.[order[k]!]) continue;
+    flags[k] = 1;
+    count++;
   }
   const selected = new Uint32Array(count);
-  for (let k = 0, next = 0; next < count; k++) if (states[k] === SELECTED) selected[next++] = k;
-  return { colors: colorPoints(order, props), states, selected };
+  for (let k = 0, next = 0; next < count; k++) if (flags[k]) selected[next++] = k;
+  return { colors: colorPoints(order, props), flags, selected };
 }
 
 function colorPoints(order: Uint32Array, props: MapProps): Uint8Array {

@@ -27,8 +27,6 @@ export interface MapProps {
   palette: readonly string[];
   /** 1 for each point that is selected. */
   selected?: Uint8Array | null;
-  /** 1 for each point that is drawn pale and cannot be picked. */
-  faded?: Uint8Array | null;
   /** Names of groups at their place; the first ones win where there is no room for all. */
   labels?: MapLabel[];
   dark?: boolean;

@@ -2,8 +2,7 @@
 import type { Points } from "./points";
 import type { Camera } from "./view";
 
-/** How much of itself a point keeps that is faded, or that is not selected where others are. */
-export const FADED_ALPHA = 0.13;
+/** How much of itself a point keeps that is not selected where others are. */
 export const UNSELECTED_ALPHA = 0.3;
 /** Selected points are this much larger. */
 export const SELECTED_GROWTH = 1.35;
@@ -16,7 +15,7 @@ export interface Renderer {
   /** @param ratio device pixels a CSS pixel */
   resize(width: number, height: number, ratio: number): void;
   setPoints(points: Points): void;
-  /** Colours and states changed, positions did not. */
+  /** Colours and flags changed, positions did not. */
   setStyle(points: Points): void;
   /** Draws the first `count` points. */
   draw(camera: Camera, radius: number, count: number): void;

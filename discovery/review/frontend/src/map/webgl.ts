@@ -1,28 +1,26 @@
 /** Points by WebGL2: one vertex a point, uploaded once; a frame sets four numbers and draws. */
-import { FADED, type Points, SELECTED } from "./points";
-import { FADED_ALPHA, type Renderer, SELECTED_GROWTH, UNSELECTED_ALPHA } from "./renderer";
+import type { Points } from "./points";
+import { type Renderer, SELECTED_GROWTH, UNSELECTED_ALPHA } from "./renderer";
 import type { Camera } from "./view";
 
 // The middle comes in two parts: taken off one after the other, float32 stays exact far in.
 const VERTEX = `#version 300 es
 in vec2 position;
 in vec4 color;
-in float state;
+in float flag;
 uniform vec2 middle;
 uniform vec2 middle_rest;
 uniform vec2 scale;
 uniform float size;
 uniform float unselected;
-uniform float pass_state;
+uniform float drawn_flag;
 out vec4 shade;
 void main() {
   gl_Position = vec4(((position - middle) - middle_rest) * scale, 0.0, 1.0);
-  bool selected = state == ${SELECTED}.0;
   gl_PointSize = size;
-  float alpha = state == ${FADED}.0 ? ${FADED_ALPHA} : selected ? 1.0 : unselected;
   // The selected ones are drawn last and by themselves.
-  if (selected != (pass_state == ${SELECTED}.0)) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
-  shade = vec4(color.rgb, 1.0) * color.a * alpha;
+  if (flag != drawn_flag) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
+  shade = vec4(color.rgb, 1.0) * color.a * (flag == 1.0 ? 1.0 : unselected);
 }`;
 
 const FRAGMENT = `#version 300 es
@@ -76,7 +74,7 @@ export class WebglRenderer implements Renderer {
   setStyle(points: Points): void {
     const { gl } = this;
     this.upload("color", points.colors, 4, gl.UNSIGNED_BYTE, true);
-    this.upload("state", points.states, 1, gl.UNSIGNED_BYTE, false);
+    this.upload("flag", points.flags, 1, gl.UNSIGNED_BYTE, false);
     this.selected = points.selected.length;
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.takeBuffer("selected"));
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, points.selected, gl.STATIC_DRAW);
@@ -97,11 +95,11 @@ export class WebglRenderer implements Renderer {
     );
     gl.uniform1f(this.place("unselected"), this.selected ? UNSELECTED_ALPHA : 1);
     gl.uniform1f(this.place("size"), 2 * radius * ratio);
-    gl.uniform1f(this.place("pass_state"), 0);
+    gl.uniform1f(this.place("drawn_flag"), 0);
     gl.drawArrays(gl.POINTS, 0, count);
     if (!this.selected) return;
     gl.uniform1f(this.place("size"), 2 * radius * ratio * SELECTED_GROWTH);
-    gl.uniform1f(this.place("pass_state"), SELECTED);
+    gl.uniform1f(this.place("drawn_flag"), 1);
     gl.drawElements(gl.POINTS, this.selected, gl.UNSIGNED_INT, 0);
   }
 

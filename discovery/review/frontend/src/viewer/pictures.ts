@@ -28,7 +28,6 @@ export class Pictures {
   readonly shown: Partial<Record<Slot, Picture>> = {};
   /** Why the last one that was asked for is not here; "" if it is. */
   error = "";
-  isLoading = false;
   private readonly tasks = new Map<string, AbortController>();
   private timer = 0;
   private detailTimer = 0;
@@ -155,7 +154,6 @@ export class Pictures {
     this.tasks.get(task)?.abort();
     const abort = new AbortController();
     this.tasks.set(task, abort);
-    this.isLoading = true;
     try {
       const source = await this.props.imageUrl(this.props.index, kind, options);
       const bitmap = await decodePicture(source, abort.signal);
@@ -166,15 +164,12 @@ export class Pictures {
       bitmap.close();
     } catch (error) {
       if (!abort.signal.aborted) this.fail(error);
-    } finally {
-      if (this.tasks.get(task) === abort) this.isLoading = false;
     }
     return null;
   }
 
   private fail(error: unknown): void {
     this.error = error instanceof Error ? error.message : String(error);
-    this.isLoading = false;
     this.onChange();
   }
 

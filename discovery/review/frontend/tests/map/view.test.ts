@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { DrawBudget } from "../../src/map/budget";
-import { arrangePoints, FADED, PLAIN, SELECTED } from "../../src/map/points";
+import { arrangePoints } from "../../src/map/points";
 import { changeRectangle, startRectangle } from "../../src/map/rectangle";
 import { Camera, pointRadius } from "../../src/map/view";
 
@@ -84,7 +84,6 @@ it("arranges each point that has a position once", () => {
     color: Uint8Array.from(x, (_, i) => i % 2),
     palette: ["#010203", "#fffefd"],
     selected: Uint8Array.from(x, (_, i) => Number(i === 3)),
-    faded: Uint8Array.from(x, (_, i) => Number(i < 5)),
     onLasso: () => undefined,
     onHover: () => undefined,
     onPick: () => undefined,
@@ -94,8 +93,7 @@ it("arranges each point that has a position once", () => {
   expect([...points.positions.slice(2 * at, 2 * at + 2)]).toEqual([3, -3]);
   expect([...points.colors.slice(4 * at, 4 * at + 4)]).toEqual([255, 254, 253, 255]);
   expect([...points.selected]).toEqual([at]);
-  const states = [3, 4, 5].map((i) => points.states[points.order.indexOf(i)]);
-  expect(states).toEqual([SELECTED, FADED, PLAIN]);
+  expect(points.flags.indexOf(1)).toBe(at);
 });
 
 it("moves and sizes a rectangle within the map", () => {
