@@ -12,6 +12,7 @@ from discovery.ledger.tables import Column, Part, Places, Tables
 from discovery.records import Decision, ImageLabel
 from discovery.records.decisions import NAMING
 
+_LAYERS: tuple[Column, ...] = ("own", "shared")
 _NO_PLACES: Places = np.empty(0, np.intp)
 Value = TypeVar("Value")
 
@@ -35,77 +36,69 @@ class Line:
     order: int
 
 
-def apply_line(tables: Tables, line: Line) -> Places:
-    """Do what a decision says, and return the images whose label it may have changed."""
+def apply_line(tables: Tables, line: Line) -> None:
+    """Do what a decision says."""
     decision = line.decision
     if decision.verdict in NAMING:
         if decision.note:
             tables.put(tables.definitions, decision.label, decision.note)
         if decision.label not in tables.first_use and decision.scope != "type":
             tables.put(tables.first_use, decision.label, line.order)
-    return _MEANINGS[decision.scope, decision.verdict](tables, line)
+    _MEANINGS[decision.scope, decision.verdict](tables, line)
 
 
 # --- on images ---
 
 
-def _name_images(tables: Tables, line: Line) -> Places:
+def _name_images(tables: Tables, line: Line) -> None:
     tables.assign("own", line.images, _add_label(tables, line.decision, source="human"))
     barred = tables.excluded.get(line.decision.label)
     # On purpose: the person says so of these very images.
     if barred is not None and np.isin(line.images, barred).any():
         left = np.setdiff1d(barred, line.images)
         tables.put(tables.excluded, line.decision.label, left)
-    return line.images
 
 
-def _leave_images(tables: Tables, line: Line) -> Places:
+def _leave_images(tables: Tables, line: Line) -> None:
     tables.assign("own", line.images, ON_PURPOSE)
-    return line.images
 
 
-def _release_images(tables: Tables, line: Line) -> Places:
+def _release_images(tables: Tables, line: Line) -> None:
     tables.assign("own", line.images, ABSENT)
-    return line.images
 
 
-def _exclude_images(tables: Tables, line: Line) -> Places:
+def _exclude_images(tables: Tables, line: Line) -> None:
     label = line.decision.label
     _take_away(tables, line.images, label)
     barred = tables.excluded.get(label, _NO_PLACES)
     tables.put(tables.excluded, label, np.union1d(barred, line.images))
-    return line.images
 
 
-def _mark_prototypes(tables: Tables, line: Line) -> Places:
+def _mark_prototypes(tables: Tables, line: Line) -> None:
     label = line.decision.label
     marked = dict.fromkeys((*tables.prototypes.get(label, ()), *line.images.tolist()))
     tables.put(tables.prototypes, label, tuple(marked))
-    return _NO_PLACES
 
 
-def _unmark_prototypes(tables: Tables, line: Line) -> Places:
+def _unmark_prototypes(tables: Tables, line: Line) -> None:
     label, gone = line.decision.label, set(line.images.tolist())
     left = tuple(place for place in tables.prototypes.get(label, ()) if place not in gone)
     tables.put(tables.prototypes, label, left)
-    return _NO_PLACES
 
 
 # --- on groups and proposals ---
 
 
-def _name_group(tables: Tables, line: Line) -> Places:
+def _name_group(tables: Tables, line: Line) -> None:
     _share(tables, line, giver=ABSENT)
-    return line.images
 
 
-def _name_proposal(tables: Tables, line: Line) -> Places:
+def _name_proposal(tables: Tables, line: Line) -> None:
     _share(tables, line, giver=_find_giver(tables, line.decision.proposal_id))
     _settle(tables, line.decision)
-    return line.images
 
 
-def _take_back(tables: Tables, line: Line) -> Places:
+def _take_back(tables: Tables, line: Line) -> None:
     """Reject or split: the proposal's own label goes, one from another proposal stays."""
     name = line.decision.proposal_id
     own = line.images[tables.giver[line.images] == _find_giver(tables, name)]
@@ -113,17 +106,14 @@ def _take_back(tables: Tables, line: Line) -> Places:
     tables.assign("giver", own, ABSENT)
     _settle(tables, line.decision)
     _add_parts(tables, line, parent=name)
-    return line.images
 
 
-def _defer_proposal(tables: Tables, line: Line) -> Places:
+def _defer_proposal(tables: Tables, line: Line) -> None:
     tables.put(tables.deferred, line.decision.proposal_id, line.decision)
-    return line.images
 
 
-def _regroup_rest(tables: Tables, line: Line) -> Places:
+def _regroup_rest(tables: Tables, line: Line) -> None:
     _add_parts(tables, line, parent="")
-    return _NO_PLACES
 
 
 def _share(tables: Tables, line: Line, *, giver: int) -> None:
@@ -151,14 +141,15 @@ def _add_parts(tables: Tables, line: Line, *, parent: str) -> None:
 # --- on types ---
 
 
-def _rename_type(tables: Tables, line: Line) -> Places:
+def _rename_type(tables: Tables, line: Line) -> None:
     """Give the new label to all that bears the previous one, in every layer."""
     old, new = line.decision.previous, line.decision.label
     if old == new:
-        return _NO_PLACES
+        return
     # Before anything moves: what bears either name now, and keeps its name.
     bearing = np.flatnonzero(np.isin(_current_names(tables), _find_names(tables, old, new)))
-    changed = [_rename_column(tables, column, line.decision) for column in ("own", "shared")]
+    for column in _LAYERS:
+        _rename_column(tables, column, line.decision)
     _rename_exclusions(tables, old, new, kept=bearing)
     if old in tables.prototypes:
         marked = dict.fromkeys((*tables.prototypes.get(new, ()), *tables.prototypes[old]))
@@ -169,10 +160,9 @@ def _rename_type(tables: Tables, line: Line) -> Places:
             tables.put(tables.proposals, name, replace(decision, label=new))
     _move_entry(tables, tables.definitions, old, new)
     _move_entry(tables, tables.first_use, old, new)
-    return np.union1d(*changed)
 
 
-def _rename_column(tables: Tables, column: Column, decision: Decision) -> Places:
+def _rename_column(tables: Tables, column: Column, decision: Decision) -> None:
     """Replace the labels of a column; each keeps its source."""
     array: NDArray[np.int32] = getattr(tables, column)
     places = np.flatnonzero(_bearing(tables, array, decision.previous))
@@ -182,7 +172,6 @@ def _rename_column(tables: Tables, column: Column, decision: Decision) -> Places
         label = replace(tables.labels[number], label=decision.label, by=decision.by, at=decision.at)
         renamed[numbers == number] = tables.labels.add(label)
     tables.assign(column, places, renamed)
-    return places
 
 
 def _rename_exclusions(tables: Tables, old: str, new: str, *, kept: Places) -> None:
@@ -209,8 +198,7 @@ def _move_entry(tables: Tables, table: dict[str, Value], old: str, new: str) -> 
 
 def _take_away(tables: Tables, images: Places, label: str) -> None:
     """Take a label from those of the images that bear it, in either layer."""
-    columns: tuple[Column, ...] = ("own", "shared")
-    for column in columns:
+    for column in _LAYERS:
         array: NDArray[np.int32] = getattr(tables, column)
         borne = images[_bearing(tables, array[images], label)]
         if len(borne):
@@ -248,7 +236,7 @@ def _find_giver(tables: Tables, proposal_id: str) -> int:
     return tables.givers.setdefault(proposal_id, len(tables.givers))
 
 
-_MEANINGS: dict[tuple[str, str], Callable[[Tables, Line], Places]] = {
+_MEANINGS: dict[tuple[str, str], Callable[[Tables, Line], None]] = {
     ("image", "accept"): _name_images,
     ("image", "reject"): _leave_images,
     ("image", "defer"): _release_images,

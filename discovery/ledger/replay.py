@@ -1,19 +1,16 @@
 """Decisions replayed one after the other, with actions undone and done again among them.
 
 What holds is what the actions that were not undone come to, in the order of the ledger. Each
-action notes what it changed: to undo one, those behind it are taken back, and then made again.
+action notes what it changed: to undo one, those behind it are taken back, and then made again,
+when someone next asks what holds.
 """
 
 from collections.abc import Iterable
 
-import numpy as np
-from numpy.typing import NDArray
-
+from discovery.ledger.history import History
 from discovery.ledger.meaning import Line, apply_line
 from discovery.ledger.tables import Journal, Tables
-from discovery.records import Decided, Decision, ImageLabel
-
-_BITS = np.int64(32)  # of a history's entry: the image above, the label's number below
+from discovery.records import Decided, Decision
 
 
 class Action:
@@ -23,15 +20,20 @@ class Action:
     ----------
     name : str
         Its id; of a line without one, its number.
+    place : int
+        Among the actions.
     lines : list of Line
+    holds : bool
+        Whether it is not undone.
     """
 
-    __slots__ = ("journal", "lines", "name")
+    __slots__ = ("holds", "journal", "lines", "name", "place")
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, place: int) -> None:
+        self.name, self.place = name, place
         self.lines: list[Line] = []
-        self.journal: Journal | None = []  # what it changed; None while it is undone
+        self.holds = True
+        self.journal: Journal = []  # what it changed
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -48,11 +50,6 @@ class Action:
         """When."""
         return self.lines[0].decision.at
 
-    @property
-    def holds(self) -> bool:
-        """Whether it is not undone."""
-        return self.journal is not None
-
 
 class Replay:
     """What the decisions so far come to.
@@ -64,42 +61,48 @@ class Replay:
     """
 
     def __init__(self, ids: Iterable[str] = ()) -> None:
-        self.tables = Tables(ids)
         self.actions: list[Action] = []
         self.part_names: set[str] = set()  # of undone actions, too: none is given twice
-        self._places: dict[str, int] = {}  # of the actions, by name
-        self._log: list[Action] = []  # of each line, the action it is about
-        self._seconds: float = 0.0
-        self._undone: dict[str, list[str]] = {}  # by person, the last one last
-        self._history: list[NDArray[np.int64]] = []
+        self.seconds = 0.0  # how long all actions took, undone ones too
+        self._tables = Tables(ids)
+        self._history = History(self._tables.labels)
+        self._done = 0  # so many actions have left their mark in the tables, unless undone
+        self._by_name: dict[str, Action] = {}
+        self._log: list[Action | None] = []  # of each line, the action it is about
+        self._undone: dict[str, list[Action]] = {}  # by person, the last one last
 
     def __len__(self) -> int:
         """Count the lines."""
         return len(self._log)
 
     @property
-    def seconds(self) -> float:
-        """How long all actions took, undone ones too."""
-        return self._seconds
+    def tables(self) -> Tables:
+        """What holds."""
+        for action in self.actions[self._done :]:
+            self._perform(action, action.lines)
+        self._done = len(self.actions)
+        return self._tables
 
     def apply(self, decision: Decision) -> None:
         """Take the next line of the ledger."""
-        self._seconds += decision.seconds or 0.0
+        self.seconds += decision.seconds or 0.0
         if decision.scope == "action":
             self._log.append(self._switch(decision))
             return
         self._undone.pop(decision.by, None)  # who does something new has nothing to do again
-        action = self._continue_action(decision.action or f"line {len(self) + 1}")
         line = Line(
             decision=decision,
-            images=self.tables.find_images(decision.image_ids),
-            parts={name: self.tables.find_images(ids) for name, ids in decision.parts.items()},
+            images=self._tables.find_images(decision.image_ids),
+            parts={name: self._tables.find_images(ids) for name, ids in decision.parts.items()},
             order=len(self),
         )
-        self._log.append(action)
         self.part_names.update(decision.parts)
+        self._history.add(decision, line.images)
+        action = self._continue_action(decision.action or f"line {len(self) + 1}")
+        self._log.append(action)
         action.lines.append(line)
-        self._perform(action, [line])
+        if action.place < self._done:
+            self._perform(action, [line])
 
     def find_undoable(self, by: str) -> Action | None:
         """Return the last action of a person that is not undone."""
@@ -108,18 +111,15 @@ class Replay:
 
     def find_redoable(self, by: str) -> Action | None:
         """Return the action that the person undid last, and has not done again."""
-        names = self._undone.get(by, [])
-        undone = (self.actions[self._places[name]] for name in reversed(names))
-        return next((one for one in undone if not one.holds), None)
+        return next((one for one in reversed(self._undone.get(by, [])) if not one.holds), None)
 
     def find_action(self, name: str) -> Action | None:
         """Return an action by its id."""
-        place = self._places.get(name)
-        return None if place is None else self.actions[place]
+        return self._by_name.get(name)
 
     def list_since(self, revision: int) -> list[Action]:
         """List the actions that lines behind a revision made, undid or did again."""
-        return [one for one in dict.fromkeys(self._log[revision:]) if one.lines]
+        return [one for one in dict.fromkeys(self._log[revision:]) if one is not None]
 
     def decided(self) -> Decided:
         """Say what the decisions come to."""
@@ -128,77 +128,52 @@ class Replay:
         labels = ((name, tables.labels[n]) for name, n in zip(tables.ids, numbers, strict=True))
         return Decided(
             images={name: label for name, label in labels if label.label},
-            history=self._gather_history(),
+            history=self._history.gather(tables.ids),
             proposals=dict(tables.proposals),
             deferred=dict(tables.deferred),
             definitions=dict(tables.definitions),
         )
 
-    # --- what was done ---
-
     def _continue_action(self, name: str) -> Action:
         """Return the action that a line belongs to: the last one, or a new one."""
-        if self.actions and self.actions[-1].name == name and self.actions[-1].holds:
-            return self.actions[-1]
-        if name in self._places:  # its lines are written together: this one is a stranger's
+        last = self.actions[-1] if self.actions else None
+        if last is not None and last.name == name and last.holds:
+            return last
+        if name in self._by_name:  # its lines are written together: this one is a stranger's
             name = f"{name}, line {len(self) + 1}"
-        self._places[name] = len(self.actions)
-        self.actions.append(Action(name))
-        return self.actions[-1]
-
-    def _perform(self, action: Action, lines: Iterable[Line]) -> None:
-        tables = self.tables
-        tables.journal = [] if action.journal is None else action.journal
-        action.journal = tables.journal
-        for line in lines:
-            touched = apply_line(tables, line)
-            if len(touched):
-                numbers = tables.current(touched).astype(np.int64)
-                self._history.append((touched.astype(np.int64) << _BITS) | (numbers + 1))
-
-    def _rewind(self, action: Action) -> None:
-        self.tables.rewind(action.journal or [])
-        action.journal = []
-
-    # --- undone and done again ---
-
-    def _switch(self, decision: Decision) -> Action:
-        """Undo an action or do it again; where that is so already, nothing happens."""
-        place = self._places.get(decision.target)
-        if place is None:
-            return Action(decision.target)  # of a ledger that lost lines: about nothing
-        action, wanted = self.actions[place], decision.verdict == "redo"
-        if action.holds != wanted:
-            behind = [one for one in self.actions[place + 1 :] if one.holds]
-            for one in reversed(behind):
-                self._rewind(one)
-            if wanted:
-                self._perform(action, action.lines)
-            else:
-                self._rewind(action)
-                action.journal = None
-            for one in behind:
-                self._perform(one, one.lines)
-            self._note_undone(decision)
+        action = self._by_name[name] = Action(name, len(self.actions))
+        self.actions.append(action)
         return action
 
-    def _note_undone(self, decision: Decision) -> None:
-        names = self._undone.setdefault(decision.by, [])
-        if decision.verdict == "undo":
-            names.append(decision.target)
-        elif decision.target in names:
-            names.remove(decision.target)
+    def _perform(self, action: Action, lines: Iterable[Line]) -> None:
+        if action.holds:
+            self._tables.journal = action.journal
+            for line in lines:
+                apply_line(self._tables, line)
 
-    def _gather_history(self) -> dict[str, frozenset[ImageLabel]]:
-        if not self._history:
-            return {}
-        entries = np.unique(np.concatenate(self._history))
-        self._history = [entries]
-        images, numbers = entries >> _BITS, (entries & 0xFFFFFFFF) - 1
-        found: dict[str, list[ImageLabel]] = {}
-        for image, number in zip(images.tolist(), numbers.tolist(), strict=True):
-            found.setdefault(self.tables.ids[image], []).append(self.tables.labels[number])
-        return {name: frozenset(labels) for name, labels in found.items()}
+    def _switch(self, decision: Decision) -> Action | None:
+        """Undo an action or do it again; where that is so already, nothing happens."""
+        action, wanted = self._by_name.get(decision.target), decision.verdict == "redo"
+        if action is None:
+            return None  # of a ledger that lost lines: about nothing
+        if action.holds != wanted:
+            while self._done > action.place:
+                self._done -= 1
+                self._take_back(self.actions[self._done])
+            action.holds = wanted
+            self._note_undone(decision, action)
+        return action
+
+    def _take_back(self, action: Action) -> None:
+        self._tables.rewind(action.journal)
+        action.journal = []
+
+    def _note_undone(self, decision: Decision, action: Action) -> None:
+        undone = self._undone.setdefault(decision.by, [])
+        if decision.verdict == "undo":
+            undone.append(action)
+        elif action in undone:
+            undone.remove(action)
 
 
 def replay_decisions(decisions: Iterable[Decision]) -> Decided:

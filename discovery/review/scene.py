@@ -1,5 +1,7 @@
 """What an action starts from, and what a person gave, checked."""
 
+import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,6 +102,41 @@ class Scene:
         if label not in self.state.labels:
             raise OptionError(f"there is no type {label!r}: name images or a proposal so first")
         return label
+
+
+def take_seconds(seconds: float | None) -> float | None:
+    """Return how long an action took, to the millisecond.
+
+    Raises
+    ------
+    OptionError
+        It is no duration.
+    """
+    if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
+        raise OptionError(f"seconds is {seconds}, expected 0 or more")
+    return None if seconds is None else round(float(seconds), 3)
+
+
+def take_selection(selection: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return how images were chosen as it will be read back: arrays become lists.
+
+    Raises
+    ------
+    OptionError
+        It holds what cannot be written as JSON.
+    """
+    try:
+        text = json.dumps(dict(selection or {}), default=_list_array, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"selection cannot be written as JSON ({error})") from error
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def _list_array(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__} is in it")
 
 
 def take_label(label: str) -> str:

@@ -1,6 +1,5 @@
 """A review's session: the ledger followed, actions appended to it, the state they lead to."""
 
-import math
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from discovery.review.data import ReviewData
 from discovery.review.describe import describe_action
 from discovery.review.follow import HandoffFollower, Snapshot
 from discovery.review.publish import HandoffPublisher
-from discovery.review.scene import Scene
+from discovery.review.scene import Scene, take_seconds, take_selection
 from discovery.review.state import ReviewState
 from discovery.runs import CLUSTERING, LEDGER, PROPOSALS, Run
 from discovery.stages.handoff_io import describe_handoff, publishing
@@ -164,16 +163,17 @@ class ReviewSession:
         return self._act(make, asked)
 
     def _act(self, make: Make, asked: Asked) -> ReviewState:
-        seconds = asked.get("seconds")
-        if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
-            raise OptionError(f"seconds is {seconds}, expected 0 or more")
+        told = asked | {
+            "seconds": take_seconds(asked.get("seconds")),
+            "selection": take_selection(asked.get("selection")),
+        }
         with self._lock:
             if self._closed:
                 raise OptionError("this review is closed: open the run again")
             self._check_run()
             seen = asked.get("seen")
             seen = self.revision if seen is None else seen
-            self._ledger.append(lambda: self._prepare(make, asked, seen))
+            self._ledger.append(lambda: self._prepare(make, told, seen))
             self._state = self._compose()
             self._publisher.wake()
             return self._state
@@ -190,12 +190,16 @@ class ReviewSession:
             by=self.by,
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             action=secrets.token_hex(6),
-            selection=dict(asked.get("selection", {})),
+            selection=asked["selection"],
         )
         made = make(scene)
+        since = replay.list_since(seen)
+        if made[0].scope == "action":
+            # Of one's own that is not in doubt: it is the last one, whatever the screen shows yet.
+            since = [one for one in since if one.by != self.by]
         concerned = [one for wanted in made for one in self._concerns(wanted)]
-        check_conflicts(concerned, replay.list_since(seen), self._numbers)
-        first = replace(made[0], seconds=asked.get("seconds"))
+        check_conflicts(concerned, since, self._numbers)
+        first = replace(made[0], seconds=asked["seconds"])
         return [first, *made[1:]]
 
     def _concerns(self, wanted: Decision) -> Sequence[Decision]:

@@ -237,6 +237,8 @@ def test_prototypes_follow_their_label(review):
         (lambda r: r.undo(), "there is nothing to undo"),
         (lambda r: r.move([0], "x", seconds=float("nan")), "seconds is nan"),
         (lambda r: r.grow("x"), "no image was given"),
+        (lambda r: r.move([0], "x", selection={"a": float("nan")}), "cannot be written as JSON"),
+        (lambda r: r.move([0], "x", selection={"a": object()}), "a object is in it"),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_not_recorded(review, call, message):
@@ -246,8 +248,10 @@ def test_what_makes_no_sense_is_refused_and_not_recorded(review, call, message):
 
 
 def test_how_images_were_chosen_is_recorded(review, run):
-    polygon = {"kind": "lasso", "map": "map.npz", "polygon": [[0.0, 0.5], [1, 1], [1, 0]]}
-    review.move([0, 1], "pit", selection=polygon, seconds=4.5)
+    corners = [[0.0, 0.5], [1, 1], [1, 0]]
+    polygon = {"kind": "lasso", "map": "map.npz", "polygon": corners}
+    given = polygon | {"polygon": np.array(corners)}
+    review.move([0, 1], "pit", selection=given, seconds=np.float32(4.5))
     review.reject(B)
     lasso, whole = read_decisions(run.path / "decisions.jsonl")
     assert (lasso.selection, lasso.seconds, lasso.by) == (polygon, 4.5, "eva")
@@ -296,6 +300,13 @@ def test_each_undoes_their_own(run, review):
         assert labels_of(other.undo())[:2] == ["", ""]
         review.refresh()
         assert labels_of(review.redo())[:2] == ["a", ""]
+
+
+def test_one_undoes_ones_own_however_old_the_screen_is(review):
+    seen = review.revision
+    review.accept(A, "scratch")
+    assert labels_of(review.undo(seen=seen)) == [""] * 12
+    assert labels_of(review.redo(seen=seen))[0] == "scratch"
 
 
 def test_everything_outlives_the_process(run):
