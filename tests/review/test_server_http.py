@@ -145,6 +145,25 @@ def test_without_the_token_nothing_is_told(stranger):
     assert stranger.get("/").status_code == 200  # the page alone, which holds nothing of the run
 
 
+def test_the_browser_is_opened_with_a_code_that_is_good_once(stranger, secrets):
+    headers = {"x-token": secrets.launch}
+    assert stranger.post("/api/state", json={}, headers=headers).status_code == 403
+    first = stranger.post("/api/hello", json={}, headers=headers)
+    assert (first.status_code, first.json()["token"]) == (200, secrets.token)
+    assert stranger.post("/api/hello", json={}, headers=headers).status_code == 403
+    assert stranger.post("/api/state", json={}, headers=headers).status_code == 403
+    with_token = {"x-token": secrets.token}
+    assert stranger.post("/api/state", json={}, headers=with_token).status_code == 200
+
+
+def test_a_code_is_not_spent_by_what_is_refused(stranger, secrets):
+    headers = {"x-token": secrets.launch, "origin": "http://evil.example"}
+    assert stranger.post("/api/hello", json={}, headers=headers).status_code == 403
+    headers = {"x-token": secrets.launch, "content-type": "text/plain"}
+    assert stranger.post("/api/hello", content="{}", headers=headers).status_code == 403
+    assert stranger.post("/api/hello", json={}, headers={"x-token": secrets.launch}).is_success
+
+
 def test_the_token_is_no_cookie_and_the_cookie_no_token(stranger, secrets):
     stranger.cookies.set(secrets.cookie_name, secrets.token)
     assert stranger.get("/image/0/thumb").status_code == 403

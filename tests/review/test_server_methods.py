@@ -321,3 +321,24 @@ def test_with_nothing_left_there_is_nothing_to_cluster(ask, review):
     review.move(range(49), "a")
     with pytest.raises(OptionError, match="nothing is left to group"):
         ask("start_regroup")
+
+
+def test_a_handoff_that_does_not_follow_is_said_on_the_page(ask, review, run):
+    assert ask("state")["notices"] == []
+    (run / "handoff.csv").write_text("nonsense")
+    ask("act", action={"name": "move", "images": [0], "label": "a"})
+    review.flush()
+    [notice] = ask("state")["notices"]
+    assert notice.startswith("handoff.csv does not follow: ")
+
+
+def test_a_ledger_that_cannot_be_followed_is_said_on_the_page(api, ask, run):
+    (run / LEDGER).write_text("nonsense\n{}\n")
+    heard = []
+    api.subscribe(heard.append)
+    api.poll()
+    [notice] = ask("state")["notices"]
+    assert "line 1 cannot be read" in notice
+    assert heard == [{"revision": 0}]
+    api.poll()
+    assert len(heard) == 1

@@ -30,7 +30,7 @@ from starlette.staticfiles import StaticFiles
 from discovery.review import ConflictError
 from discovery.review.server.answers import JSON, format_json
 from discovery.review.server.events import EventHub
-from discovery.review.server.guard import Guard, Secrets
+from discovery.review.server.guard import HELLO, Guard, Secrets
 from discovery.review.server.rpc import ReviewApi, describe_conflict
 from embeddings.errors import DefectDiscoveryError, ImageError
 
@@ -59,7 +59,7 @@ def make_app(
     """
     server = _Server(api, secrets, hub or EventHub())
     routes = [
-        Route("/api/hello", server.say_hello, methods=["POST"]),
+        Route(HELLO, server.say_hello, methods=["POST"]),
         Route("/api/{method}", server.call_method, methods=["POST"]),
         Route("/image/{index:int}/{kind}", server.send_picture, methods=["GET"]),
         Route("/events", server.send_events, methods=["GET"]),
@@ -104,7 +104,13 @@ class _Server:
 
     async def say_hello(self, _request: Request) -> Response:
         """Set the cookie that pictures and events are fetched with; the guard saw the token."""
-        response = JSONResponse({"user": self._api.user, "revision": self._api.revision})
+        response = JSONResponse(
+            {
+                "user": self._api.user,
+                "revision": self._api.revision,
+                "token": self._secrets.token,
+            }
+        )
         response.set_cookie(
             self._secrets.cookie_name, self._secrets.cookie, httponly=True, samesite="strict"
         )

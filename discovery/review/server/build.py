@@ -20,7 +20,7 @@ from pathlib import Path
 
 from embeddings.console import get_logger, run_command, say
 from embeddings.errors import InputError
-from embeddings.files import hash_bytes, hash_file, hash_json, put_bytes
+from embeddings.files import hash_bytes, hash_file, hash_json, write_bytes
 from embeddings.locks import locked
 
 _REVIEW = Path(__file__).resolve().parents[1]
@@ -106,12 +106,12 @@ def _build(page: Path, sources: Path, node: Path, *, shows_output: bool) -> None
         # No package's own scripts are run: none of them needs to.
         words = ("ci", "--no-audit", "--no-fund", "--ignore-scripts")
         _run_npm(words, sources, environment, shows_output=shows_output)
-        put_bytes(installed, lock.encode("ascii"))
+        write_bytes(installed, lock.encode("ascii"))
     digest = _hash_sources(sources)
     _run_npm(("run", "build"), sources, environment, shows_output=shows_output)
     if not (page / "index.html").is_file():
         raise InputError(f"npm run build in {sources} left no {page / 'index.html'}")
-    put_bytes(page / _STAMP, json.dumps({"sources": digest}).encode("ascii"))
+    write_bytes(page / _STAMP, json.dumps({"sources": digest}).encode("ascii"))
 
 
 def _run_npm(

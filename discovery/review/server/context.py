@@ -51,6 +51,7 @@ class ApiContext:
         self._neighbours = Lazy(lambda: self.data.neighbours)
         self._advisor = Lazy(self._make_advisor, vectors)
         self.searches = Searches()
+        self.fault = ""  # why the ledger could not be followed, when it was looked at last
         self.estimate = Estimate(lambda: self.advisor.expected_right(), self._tell_estimate)
 
     @property
@@ -158,6 +159,12 @@ class ApiContext:
         """Tell everyone that something was decided."""
         self.tell({"revision": self.review.revision})
         self.estimate.wake()
+
+    def list_notices(self) -> list[str]:
+        """Say what a person must know though no request failed, one line each."""
+        fault = self.review.handoff_fault
+        handoff = f"handoff.csv does not follow: {fault}" if fault else ""
+        return [text for text in (self.fault, handoff) if text]
 
     def close(self) -> None:
         """Give up what runs in the background."""

@@ -9,6 +9,7 @@ a cookie that scripts cannot read for pictures and events, which a browser fetch
 
 import hmac
 import secrets
+import threading
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 
@@ -17,6 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN_HEADER = "x-token"
+HELLO = "/api/hello"
 _HOSTS = frozenset({"127.0.0.1", "localhost"})
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -45,15 +47,29 @@ class Secrets:
         Set once the token was shown.
     cookie_name : str
         Cookies are shared by all ports of a machine: each server has a name of its own.
+    launch : str
+        Stands for the token once: the browser that is opened is given it as an argument, and a
+        program's arguments are seen by every user of the machine.
     """
 
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     cookie: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     cookie_name: str = field(default_factory=lambda: f"review-{secrets.token_hex(4)}")
+    launch: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    _spent: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def is_token(self, given: str | None) -> bool:
         """Tell whether this is the token."""
         return given is not None and hmac.compare_digest(given.encode(), self.token.encode())
+
+    def spend_launch(self, given: str | None) -> bool:
+        """Tell whether this is the launch code, and not spent yet; it is from now on."""
+        if given is None or self._spent.is_set():
+            return False
+        if not hmac.compare_digest(given.encode(), self.launch.encode()):
+            return False
+        self._spent.set()
+        return True
 
     def is_cookie(self, header: str | None) -> bool:
         """Tell whether a Cookie header bears the cookie."""
@@ -125,9 +141,10 @@ def _find_missing(path: str, headers: Headers, secrets: Secrets) -> str:
         if secrets.is_cookie(headers.get("cookie")):
             return ""
         return "not signed in: open the address that the command printed"
-    if not secrets.is_token(headers.get(TOKEN_HEADER)):
-        return "the token is missing or of another server: open the address the command printed"
     # What a form of another page can send without asking is none of these.
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return "expected content of the type application/json"
-    return ""
+    given = headers.get(TOKEN_HEADER)
+    if secrets.is_token(given) or (path == HELLO and secrets.spend_launch(given)):
+        return ""
+    return "the token is missing or of another server: open the address the command printed"

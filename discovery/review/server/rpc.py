@@ -67,7 +67,6 @@ class ReviewApi:
         self._context = ApiContext(review, self._tell)
         self._ledger = review.run.path / LEDGER
         self._stamp = _stamp(self._ledger)
-        self._fault = ""
 
     @property
     def user(self) -> str:
@@ -145,14 +144,16 @@ class ReviewApi:
         if stamp == self._stamp:
             return
         self._stamp = stamp
+        context = self._context
         try:
-            if self._context.review.refresh():
-                self._context.tell_revision()
+            changed = context.review.refresh()
+            context.fault = ""
         except DefectDiscoveryError as error:
-            # Once, and not every half second; every further action says it too.
-            if str(error) != self._fault:
-                self._fault = str(error)
-                get_logger().warning("WARNING: %s", error)
+            # Such as that the run was clustered again: the page says so, and every action does.
+            context.fault, changed = str(error), True
+            get_logger().warning("WARNING: %s", error)
+        if changed:
+            context.tell_revision()
 
     def warm(self) -> None:
         """Begin to load what a page will ask for, in a thread of its own."""

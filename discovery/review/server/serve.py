@@ -1,6 +1,8 @@
 """The server of one review: a port of 127.0.0.1, from its start to its clean end."""
 
+import os
 import socket
+import sys
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,11 +53,11 @@ def serve_review(api: ReviewApi, *, page: Path, port: int = 0, opens_browser: bo
     )
     with _bind(port) as bound:
         api.warm()
-        address = f"http://{_ADDRESS}:{bound.getsockname()[1]}/#token={secrets.token}"
+        address = f"http://{_ADDRESS}:{bound.getsockname()[1]}/#token="
         get_logger().info("the review is open until Ctrl-C; nothing that was decided is lost")
-        say(address)
-        if opens_browser:
-            webbrowser.open(address)
+        say(address + secrets.token)
+        if opens_browser and _has_screen():
+            webbrowser.open(address + secrets.launch)
         _ReviewServer(config, hub).run(sockets=[bound])
 
 
@@ -69,6 +71,13 @@ class _ReviewServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._hub.close()
         super().handle_exit(sig, frame)
+
+
+def _has_screen() -> bool:
+    """Tell whether a browser has a window: a text browser would take the terminal."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 @contextmanager

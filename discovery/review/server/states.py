@@ -42,6 +42,7 @@ def tell_state(context: ApiContext) -> Answer:
             "undo": state.undoable,
             "redo": state.redoable,
             "left": len(state.left),
+            "notices": context.list_notices(),
         },
         columns={
             "label": state.label_codes,

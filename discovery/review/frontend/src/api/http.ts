@@ -1,5 +1,6 @@
 /** The page's transport: POST for a call, server-sent events, images by their address. */
 import { decodeAnswer } from "./columns";
+import { keepToken } from "./token";
 import {
   AccessError,
   type Answer,
@@ -85,8 +86,14 @@ export class HttpTransport implements Transport {
 
   /** Trades the token for the cookie that images and events are fetched with. */
   private greet(): Promise<void> {
-    this.greeted ??= this.post("hello", {}).then(
-      () => undefined,
+    this.greeted ??= this.post<{ token?: string }>("hello", {}).then(
+      ({ json }) => {
+        // The browser was opened with a token for one use: other users may see its arguments.
+        if (json.token) {
+          this.token = json.token;
+          keepToken(json.token);
+        }
+      },
       (error: unknown) => {
         this.greeted = undefined;
         throw error;

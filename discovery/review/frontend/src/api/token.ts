@@ -6,9 +6,14 @@ const KEY = "review-token";
 export function takeToken(): string {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (token) {
-    sessionStorage.setItem(KEY, token);
+    keepToken(token);
     history.replaceState(null, "", location.pathname + location.search);
     return token;
   }
   return sessionStorage.getItem(KEY) ?? "";
+}
+
+/** Keeps the token for this tab, through a reload. */
+export function keepToken(token: string): void {
+  sessionStorage.setItem(KEY, token);
 }
