@@ -95,4 +95,24 @@ export const KEY_GROUPS: KeyGroup[] = [
       ["/", "search by file name"],
     ],
   },
+  {
+    title: "The map itself (Tab goes there)",
+    keys: [
+      ["⇧ + drag", "lasso"],
+      ["Space", "rectangle: arrows move it, ⇧ arrows size it, Enter selects, Esc leaves it"],
+      ["← → ↑ ↓", "move the map"],
+      ["+ − 0", "nearer, farther, all"],
+    ],
+  },
+  {
+    title: "One image",
+    keys: [
+      ["+ − 0 1", "nearer, farther, whole, one to one"],
+      ["← → ↑ ↓", "move it where it is larger than its place; else previous, next"],
+      ["n p", "next, previous"],
+      ["h", "heat map"],
+      ["r", "golden image in its place, and back"],
+      ["⇧R", "golden image beside it"],
+    ],
+  },
 ];
