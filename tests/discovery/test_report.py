@@ -21,7 +21,7 @@ from discovery.records import (
     number_by_size,
 )
 from discovery.stages.report import ReportData, ReportFacts, choose_thumbnails, render_report
-from discovery.stages.report.decided import describe_left, list_types
+from discovery.stages.report.decided import describe_left, list_types, number_proposals
 from discovery.stages.report.figures import explain_rank, summarise
 
 HOSTILE = (
@@ -215,6 +215,13 @@ def test_what_was_decided_stands_in_a_table_of_types_and_what_is_left_is_said():
     codes = np.frombuffer(base64.b64decode(data["decided"]), "<i4")
     assert codes[:5].tolist() == [1, 1, 1, 1, 0]
     assert "Decided so far" not in Reader(render_report(plain)).texts
+
+
+def test_parts_of_a_proposal_are_numbered_as_in_the_review():
+    ranks = {"pa": 12, "pb": 3}
+    names = ["pa.2", "pb.1.2", "R2", "pb", "p-of-an-earlier-round.1", "pa.1"]
+    expected = {"3": 3, "3.1.2": 3, "12.1": 12, "12.2": 12, "R2": 0}
+    assert list(expected.items()) == list(number_proposals(names, ranks).items())
 
 
 def test_the_rank_says_by_what():

@@ -1,17 +1,19 @@
 """What was decided so far, type by type, and what is left: read-only, as the review shows it."""
 
-from collections import Counter
+import re
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from discovery.pages.html import Markup, join, node
 from discovery.pages.table import Cell, render_table
 from discovery.pages.words import DASH, write_count, write_share
-from discovery.records import ImageLabel, Proposal
+from discovery.records import ImageLabel
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.figures import count_paths, find_codes, list_labels, summarise
 
 VERDICTS = {"split": "several types in one", "reject": "no type", "defer": "put off"}
+_REGROUPED = re.compile(r"R\d+")  # as a review names what it groups anew
 _COLUMNS = ("Type", "Images", "By a person", "With their proposal", "From proposals", "Definition")
 
 
@@ -49,7 +51,7 @@ def list_types(data: ReportData) -> list[tuple[Cell, ...]]:
                 write_count(images),
                 write_count(person),
                 write_count(images - person),
-                _link_all([p for p in data.proposals if data.labels.get(p.proposal_id) == label]),
+                _link_all(data, [name for name, own in data.labels.items() if own == label]),
                 node("bdi", data.definitions.get(label, "")),
             )
         )
@@ -69,20 +71,42 @@ def describe_left(data: ReportData) -> str:
 
 
 def _render_judged(data: ReportData) -> Markup | None:
-    counts = Counter(data.judged.get(one.proposal_id, "") for one in data.proposals)
-    lines = [
-        node(
-            "li",
-            node("b", f"{word[0].upper()}{word[1:]}: "),
-            _link_all([p for p in data.proposals if data.judged.get(p.proposal_id) == verdict]),
-        )
-        for verdict, word in VERDICTS.items()
-        if counts[verdict]
-    ]
+    ranks = {one.proposal_id: one.rank for one in data.proposals}
+    lines = []
+    for verdict, word in VERDICTS.items():
+        names = [name for name, own in data.judged.items() if own == verdict]
+        if number_proposals(names, ranks):
+            title = node("b", f"{word[0].upper()}{word[1:]}: ")
+            lines.append(node("li", title, _link_all(data, names)))
     return node("ul", join(lines)) if lines else None
 
 
-def _link_all(proposals: list[Proposal]) -> Markup:
-    ranked = sorted(proposals, key=lambda one: one.rank)
-    links = [node("a", f"Type {one.rank}", href=f"#type-{one.rank}") for one in ranked]
+def number_proposals(names: Iterable[str], ranks: Mapping[str, int]) -> dict[str, int]:
+    """Give proposals the numbers of the review, and say on whose card each is found.
+
+    A proposal bears its rank, and a part of one the part's number behind that: 3.1. One that a
+    review made of what was left keeps its name, R1, and has no card. Those of earlier rounds have
+    no number any more and are left out.
+
+    Returns
+    -------
+    dict of str to int
+        The rank of the proposal by number, in order; 0 for one without a card.
+    """
+    found = {}
+    for name in names:
+        whole, *parts = name.split(".")
+        if whole in ranks:
+            found[".".join([str(ranks[whole]), *parts])] = ranks[whole]
+        elif _REGROUPED.fullmatch(whole):
+            found[name] = 0
+    return dict(sorted(found.items(), key=lambda item: (not item[1], item[1], item[0])))
+
+
+def _link_all(data: ReportData, names: Iterable[str]) -> Markup:
+    ranks = {one.proposal_id: one.rank for one in data.proposals}
+    links = [
+        node("a", f"Type {number}", href=f"#type-{rank}") if rank else node("span", number)
+        for number, rank in number_proposals(names, ranks).items()
+    ]
     return join(links, ", ") if links else node("span", DASH)

@@ -169,7 +169,8 @@ def _render_common(event: LineageEvent) -> Markup | None:
 def _name_all(names: tuple[str, ...], sizes: tuple[int, ...], ranks: Mapping[str, int]) -> Markup:
     parts = []
     for place, (name, size) in enumerate(zip(names, sizes, strict=True)):
-        code = node("code", name)
-        link = node("a", code, href=f"#type-{ranks[name]}") if name in ranks else code
+        link = node("code", name)
+        if name in ranks:
+            link = node("a", f"Type {ranks[name]}", href=f"#type-{ranks[name]}", title=name)
         parts.append(node("span", ", " if place else None, link, f" ({write_count(size)})"))
     return join(parts, "")
