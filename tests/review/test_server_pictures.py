@@ -204,3 +204,32 @@ def test_of_many_that_ask_at_once_one_makes():
     for thread in threads:
         thread.join()
     assert made == [1]
+
+
+@pytest.mark.slow
+def test_the_golden_image_is_beside_and_what_differs_from_it_is_hot(tmp_path):
+    pytest.importorskip("torch")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    rows = ["path,reference"]
+    for number in range(3):
+        golden = rng.integers(60, 120, (64, 64), dtype=np.uint8)
+        seen = golden.copy()
+        seen[40:56, 8 * number : 8 * number + 16] = 255
+        for name, pixels in ((f"golden{number}.png", golden), (f"{number}.png", seen)):
+            Image.fromarray(pixels).save(folder / name)
+        rows.append(f"{number}.png,golden{number}.png")
+    (folder / "pairs.csv").write_text("\n".join(rows))
+    chosen = ExtractOptions(extractor="lite", pooling="residual", device="cpu")
+    extract_vectors(folder / "pairs.csv", tmp_path / "store", options=chosen)
+    store = open_store(tmp_path / "store")
+    vectors = store.load_vectors()
+    pictures = Pictures(ImageFiles(store, vectors.ids, vectors.rows["paths"].tolist()))
+    assert (pictures.has_references, pictures.has_heat) == (True, True)
+    one = int(np.flatnonzero([path.endswith("/1.png") for path in vectors.rows["path"]])[0])
+    with Image.open(folder / "golden1.png") as opened:
+        assert show(pictures.draw_reference(one)).tolist() == np.asarray(opened).tolist()
+    hot = show(pictures.draw_heat(one)).astype(int)  # (h, w, 3)
+    redness = hot[..., 0] - hot[..., 2]
+    assert redness[40:56, 8:24].mean() > 5 + redness[:24, 40:].mean()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from embeddings.console import get_logger
 from embeddings.errors import DefectDiscoveryError
 
-_PAUSE = 0.2  # seconds: a person who decides quickly has it worked out once
+_PAUSE = 0.7  # seconds without a decision: while a person decides quickly nothing else works
 
 
 class Estimate:
@@ -43,9 +43,11 @@ class Estimate:
     def _run(self) -> None:
         while not self._closing.is_set():
             self._awake.wait()
-            if self._closing.wait(_PAUSE):
+            while self._awake.is_set() and not self._closing.is_set():
+                self._awake.clear()
+                self._closing.wait(_PAUSE)
+            if self._closing.is_set():
                 return
-            self._awake.clear()
             try:
                 value = self._compute()
             except DefectDiscoveryError as error:
