@@ -177,3 +177,10 @@ def test_what_is_expected_right_follows_the_decisions(api, ask, review, truth):
     [share] = [one["expected_right"] for one in heard if "expected_right" in one][-1:]
     assert 0 < share < 1
     assert ask("state")["progress"]["expected_right"] == share
+
+
+def test_no_proposal_is_passed_over_because_the_known_types_seem_to_explain_it(ask, review):
+    first, second = review.state.proposals[:2]
+    review.accept(first.proposal_id, "a", shown=first.images)
+    review.accept(second.proposal_id, "b", shown=second.images)
+    assert ask("next")["screen"] == "validate"

@@ -13,6 +13,7 @@ from discovery.review.server.method import Method
 from discovery.review.state import OpenProposal, ReviewState
 from embeddings.errors import OptionError
 
+_NEVER = 2.0  # a share that no labels reach
 _MOST_NAMES = 9  # suggested: the digits of the keyboard
 _SHAKY = 0.6  # Hennig's limit: a group that is found again less often is doubtful
 _SHOWN_OF_REST = 12  # images of each type that stand for what it would get
@@ -27,7 +28,11 @@ def suggest_screen(context: ApiContext, *, after: str) -> Answer:
         The proposal that was looked at last: another one comes next, or empty.
     """
     state = context.state
-    found = context.advisor.suggest()
+    # Proposals first, whatever the labels are expected to be worth: the judge knows the types that
+    # have a name, and takes what is new for one of them.
+    found = context.advisor.suggest(target=_NEVER)
+    if found.screen != "validate":
+        found = context.advisor.suggest()
     told: dict[str, Any] = {"screen": found.screen, "why": found.why}
     if found.screen == "validate":
         told["proposal"] = _choose_proposal(state, found, after)
