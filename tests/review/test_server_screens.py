@@ -184,3 +184,15 @@ def test_no_proposal_is_passed_over_because_the_known_types_seem_to_explain_it(a
     review.accept(first.proposal_id, "a", shown=first.images)
     review.accept(second.proposal_id, "b", shown=second.images)
     assert ask("next")["screen"] == "validate"
+
+
+def test_of_a_proposal_that_was_split_its_parts_are_shown(ask, review):
+    whole = review.state.proposals[0]
+    review.split(whole.proposal_id, [whole.images[:5]])
+    told = ask("validate", proposal=whole.proposal_id)
+    assert (told["images"], told["medoid"]) == ([], None)
+    assert told["warnings"] == ["Nothing is left of proposal 1: decide on its parts"]
+    assert ask("split", proposal=whole.proposal_id)["parts"] == []
+    part = ask("validate", proposal=f"{whole.proposal_id}.1")
+    assert sorted(part["images"]) == sorted(part["exemplars"]) == whole.images[:5].tolist()
+    assert ask("evidence", proposal=f"{whole.proposal_id}.1")["associations"] == []

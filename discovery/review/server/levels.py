@@ -64,7 +64,7 @@ def split_finer(context: ApiContext, *, proposal: str, beyond: float | None) -> 
     )
     return Answer(
         json={
-            "parts": [part.tolist() for part in found.parts],
+            "parts": [part.tolist() for part in found.parts if len(part)],
             "resolution": found.resolution,
         }
     )

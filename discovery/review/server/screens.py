@@ -10,11 +10,12 @@ from discovery.review.server.answers import Answer
 from discovery.review.server.arguments import text, whole
 from discovery.review.server.context import PAGE_SIZE, ApiContext
 from discovery.review.server.method import Method
-from discovery.review.state import OpenProposal, ReviewState
+from discovery.review.state import OpenProposal, Places, ReviewState
 from embeddings.errors import OptionError
 
 _NEVER = 2.0  # a share that no labels reach
 _MOST_NAMES = 9  # suggested: the digits of the keyboard
+_CENTRAL = 6  # exemplars of a part
 _SHAKY = 0.6  # Hennig's limit: a group that is found again less often is doubtful
 _SHOWN_OF_REST = 12  # images of each type that stand for what it would get
 
@@ -42,6 +43,8 @@ def suggest_screen(context: ApiContext, *, after: str) -> Answer:
 def show_proposal(context: ApiContext, *, proposal: str, limit: int) -> Answer:
     """Show the members of a proposal, those first that speak most against it."""
     group, state = context.find_proposal(proposal), context.state
+    if not len(group.images):
+        return _tell_empty(group)
     order = context.advisor.order(proposal, limit=limit)
     nearest = nearest_type(context.rows, group.images, state.label_codes)
     return Answer(
@@ -50,7 +53,7 @@ def show_proposal(context: ApiContext, *, proposal: str, limit: int) -> Answer:
             "folded": {str(image): copies.tolist() for image, copies in order.folded.items()},
             "of": order.of,
             "medoid": context.find_medoid(group),
-            "exemplars": context.find_exemplars(group),
+            "exemplars": context.find_exemplars(group) or _find_central(context, group.images),
             "suggestions": _suggest_names(context, group),
             "nearest": None
             if nearest is None
@@ -102,6 +105,30 @@ def show_rest(context: ApiContext) -> Answer:
             "expected_right": context.advisor.expected_right(after_rest=True),
         }
     )
+
+
+def _tell_empty(group: OpenProposal) -> Answer:
+    """Tell of a proposal all of whose images went to its parts, or to other groups."""
+    return Answer(
+        json={
+            "images": [],
+            "folded": {},
+            "of": 0,
+            "medoid": None,
+            "exemplars": [],
+            "suggestions": [],
+            "nearest": None,
+            "warnings": [f"Nothing is left of proposal {group.number}: decide on its parts"],
+        }
+    )
+
+
+def _find_central(context: ApiContext, images: Places) -> list[int]:
+    """Return the members nearest to the mean: of parts nobody chose exemplars."""
+    own = context.rows[images]
+    nearest = np.argsort(-(own @ own.mean(axis=0)), kind="stable")[:_CENTRAL]
+    central: list[int] = images[nearest].tolist()
+    return central
 
 
 def _choose_proposal(state: ReviewState, found: Suggestion, after: str) -> str:
