@@ -131,9 +131,15 @@ def _settle(tables: Tables, decision: Decision) -> None:
 
 
 def _add_parts(tables: Tables, line: Line, *, parent: str) -> None:
+    selection = line.decision.selection
+    likely = selection.get("likely")
     for name, images in line.parts.items():
         part = Part(
-            images=images, parent=parent, order=line.order, selection=line.decision.selection
+            images=images,
+            parent=parent,
+            order=line.order,
+            selection=selection,
+            likely=str(likely.get(name, "")) if isinstance(likely, dict) else "",
         )
         tables.put(tables.parts, name, part)
 
@@ -158,6 +164,9 @@ def _rename_type(tables: Tables, line: Line) -> None:
     for name, decision in list(tables.proposals.items()):
         if decision.label == old:
             tables.put(tables.proposals, name, replace(decision, label=new))
+    for name, part in list(tables.parts.items()):
+        if part.likely == old:
+            tables.put(tables.parts, name, replace(part, likely=new))
     _move_entry(tables, tables.definitions, old, new)
     _move_entry(tables, tables.first_use, old, new)
 

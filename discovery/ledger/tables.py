@@ -36,12 +36,15 @@ class Part:
         The line of the ledger.
     selection : mapping
         Of the decision.
+    likely : str
+        The type that its images were matched with, under the name it has now; or empty.
     """
 
     images: Places
     parent: str
     order: int
     selection: Any
+    likely: str = ""
 
 
 class Tables:

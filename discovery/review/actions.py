@@ -79,7 +79,7 @@ def merge_proposals(scene: Scene, proposals: Sequence[str], label: str) -> list[
 def split_proposal(scene: Scene, proposal: str, parts: Sequence[ArrayLike]) -> list[Decision]:
     """Divide a proposal; what is in none of the parts becomes one more."""
     group = scene.take_proposal(proposal)
-    taken = _take_parts(scene, parts)
+    taken = [part for part in _take_parts(scene, parts) if len(part)]
     together = np.concatenate([*taken, np.empty(0, np.intp)])
     if not np.isin(together, group.images).all():
         raise OptionError(f"parts: not all are images of proposal {group.number}")
@@ -92,16 +92,27 @@ def split_proposal(scene: Scene, proposal: str, parts: Sequence[ArrayLike]) -> l
     return [scene.decide("split", "proposal", images=group.images, proposal=proposal, parts=named)]
 
 
-def regroup_rest(scene: Scene, parts: Sequence[ArrayLike]) -> list[Decision]:
+def regroup_rest(
+    scene: Scene, parts: Sequence[ArrayLike], *, likely: Mapping[int, str] | None = None
+) -> list[Decision]:
     """Propose what is left anew; images that were named since the clustering stay out of it."""
     free = np.flatnonzero(scene.state.label_codes < 0)
     taken = [part[np.isin(part, free)] for part in _take_parts(scene, parts)]
-    taken = [part for part in taken if len(part)]
-    if not taken:
+    kept = [place for place, part in enumerate(taken) if len(part)]
+    if not kept:
         raise OptionError("parts: none holds an image without a label")
-    names = _name_parts(scene, "R", len(taken))
-    named = {name: scene.name(part) for name, part in zip(names, taken, strict=True)}
+    names = dict(zip(kept, _name_parts(scene, "R", len(kept)), strict=True))
+    named = {name: scene.name(taken[place]) for place, name in names.items()}
+    # A type that was renamed while the rest was clustered is not known by the old name any more.
+    matched = {
+        names[place]: label
+        for place, label in (likely or {}).items()
+        if place in names and label in scene.state.labels
+    }
     selection = {**scene.selection, "kind": "rest", "clustering": scene.clustering}
+    selection.pop("likely", None)
+    if matched:
+        selection["likely"] = matched
     return [scene.decide("regroup", "rest", parts=named, selection=selection)]
 
 
@@ -242,7 +253,6 @@ def _name(
 
 def _take_parts(scene: Scene, parts: Sequence[ArrayLike]) -> list[Places]:
     taken = [scene.take_images(part, what="parts") for part in parts]
-    taken = [part for part in taken if len(part)]
     together = np.concatenate([*taken, np.empty(0, np.intp)])
     if len(np.unique(together)) < len(together):
         raise OptionError("parts: an image is in two of them")

@@ -164,6 +164,7 @@ def _list_proposals(
     for place, name in enumerate(membership.names):
         images, decision = membership.images[place], tables.proposals.get(name)
         own = base.proposals[place] if place < len(base.proposals) else None
+        part = tables.parts.get(name)
         listed.append(
             OpenProposal(
                 proposal_id=name,
@@ -174,6 +175,7 @@ def _list_proposals(
                 status=_find_status(tables, name, len(images), is_split=name in split),
                 label=decision.label if decision else "",
                 evidence=base.evidence[place] if own else {"size": len(images)},
+                likely=part.likely if part else "",
             )
         )
     return tuple(listed)

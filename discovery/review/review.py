@@ -86,9 +86,23 @@ class Review(ReviewSession):
         """Divide a proposal into new ones; what is in none of the parts becomes one more."""
         return self._act(lambda scene: actions.split_proposal(scene, proposal, parts), asked)
 
-    def regroup(self, parts: Sequence[ArrayLike], **asked: Unpack[Asked]) -> ReviewState:
-        """Propose what is left anew; images that were named meanwhile stay out of it."""
-        return self._act(lambda scene: actions.regroup_rest(scene, parts), asked)
+    def regroup(
+        self,
+        parts: Sequence[ArrayLike],
+        *,
+        likely: Mapping[int, str] | None = None,
+        **asked: Unpack[Asked],
+    ) -> ReviewState:
+        """Propose what is left anew; images that were named meanwhile stay out of it.
+
+        Parameters
+        ----------
+        parts : sequence of (m,) ints
+            The images of each new proposal; none in two.
+        likely : mapping of int to str, optional
+            The type that a part's images look like, by the part's place in `parts`.
+        """
+        return self._act(lambda scene: actions.regroup_rest(scene, parts, likely=likely), asked)
 
     # --- images ---
 

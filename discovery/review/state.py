@@ -34,6 +34,8 @@ class OpenProposal:
         The name it was accepted under, or empty.
     evidence : mapping
         Its row of proposals.csv; of a part only its size.
+    likely : str
+        The type that the clustering of the rest matched its images with, or empty.
     """
 
     proposal_id: str
@@ -44,6 +46,7 @@ class OpenProposal:
     status: Status
     label: str
     evidence: Mapping[str, Any] = field(repr=False)
+    likely: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,6 +129,25 @@ def test_what_is_left_is_proposed_anew(review):
     assert labels_of(review.accept("R1", "pit"))[10] == "pit"
 
 
+def test_a_part_of_the_rest_keeps_the_type_it_was_matched_with(run, review):
+    review.accept(A, "pit", shown=[0, 1])
+    review.move([2], "scratch")
+    review.exclude([3], "pit")
+    # Image 2 has a label meanwhile, and its part falls out.
+    state = review.regroup(
+        [[2], [3], [10], [5, 6]], likely={0: "pit", 1: "pit", 2: "scratch", 3: "gone"}
+    )
+    assert {one.number: one.likely for one in state.proposals[3:]} == {
+        "R1": "pit", "R2": "scratch", "R3": "",
+    }  # fmt: skip
+    state = review.rename("pit", "defect/pit")
+    assert state.find_proposal("R1").likely == "defect/pit"
+    assert review.undo().find_proposal("R1").likely == "pit"
+    review.merge_types(["scratch"], "pit")
+    with open_review(run, by="max") as other:
+        assert [one.likely for one in other.state.proposals[3:]] == ["pit", "pit", ""]
+
+
 def test_images_move_alone_and_as_a_group(review):
     review.accept(A, "scratch")
     state = review.move([0, 10], "pit", definition="round and deep")

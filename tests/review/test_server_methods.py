@@ -317,6 +317,19 @@ def test_what_is_left_is_clustered_again_in_the_background(api, ask, review):
     assert ask("act", action={"name": "undo"})["text"].startswith("undone: cluster the rest into")
 
 
+def test_a_part_of_the_rest_is_proposed_as_the_type_it_matches(ask, review):
+    first = review.state.proposals[0]
+    review.move(first.images[:9], "defect/a")
+    review.move(review.state.proposals[1].images[:4], "defect/b")
+    told = wait_for(ask, ask("start_regroup")["job"])
+    assert told["status"] == "done", told
+    likely = {one["id"]: one["likely"] for one in ask("state")["proposals"] if one["likely"]}
+    assert set(likely.values()) <= {"defect/a", "defect/b"}
+    assert likely
+    for name, label in likely.items():
+        assert ask("validate", proposal=name)["suggestions"][0] == label
+
+
 def test_with_nothing_left_there_is_nothing_to_cluster(ask, review):
     review.move(range(49), "a")
     with pytest.raises(OptionError, match="nothing is left to group"):

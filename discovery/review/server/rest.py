@@ -44,7 +44,14 @@ def _regroup(context: ApiContext, progress: Progress) -> str:
         return f"no groups among {len(found.noise)} images"
     progress(1.0, "propose the groups")
     # Of the state as it is by now: what was named in the meantime stays out of the groups.
-    context.review.regroup([part.images for part in found.parts])
+    context.review.regroup(
+        [part.images for part in found.parts],
+        likely={
+            place: state.labels[part.label]
+            for place, part in enumerate(found.parts)
+            if part.label >= 0
+        },
+    )
     context.tell_revision()
     images = sum(len(part.images) for part in found.parts)
     return f"{len(found.parts)} groups of {images} images; {len(found.noise)} images in none"

@@ -144,7 +144,7 @@ def _choose_proposal(state: ReviewState, found: Suggestion, after: str) -> str:
 def _suggest_names(context: ApiContext, group: OpenProposal) -> list[str]:
     known = str(group.evidence.get("nearest_known") or "")
     learned = context.advisor.suggest_names(group.images)
-    names = [group.label, *learned[:_MOST_NAMES], known]
+    names = [group.label, group.likely, *learned[:_MOST_NAMES], known]
     return [name for name in dict.fromkeys(names) if name][:_MOST_NAMES]
 
 

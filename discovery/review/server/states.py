@@ -65,6 +65,7 @@ def _tell_proposal(context: ApiContext, proposal: OpenProposal) -> dict[str, Any
         "medoid": context.find_medoid(proposal),
         "exemplars": context.find_exemplars(proposal),
         **{name: evidence.get(name, np.nan) for name in _EVIDENCE},
+        "likely": proposal.likely or None,
         "nearest_known": evidence.get("nearest_known") or None,
         "associations": sum_up_associations(evidence.get("associations", {})),
     }

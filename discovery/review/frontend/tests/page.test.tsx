@@ -130,6 +130,16 @@ test("names are text wherever they come from", async () => {
   expect(page.root.querySelector("img[onerror]")).toBeNull();
 });
 
+test("what the rest was matched with is said", async () => {
+  page.unmount();
+  const fake = new FakeTransport();
+  const row = fake.proposals[0];
+  if (row) row.likely = "defect/pit";
+  page = await mountFake(fake);
+  expect(page.text(".screen-head")).toContain("looks like defect/pit");
+  expect(page.text(".rows.proposals .row-name")).toBe("looks like defect/pit");
+});
+
 test("two reviews on one page keep apart", async () => {
   const other = await mountFake();
   await other.press("Shift+Digit5");

@@ -48,6 +48,8 @@ export interface ProposalRow {
   separation: number | null;
   stability: number | null;
   novelty: number | null;
+  /** The type that the clustering of the rest matched its images with. */
+  likely: string | null;
   nearest_known: string | null;
   associations: string;
 }

@@ -95,7 +95,8 @@ const ProposalItem = memo(
 );
 
 function describeStatus(row: ProposalRow): string {
-  return row.status === "open" ? "" : row.status;
+  if (row.status !== "open") return row.status;
+  return row.likely === null ? "" : `looks like ${row.likely}`;
 }
 
 interface TypeProps {

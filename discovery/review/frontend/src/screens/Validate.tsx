@@ -149,8 +149,9 @@ function OneProposal({ row }: { row: ProposalRow }) {
 }
 
 function describeShown(row: ProposalRow, validation: Validation | null): string {
-  if (!validation || validation.images.length >= row.size) return countImages(row.size);
-  return `${countImages(row.size)}, the ${formatCount(validation.images.length)} that speak most against it`;
+  const likely = row.likely === null ? "" : `, looks like ${row.likely}`;
+  if (!validation || validation.images.length >= row.size) return countImages(row.size) + likely;
+  return `${countImages(row.size)}${likely}, the ${formatCount(validation.images.length)} that speak most against it`;
 }
 
 function useProposalFacts(validation: Validation | null): (image: number) => CellFacts {

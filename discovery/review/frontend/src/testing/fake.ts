@@ -218,6 +218,7 @@ function makeProposal(at: number): ProposalRow {
     separation: 0.2,
     stability: 0.8,
     novelty: null,
+    likely: null,
     nearest_known: null,
     associations: "",
   };
