@@ -230,3 +230,20 @@ def test_a_run_of_other_images_is_kept_not_mixed(demo):
     assert not (demo.folder / "demo" / "run" / "decisions.jsonl").exists()
     demo.make("demo", "IMAGES=other")
     assert not (demo.folder / "demo" / "run.2").exists()
+
+
+def test_make_review_opens_the_demos_run_or_another(demo):
+    for words, run in (((), "demo/run"), (("RUN=my run",), "my run")):
+        (demo.folder / "calls").unlink(missing_ok=True)
+        done = run_make("review", *words, cwd=demo.folder, RUN="")
+        assert done.returncode == 0, done.stderr
+        assert (demo.folder / "calls").read_text() == f"[-m][discovery.review][{run}]\n"
+
+
+def test_make_demo_does_not_build_the_page_and_make_page_brings_node_along(demo):
+    assert not any("build" in call for call in demo.make("demo")[1])
+    (demo.folder / "calls").unlink()
+    assert run_make("page", cwd=demo.folder).returncode == 0
+    assert (demo.folder / "calls").read_text() == (
+        "[-m][discovery.review.server.build][--install-node]\n"
+    )
