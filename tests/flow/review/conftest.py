@@ -1,8 +1,12 @@
-"""The review page in a real Chromium, on a server of its own and a copy of a small run."""
+"""The review page in a real Chromium, on a real server and a copy of a small run.
+
+Where a test does not end the server, it runs in a thread: a process takes seconds to import.
+"""
 
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -10,13 +14,19 @@ import time
 from pathlib import Path
 
 import pytest
+import uvicorn
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.webdriver import ActionChains, Keys  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 
+from discovery import open_review  # noqa: E402
+from discovery.review.server import ReviewApi  # noqa: E402
+from discovery.review.server.app import make_app  # noqa: E402
 from discovery.review.server.build import FRONTEND, PAGE, ensure_page  # noqa: E402
+from discovery.review.server.events import EventHub  # noqa: E402
+from discovery.review.server.guard import Secrets  # noqa: E402
 from embeddings.errors import InputError  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -50,6 +60,29 @@ def built_page():
 
 
 class Server:
+    """A server in a thread of the test's own process."""
+
+    def __init__(self, run, *, by="anna"):
+        self.review = open_review(run, by=by)
+        api = ReviewApi(self.review)
+        secrets, self._hub = Secrets(), EventHub()
+        app = make_app(api, secrets, page=PAGE, hub=self._hub)
+        config = uvicorn.Config(app, log_level="warning", lifespan="on", ws="none")
+        self._server = uvicorn.Server(config)
+        bound = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{bound.getsockname()[1]}/#token={secrets.token}"
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [bound]})
+        self._thread.start()
+
+    def end(self):
+        """End it; handoff.csv is brought up to date."""
+        self._hub.close()
+        self._server.should_exit = True
+        self._thread.join()
+        self.review.close()
+
+
+class ServerProcess:
     """`python -m discovery.review` on a run."""
 
     def __init__(self, run, *, by="anna", port=0):
@@ -57,6 +90,7 @@ class Server:
         self.process = subprocess.Popen(
             [*command, "--port", str(port), "--by", by],
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
@@ -74,10 +108,10 @@ class Server:
         self._wait()
 
     def end(self):
-        """End it as Ctrl-C does: handoff.csv is brought up to date."""
+        """End it as Ctrl-C does."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        self._wait()
+            self._wait()
 
     def _wait(self):
         self.process.wait(30)
@@ -92,7 +126,7 @@ class Page:
 
     def open(self, url):
         self.driver.get(url)
-        self.wait(lambda: self.find("h1, .screen.empty .button"))
+        self.wait(lambda: self.find("h1"))
         return self
 
     def press(self, *keys):
@@ -100,7 +134,8 @@ class Page:
         for key in keys:
             chain = ActionChains(self.driver, duration=0)
             if key.startswith("Shift+"):
-                chain.key_down(Keys.SHIFT).send_keys(key[6:]).key_up(Keys.SHIFT)
+                held = key[6:]
+                chain.key_down(Keys.SHIFT).send_keys(getattr(Keys, held, held)).key_up(Keys.SHIFT)
             else:
                 chain.send_keys(getattr(Keys, key, key))
             chain.perform()
@@ -149,21 +184,24 @@ class Page:
         return [line["message"] for line in self.driver.get_log("browser")]
 
 
-@pytest.fixture
-def browser(built_page, tmp_path):
-    """Return a function that opens a window of 1400 by 900."""
+@pytest.fixture(scope="module")
+def browser(built_page, tmp_path_factory):
+    """Return a function that opens a window of 1400 by 900; the first one is used again."""
     drivers = []
 
-    def make():
+    def start():
         options = webdriver.ChromeOptions()
         options.binary_location = CHROMIUM
-        for flag in (*FLAGS, f"--user-data-dir={tmp_path / f'profile{len(drivers)}'}"):
+        for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-        driver.set_script_timeout(120)
-        drivers.append(driver)
-        page = Page(driver)
+        drivers.append(webdriver.Chrome(options=options, service=Service(DRIVER)))
+        drivers[-1].set_script_timeout(120)
+
+    def make(number=0):
+        while len(drivers) <= number:
+            start()
+        page = Page(drivers[number])
         page.resize(1400, 900)
         return page
 
@@ -174,22 +212,21 @@ def browser(built_page, tmp_path):
 
 @pytest.fixture
 def serve(built_page):
-    """Return a function that starts a review of a run."""
+    """Return a function that starts a review of a run, in a thread or a process."""
     servers = []
 
-    def start(run, **options):
-        servers.append(Server(run, **options))
+    def start(run, *, apart=False, **options):
+        servers.append((ServerProcess if apart else Server)(run, **options))
         return servers[-1]
 
     yield start
     for server in servers:
-        if server.process.poll() is None:
-            server.end()
+        server.end()
 
 
 @pytest.fixture
 def page(browser, serve, four, copy):
-    """A window on a copy of the run of four groups; `page.run` is the copy."""
+    """A window on a copy of the run of four groups, which is `page.run`."""
     window = browser()
     window.run = copy(four)
     window.server = serve(window.run)

@@ -86,8 +86,15 @@ export function useKeys(
   { modal = false, onText }: { modal?: boolean; onText?: (text: string) => void } = {},
 ): void {
   const { keyboard } = useApp();
-  const layer = useRef<Layer>({ bindings, onText, modal });
+  const layer = useRef<Layer | null>(null);
+  const remove = useRef<() => void>(() => undefined);
+  if (!layer.current) {
+    // While rendering, because effects run from the inside out: a grid in a dialog must come to
+    // lie above the dialog's own keys.
+    layer.current = { bindings, onText, modal };
+    remove.current = keyboard.add(layer.current);
+  }
   layer.current.bindings = bindings;
   layer.current.onText = onText;
-  useEffect(() => keyboard.add(layer.current), [keyboard]);
+  useEffect(() => () => remove.current(), []);
 }

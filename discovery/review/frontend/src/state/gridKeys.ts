@@ -27,7 +27,8 @@ export function gridKeys(
   keys["Space"] = () => model.toggle();
   keys["x"] = () => model.toggle();
   keys["Ctrl+a"] = () => model.markAll();
-  keys["Escape"] = () => model.clear();
+  // With nothing marked the key is for what stands around: a dialog closes.
+  if (model.marked.value.size > 0) keys["Escape"] = () => model.clear();
   keys["z"] = () => onOpen?.(model.cursor.value);
   keys["l"] = () => {
     const image = model.current.value;

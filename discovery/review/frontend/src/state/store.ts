@@ -112,6 +112,8 @@ export class ReviewStore {
     try {
       const overview = await this.call<Overview>("overview");
       await this.refresh();
+      const first = this.snapshot.value?.proposals.find((row) => row.status === "open");
+      if (first) this.go("validate", { proposal: first.id });
       this.overview.value = overview.json;
       await this.advance();
       const { columns } = await this.call("columns");
@@ -238,13 +240,19 @@ export class ReviewStore {
   private readonly hear = (event: ServerEvent): void => {
     if (event.denied) this.denied.value = true;
     if (event.connected !== undefined) this.hearConnection(event.connected);
-    if (event.job) this.job.value = event.job;
+    if (event.job) this.hearJob(event.job);
     const known = this.snapshot.value?.revision;
     if (event.revision === undefined || known === undefined || event.revision <= known) return;
     // One's own decision is read by `act`.
     if (this.decisions.pending.value) return;
     void this.readOthers().catch((error: unknown) => this.tellError(error));
   };
+
+  private hearJob(job: JobState): void {
+    this.job.value = job;
+    if (job.status === "done") this.tell(job.text);
+    if (job.status === "failed") this.tell(`${job.kind}: ${job.text}`, "error");
+  }
 
   private async readOthers(): Promise<void> {
     const before = this.snapshot.value;
