@@ -3,7 +3,7 @@ import { countBins } from "../src/components/Drawings";
 import { orderByGroup } from "../src/components/Granularity";
 import { commonLabel, splitOff } from "../src/components/SelectionBar";
 import { describeChanges } from "../src/state/changes";
-import { groupDoubt } from "../src/state/doubt";
+import { countLikely, DoubtPlan } from "../src/state/doubt";
 import { formatScore, formatShare } from "../src/state/facts";
 import { describeFilter, filterImages, NO_FILTER } from "../src/state/filter";
 import { completeName } from "../src/state/names";
@@ -83,18 +83,26 @@ test("a lasso is split off only where one proposal holds all of it", () => {
   expect(commonLabel([0, 1], () => "x")).toBe("x");
 });
 
-test("doubtful images are grouped by where they are and what they look like", () => {
+describe("a page of doubt", () => {
   const page = {
     images: [1, 2, 3, 4],
-    current: ["a", "b", "a", ""],
-    likely: ["b", "a", "b", "b"],
+    current: ["a", "b", null, null],
+    likely: ["a", "a", "b", "b"],
     probability: [0.9, 0.8, 0.7, 0.6],
+    folded: { "3": [30, 31] },
   };
-  expect(groupDoubt(page)).toEqual([
-    { current: "a", likely: "b", images: [1, 3] },
-    { current: "b", likely: "a", images: [2] },
-    { current: "", likely: "b", images: [4] },
-  ]);
+
+  test("confirming gives each image what it looks like, and its copies with it", () => {
+    expect(new DoubtPlan(page).moves(new Set())).toEqual({ a: [1, 2], b: [3, 30, 31, 4] });
+    expect(countLikely(page)).toEqual([["a", 2], ["b", 2]]);
+  });
+
+  test("what a person said holds, and what is crossed out is left alone", () => {
+    const plan = new DoubtPlan(page).say([2], "c").say([1, 2], "d");
+    expect(plan.goalOf(2)).toBe("d");
+    expect(plan.isSaid(3)).toBe(false);
+    expect(plan.moves(new Set([3]))).toEqual({ d: [1, 2], b: [4] });
+  });
 });
 
 test("what somebody else decided is told in words", async () => {

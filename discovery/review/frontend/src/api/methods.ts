@@ -88,6 +88,7 @@ export type Action =
   | { name: "merge_proposals"; proposals: readonly string[]; label: string }
   | { name: "split"; proposal: string; parts: number[][] }
   | { name: "move"; images: number[]; label: string; as_group?: boolean }
+  | { name: "settle"; moves: Record<string, number[]> }
   | { name: "exclude"; images: number[]; label: string }
   | { name: "release" | "discard"; images: number[] }
   | { name: "rename"; label: string; to: string }
@@ -130,10 +131,13 @@ export interface GrowPage {
 }
 
 export interface DoubtPage {
+  /** Those of one likely type side by side. */
   images: number[];
-  current: string[];
+  current: (string | null)[];
   likely: string[];
   probability: number[];
+  /** For an image that is shown, its near copies that are not. */
+  folded?: Record<string, number[]>;
 }
 
 export interface MergePair {

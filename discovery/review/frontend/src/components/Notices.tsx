@@ -13,6 +13,8 @@ export function describeAction(action: Action): string {
       return `accept as ${action.label}`;
     case "move":
       return `move ${action.images.length} images to ${action.label}`;
+    case "settle":
+      return "confirm a page of doubt";
     case "rename":
       return `rename ${action.label} to ${action.to}`;
     case "merge_types":

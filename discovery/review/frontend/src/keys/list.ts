@@ -60,9 +60,10 @@ export const KEY_GROUPS: KeyGroup[] = [
   {
     title: "Doubt",
     keys: [
-      ["Enter", "all (not marked) are what they are called"],
-      ["1 … 9 or a name", "move the marked; all where none is"],
-      ["n p", "next, previous group"],
+      ["Enter", "all but the crossed out are what they look like"],
+      ["x", "this one is not"],
+      ["1 … 9 or a name", "say what the crossed out are (none crossed: the current one)"],
+      ["n", "another page, nothing decided"],
     ],
   },
   {

@@ -1,119 +1,109 @@
-/** Images that sit in one type and look like another: confirmed or moved, a page with one key. */
+/** The images whose type is least sure: a page is confirmed with one key, the wrong ones moved. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { DoubtPage } from "../api/methods";
 import { Button } from "../components/Button";
-import { ImageGrid } from "../components/ImageGrid";
-import {
-  digitKeys,
-  NameField,
-  type NameFieldHandle,
-  Suggestions,
-} from "../components/NameField";
+import { type CellFacts, ImageGrid } from "../components/ImageGrid";
+import { digitKeys, NameField, type NameFieldHandle, Suggestions } from "../components/NameField";
 import { ScreenHead } from "../components/ScreenHead";
 import { useKeys } from "../keys/keys";
 import { useStore } from "../state/context";
-import { type DoubtGroup, groupDoubt } from "../state/doubt";
+import { countLikely, DoubtPlan } from "../state/doubt";
 import { countImages, describeImage, formatScore } from "../state/facts";
 import { GridModel } from "../state/grid";
 import { uniqueNames } from "../state/names";
+import { groupPaint } from "../state/palette";
 import { useAnswer } from "../state/useAnswer";
+
+const ANY = "";
 
 export function Doubt() {
   const store = useStore();
-  const chosen = useSignal(0);
+  const type = useSignal(ANY);
   const revision = store.snapshot.value?.revision ?? 0;
-  const asked = useAnswer<DoubtPage>("doubt", { type: null }, revision);
+  const types = store.snapshot.value?.types ?? [];
+  const wanted = types.some((one) => one.label === type.value) ? type.value : null;
+  const asked = useAnswer<DoubtPage>("doubt", { type: wanted }, revision);
   const page = asked.json;
-  const groups = useMemo(() => (page ? groupDoubt(page) : []), [page]);
-  const at = Math.min(chosen.value, Math.max(0, groups.length - 1));
-  const group = groups[at];
-  const step = (by: number) => {
-    chosen.value = Math.max(0, Math.min(groups.length - 1, at + by));
-  };
-  useKeys({ n: () => step(1), p: () => step(-1) });
-  if (!page || !group) {
+  const choice = (
+    <label class="choice">
+      Type
+      <select
+        value={wanted ?? ANY}
+        onChange={(event) => {
+          type.value = event.currentTarget.value;
+        }}
+      >
+        <option value={ANY}>any</option>
+        {types.map((one) => (
+          <option key={one.label} value={one.label}>
+            {one.label}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+  if (!page || page.images.length === 0) {
     return (
       <section class="screen empty">
         <p>
           {asked.loading
             ? "Looking for doubtful images …"
-            : "Nothing is in doubt: no image looks like another type than its own."}
+            : "Nothing is in doubt: two types need names, and images that nobody looked at."}
         </p>
-        <Button onClick={() => void store.advance()}>What comes next</Button>
+        {wanted !== null && choice}
+        <Button hotkey="." onClick={() => void store.advance()}>
+          What comes next
+        </Button>
       </section>
     );
   }
   return (
     <section class="screen doubt" aria-label="Doubt">
       <ScreenHead
-        title={describeGroup(group)}
-        detail={countImages(group.images.length)}
+        title="Doubt"
+        detail={`${countImages(page.images.length)} whose type is least sure`}
         why={store.place.value.why}
-      />
-      <nav class="groups" aria-label="Doubtful groups">
-        {groups.map((one, place) => (
-          <button
-            key={`${one.current} ${one.likely}`}
-            type="button"
-            class="chip"
-            aria-current={place === at}
-            onMouseDown={(event) => event.preventDefault()}
-            onClick={() => {
-              chosen.value = place;
-            }}
-          >
-            <span>
-              {one.current || "no type"} → {one.likely}
-            </span>
-            <b>{one.images.length}</b>
-          </button>
-        ))}
-      </nav>
-      <DoubtfulGroup group={group} page={page} loading={asked.loading} />
+      >
+        {choice}
+      </ScreenHead>
+      <DoubtfulPage page={page} loading={asked.loading} />
     </section>
   );
 }
 
-function describeGroup(group: DoubtGroup): string {
-  return group.current
-    ? `In ${group.current}, looks like ${group.likely}`
-    : `In no type, looks like ${group.likely}`;
-}
-
-interface GroupProps {
-  group: DoubtGroup;
-  page: DoubtPage;
-  loading: boolean;
-}
-
-function DoubtfulGroup({ group, page, loading }: GroupProps) {
+function DoubtfulPage({ page, loading }: { page: DoubtPage; loading: boolean }) {
   const store = useStore();
-  const model = useMemo(() => new GridModel("select"), []);
+  const model = useMemo(() => new GridModel("throw"), []);
   const field = useRef<NameFieldHandle>(null);
   const name = useSignal("");
+  const plan = useSignal(new DoubtPlan(page));
   useEffect(() => {
-    model.show(group.images);
+    plan.value = new DoubtPlan(page);
+    model.show(page.images);
     name.value = "";
     store.watch.restart();
-  }, [group]);
-  const suggestions = uniqueNames([group.likely, group.current], store.names.value).slice(0, 9);
-  const chance = new Map(page.images.map((image, at) => [image, page.probability[at] ?? null]));
-  const selection = { kind: "doubt", current: group.current, likely: group.likely };
-  // Nothing marked means the whole group: that is the case that takes one key.
-  const marked = () => (model.marked.value.size > 0 ? model.chosen : group.images);
-  const decide = (images: number[], label: string) => {
-    // What is decided already is still shown while the next page is looked for.
-    if (loading || images.length === 0) return;
-    void store.act({ name: "move", images, label }, selection);
+  }, [page]);
+  const likely = countLikely(page);
+  const names = uniqueNames(
+    likely.map(([label]) => label),
+    store.names.value,
+  ).slice(0, 9);
+  const say = (label: string) => {
+    plan.value = plan.value.say(model.chosen, label);
+    model.clear();
+    name.value = "";
   };
-  const move = (label: string) => decide(marked(), label);
-  const confirm = () => {
-    const kept = group.images.filter((image) => !model.marked.value.has(image));
-    decide(kept, group.current || group.likely);
+  const confirm = async () => {
+    const moves = plan.value.moves(model.marked.value);
+    // What is decided already is still shown while the next page is looked for.
+    if (loading || Object.keys(moves).length === 0) return;
+    const shown = page.images.length;
+    const done = await store.act({ name: "settle", moves }, { kind: "doubt", shown });
+    if (done) await store.advance();
   };
   useKeys(
-    { ...digitKeys(suggestions, move), Enter: confirm },
+    { ...digitKeys(names, say), Enter: () => void confirm() },
     {
       onText: (text) => {
         name.value = text;
@@ -121,36 +111,34 @@ function DoubtfulGroup({ group, page, loading }: GroupProps) {
       },
     },
   );
-  const count = model.marked.value.size;
+  const crossed = model.marked.value.size;
   return (
     <>
       <div class="decide">
-        <Button kind="primary" hotkey="Enter" onClick={confirm}>
-          {count > 0 ? "The others are" : "All are"} {group.current || group.likely}
+        <Button kind="primary" hotkey="Enter" disabled={loading} onClick={() => void confirm()}>
+          {crossed > 0 ? `Confirm all but ${crossed}` : "Confirm all"}
         </Button>
         <NameField
-          label={count > 0 ? `Move ${count} marked to` : "Move all to"}
+          label={crossed > 0 ? `The ${crossed} crossed out are` : "This one is"}
           value={name.value}
           names={store.names.value}
           onInput={(text) => {
             name.value = text;
           }}
-          onAccept={move}
+          onAccept={say}
           handle={field}
         />
-        <Suggestions names={suggestions} onTake={move} />
+        <p class="muted counts">
+          {likely.map(([label, count]) => `${count} look like ${label}`).join(", ")}
+        </p>
+        <Suggestions names={names} onTake={say} />
       </div>
       <div class="work">
         <div class={`pane${loading ? " loading" : ""}`}>
           <ImageGrid
             model={model}
-            label={describeGroup(group)}
-            facts={(image) => ({
-              badge: formatScore(chance.get(image)),
-              name:
-                describeImage(store.snapshot.value, image) +
-                `, ${group.likely} with probability ${formatScore(chance.get(image))}`,
-            })}
+            label="Doubtful images"
+            facts={useDoubtFacts(page, plan.value)}
             onOpen={(at) => {
               store.dialog.value = { kind: "viewer", images: model.images.value, at };
             }}
@@ -159,4 +147,21 @@ function DoubtfulGroup({ group, page, loading }: GroupProps) {
       </div>
     </>
   );
+}
+
+/** Each picture bears the name and the colour of what it is about to become. */
+function useDoubtFacts(page: DoubtPage, plan: DoubtPlan): (image: number) => CellFacts {
+  const snapshot = useStore().snapshot.value;
+  const colors = new Map(snapshot?.types.map((type, code) => [type.label, groupPaint(code)]));
+  const chance = new Map(page.images.map((image, at) => [image, page.probability[at] ?? null]));
+  return (image) => {
+    const goal = plan.goalOf(image);
+    const leaf = goal.slice(goal.lastIndexOf("/") + 1);
+    const score = plan.isSaid(image) ? "" : ` ${formatScore(chance.get(image))}`;
+    return {
+      badge: leaf + score,
+      color: colors.get(goal),
+      name: `${describeImage(snapshot, image)}, looks like ${goal}${score}`,
+    };
+  };
 }
