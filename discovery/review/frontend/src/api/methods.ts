@@ -1,6 +1,14 @@
 /** What the methods of the review take and give; images are positions, 0 to n - 1. */
 
-export type Screen = "validate" | "grow" | "doubt" | "merge" | "types" | "map" | "images";
+export type Screen =
+  | "validate"
+  | "grow"
+  | "doubt"
+  | "merge"
+  | "rest"
+  | "types"
+  | "map"
+  | "images";
 export type Status = "open" | "accepted" | "rejected" | "deferred" | "split" | "gone";
 
 export interface LevelPosition {
@@ -88,6 +96,8 @@ export type Action =
   | { name: "merge_proposals"; proposals: readonly string[]; label: string }
   | { name: "split"; proposal: string; parts: number[][] }
   | { name: "move"; images: number[]; label: string; as_group?: boolean }
+  /** Near copies that nobody decided on go with them, as a group. */
+  | { name: "move_with_copies"; images: number[]; label: string }
   | { name: "settle"; moves: Record<string, number[]> }
   | { name: "exclude"; images: number[]; label: string }
   | { name: "release" | "discard"; images: number[] }
@@ -95,7 +105,7 @@ export type Action =
   | { name: "merge_types"; labels: readonly string[]; to: string }
   | { name: "set_prototypes"; images: number[]; label: string; on: boolean }
   | { name: "grow"; label: string; cursor: unknown; thrown: number[] }
-  | { name: "undo" | "redo" };
+  | { name: "label_rest" | "undo" | "redo" };
 
 export interface Acted {
   revision: number;
@@ -103,7 +113,7 @@ export interface Acted {
 }
 
 export interface NextStep {
-  screen: "validate" | "grow" | "doubt" | "merge" | "done";
+  screen: "validate" | "grow" | "doubt" | "merge" | "rest" | "done";
   proposal?: string;
   type?: string;
   why: string;
@@ -138,6 +148,12 @@ export interface DoubtPage {
   probability: number[];
   /** For an image that is shown, its near copies that are not. */
   folded?: Record<string, number[]>;
+}
+
+export interface RestPlan {
+  /** What each type would get; some of its images stand for all. */
+  types: { label: string; count: number; images: number[] }[];
+  expected_right: number | null;
 }
 
 export interface MergePair {

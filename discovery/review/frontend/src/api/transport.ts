@@ -37,6 +37,8 @@ export interface JobState {
 export interface ServerEvent {
   revision?: number;
   job?: JobState;
+  /** The share of the labels that is expected to be right; it lags a moment behind decisions. */
+  expected_right?: number | null;
   connected?: boolean;
   /** The server is there, and does not know this page's token. */
   denied?: boolean;

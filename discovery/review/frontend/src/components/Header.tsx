@@ -8,6 +8,7 @@ export const SCREENS = [
   ["grow", "Grow"],
   ["doubt", "Doubt"],
   ["merge", "Merge"],
+  ["rest", "Rest"],
   ["types", "Types"],
   ["map", "Map"],
   ["images", "All images"],
@@ -75,22 +76,22 @@ export function Header() {
 }
 
 function ProgressText() {
-  const progress = useStore().snapshot.value?.progress;
+  const store = useStore();
+  const progress = store.snapshot.value?.progress;
+  const right = store.expectedRight.value;
   if (!progress) return <div class="progress" />;
   const parts = [
     `${formatCount(progress.decisions)} decision${progress.decisions === 1 ? "" : "s"}`,
     `${formatShare(progress.named_share)} of the images named`,
   ];
-  if (progress.expected_right !== null) {
-    parts.push(`expected right ${formatScore(progress.expected_right)}`);
-  }
+  if (right !== null) parts.push(`expected right ${formatScore(right)}`);
   const text = parts.join(", ");
   return (
     <div class="progress" title={text}>
       <span class="whole">{text}</span>
       <span class="short">
         {formatShare(progress.named_share)} named
-        {progress.expected_right !== null && `, right ${formatScore(progress.expected_right)}`}
+        {right !== null && `, right ${formatScore(right)}`}
       </span>
       <progress max={1} value={progress.named_share} aria-label="Share of the images named" />
     </div>

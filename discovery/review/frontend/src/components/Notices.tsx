@@ -13,6 +13,10 @@ export function describeAction(action: Action): string {
       return `accept as ${action.label}`;
     case "move":
       return `move ${action.images.length} images to ${action.label}`;
+    case "move_with_copies":
+      return `move ${action.images.length} images to ${action.label}`;
+    case "label_rest":
+      return "label the rest";
     case "settle":
       return "confirm a page of doubt";
     case "rename":

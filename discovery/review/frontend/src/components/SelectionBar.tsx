@@ -32,7 +32,11 @@ export function SelectionBar({ model, selection, splits = false }: Props) {
   // More than a page of images were not looked at one by one: a decision on them as a group.
   const pageSize = store.overview.value?.page_size ?? 60;
   const move = (label: string) =>
-    void act({ name: "move", images: chosen, label, as_group: chosen.length > pageSize });
+    void act(
+      chosen.length > pageSize
+        ? { name: "move", images: chosen, label, as_group: true }
+        : { name: "move_with_copies", images: chosen, label },
+    );
   const label = commonLabel(chosen, (image) => labelOf(store.snapshot.value, image));
   const part = splits ? splitOff(store.snapshot.value, chosen) : null;
   const discard = () => void act({ name: "discard", images: chosen });

@@ -6,6 +6,7 @@ import { Doubt } from "../screens/Doubt";
 import { Grow } from "../screens/Grow";
 import { MapScreen } from "../screens/MapScreen";
 import { Merge } from "../screens/Merge";
+import { Rest } from "../screens/Rest";
 import { Types } from "../screens/Types";
 import { Validate } from "../screens/Validate";
 import { useStore } from "../state/context";
@@ -19,6 +20,7 @@ const VIEWS = {
   grow: Grow,
   doubt: Doubt,
   merge: Merge,
+  rest: Rest,
   types: Types,
   map: MapScreen,
   images: AllImages,

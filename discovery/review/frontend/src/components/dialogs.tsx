@@ -80,7 +80,7 @@ function MoveDialog({ images, selection, done, onClose }: MoveProps) {
   const field = useRef<NameFieldHandle>(null);
   useEffect(() => field.current?.focus(), []);
   const move = async (label: string) => {
-    if (await store.act({ name: "move", images, label }, selection)) {
+    if (await store.act({ name: "move_with_copies", images, label }, selection)) {
       done();
       onClose();
     }
@@ -181,7 +181,7 @@ function LookAlikesDialog({ image, onClose }: Closes & { image: number }) {
   const move = async (label: string) => {
     const selection = { kind: "look_alikes", image, k: LOOK_ALIKES };
     const images = model.chosen;
-    if (await store.act({ name: "move", images, label }, selection)) onClose();
+    if (await store.act({ name: "move_with_copies", images, label }, selection)) onClose();
   };
   const focus = () => field.current?.focus();
   const facts = typeFacts(store.snapshot.value);

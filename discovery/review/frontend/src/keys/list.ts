@@ -12,7 +12,7 @@ export const KEY_GROUPS: KeyGroup[] = [
       ["?", "these keys"],
       ["u", "undo"],
       ["⇧U", "redo"],
-      ["⇧1 … ⇧7", "the screens, from left to right"],
+      ["⇧1 … ⇧8", "the screens, from left to right"],
       ["v", "back to validate (other screens)"],
       ["b", "the map"],
       [".", "what to look at next"],
@@ -54,6 +54,7 @@ export const KEY_GROUPS: KeyGroup[] = [
     keys: [
       ["Enter", "all of this page belong, but for the crossed out; at the end: record"],
       ["x", "this one does not belong"],
+      ["r", "this page does not belong"],
       ["n p", "next, previous type"],
     ],
   },
@@ -72,6 +73,10 @@ export const KEY_GROUPS: KeyGroup[] = [
       ["Enter", "one type"],
       ["n p", "not the same: next, previous pair"],
     ],
+  },
+  {
+    title: "Rest",
+    keys: [["Enter", "label what nobody looked at"]],
   },
   {
     title: "Types",

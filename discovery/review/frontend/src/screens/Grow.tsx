@@ -74,10 +74,10 @@ function OneType({ label }: { label: string }) {
     void ask(null);
   };
   useEffect(begin, [label]);
-  const answer = () => {
+  const answer = (kind: "pure" | "impure") => {
     if (!page || waiting) return;
     if (page.done) void commit();
-    else void ask(model.marked.value.size > 0 ? "impure" : "pure");
+    else void ask(kind);
   };
   const commit = async () => {
     if (!page) return;
@@ -95,7 +95,12 @@ function OneType({ label }: { label: string }) {
     const goal = types[(at + types.length) % types.length];
     if (goal) store.go("grow", { type: goal.label });
   };
-  useKeys({ Enter: answer, n: () => switchType(1), p: () => switchType(-1) });
+  useKeys({
+    Enter: () => answer("pure"),
+    r: () => !page?.done && answer("impure"),
+    n: () => switchType(1),
+    p: () => switchType(-1),
+  });
 
   const thrown = model.marked.value.size;
   const row = types.find((type) => type.label === label);
@@ -120,8 +125,15 @@ function OneType({ label }: { label: string }) {
             ))}
           </select>
         </label>
-        <Button kind="primary" hotkey="Enter" disabled={!page || waiting} onClick={answer}>
+        <Button kind="primary" hotkey="Enter" disabled={!page || waiting} onClick={() => answer("pure")}>
           {describeAnswer(page, thrown, label)}
+        </Button>
+        <Button
+          hotkey="r"
+          disabled={!page || waiting || page.done}
+          onClick={() => answer("impure")}
+        >
+          This page does not belong
         </Button>
         <Button disabled={answered.length === 0} onClick={begin}>
           Start again
@@ -154,7 +166,7 @@ function OneType({ label }: { label: string }) {
 function describeAnswer(page: GrowPage | null, thrown: number, label: string): string {
   if (!page) return "…";
   if (page.done) return page.take > 0 ? `Take ${countImages(page.take)}` : "What comes next";
-  return thrown > 0 ? `${thrown} of these do not belong` : `All of these are ${label}`;
+  return thrown > 0 ? `All but ${thrown} are ${label}` : `All are ${label}`;
 }
 
 function Summary({ page, label, thrown }: { page: GrowPage; label: string; thrown: number[] }) {

@@ -75,6 +75,7 @@ export class ReviewStore {
   /** How often the server was there again. */
   readonly connections = signal(0);
   readonly denied = signal(false);
+  readonly expectedRight = signal<number | null>(null);
   readonly job = signal<JobState | null>(null);
   /** The last thing that somebody else decided. */
   readonly others = signal("");
@@ -224,6 +225,7 @@ export class ReviewStore {
 
   private async readState(): Promise<void> {
     const { json, columns } = await this.call<StateJson>("state");
+    this.expectedRight.value = json.progress.expected_right;
     this.snapshot.value = {
       ...json,
       label: columns["label"] as Int32Array,
@@ -240,6 +242,7 @@ export class ReviewStore {
   private readonly hear = (event: ServerEvent): void => {
     if (event.denied) this.denied.value = true;
     if (event.connected !== undefined) this.hearConnection(event.connected);
+    if (event.expected_right !== undefined) this.expectedRight.value = event.expected_right;
     if (event.job) this.hearJob(event.job);
     const known = this.snapshot.value?.revision;
     if (event.revision === undefined || known === undefined || event.revision <= known) return;
