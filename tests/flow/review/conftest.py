@@ -126,7 +126,7 @@ class Page:
 
     def open(self, url):
         self.driver.get(url)
-        self.wait(lambda: self.find("h1"))
+        self.wait(lambda: self.find("main .cell"))
         return self
 
     def press(self, *keys):

@@ -2,7 +2,7 @@
 
 import pytest
 
-SCREENS = ("Validate", "Grow", "Doubt", "Merge", "Types", "Map", "All images")
+SCREENS = ("Validate", "Grow", "Doubt", "Merge", "Rest", "Types", "Map", "All images")
 # What has a text that is cut off without an ellipsis, or lies outside of the window.
 FAULTS = """
 const faults = [];
@@ -36,8 +36,10 @@ def begun(page):
         if page.find(".screen-head .status"):
             page.press("n")
         page.wait(lambda: page.find(".validate .cell") and not page.find(".screen-head .status"))
+        shown = page.text("h1")
         page.press("ENTER", name, "ENTER")
         page.wait_for(".types-list", name.split("/")[-1])
+        page.wait(lambda shown=shown: page.text("h1") != shown)
     return page
 
 

@@ -64,9 +64,10 @@ def test_a_conflict_is_shown_and_nothing_is_overwritten(run, browser, serve):
 def test_a_killed_server_loses_nothing_that_was_acknowledged(run, browser, serve):
     server = serve(run, apart=True)
     page = browser(0).open(server.url)
+    first = title(page)
     page.press("ENTER", "lines", "ENTER")
-    page.wait_for(".types-list", "lines")
-    second = page.wait(lambda: title(page) if page.count(".validate .cell") else "")
+    page.wait(lambda: title(page) != first and page.find(".validate .cell"))
+    second = title(page)
     before = count_lines(run)
     server.kill()
     page.wait_for(".banner", "The server does not answer")
