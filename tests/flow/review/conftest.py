@@ -165,9 +165,15 @@ class Page:
         """Wait until a condition holds, and return what it gave."""
         end = time.monotonic() + PATIENCE
         while not (found := condition()):
-            assert time.monotonic() < end, f"in vain; the page says: {self.text('.shell')[:900]}"
+            assert time.monotonic() < end, f"in vain; the page says: {self.describe()}"
             time.sleep(0.03)
         return found
+
+    def describe(self):
+        """Say what is shown, for who reads of a failure."""
+        focus = self.script("return document.activeElement.outerHTML.slice(0, 120)")
+        shown = [self.text(one)[:400] for one in ("main", "dialog", ".messages", ".banner")]
+        return f"{shown}, with the focus on {focus}; {self.log()}"
 
     def wait_for(self, what, text):
         self.wait(lambda: text in self.text(what))

@@ -1,4 +1,4 @@
-"""Every screen, light and dark, wide and narrow: nothing overflows, all is readable and reachable."""
+"""Every screen, light and dark, wide and narrow: nothing overflows, all can be read and reached."""
 
 import pytest
 

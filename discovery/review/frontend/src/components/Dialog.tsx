@@ -1,6 +1,6 @@
 /** A dialog over the page: the browser keeps the focus inside and closes it with Escape. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { type Bindings, useKeys } from "../keys/keys";
 
 interface Props {
@@ -17,7 +17,7 @@ export function Dialog(props: Props) {
   const { title, children, onClose, keys = {}, onText, wide = false, role = "dialog" } = props;
   const id = useId();
   const box = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = box.current;
     if (!dialog) return;
     const before = document.activeElement;

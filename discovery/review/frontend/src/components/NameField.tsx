@@ -1,6 +1,7 @@
 /** The field for a type's name, completed from the types and the taxonomy. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useId, useRef } from "preact/hooks";
+import { TypeName } from "./TypeName";
 import { completeName } from "../state/names";
 
 export interface NameFieldHandle {
@@ -134,7 +135,9 @@ export function Suggestions({ names, onTake }: { names: string[]; onTake: (name:
             onClick={() => onTake(name)}
           >
             <kbd>{at + 1}</kbd>
-            <span>{name}</span>
+            <span>
+              <TypeName label={name} />
+            </span>
           </button>
         </li>
       ))}

@@ -46,7 +46,7 @@ interface Closes {
 function KeysDialog({ onClose }: Closes) {
   return (
     <Dialog title="Keys" onClose={onClose} wide keys={{ "?": onClose }}>
-      <div class="key-groups">
+      <div class="key-groups" tabIndex={0} role="region" aria-label="All keys">
         {KEY_GROUPS.map((group) => (
           <section key={group.title}>
             <h3>{group.title}</h3>

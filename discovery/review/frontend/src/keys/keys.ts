@@ -1,5 +1,5 @@
 /** The keyboard: what is shown last hears a key first, and a dialog keeps it from the rest. */
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { useApp } from "../state/context";
 
 export type Bindings = Record<string, (event: KeyboardEvent) => void>;
@@ -96,5 +96,6 @@ export function useKeys(
   }
   layer.current.bindings = bindings;
   layer.current.onText = onText;
-  useEffect(() => () => remove.current(), []);
+  // Not useEffect, which waits for a frame: what is gone before it would never be taken away.
+  useLayoutEffect(() => () => remove.current(), []);
 }

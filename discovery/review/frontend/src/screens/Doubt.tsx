@@ -87,7 +87,7 @@ function DoubtfulPage({ page, loading }: { page: DoubtPage; loading: boolean }) 
   const likely = countLikely(page);
   const names = uniqueNames(
     likely.map(([label]) => label),
-    store.names.value,
+    store.snapshot.value?.types.map((type) => type.label) ?? [],
   ).slice(0, 9);
   const say = (label: string) => {
     plan.value = plan.value.say(model.chosen, label);
