@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from discovery.review.describe import describe_action
 from discovery.review.state import OpenProposal, Places, Progress, ReviewState, ReviewType, Status
 
 _HUMAN = 2
+_EVIDENCE = tuple(field.name for field in fields(Proposal))  # the columns of proposals.csv
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class RunBase:
             clustering=identity,
             proposals=ranked,
             codes=place_of[clustering.labels],
-            evidence=tuple(asdict(one) for one in ranked),
+            evidence=tuple({name: getattr(one, name) for name in _EVIDENCE} for one in ranked),
         )
 
 
