@@ -69,6 +69,7 @@ test-lowest:  ## run the tests with every dependency at its lower bound, in .ven
 	@"$$PWD/.venv-lowest/bin/python" .ci/lowest-bounds > .venv-lowest/constraints.txt
 	@.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint .venv-lowest/constraints.txt --editable '.[docs,notebook,test]'
+	@.venv-lowest/bin/python -m discovery.review.server.build --if-possible >/dev/null
 	@.venv-lowest/bin/python -m pytest -q -n $(JOBS) --maxprocesses 8 --dist loadfile
 
 lint: $(STAMP)  ## check style, types and who imports whom
@@ -85,6 +86,7 @@ notebooks: $(STAMP)  ## open the notebooks
 	@$(VENV_PYTHON) -m jupyterlab notebooks
 
 clean:  ## remove caches and build files
+	@rm -rf discovery/review/page discovery/review/frontend/node_modules docs/reference
 	@rm -rf build dist *.egg-info .coverage .coverage.* htmlcov
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find discovery embeddings tests notebooks benchmarks -name __pycache__ -prune -exec rm -rf {} +
