@@ -140,13 +140,15 @@ class Advisor:
         )
         return growth, GrowSearch(of=len(growth.images), size=PAGE)
 
-    def doubt(self, label: str | None = None, *, limit: int = PAGE) -> DoubtPage | None:
+    def doubt(
+        self, label: str | None = None, *, limit: int = PAGE, target: float = TARGET
+    ) -> DoubtPage | None:
         """Return a page of images whose type is least sure; None while there is no judge."""
         state, labelled, judge = self.read()
         if judge is None:
             return None
         code = None if label is None else state.labels.index(label)
-        return rank_doubt(judge, labelled, self.features, code=code, limit=limit)
+        return rank_doubt(judge, labelled, self.features, code=code, limit=limit, target=target)
 
     def expected_right(self, *, after_rest: bool = False) -> float | None:
         """Return the share of labels that are probably right; None while there is no judge."""

@@ -9,8 +9,12 @@ from discovery.review.guidance.copies import Places, arrange_alike, fold_copies
 from discovery.review.guidance.features import Features
 from discovery.review.guidance.judge import Judge
 from discovery.review.guidance.labelled import Labelled
+from discovery.review.guidance.rest import expected_right
 
 PRESSES = 1.3  # a wrong image: a click, and its share of the key that moves it
+# While little is settled each answer changes the next page: a page grows with what is settled.
+FIRST, SHARE = 30, 0.2
+LEAST = 10  # a page has its own key to pay, however little is missing
 SUSPECT = 0.9  # this sure must the held-out answer be to ask again about what a person saw
 
 
@@ -46,6 +50,7 @@ def rank_doubt(
     *,
     code: int | None = None,
     limit: int = 60,
+    target: float | None = None,
 ) -> DoubtPage:
     """Pick the images whose decision brings most for the presses it will take.
 
@@ -63,17 +68,23 @@ def rank_doubt(
         Only images that bear this type or look like it; among them those that a person gave the
         type though all else speaks for another.
     limit : int
-        Images a page.
+        Images a page at most; fewer while little is settled.
+    target : float, optional
+        The share of right labels that is aimed at: a page has no more images than will probably
+        be enough to reach it.
     """
     asked = np.flatnonzero(labelled.is_open & _is_allowed(judge, labelled))
     if code is not None:
         about = (labelled.codes[asked] == code) | (judge.likely[asked] == code)
         asked = asked[about]
-    order = asked[np.argsort(-_value(judge.right[asked], limit), kind="stable")]
+    size = min(limit, max(FIRST, round(SHARE * int(labelled.is_seen.sum()))))
+    order = asked[np.argsort(-_value(judge.right[asked], size), kind="stable")]
     if code is not None:
         order = np.concatenate([find_suspects(judge, labelled, code), order])
     kept, folded = fold_copies(order, features.copies)
-    page = _arrange(features, judge.likely, kept[:limit])
+    if target is not None:
+        size = min(size, _count_needed(judge, labelled, kept, target=target))
+    page = _arrange(features, judge.likely, kept[:size])
     there = set(page.tolist())
     return DoubtPage(
         images=page,
@@ -90,6 +101,14 @@ def find_suspects(judge: Judge, labelled: Labelled, code: int) -> Places:
     other = (judge.held_out != code) & (judge.held_out_right >= SUSPECT)
     found = np.flatnonzero(given & other)
     return judge.learned[found[np.argsort(-judge.held_out_right[found], kind="stable")]]
+
+
+def _count_needed(judge: Judge, labelled: Labelled, order: Places, *, target: float) -> int:
+    """Return how many of the images, in order, hold the mistakes that part from a target."""
+    counted = len(labelled.codes) - len(labelled.aside)
+    missing = (target - expected_right(judge, labelled, after_rest=True)) * counted
+    mended = np.cumsum(1 - judge.right[order])
+    return max(LEAST, int(np.searchsorted(mended, missing)) + 1)
 
 
 def _value(right: NDArray[np.float32], limit: int) -> NDArray[np.float32]:

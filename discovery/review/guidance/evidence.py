@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from discovery.review.guidance.copies import Places, fold_copies
 from discovery.review.guidance.labelled import Labelled
 
-# What nobody looked at counts this much of an image that a person saw, while nothing is known of
-# its proposal; the same and more is in the log. The larger it is the longer do its mistakes last.
-HINT = 0.05
+# What nobody looked at counts this much of an image that a person saw, at most: its mistakes are
+# alike, and last the longer the more it counts (docs/log.md).
+HINT = 0.1
 PURITY_POWER = 4  # half of the members strangers: a sixteenth of the weight
 SOON = 10  # seen members of a proposal that halve the weight of those nobody saw
 MOST = 1500  # images learned: the fit's time grows with their third power

@@ -60,10 +60,8 @@ def suggest_next(
     is_open = labelled.is_open
     if not is_open.any():
         return Suggestion(screen="done", why="every image is settled")
-    if judge is not None and int((~is_open).sum()) >= SETTLED_ENOUGH:
-        share = expected_right(judge, labelled, after_rest=True)
-        if share >= target:
-            return _finish(labelled, share)
+    # Proposals first, whatever the labels are expected to be worth: the judge knows the types that
+    # have a name, and takes what is new for one of them.
     best = _pick_proposal(labelled, waiting)
     if best is not None:
         left = int(is_open[waiting[best]].sum())
@@ -71,8 +69,12 @@ def suggest_next(
         return Suggestion(screen="validate", proposal=best, why=why)
     if judge is None:
         return Suggestion(
-            screen="done", why="no proposal is open and fewer than two types are named"
+            screen="done", why="no proposal waits, and fewer than two types are named"
         )
+    if int((~is_open).sum()) >= SETTLED_ENOUGH:
+        share = expected_right(judge, labelled, after_rest=True)
+        if share >= target:
+            return _finish(labelled, share)
     return Suggestion(screen="doubt", why="the images whose type is least sure")
 
 
