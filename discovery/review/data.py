@@ -1,4 +1,7 @@
-"""What is known of a run's images beside the decisions: each part is loaded when first used."""
+"""What is known of a run's images beside the decisions: each part is loaded when first used.
+
+What computes it is imported then, too: a review opens without SciPy.
+"""
 
 from functools import cached_property
 
@@ -6,12 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from discovery.flow.new_images import open_fitted_stores
-from discovery.flow.space import fit_space, join_vectors
 from discovery.records import Clustering, Neighbours
 from discovery.runs import CLUSTERING, COPIES, Run
-from discovery.stages.duplicates import read_duplicates
-from discovery.stages.enrich.columns import spread_metadata
 from embeddings.records import Vectors
 from embeddings.store import Store
 
@@ -40,6 +39,8 @@ class ReviewData:
     @cached_property
     def stores(self) -> tuple[Store, ...]:
         """The stores of the run's views."""
+        from discovery.flow.new_images import open_fitted_stores
+
         return open_fitted_stores(self.run)
 
     @property
@@ -55,11 +56,15 @@ class ReviewData:
     @cached_property
     def vectors(self) -> NDArray[np.float32]:
         """The (n, d) unit vectors, views side by side."""
-        return join_vectors(self.views).values
+        from discovery.flow.space import join_views
+
+        return join_views(self.views)
 
     @cached_property
     def rows(self) -> NDArray[np.float32]:
         """The (n, p) unit rows that the neighbour graph is made of."""
+        from discovery.flow.space import fit_space
+
         entry = self.run.entry(CLUSTERING) or {}
         made = self.clustering.spec
         # Where the clusterer took other rows it says nothing of the graph's, which are the default.
@@ -85,6 +90,8 @@ class ReviewData:
     @cached_property
     def copies(self) -> NDArray[np.int32]:
         """The (n,) group of near copies an image is in; -1 without a copy."""
+        from discovery.stages.duplicates import read_duplicates
+
         files = np.array([len(paths) for paths in self.paths], np.int32)
         groups = read_duplicates(self.run.read_bytes(COPIES), self.ids, files).groups
         single = np.bincount(groups)[groups] == 1
@@ -93,4 +100,6 @@ class ReviewData:
     @cached_property
     def metadata(self) -> pd.DataFrame:
         """What is known of the images beside their look: n rows of text, index 0..n-1."""
+        from discovery.stages.enrich.columns import spread_metadata
+
         return spread_metadata(self.views[0].rows["metadata"].tolist())

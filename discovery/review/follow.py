@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.flow.refresh import absorb_sheets
-from discovery.flow.report import refresh_report
 from discovery.formats.handoff import HandoffTemplate, group_accepted
 from discovery.ledger import Replay
 from discovery.records import Decided, ImageLabel
@@ -109,6 +108,8 @@ class HandoffFollower:
 
     def finish(self) -> None:
         """Bring the sheet of types and the report up to date, where a round wrote them."""
+        from discovery.flow.report import refresh_report  # loads SciPy: not while a page opens
+
         if (self._run.path / TYPES_CSV).exists():
             publish_types(self._run)
         refresh_report(self._run)

@@ -109,6 +109,7 @@ def test_importing_and_listing_a_package_loads_only_itself(package):
         ("from embeddings import ExtractOptions", "torch faiss sklearn umap"),
         ("from embeddings import Vectors, open_store", "torch sklearn umap"),
         ("from discovery import draw_map", "torch sklearn umap matplotlib"),
+        ("from discovery import open_review", "torch faiss sklearn scipy umap"),
     ],
 )
 def test_a_name_loads_no_more_than_it_needs(statement, heavy):
