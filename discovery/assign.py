@@ -34,7 +34,8 @@ class AssignCommand:
     The table has the columns image_id, path, label, cluster_id, confidence, novelty, verdict, one
     row a path. The verdict is named (it belongs to cluster_id), unknown (far from every cluster)
     or undecided (between clusters, or in the noise between them): then cluster_id is -1. label is
-    the one decided for the cluster; it stays empty where none is, whatever the verdict. novelty
+    the one decided for the cluster, or that nearly all of its images bear; it stays empty where
+    none is, whatever the verdict. novelty
     is 0.5 at the limit of the unknown. Images of the run itself bear the run's own answer.
 
     Where images without a cluster look alike, a line ALARM says so, and they are listed in a

@@ -18,7 +18,7 @@ from discovery.flow.sources import RoundSource
 from discovery.flow.space import Space, fit_space, join_views
 from discovery.graph import choose_n_neighbors
 from discovery.ledger import read_decisions, replay_decisions
-from discovery.records import Clustering, Decided
+from discovery.records import Clustering, Decided, Decision
 from discovery.runs import CLUSTERING, LEDGER, Run
 from discovery.stages.place import (
     NAMED,
@@ -50,7 +50,9 @@ class Assigned:
         Every path of each image.
     placement : Placement of m images
     labels : tuple of str
-        The decided label of each image's cluster, or empty.
+        The decided label of each image's cluster, or empty. Of a cluster that was not accepted or
+        rejected as a whole: what most of its images bear, if that is the target purity of the
+        labelled ones.
     groups : tuple of LookAlikeGroup
         Images without a cluster that look alike; positions among the m images.
     limits : Limits
@@ -110,7 +112,14 @@ def assign_images(run: Run, source: Path, *, options: AssignOptions | None = Non
         ids=new.ids,
         paths=tuple(tuple(paths) for paths in new.rows["paths"]),
         placement=placed,
-        labels=_find_labels(placed, new.ids, clustering, names=names, decided=decided),
+        labels=_find_labels(
+            placed,
+            new.ids,
+            clustering,
+            names=names,
+            decided=decided,
+            target_purity=options.target_purity,
+        ),
         groups=_find_groups(views, placed, fitted, limits=limits, seed=seed),
         limits=limits,
         quarantined=opened.quarantined,
@@ -182,10 +191,16 @@ def _find_labels(
     *,
     names: dict[int, str],
     decided: Decided,
+    target_purity: float,
 ) -> tuple[str, ...]:
     """Return each image's label: its own where the run has it, else that of its cluster."""
     of_cluster = {
-        cluster: _name_cluster(cluster, names.get(cluster, ""), clustering, decided)
+        cluster: _name_cluster(
+            clustering.ids[clustering.members(cluster)].tolist(),
+            decided,
+            decision=decided.proposals.get(names.get(cluster, "")),
+            target_purity=target_purity,
+        )
         for cluster in range(clustering.k)
     }
     fitted = set(clustering.ids.tolist())
@@ -200,16 +215,18 @@ def _find_labels(
     return tuple(labels)
 
 
-def _name_cluster(cluster: int, proposal: str, clustering: Clustering, decided: Decided) -> str:
-    """Return the label decided for a proposal, or carried over by most of its images alike."""
-    decision = decided.proposals.get(proposal)
-    if decision is not None:
+def _name_cluster(
+    members: Sequence[str], decided: Decided, *, decision: Decision | None, target_purity: float
+) -> str:
+    """Return the label decided for a cluster's proposal, or borne by nearly all of its images."""
+    # Of one that was split the parts have names: a later round may have kept one type of it.
+    if decision is not None and decision.verdict != "split":
         return decision.label
-    members = clustering.ids[clustering.members(cluster)].tolist()
-    carried = [decided.images[name].label for name in members if name in decided.images]
-    # A strict majority, and nobody of another opinion.
-    alike = len(set(carried)) == 1 and 2 * len(carried) > len(members)
-    return carried[0] if alike else ""
+    borne = Counter(decided.images[name].label for name in members if name in decided.images)
+    for label, count in borne.most_common(1):
+        if 2 * count > len(members) and count >= target_purity * borne.total():
+            return label
+    return ""
 
 
 def _find_groups(

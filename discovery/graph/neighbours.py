@@ -107,7 +107,7 @@ def scale_ties(
     Parameters
     ----------
     distances : (n, k)
-        To the neighbours of each row, nearest first.
+        To the neighbours of each row, nearest first; k may be 0.
     """
     goal = np.log2(distances.shape[1] + 1)
     rho = np.where(distances > 0, distances, np.inf).min(axis=1, initial=np.inf)
@@ -120,7 +120,8 @@ def scale_ties(
         high, low = np.where(too_wide, sigma, high), np.where(too_wide, low, sigma)
         # Doubled until it is too wide once; a row of equal distances never is.
         sigma = np.where(np.isinf(high), np.minimum(sigma * 2, 1e30), (low + high) / 2)
-    floor = np.maximum(_SIGMA_FLOOR * distances.mean(axis=1), np.finfo(np.float64).tiny)
+    mean = distances.sum(axis=1) / max(distances.shape[1], 1)
+    floor = np.maximum(_SIGMA_FLOOR * mean, np.finfo(np.float64).tiny)
     return rho, np.maximum(sigma, floor)[:, None]
 
 

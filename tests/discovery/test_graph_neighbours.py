@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from discovery.graph import neighbours as knn
-from discovery.graph.neighbours import find_neighbours
+from discovery.graph.neighbours import find_neighbours, weigh_graph
 from embeddings.errors import OptionError
 from embeddings.records import unit_rows
 
@@ -72,6 +72,12 @@ def test_short_lists_are_completed(monkeypatch):
 
 def test_one_image_has_no_neighbours():
     assert (1, 0) == find_neighbours(draw(1, 5), 3).indices.shape
+
+
+def test_the_graph_of_one_image_has_no_ties():
+    found = find_neighbours(draw(1, 5), 3)
+    graph = weigh_graph(found.indices, found.distances)
+    assert ((1, 1), 0) == (graph.shape, graph.nnz)
 
 
 def test_k_below_one_is_refused():

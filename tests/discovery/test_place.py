@@ -387,6 +387,15 @@ def test_types_of_one_image_take_copies_of_it_and_no_more():
     assert [UNKNOWN] * 5 == matched.verdicts[3:].tolist()
 
 
+def test_a_single_known_image_matches_nothing():
+    rng = np.random.default_rng(11)
+    known = draw(0, 1, rng)
+    matched = match(np.concatenate([known, draw(0, 20, rng)]), known, np.array(["a"]))
+    assert [UNDECIDED] * 21 == matched.verdicts.tolist()
+    assert (matched.labels == "").all()
+    assert 0 == matched.share
+
+
 def test_a_group_with_a_surplus_is_not_pure():
     known = np.repeat([0, 1, 2, 3], [20, 30, 40, 2]).astype(np.int32)
     mixed = np.repeat([0, 1, 2, 3, 4, -1], [20, 90, 44, 2, 30, 9]).astype(np.int32)

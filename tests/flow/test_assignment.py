@@ -16,6 +16,7 @@ from discovery import (
     KMeansOptions,
     RoundOptions,
     discover_types,
+    open_review,
 )
 from discovery.assign import AssignCommand, main
 from discovery.flow.assignment import assign_images
@@ -110,6 +111,30 @@ def test_new_pictures_of_a_kind_join_it_and_the_label_is_the_decided_one(
     assert labels.tolist() == table["label"].tolist()
     assert "defect/blob" in set(table["label"])
     assert before == {path.name: hash_file(path) for path in run.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("named", "others", "purity", "expected"),
+    [(12, 0, 0.95, {"defect/a"}), (7, 0, 0.95, {""}), (12, 1, 0.95, {""}),
+     (12, 1, 0.9, {"defect/a"})],
+)  # fmt: skip
+def test_a_cluster_is_called_what_nearly_all_of_its_images_bear(
+    named, others, purity, expected, four, copy, draw_more, tmp_path
+):
+    run = copy(four)
+    with open_review(run, by="eva") as review:
+        blobs = next(
+            one.images
+            for one in review.state.proposals
+            if "blob_" in review.data.paths[one.images[0]][0]
+        )
+        assert len(blobs) == 15
+        review.move(blobs[:named], "defect/a")
+        if others:
+            review.move(blobs[named : named + others], "defect/b")
+    draw_more("blob", 6, "new")
+    table = assign(run, tmp_path / "new", tmp_path / "assigned.csv", target_purity=purity)
+    assert set(table.loc[table["verdict"] == "named", "label"]) == expected
 
 
 def test_an_alarm_where_unknown_images_look_alike(four, draw_more, tmp_path, capsys):

@@ -116,7 +116,7 @@ def _match(
         # Evenly by type, so that each keeps its share.
         known = known[np.argsort(labels[known], kind="stable")]
         known = known[np.linspace(0, len(known) - 1, _MOST_KNOWN).astype(np.int64)]
-    if len(known) < 2 or not len(images):  # one image says nothing of how near is near
+    if not len(known) or not len(images):
         return np.full(len(images), -1, np.int32)
     found = match_known(
         rows[images],

@@ -67,6 +67,7 @@ def match_known(
     rows : (m, p) float32, unit rows
         Of the images to match, in a space fitted on them and the known images together.
     known : (n, p) float32, unit rows
+        Where n is 1 nothing matches, and all is undecided.
     labels : (n,) array of str
         Of the known images; none of them empty.
     groups : (m + n,) int32
@@ -81,6 +82,8 @@ def match_known(
     """
     if labels.shape != (len(known),) or not len(labels) or (labels == "").any():
         raise ValueError(f"{labels.shape} labels for {len(known)} known images, none may be empty")
+    if len(known) == 1:  # one image says nothing of how near is near
+        return _match_nothing(len(rows))
     options = options or PlaceOptions()
     names, which, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     numbers = number_by_size(which)  # (n,)
@@ -109,6 +112,16 @@ def match_known(
         novelties=placed.novelties,
         verdicts=verdicts.astype(np.str_),
         share=share,
+    )
+
+
+def _match_nothing(m: int) -> KnownMatches:
+    return KnownMatches(
+        labels=np.array([""] * m, np.str_),
+        confidences=np.zeros(m, np.float32),
+        novelties=np.full(m, 0.5, np.float32),  # as likely beyond the type's reach as within it
+        verdicts=np.array([UNDECIDED] * m, np.str_),
+        share=0.0,
     )
 
 
