@@ -53,7 +53,7 @@ def test_the_given_order_is_shown_and_look_alikes_are_framed():
     assert [6, 9] == list_shots(frame)
     assert 'aria-label="2 look-alikes"' in frame
     assert "Rare: look at these first" in page
-    assert "The strangest 4 of 4 images in no cluster and 1 far outside of their own" in page
+    assert "The strangest 4 of 4 images in no cluster and 1 far outside of its own" in page
     assert "outlier score 0.90, neighbours 1.5 times as far as usual: &lt;8&gt;.png" in page
     assert "rare.csv" in page
 
@@ -86,3 +86,8 @@ def test_what_is_shown_has_a_thumbnail_and_stands_on_the_page():
     assert 'aria-label="Rare images"' in render_report(data)
     with pytest.raises(ValueError, match="outside of the 10 images"):
         make_data(4, make_rarity([10], [0]))
+
+
+def test_one_image_far_out_is_told_as_one():
+    page = render_rare(make_data(0, make_rarity([2], [0])))
+    assert "The strangest 1 of 1 image far outside of its own cluster, each" in page

@@ -63,7 +63,9 @@ def _describe(data: ReportData, rarity: Rarity, groups: Sequence[Sequence[int]])
     shown = sum(map(len, groups))
     # Rare though clustered: far from the others of their own cluster.
     inside = int((data.clustering.core_labels[rarity.positions] >= 0).sum())
-    far = f"{write_count(inside)} far outside of their own cluster" if inside else ""
+    own = "its" if inside == 1 else "their"
+    count = write_count(inside, "" if noise else "image")
+    far = f"{count} far outside of {own} own cluster" if inside else ""
     none = f"{write_count(noise, 'image')} in no cluster" if noise else ""
     among = " and ".join(filter(None, (none, far)))
     sentences = [f"The strangest {shown} of {among}, each with its outlier score."]
