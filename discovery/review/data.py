@@ -60,6 +60,11 @@ class ReviewData:
 
         return join_views(self.views)
 
+    def drop_vectors(self) -> None:
+        """Forget the vectors: what was made of them stays, and they are loaded when next used."""
+        for name in ("views", "vectors"):
+            self.__dict__.pop(name, None)
+
     @cached_property
     def rows(self) -> NDArray[np.float32]:
         """The (n, p) unit rows that the neighbour graph is made of."""

@@ -174,6 +174,8 @@ class ApiContext:
     def _make_advisor(self) -> Advisor:
         advisor = Advisor(self.review)
         advisor.features  # noqa: B018  (made here, by one thread)
+        # Rows and features are a fifth of them, and all that the methods look at.
+        self.data.drop_vectors()
         return advisor
 
     def _tell_estimate(self, share: float | None) -> None:
