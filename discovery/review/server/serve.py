@@ -82,7 +82,9 @@ def _has_screen() -> bool:
 
 @contextmanager
 def _bind(port: int) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound:
+    # TCP by name: of a socket of protocol 0 asyncio does not know that small answers must not wait
+    # for the acknowledgement of what went before, which takes 40 ms.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as bound:
         # A port that a review just left may be taken again at once.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
