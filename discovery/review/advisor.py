@@ -107,11 +107,7 @@ class Advisor:
     def suggest_names(self, images: Places) -> tuple[str, ...]:
         """Return the types that images look like, the most frequent first."""
         state, _, judge = self.read()
-        if judge is None or not len(images):
-            return state.labels
-        counts = np.bincount(judge.likely[images], minlength=len(state.labels))
-        order = np.argsort(-counts, kind="stable").tolist()
-        return tuple(state.labels[code] for code in order)
+        return rank_names(state, judge, images)
 
     def grow(self, label: str) -> tuple[Growth, GrowSearch]:
         """Rank what a type may still win: images without a label, and the cluster-labelled ones.
@@ -161,6 +157,21 @@ class Advisor:
         if judge is None:
             return {}
         return {state.labels[code]: of for code, of in label_rest(judge, labelled).items()}
+
+
+def rank_names(state: ReviewState, judge: Judge | None, images: Places) -> tuple[str, ...]:
+    """Return the types of a state, those first that most of the images look like.
+
+    Parameters
+    ----------
+    state : ReviewState
+        The one that the judge was fitted on.
+    """
+    if judge is None or not len(images):
+        return state.labels
+    counts = np.bincount(judge.likely[images], minlength=len(state.labels))
+    order = np.argsort(-counts, kind="stable").tolist()
+    return tuple(state.labels[code] for code in order)
 
 
 def read_labelled(state: ReviewState, copies: NDArray[np.int32]) -> Labelled:

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from discovery.review.server.fits import Fits
 from discovery.review.server.jobs import Jobs
 from embeddings.errors import InputError, OptionError
 
@@ -112,3 +113,32 @@ def test_old_jobs_are_forgotten(jobs):
         wait_for(jobs, jobs.start(str(number), lambda _: ""))
     with pytest.raises(OptionError):
         jobs.find(first.id)
+
+
+def test_who_cannot_wait_takes_the_fit_before():
+    go_on, made = threading.Event(), []
+
+    def make():
+        if made:
+            go_on.wait(10)
+        made.append(len(made))
+        return made[-1]
+
+    fits = Fits(make)
+    assert fits.take(patience=0) == 0  # the first is waited for
+    assert fits.take(patience=0.01) == 0
+    assert fits.take(patience=0.01) == 0
+    go_on.set()
+    assert fits.take(patience=10) == 1  # the one that was begun
+    assert fits.take(patience=10) == 2
+    fits.close()
+
+
+def test_a_fit_that_fails_tells_who_asked():
+    def fail():
+        raise InputError("the store is away")
+
+    fits = Fits(fail)
+    with pytest.raises(InputError, match="the store is away"):
+        fits.take(patience=1)
+    fits.close()

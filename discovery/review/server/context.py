@@ -15,6 +15,7 @@ from discovery.review.advisor import Advisor
 from discovery.review.data import ReviewData
 from discovery.review.regroup import Levels, open_levels
 from discovery.review.server.estimate import Estimate
+from discovery.review.server.fits import Fits
 from discovery.review.server.grow import Searches
 from discovery.review.server.image_files import ImageFiles
 from discovery.review.server.jobs import Job, Jobs
@@ -52,6 +53,7 @@ class ApiContext:
         self._advisor = Lazy(self._make_advisor, vectors)
         self.searches = Searches()
         self.fault = ""  # why the ledger could not be followed, when it was looked at last
+        self.fits = Fits(lambda: self.advisor.read())
         self.estimate = Estimate(lambda: self.advisor.expected_right(), self._tell_estimate)
 
     @property
@@ -170,6 +172,7 @@ class ApiContext:
         """Give up what runs in the background."""
         self.jobs.close()
         self.estimate.close()
+        self.fits.close()
 
     def _make_advisor(self) -> Advisor:
         advisor = Advisor(self.review)

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from discovery.review.guidance import Suggestion
+from discovery.review.advisor import rank_names, read_labelled
+from discovery.review.guidance import Suggestion, suggest_next
 from discovery.review.regroup import nearest_type
 from discovery.review.server.answers import Answer
 from discovery.review.server.arguments import text, whole
@@ -13,7 +14,7 @@ from discovery.review.server.method import Method
 from discovery.review.state import OpenProposal, Places, ReviewState
 from embeddings.errors import OptionError
 
-_NEVER = 2.0  # a share that no labels reach
+_PATIENCE = 0.25  # seconds: of many images the names are suggested as of the decision before
 _MOST_NAMES = 9  # suggested: the digits of the keyboard
 _CENTRAL = 6  # exemplars of a part
 _SHAKY = 0.6  # Hennig's limit: a group that is found again less often is doubtful
@@ -30,8 +31,12 @@ def suggest_screen(context: ApiContext, *, after: str) -> Answer:
     """
     state = context.state
     # Proposals first, whatever the labels are expected to be worth: the judge knows the types that
-    # have a name, and takes what is new for one of them.
-    found = context.advisor.suggest(target=_NEVER)
+    # have a name, and takes what is new for one of them. So it need not be asked.
+    labelled = read_labelled(state, context.data.copies)
+    waiting = {
+        place: one.images for place, one in enumerate(state.proposals) if one.status == "open"
+    }
+    found = suggest_next(labelled, None, waiting=waiting)
     if found.screen != "validate":
         found = context.advisor.suggest()
     told: dict[str, Any] = {"screen": found.screen, "why": found.why}
@@ -47,6 +52,7 @@ def show_proposal(context: ApiContext, *, proposal: str, limit: int) -> Answer:
         return _tell_empty(group)
     order = context.advisor.order(proposal, limit=limit)
     nearest = nearest_type(context.rows, group.images, state.label_codes)
+    nearest_label = "" if nearest is None else state.labels[nearest.label]
     return Answer(
         json={
             "images": order.images.tolist(),
@@ -54,11 +60,11 @@ def show_proposal(context: ApiContext, *, proposal: str, limit: int) -> Answer:
             "of": order.of,
             "medoid": context.find_medoid(group),
             "exemplars": context.find_exemplars(group) or _find_central(context, group.images),
-            "suggestions": _suggest_names(context, group),
+            "suggestions": _suggest_names(context, group, nearest_label),
             "nearest": None
             if nearest is None
             else {
-                "label": state.labels[nearest.label],
+                "label": nearest_label,
                 "images": nearest.images.tolist(),
                 "likeness": nearest.likeness,
             },
@@ -141,10 +147,14 @@ def _choose_proposal(state: ReviewState, found: Suggestion, after: str) -> str:
     return (others or [suggested])[0].proposal_id
 
 
-def _suggest_names(context: ApiContext, group: OpenProposal) -> list[str]:
+def _suggest_names(context: ApiContext, group: OpenProposal, nearest: str) -> list[str]:
+    seen, _, judge = context.fits.take(patience=_PATIENCE)
+    there = context.state.labels
+    learned = [name for name in rank_names(seen, judge, group.images) if name in there]
+    # A type that the last fit does not know yet may be the nearest one.
+    new = [nearest] if nearest not in seen.labels else []
     known = str(group.evidence.get("nearest_known") or "")
-    learned = context.advisor.suggest_names(group.images)
-    names = [group.label, group.likely, *learned[:_MOST_NAMES], known]
+    names = [group.label, group.likely, *new, *learned[: _MOST_NAMES - 2], nearest, known]
     return [name for name in dict.fromkeys(names) if name][:_MOST_NAMES]
 
 
