@@ -23,12 +23,17 @@ interface Candidate {
 export function MergeDialog({ proposal, onClose }: { proposal: string; onClose: () => void }) {
   const store = useStore();
   const asked = useAnswer<{ pairs: MergePair[] }>("merge_pairs", {});
-  const at = useSignal(0);
+  const chosen = useSignal("");
   const name = useSignal("");
   const field = useRef<NameFieldHandle>(null);
   const row = store.proposals.value.get(proposal);
-  const candidates = useCandidates(proposal, asked.json?.pairs ?? []);
-  const place = Math.min(at.value, Math.max(0, candidates.length - 1));
+  // Nothing is offered before the likeliest are known: the list must not change under a hand.
+  const all = useCandidates(proposal, asked.json?.pairs ?? []);
+  const candidates = asked.loading ? [] : all;
+  const place = Math.max(
+    0,
+    candidates.findIndex((one) => one.key === chosen.value),
+  );
   const candidate = candidates[place];
   useEffect(() => {
     name.value = candidate?.label ?? row?.label ?? "";
@@ -50,7 +55,7 @@ export function MergeDialog({ proposal, onClose }: { proposal: string; onClose: 
     await store.advance(proposal);
   };
   const step = (by: number) => {
-    at.value = Math.max(0, Math.min(candidates.length - 1, place + by));
+    chosen.value = candidates[place + by]?.key ?? chosen.value;
   };
   return (
     <Dialog
@@ -77,7 +82,7 @@ export function MergeDialog({ proposal, onClose }: { proposal: string; onClose: 
                 aria-current={position === place}
                 onMouseDown={(event) => event.preventDefault()}
                 onClick={() => {
-                  at.value = position;
+                  chosen.value = one.key;
                 }}
               >
                 <span>{one.title}</span>
@@ -89,7 +94,7 @@ export function MergeDialog({ proposal, onClose }: { proposal: string; onClose: 
         <div class="compare">
           <h3>Proposal {row?.number}</h3>
           <PictureRow images={row?.exemplars ?? []} wrap />
-          <h3>{candidate?.title ?? "Nothing to merge with"}</h3>
+          <h3>{candidate?.title ?? (asked.loading ? "Comparing …" : "Nothing to merge with")}</h3>
           <PictureRow images={candidate?.images ?? []} wrap />
         </div>
       </div>

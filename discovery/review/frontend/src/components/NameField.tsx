@@ -1,6 +1,6 @@
 /** The field for a type's name, completed from the types and the taxonomy. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { TypeName } from "./TypeName";
 import { completeName } from "../state/names";
 
@@ -26,7 +26,7 @@ export function NameField(props: Props) {
   const open = useSignal(false);
   const chosen = useSignal(-1);
   const options = open.value ? completeName(value, names).filter((name) => name !== value) : [];
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (handle) handle.current = { focus: () => input.current?.focus() };
     return () => {
       if (handle) handle.current = null;

@@ -170,10 +170,13 @@ export class ReviewStore {
     }
   }
 
-  /** Goes where the evidence says a person should look next. */
+  /** Goes where the evidence says a person should look next, if they did not go on meanwhile. */
   async advance(after: string | null = null): Promise<void> {
+    const place = this.place.value;
+    const dialog = this.dialog.value;
     try {
       const { json } = await this.call<NextStep>("next", after === null ? {} : { after });
+      if (this.place.value !== place || this.dialog.value !== dialog) return;
       if (json.screen === "done") this.go("images", { why: json.why });
       else this.go(json.screen, { ...json });
     } catch (error) {
@@ -185,13 +188,20 @@ export class ReviewStore {
     batch(() => {
       this.place.value = {
         screen,
-        proposal: where.proposal ?? this.place.value.proposal,
+        proposal: where.proposal ?? this.standing(this.place.value.proposal),
         type: where.type ?? this.place.value.type,
         why: where.why ?? "",
       };
       this.dialog.value = null;
       this.drawer.value = false;
     });
+  }
+
+  /** The proposal, or the next that is open where nothing is left of it. */
+  private standing(id: string | null): string | null {
+    const status = this.proposals.value.get(id ?? "")?.status;
+    if (status !== undefined && status !== "split" && status !== "gone") return id;
+    return (this.neighbour(id, 1) ?? this.neighbour(id, -1))?.id ?? id;
   }
 
   /** Clusters what is left again, in the background; the page stays usable. */
