@@ -10,6 +10,8 @@ from selenium.webdriver import ActionChains, Keys  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
+from discovery.review.regroup import inside  # noqa: E402
+
 SOFTWARE = ("use-gl=angle", "use-angle=swiftshader", "enable-unsafe-swiftshader")
 WITHOUT = ("disable-gpu", "disable-3d-apis")
 # Corners of a lasso as steps in pixels from the one before; the first from the map's middle.
@@ -88,13 +90,8 @@ def load_points(driver):
 
 
 def look_at_every_point(polygon, x, y):
-    """Return the points inside a polygon by the even-odd rule, as Python computes it."""
-    inside = np.zeros(len(x), dtype=bool)
-    for (ax, ay), (bx, by) in zip(np.roll(polygon, 1, axis=0), polygon, strict=True):
-        crosses = (by > y) != (ay > y)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            inside ^= crosses & (x < (ax - bx) * (y - by) / (ay - by) + bx)
-    return np.flatnonzero(inside).tolist()
+    """Return the points inside a polygon as the server computes them."""
+    return np.flatnonzero(inside(polygon, np.stack([x, y], axis=1))).tolist()
 
 
 # 100,000 points in software WebGL2; a million on the canvas, which is what such a machine gets.

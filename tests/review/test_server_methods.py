@@ -106,10 +106,41 @@ def test_each_action_has_its_way_through(ask, review):
     assert all(one["medoid"] is not None for one in parts)
 
 
-def test_a_selection_is_written_down(ask, run):
-    lasso = {"kind": "lasso", "map": "map.npz", "polygon": [[0, 0], [1, 0], [1, 1]]}
-    ask("act", action={"name": "move", "images": [1, 2], "label": "a"}, selection=lasso)
+def draw_around(places):
+    """Return a lasso around places of the map, its corners on the outermost ones."""
+    (left, low), (right, high) = places.min(axis=0).tolist(), places.max(axis=0).tolist()
+    corners = [[left, low], [right, low], [right, high], [left, high]]
+    return {"kind": "lasso", "map": "map.npz", "polygon": corners}
+
+
+def test_a_lasso_is_written_down_with_the_images_inside_it(ask, run, review):
+    first = review.state.proposals[0]
+    lasso = draw_around(review.data.positions[first.images])
+    ask(
+        "act",
+        action={"name": "move", "images": first.images.tolist(), "label": "a"},
+        selection=lasso,
+    )
     assert dict(read_decisions(run / LEDGER)[-1].selection) == lasso
+    some = first.images[:3]
+    lasso = draw_around(review.data.positions[some])
+    split = {"name": "split", "proposal": first.proposal_id}
+    parts = [some.tolist(), first.images[3:].tolist()]
+    ask("act", action=split | {"parts": parts}, selection=lasso)
+    assert dict(read_decisions(run / LEDGER)[-1].selection) == lasso
+
+
+def test_images_outside_the_lasso_that_came_with_them_are_refused(ask, run, review):
+    places = review.data.positions
+    order = np.argsort(places[:, 0]).tolist()
+    lasso = draw_around(places[order[:5]])
+    move = {"name": "move", "images": [*order[:5], order[-1]], "label": "a"}
+    with pytest.raises(OptionError, match="1 of 6 images lie outside the lasso that came with"):
+        ask("act", action=move, selection=lasso)
+    for polygon in (None, "abc", [[1, 2, 3]], [[0, None], [1, 1], [2, 2]], [[0, 0]]):
+        with pytest.raises(OptionError, match="lasso"):
+            ask("act", action=move, selection={"kind": "lasso", "polygon": polygon})
+    assert not read_decisions(run / LEDGER)
 
 
 def test_a_conflict_is_raised_and_nothing_is_written(ask, run, review):

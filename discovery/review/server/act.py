@@ -21,6 +21,7 @@ from discovery.review.server.arguments import (
 )
 from discovery.review.server.context import ApiContext
 from discovery.review.server.grow import commit_growth
+from discovery.review.server.lasso import check_lasso
 from discovery.review.server.method import Method
 from discovery.review.state import SOURCE_HUMAN, Places
 from embeddings.errors import OptionError
@@ -80,6 +81,7 @@ def carry_out(
         names = ", ".join(ACTIONS)
         raise OptionError(f"act: there is no action {str(name)[:60]!r}, expected one of {names}")
     values = check_arguments(given, ACTIONS[name], n=context.n, what=name)
+    check_lasso(context, selection, values)
     special = _SPECIAL.get(name)
     if special is None:
         getattr(context.review, name)(**values, **asked)

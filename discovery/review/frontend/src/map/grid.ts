@@ -67,7 +67,7 @@ export class PointGrid {
     return best;
   }
 
-  /** The points inside a polygon by the even-odd rule, ascending. */
+  /** The points inside a polygon by the rule of `isInside`, ascending. */
   inside(polygon: Polygon): Int32Array {
     if (!this.bounds || polygon.length < 3) return new Int32Array(0);
     const found = new Uint8Array(this.x.length);

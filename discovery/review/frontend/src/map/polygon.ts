@@ -1,16 +1,20 @@
 /** Polygons: which points are inside, and fewer corners for one that was drawn by hand. */
 import type { Polygon } from "./props";
 
-/** Tells whether a point is inside by the even-odd rule, in doubles, so that Python agrees. */
+/**
+ * Tells whether a polygon goes around a point, once or more; in doubles, as the server does, which
+ * looks at it again. By the even-odd rule the overlap of a lasso's end with its beginning, which is
+ * drawn as inside, would fall out.
+ */
 export function isInside(polygon: Polygon, x: number, y: number): boolean {
-  let inside = false;
+  let turns = 0;
   let [xj, yj] = polygon[polygon.length - 1] ?? [0, 0];
   for (const [xi, yi] of polygon) {
-    if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) inside = !inside;
+    if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) turns += yi > yj ? 1 : -1;
     xj = xi;
     yj = yi;
   }
-  return inside;
+  return turns !== 0;
 }
 
 /** The distance of a point from the line through two others, or from `a` where they are one. */

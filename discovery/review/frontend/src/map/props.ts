@@ -32,7 +32,7 @@ export interface MapProps {
   dark?: boolean;
   /** "auto" takes WebGL2 where a graphics processor draws it, a canvas elsewhere. */
   renderer?: "auto" | "webgl2" | "canvas";
-  /** The indices ascend; they are those inside the polygon by the even-odd rule. */
+  /** The indices ascend; they are those that the polygon goes around. */
   onLasso(polygon: Polygon, indices: Int32Array): void;
   onHover(index: number | null, clientX: number, clientY: number): void;
   onPick(index: number): void;
