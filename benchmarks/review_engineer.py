@@ -3,8 +3,8 @@
 The engineer looks at what is shown, never at more, names by the majority of what is shown, and
 throws out or moves what differs. Each key press, each click and each word typed is an interaction:
 
-- a screen is confirmed with one key; a name that is in its field already costs nothing more, a
-  known one a digit, a new one a word;
+- a screen is confirmed with one key; the name of a proposal costs a digit where it is known, a word
+  where it is new;
 - an image that differs is marked with one click; several in a row by the first and the last;
 - what is marked goes to a known type with one digit for all of one type, to a new type with a
   word and a key; singles of a known type are thrown out only, which costs no key;
@@ -25,6 +25,7 @@ from discovery.review.guidance import DoubtPage
 Places = NDArray[np.intp]
 Fold = dict[int, Places]  # near copies by the image that stands for them
 PAGE = 60  # images on a screen at most
+NAMED = 2  # a digit or a word, and the key that accepts
 SHARED = 2  # images of one type on a page that are worth a key of their own
 PURE = 0.9  # share of a page that must belong before a person takes it as a page of the type
 IMPATIENCE = 2000  # interactions after which nobody goes on
@@ -90,10 +91,10 @@ class Engineer:
 
     # --- screens ---
 
-    def name(self, proposal: str, images: Places, *, field_says: str = "") -> str:
+    def name(self, proposal: str, images: Places) -> str:
         """Accept a proposal by the majority of what is shown, whatever differs."""
         label = self.look(images)
-        self.interactions += 1 + (label != field_says)
+        self.interactions += NAMED
         self.review.accept(proposal, label)
         return label
 
@@ -102,22 +103,22 @@ class Engineer:
         self.shown += len(images)
         return Counter(self.truth[images].tolist()).most_common(1)[0][0]
 
-    def validate(self, proposal: str, images: Places, *, field_says: str = "") -> str:
+    def validate(self, proposal: str, images: Places) -> str:
         """Accept a proposal, and throw out what differs of what is shown."""
         label = self.look(images)
         strange = images[self.truth[images] != label]
-        self.interactions += 1 + (label != field_says) + self.count_clicks(images, strange)
+        self.interactions += NAMED + self.count_clicks(images, strange)
         self.review.accept(proposal, label, shown=images, thrown=strange)
         return label
 
-    def name_or_validate(self, proposal: str, images: Places, *, field_says: str) -> None:
+    def name_or_validate(self, proposal: str, images: Places) -> None:
         """Vouch for a screen on which nothing differs; of any other take the name alone.
 
         What differs comes back on a page of doubt, beside what it looks like.
         """
         label = self.look(images)
         is_pure = bool((self.truth[images] == label).all())
-        self.interactions += 1 + (label != field_says)
+        self.interactions += NAMED
         self.review.accept(proposal, label, shown=images if is_pure else ())
 
     def move(self, strange: Places, *, fold: Fold) -> None:
@@ -234,9 +235,7 @@ def follow_guidance(engineer: Engineer, target: float) -> None:
         if found.screen == "validate":
             one = engineer.review.state.proposals[found.proposal]
             images = engineer.advisor.order(one.proposal_id).images
-            names = engineer.advisor.suggest_names(one.images)
-            says = names[0] if names else ""
-            engineer.name_or_validate(one.proposal_id, images, field_says=says)
+            engineer.name_or_validate(one.proposal_id, images)
             continue
         page = engineer.advisor.doubt(target=target)
         if page is None or not len(page.images):

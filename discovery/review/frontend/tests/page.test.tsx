@@ -30,6 +30,13 @@ test("a proposal is named with a digit and accepted without what was thrown out"
   expect(page.text(".message")).toBe("accept recorded");
 });
 
+test("shift and enter take the name alone, and vouch for no image", async () => {
+  await page.press("1", "Shift+Enter");
+  expect(decided()).toEqual([
+    { name: "accept", proposal: "p0", label: "defect/scratch", shown: [], thrown: [] },
+  ]);
+});
+
 test("enter without a name asks for one, and a letter without a command begins it", async () => {
   await page.press("Enter");
   expect(decided()).toEqual([]);

@@ -15,12 +15,14 @@ interface Props {
   placeholder?: string;
   onInput: (value: string) => void;
   onAccept: (value: string) => void;
+  /** With shift; as `onAccept` where it is left out. */
+  onNameAlone?: (value: string) => void;
   onLeave?: () => void;
   handle?: { current: NameFieldHandle | null };
 }
 
 export function NameField(props: Props) {
-  const { label, value, names, placeholder, onInput, onAccept, onLeave, handle } = props;
+  const { label, value, names, placeholder, onInput, onAccept, onNameAlone, onLeave, handle } = props;
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
   const open = useSignal(false);
@@ -61,7 +63,8 @@ export function NameField(props: Props) {
         chosen.value = -1;
         if (name === "") return;
         input.current?.blur();
-        onAccept(name);
+        if (event.shiftKey && onNameAlone) onNameAlone(name);
+        else onAccept(name);
       },
     };
     // Tab completes while there is something to complete, and leaves the field otherwise.

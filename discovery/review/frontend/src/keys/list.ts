@@ -37,7 +37,8 @@ export const KEY_GROUPS: KeyGroup[] = [
   {
     title: "Validate",
     keys: [
-      ["Enter", "accept with the name in the field"],
+      ["Enter", "accept with the name in the field: what is shown belongs, but for what is out"],
+      ["⇧Enter", "take the name alone: nobody vouches for the images"],
       ["a letter without a command", "start the name"],
       ["1 … 9", "take a suggested name"],
       ["s", "split"],

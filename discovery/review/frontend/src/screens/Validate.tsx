@@ -64,10 +64,15 @@ function OneProposal({ row }: { row: ProposalRow }) {
     if (text.trim() === "") field.current?.focus();
     else void act.accept(text.trim());
   };
+  const nameAlone = (text: string) => {
+    if (text.trim() === "") field.current?.focus();
+    else void act.nameAlone(text.trim());
+  };
   useKeys(
     {
       ...digitKeys(suggestions, take),
       Enter: () => accept(name.value),
+      "Shift+Enter": () => nameAlone(name.value),
       s: act.split,
       m: act.merge,
       "Shift+M": act.moveMarked,
@@ -102,12 +107,16 @@ function OneProposal({ row }: { row: ProposalRow }) {
           placeholder="Enter, then type a name"
           onInput={take}
           onAccept={accept}
+          onNameAlone={nameAlone}
           handle={field}
         />
         <Button kind="primary" hotkey="Enter" onClick={() => accept(name.value)}>
           {thrown > 0 ? `Accept without ${thrown}` : "Accept"}
         </Button>
         <div class="tools">
+          <Button hotkey="⇧Enter" onClick={() => nameAlone(name.value)}>
+            Name only
+          </Button>
           <Button hotkey="s" onClick={act.split}>
             Split
           </Button>
@@ -187,6 +196,9 @@ function useProposalActions(row: ProposalRow, model: GridModel, validation: Vali
       const shown = validation?.images ?? [];
       return decide({ name: "accept", proposal: row.id, label, shown, thrown });
     },
+    /** Nobody vouches for what is shown: strangers among them come back on a page of doubt. */
+    nameAlone: (label: string) =>
+      decide({ name: "accept", proposal: row.id, label, shown: [], thrown: [] }),
     reject: () => decide({ name: "reject", proposal: row.id }),
     defer: () => decide({ name: "defer", proposal: row.id }),
     split() {
