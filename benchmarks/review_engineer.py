@@ -3,8 +3,8 @@
 The engineer looks at what is shown, never at more, names by the majority of what is shown, and
 throws out or moves what differs. Each key press, each click and each word typed is an interaction:
 
-- a screen is confirmed with one key; the name of a proposal costs a digit where it is known, a word
-  where it is new;
+- a screen is confirmed with one key; the name of a proposal costs a digit more where it is known, a
+  word where it is new, and nothing where the review suggests it first (the keys a and shift-a);
 - an image that differs is marked with one click; several in a row by the first and the last;
 - what is marked goes to a known type with one digit for all of one type, to a new type with a
   word and a key; singles of a known type are thrown out only, which costs no key;
@@ -25,7 +25,6 @@ from discovery.review.guidance import DoubtPage
 Places = NDArray[np.intp]
 Fold = dict[int, Places]  # near copies by the image that stands for them
 PAGE = 60  # images on a screen at most
-NAMED = 2  # a digit or a word, and the key that accepts
 SHARED = 2  # images of one type on a page that are worth a key of their own
 PURE = 0.9  # share of a page that must belong before a person takes it as a page of the type
 IMPATIENCE = 2000  # interactions after which nobody goes on
@@ -91,10 +90,10 @@ class Engineer:
 
     # --- screens ---
 
-    def name(self, proposal: str, images: Places) -> str:
+    def name(self, proposal: str, images: Places, *, first: str = "") -> str:
         """Accept a proposal by the majority of what is shown, whatever differs."""
         label = self.look(images)
-        self.interactions += NAMED
+        self.interactions += 1 + (label != first)
         self.review.accept(proposal, label)
         return label
 
@@ -103,40 +102,23 @@ class Engineer:
         self.shown += len(images)
         return Counter(self.truth[images].tolist()).most_common(1)[0][0]
 
-    def validate(self, proposal: str, images: Places) -> str:
+    def validate(self, proposal: str, images: Places, *, first: str = "") -> str:
         """Accept a proposal, and throw out what differs of what is shown."""
         label = self.look(images)
         strange = images[self.truth[images] != label]
-        self.interactions += NAMED + self.count_clicks(images, strange)
+        self.interactions += 1 + (label != first) + self.count_clicks(images, strange)
         self.review.accept(proposal, label, shown=images, thrown=strange)
         return label
 
-    def name_or_validate(self, proposal: str, images: Places) -> None:
+    def name_or_validate(self, proposal: str, images: Places, *, first: str) -> None:
         """Vouch for a screen on which nothing differs; of any other take the name alone.
 
         What differs comes back on a page of doubt, beside what it looks like.
         """
         label = self.look(images)
         is_pure = bool((self.truth[images] == label).all())
-        self.interactions += NAMED
+        self.interactions += 1 + (label != first)
         self.review.accept(proposal, label, shown=images if is_pure else ())
-
-    def move(self, strange: Places, *, fold: Fold) -> None:
-        """Give marked images their types: one key a type, a word and a key for a new one."""
-        for label, count in Counter(self.truth[strange].tolist()).items():
-            is_new = label not in self.known
-            if count < SHARED and not is_new:
-                continue
-            self.interactions += 2 if is_new else 1
-            images = strange[self.truth[strange] == label]
-            self.review.move(images, label)
-            self.take_copies(label, images, fold)
-
-    def take_copies(self, label: str, images: Places, fold: Fold) -> None:
-        """Let near copies that were folded follow: nobody looked at them, so as a group."""
-        copies = [fold[one] for one in images.tolist() if one in fold]
-        if copies:
-            self.review.move(np.concatenate(copies), label, as_group=True)
 
     def answer_doubt(self, page: DoubtPage) -> None:
         """Confirm a page of doubt, and move or throw out what is not what it says."""
@@ -146,17 +128,26 @@ class Engineer:
         differs = truth != names
         strange = page.images[differs]
         self.interactions += 1 + self.count_clicks(page.images, strange)
-        for label in np.unique(names).tolist():
-            of = page.images[(names == label) & ~differs]
-            if len(of):
-                self.review.move(of, label)
-                self.take_copies(label, of, page.folded)
-        self.move(strange, fold=page.folded)
-        left = strange[self.review.state.sources[strange] != 2]
-        for label in np.unique(names).tolist():
-            out = left[np.isin(left, page.images[names == label])]
-            if len(out):
-                self.review.exclude(out, label)
+        moves: dict[str, list[int]] = {}
+        thrown: dict[str, list[int]] = {}
+        named = self.count_keys(truth[differs])
+        for image, says, is_type in zip(page.images.tolist(), names, truth, strict=True):
+            if says == is_type or is_type in named:
+                moves.setdefault(str(is_type), []).append(image)
+            else:
+                thrown.setdefault(str(says), []).append(image)
+        copies = {label: _unfold(images, page.folded) for label, images in moves.items()}
+        self.review.settle(moves, copies=copies, thrown=thrown)
+
+    def count_keys(self, truth: NDArray[np.str_]) -> set[str]:
+        """Count what names marked images, and return the types that are worth it."""
+        named: set[str] = set()
+        for label, count in Counter(truth.tolist()).items():
+            is_new = label not in self.known
+            if count >= SHARED or is_new:
+                self.interactions += 2 if is_new else 1
+                named.add(label)
+        return named
 
     def grow(self, label: str) -> None:
         """Look at pages of what a type may still win, as far as the search asks."""
@@ -193,6 +184,11 @@ class Engineer:
         starts = np.flatnonzero(np.r_[True, truth[1:] != truth[:-1]])
         counts = np.add.reduceat(is_strange.astype(int), starts) if len(shown) else np.zeros(0)
         return int(np.minimum(counts, 2).sum())
+
+
+def _unfold(images: list[int], folded: Fold) -> Places:
+    parts = [folded[image] for image in images if image in folded]
+    return np.concatenate([*parts, np.empty(0, np.intp)])
 
 
 Way = Callable[[Engineer, float], None]
@@ -235,7 +231,9 @@ def follow_guidance(engineer: Engineer, target: float) -> None:
         if found.screen == "validate":
             one = engineer.review.state.proposals[found.proposal]
             images = engineer.advisor.order(one.proposal_id).images
-            engineer.name_or_validate(one.proposal_id, images)
+            names = engineer.advisor.suggest_names(one.images)
+            first = names[0] if names else ""
+            engineer.name_or_validate(one.proposal_id, images, first=first)
             continue
         page = engineer.advisor.doubt(target=target)
         if page is None or not len(page.images):

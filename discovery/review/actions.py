@@ -128,16 +128,25 @@ def move_images(
 
 
 def settle_images(
-    scene: Scene, moves: Mapping[str, ArrayLike], *, as_group: bool = False
+    scene: Scene,
+    moves: Mapping[str, ArrayLike],
+    *,
+    as_group: bool = False,
+    copies: Mapping[str, ArrayLike] | None = None,
+    thrown: Mapping[str, ArrayLike] | None = None,
 ) -> list[Decision]:
-    """Name images, each under its own label, at once; one by one or as groups."""
-    taken = {take_label(label): scene.take_images(images) for label, images in moves.items()}
-    together = np.concatenate([*taken.values(), np.empty(0, np.intp)])
-    if not len(together) or len(np.unique(together)) < len(together):
+    """Name images, each under its own label, at once; their near copies follow as groups."""
+    named, followers = _take_moves(scene, moves), _take_moves(scene, copies or {})
+    out = _take_moves(scene, thrown or {})
+    together = np.concatenate([*named.values(), *followers.values(), np.empty(0, np.intp)])
+    if len(np.unique(together)) < len(together) or not any(map(len, (together, *out.values()))):
         raise OptionError("moves: expected one image or more, none of them under two labels")
     scope: Scope = "group" if as_group else "image"
-    named = (_name(scene, images, label, scope=scope) for label, images in taken.items())
-    return [one for decisions in named for one in decisions]
+    return [
+        *(one for label, of in out.items() for one in _exclude(scene, of, label)),
+        *(one for label, of in named.items() for one in _name(scene, of, label, scope=scope)),
+        *(one for label, of in followers.items() for one in _name(scene, of, label, scope="group")),
+    ]
 
 
 def grow_type(
@@ -249,6 +258,10 @@ def _name(
     if not len(images):
         return []
     return [scene.decide("accept", scope, label=label, images=images, **more)]
+
+
+def _take_moves(scene: Scene, moves: Mapping[str, ArrayLike]) -> dict[str, Places]:
+    return {take_label(label): scene.take_images(images) for label, images in moves.items()}
 
 
 def _take_parts(scene: Scene, parts: Sequence[ArrayLike]) -> list[Places]:

@@ -124,11 +124,31 @@ class Review(ReviewSession):
         )
 
     def settle(
-        self, moves: Mapping[str, ArrayLike], *, as_group: bool = False, **asked: Unpack[Asked]
+        self,
+        moves: Mapping[str, ArrayLike],
+        *,
+        as_group: bool = False,
+        copies: Mapping[str, ArrayLike] | None = None,
+        thrown: Mapping[str, ArrayLike] | None = None,
+        **asked: Unpack[Asked],
     ) -> ReviewState:
-        """Name images, each list under its label, in one action; `as_group` as with `move`."""
+        """Name images, each list under its label, in one action.
+
+        Parameters
+        ----------
+        moves : mapping of label to images
+        as_group : bool
+            As with `move`.
+        copies : mapping of label to images
+            Near copies that were folded into an image: nobody saw them, so they are a group.
+        thrown : mapping of label to images
+            Images that are not of the type: never offered for it again.
+        """
         return self._act(
-            lambda scene: actions.settle_images(scene, moves, as_group=as_group), asked
+            lambda scene: actions.settle_images(
+                scene, moves, as_group=as_group, copies=copies, thrown=thrown
+            ),
+            asked,
         )
 
     def grow(

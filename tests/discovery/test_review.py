@@ -199,6 +199,17 @@ def test_a_page_is_settled_at_once(review):
         review.settle({"pit": [0], "line": [0]})
 
 
+def test_copies_follow_as_a_group_and_what_is_thrown_out_is_barred(review):
+    state = review.settle({"pit": [0]}, copies={"pit": [1]}, thrown={"line": [2], "pit": [3]})
+    assert labels_of(state)[:4] == ["pit", "pit", "", ""]
+    assert state.sources[:2].tolist() == [2, 1]
+    assert state.excluded["pit"].tolist() == [3]
+    assert labels_of(review.undo()) == [""] * 12
+    assert review.settle({}, thrown={"pit": [3]}).excluded["pit"].tolist() == [3]
+    with pytest.raises(OptionError, match="one image or more"):
+        review.settle({})
+
+
 def test_types_are_renamed_and_merged(review):
     review.accept(A, "scratch", shown=[0], definition="long")
     review.accept(B, "pit")

@@ -48,7 +48,11 @@ ACTIONS: Mapping[str, Mapping[str, Argument]] = {
         "as_group": flag(default=False),
         "definition": text(default=""),
     },
-    "settle": {"moves": positions_by_text()},
+    "settle": {
+        "moves": positions_by_text(),
+        "copies": positions_by_text(default=None),
+        "thrown": positions_by_text(default=None),
+    },
     "exclude": {"images": positions(), "label": text()},
     "release": {"images": positions()},
     "discard": {"images": positions()},

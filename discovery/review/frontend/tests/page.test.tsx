@@ -37,6 +37,13 @@ test("shift and enter take the name alone, and vouch for no image", async () => 
   ]);
 });
 
+test("one key accepts under the name that is suggested first", async () => {
+  await page.press("a", "Shift+A");
+  const said = page.fake.ledger.map(({ action }) => action as { label: string; shown: number[] });
+  expect(said.map(({ label }) => label)).toEqual(["defect/scratch", "defect/scratch"]);
+  expect(said.map(({ shown }) => shown.length > 0)).toEqual([true, false]);
+});
+
 test("enter without a name asks for one, and a letter without a command begins it", async () => {
   await page.press("Enter");
   expect(decided()).toEqual([]);

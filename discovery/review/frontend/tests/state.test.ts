@@ -93,15 +93,23 @@ describe("a page of doubt", () => {
   };
 
   test("confirming gives each image what it looks like, and its copies with it", () => {
-    expect(new DoubtPlan(page).moves(new Set())).toEqual({ a: [1, 2], b: [3, 30, 31, 4] });
+    expect(new DoubtPlan(page).settle(new Set())).toEqual({
+      moves: { a: [1, 2], b: [3, 4] },
+      copies: { b: [30, 31] },
+      thrown: {},
+    });
     expect(countLikely(page)).toEqual([["a", 2], ["b", 2]]);
   });
 
-  test("what a person said holds, and what is crossed out is left alone", () => {
+  test("what a person said holds, and what is crossed out is thrown out", () => {
     const plan = new DoubtPlan(page).say([2], "c").say([1, 2], "d");
     expect(plan.goalOf(2)).toBe("d");
     expect(plan.isSaid(3)).toBe(false);
-    expect(plan.moves(new Set([3]))).toEqual({ d: [1, 2], b: [4] });
+    expect(plan.settle(new Set([3]))).toEqual({
+      moves: { d: [1, 2], b: [4] },
+      copies: {},
+      thrown: { b: [3] },
+    });
   });
 });
 

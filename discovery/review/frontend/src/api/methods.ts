@@ -83,6 +83,9 @@ export interface StateJson {
 /** How the images of a decision were chosen. */
 export type Selection = { kind: string } & Record<string, unknown>;
 
+/** Images by label. */
+export type Groups = Record<string, number[]>;
+
 export type Action =
   | {
       name: "accept";
@@ -98,7 +101,7 @@ export type Action =
   | { name: "move"; images: number[]; label: string; as_group?: boolean }
   /** Near copies that nobody decided on go with them, as a group. */
   | { name: "move_with_copies"; images: number[]; label: string }
-  | { name: "settle"; moves: Record<string, number[]> }
+  | { name: "settle"; moves: Groups; copies: Groups; thrown: Groups }
   | { name: "exclude"; images: number[]; label: string }
   | { name: "release" | "discard"; images: number[] }
   | { name: "rename"; label: string; to: string }

@@ -39,6 +39,7 @@ export const KEY_GROUPS: KeyGroup[] = [
     keys: [
       ["Enter", "accept with the name in the field: what is shown belongs, but for what is out"],
       ["⇧Enter", "take the name alone: nobody vouches for the images"],
+      ["a ⇧A", "the same two, with the name that is suggested first"],
       ["a letter without a command", "start the name"],
       ["1 … 9", "take a suggested name"],
       ["s", "split"],

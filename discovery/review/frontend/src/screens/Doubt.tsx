@@ -95,11 +95,11 @@ function DoubtfulPage({ page, loading }: { page: DoubtPage; loading: boolean }) 
     name.value = "";
   };
   const confirm = async () => {
-    const moves = plan.value.moves(model.marked.value);
+    const groups = plan.value.settle(model.marked.value);
     // What is decided already is still shown while the next page is looked for.
-    if (loading || Object.keys(moves).length === 0) return;
+    if (loading || Object.keys({ ...groups.moves, ...groups.thrown }).length === 0) return;
     const shown = page.images.length;
-    const done = await store.act({ name: "settle", moves }, { kind: "doubt", shown });
+    const done = await store.act({ name: "settle", ...groups }, { kind: "doubt", shown });
     if (done) await store.advance();
   };
   useKeys(

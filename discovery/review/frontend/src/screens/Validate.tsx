@@ -73,6 +73,8 @@ function OneProposal({ row }: { row: ProposalRow }) {
       ...digitKeys(suggestions, take),
       Enter: () => accept(name.value),
       "Shift+Enter": () => nameAlone(name.value),
+      a: () => accept(name.value || (suggestions[0] ?? "")),
+      "Shift+A": () => nameAlone(name.value || (suggestions[0] ?? "")),
       s: act.split,
       m: act.merge,
       "Shift+M": act.moveMarked,

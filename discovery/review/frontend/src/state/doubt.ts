@@ -1,5 +1,5 @@
 /** A page of doubt: each image is to become what it looks like, unless a person says otherwise. */
-import type { DoubtPage } from "../api/methods";
+import type { DoubtPage, Groups } from "../api/methods";
 
 export class DoubtPlan {
   private readonly likely: Map<number, string>;
@@ -27,17 +27,25 @@ export class DoubtPlan {
     return new DoubtPlan(this.page, said);
   }
 
-  /** What is confirmed, by type: near copies with their image, and nothing that is crossed out. */
-  moves(crossed: ReadonlySet<number>): Record<string, number[]> {
+  /**
+   * What is decided, by type: images that are confirmed or named, their near copies, which nobody
+   * saw, and what is crossed out of the type it looks like.
+   */
+  settle(crossed: ReadonlySet<number>): { moves: Groups; copies: Groups; thrown: Groups } {
     const moves = new Map<string, number[]>();
+    const copies = new Map<string, number[]>();
+    const thrown = new Map<string, number[]>();
+    const put = (groups: Map<string, number[]>, label: string, images: readonly number[]) => {
+      if (images.length > 0) groups.set(label, [...(groups.get(label) ?? []), ...images]);
+    };
     for (const image of this.page.images) {
       const goal = this.goalOf(image);
-      if (crossed.has(image) || goal === "") continue;
-      const images = moves.get(goal) ?? [];
-      images.push(image, ...(this.page.folded?.[String(image)] ?? []));
-      moves.set(goal, images);
+      if (goal === "") continue;
+      put(crossed.has(image) ? thrown : moves, goal, [image]);
+      if (!crossed.has(image)) put(copies, goal, this.page.folded?.[String(image)] ?? []);
     }
-    return Object.fromEntries(moves);
+    const [settled, followed, out] = [moves, copies, thrown].map((of) => Object.fromEntries(of));
+    return { moves: settled ?? {}, copies: followed ?? {}, thrown: out ?? {} };
   }
 }
 
