@@ -21,6 +21,7 @@ from embeddings.thumbnails import read_thumbnails
 
 _LARGER_SIDE, _MOST_LARGER = 224, 60  # pixels, pictures: about 12 kB each
 _TILE_SIDE, _TILE_COLUMNS, _TILES_A_SHEET = 44, 40, 1000
+_MOST_TILES = 12_000  # of half a kB: what is over it is shown from its file
 _QUALITY = 70  # of a sheet of tiles
 
 
@@ -36,7 +37,11 @@ def collect_pictures(context: RoundContext) -> Pictures:
     first = list(islice(dict.fromkeys(_list_first(proposals)), _MOST_LARGER))
     shown = set(wanted)
     larger = [name for name in first if name in shown]
-    rest = [name for name in clustering.ids.tolist() if name not in shown]
+    # The most wanted of the others: each group has its share.
+    more = choose_thumbnails(
+        clustering, proposals, limit=len(wanted) + _MOST_TILES, rarity=context.rarity
+    )
+    rest = [name for name in more if name not in shown][:_MOST_TILES]
     return Pictures(
         thumbnails=thumbnails,
         larger=_read_missing(context, larger, known.larger, side=_LARGER_SIDE),

@@ -145,6 +145,16 @@ def test_labels_typed_into_the_runs_own_file_are_not_lost(run, tmp_path, images,
     assert [label for label, _ in labels_in(run.path / HANDOFF_CSV)][:2] == ["scratch", "void"]
 
 
+def test_one_row_a_proposal_is_told_where_whole_proposals_are_named(run, images, capsys):
+    call(run.path)
+    fill(run.path / HANDOFF_CSV, {str(images[0]): "scratch", str(images[3]): "void"})
+    assert call(run.path, "--by", "eva") == 0
+    told = capsys.readouterr().out
+    assert "one image each of 2 proposals was labelled and no other" in told
+    assert "types.csv or types.xlsx" in told
+    assert "0 of 2 proposed types named, 2 labels, 2 of 6 images have one" in told
+
+
 def test_a_faulty_file_changes_nothing(run, tmp_path, images, capsys):
     call(run.path, "--out", tmp_path / "out")
     filled = tmp_path / "out" / "handoff.csv"

@@ -16,8 +16,6 @@ from discovery.stages.report.decided import VERDICTS, describe_left
 from discovery.stages.report.figures import (
     count_paths,
     describe_evidence,
-    find_codes,
-    list_labels,
     summarise,
 )
 from discovery.stages.report.marks import render_mark
@@ -59,7 +57,7 @@ def render_brief(data: ReportData, marks: Sequence[tuple[int, int]]) -> Markup:
 
 def _describe_types(data: ReportData) -> Markup | None:
     """List the types with their images: several proposals, and single images, may be in one."""
-    labels, codes = list_labels(data), find_codes(data)
+    labels, codes = data.types, data.codes
     if not labels:
         return None
     images = np.bincount(codes[codes >= 0], count_paths(data)[codes >= 0], minlength=len(labels))

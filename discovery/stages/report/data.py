@@ -5,6 +5,7 @@ The round fills `ReportData` from the run and hands it to `render_report`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ class ReportFacts:
         return listed if self.quarantined_count is None else self.quarantined_count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReportData:
     """All that one report shows.
 
@@ -163,6 +164,20 @@ class ReportData:
         unknown = {*self.thumbnails, *self.larger} - set(self.clustering.ids.tolist())
         if unknown:
             raise ValueError(f"{len(unknown)} thumbnails of unknown images, such as {min(unknown)}")
+
+    @cached_property
+    def types(self) -> tuple[str, ...]:
+        """The labels that the images bear, sorted."""
+        own = set(self.clustering.ids.tolist())
+        return tuple(sorted({one.label for name, one in self.images.items() if name in own}))
+
+    @cached_property
+    def codes(self) -> NDArray[np.int32]:
+        """The place of each image's label among `types`, (n,); -1 for none."""
+        place = {label: i for i, label in enumerate(self.types)}
+        none = ImageLabel()
+        ids = self.clustering.ids.tolist()
+        return np.array([place.get(self.images.get(i, none).label, -1) for i in ids], np.int32)
 
 
 def _check_proposals(proposals: Sequence[Proposal], clustering: Clustering) -> None:

@@ -10,7 +10,7 @@ from discovery.pages.table import Cell, render_table
 from discovery.pages.words import DASH, write_count, write_share
 from discovery.records import ImageLabel
 from discovery.stages.report.data import ReportData
-from discovery.stages.report.figures import count_paths, find_codes, list_labels, summarise
+from discovery.stages.report.figures import count_paths, summarise
 
 VERDICTS = {"split": "several types in one", "reject": "no type", "defer": "put off"}
 _REGROUPED = re.compile(r"R\d+")  # as a review names what it groups anew
@@ -37,12 +37,12 @@ def render_decided(data: ReportData) -> Markup | None:
 
 def list_types(data: ReportData) -> list[tuple[Cell, ...]]:
     """List the cells of each type: label, images, who said so, its proposals, its definition."""
-    codes, paths = find_codes(data), count_paths(data)
+    codes, paths = data.codes, count_paths(data)
     none = ImageLabel()
     ids = data.clustering.ids.tolist()
     by_person = np.array([data.images.get(i, none).source == "human" for i in ids], bool)
     rows: list[tuple[Cell, ...]] = []
-    for code, label in enumerate(list_labels(data)):
+    for code, label in enumerate(data.types):
         mine = codes == code
         images, person = int(paths[mine].sum()), int(paths[mine & by_person].sum())
         rows.append(

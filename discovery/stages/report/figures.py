@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.pages.words import DASH, write_figure
-from discovery.records import NOISE, ImageLabel, Proposal
+from discovery.records import NOISE, Proposal
 from discovery.stages.report.data import ReportData
 
 # Kaufman and Rousseeuw, Finding Groups in Data (1990), their reading of the silhouette.
@@ -77,23 +77,9 @@ def summarise(data: ReportData) -> Summary:
         types=len(data.proposals),
         named=sum(bool(data.labels.get(p.proposal_id)) for p in data.proposals),
         judged=sum(p.proposal_id in data.judged for p in data.proposals),
-        labelled=int(counts[find_codes(data) >= 0].sum()),
-        labels=len(list_labels(data)),
+        labelled=int(counts[data.codes >= 0].sum()),
+        labels=len(data.types),
     )
-
-
-def list_labels(data: ReportData) -> list[str]:
-    """List the labels that the images bear, sorted."""
-    own = set(data.clustering.ids.tolist())
-    return sorted({one.label for name, one in data.images.items() if name in own})
-
-
-def find_codes(data: ReportData) -> NDArray[np.int32]:
-    """Return the number of each image's label among `list_labels`, (n,); -1 for none."""
-    number = {label: i for i, label in enumerate(list_labels(data))}
-    none = ImageLabel()
-    ids = data.clustering.ids.tolist()
-    return np.array([number.get(data.images.get(i, none).label, -1) for i in ids], np.int32)
 
 
 def measure_clusters(data: ReportData) -> NDArray[np.int64]:

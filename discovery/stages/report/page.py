@@ -22,9 +22,7 @@ from discovery.stages.report.brief import render_brief
 from discovery.stages.report.data import ReportData
 from discovery.stages.report.decided import render_decided
 from discovery.stages.report.figures import (
-    find_codes,
     find_labels,
-    list_labels,
     measure_clusters,
     name_clusters,
 )
@@ -147,8 +145,8 @@ def _collect_data(
         "root": root,
         "paths": paths,
         "clusters": _describe_clusters(report, drawn),
-        "types": list_labels(report),
-        "decided": encode_array(find_codes(report)),
+        "types": report.types,
+        "decided": encode_array(report.codes),
         "shapes": SHAPES,
         "thumbnails": {
             str(where[image_id]): encode_picture(data)

@@ -40,11 +40,23 @@ def _list_settings(data: ReportData) -> dict[str, Any]:
         **clustering.spec,
         **facts.parameters,
         "seed": facts.seed,
+        "pictures in this page": _count_pictures(data),
     }
     if facts.ignored:
         settings["ignored"] = f"{write_count(facts.ignored, 'file')} without an image's extension"
     # A row without a value would only raise questions.
     return {name: value for name, value in settings.items() if value not in ("", None)}
+
+
+def _count_pictures(data: ReportData) -> str:
+    """Say how many images the page holds, and how many it shows from their files."""
+    tiles = {name for sheet in data.tiles for name in sheet.ids}.difference(data.thumbnails)
+    own = tiles.intersection(data.clustering.ids.tolist())
+    left = len(data.clustering) - len(data.thumbnails) - len(own)
+    parts = [write_count(len(data.thumbnails), "thumbnail")]
+    parts.append(f"{write_count(len(own), 'tile')}" if own else "")
+    parts.append(f"{write_count(left, 'image')} shown from the file" if left else "")
+    return ", ".join(filter(None, parts))
 
 
 def _render_facts(title: str, facts: Mapping[str, Any]) -> Markup | None:
