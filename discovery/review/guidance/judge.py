@@ -23,7 +23,7 @@ RIDGE = 0.03
 # Half of an answer comes from the neighbours' answers; of two steps away a quarter, and so on.
 PASSED_ON, STEPS = 0.5, 8
 FORBIDDEN = 9.0  # taken off a score: more than any two differ by
-_CHUNK = 8192  # images a product: the kernel of all at once would be gigabytes
+_CHUNK = 2048  # images a product: the kernel of all at once would be gigabytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Work in the background: one job at a time, with progress, that can be given up."""
 
 import contextlib
+import ctypes
 import itertools
 import threading
 from collections import OrderedDict
@@ -157,6 +158,8 @@ class Jobs:
                 # A bug: the page says so, and the traceback goes to where the server runs.
                 self._end(job, status="failed", text=f"{type(error).__name__}: see the terminal")
                 raise
+            finally:
+                _give_memory_back()
 
     def _end(self, job: str, **changes: Any) -> None:
         with self._lock, contextlib.suppress(KeyError):
@@ -174,3 +177,9 @@ class Jobs:
                 del self._jobs[name]
                 return True
         return False
+
+
+def _give_memory_back() -> None:
+    """Ask the C library to return what a job left free: it keeps a tenth of a gigabyte else."""
+    with contextlib.suppress(OSError, AttributeError):  # of glibc alone
+        ctypes.CDLL(None).malloc_trim(0)
