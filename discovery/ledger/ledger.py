@@ -4,11 +4,16 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from discovery.ledger.lines import parse_decisions, write_decisions, writing
+from discovery.ledger.lines import (
+    parse_decisions,
+    warn_of_torn_line,
+    write_decisions,
+    writing,
+)
 from discovery.ledger.replay import Replay
 from discovery.records import Decision
-from embeddings.console import get_logger
 from embeddings.errors import RunError
+from embeddings.locks import locked
 
 
 class Ledger:
@@ -34,7 +39,11 @@ class Ledger:
         self._restart()
         self.refresh()
         if self._size() > self._offset:
-            get_logger().warning("%s: the last line was torn by a crash, left out", path)
+            # Torn, or being written just now: whoever writes is waited for.
+            with locked(path):
+                self.refresh()
+                if self._size() > self._offset:
+                    warn_of_torn_line(path)
 
     @property
     def revision(self) -> int:

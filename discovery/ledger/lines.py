@@ -88,12 +88,23 @@ def read_decisions(path: Path) -> list[Decision]:
     """
     try:
         data = path.read_bytes() if path.exists() else b""
+        decisions, used = parse_decisions(data, path)
+        if used < len(data):
+            # Torn, or being written just now: whoever writes is waited for.
+            with locked(path):
+                data = path.read_bytes()
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
-    decisions, used = parse_decisions(data, path)
     if used < len(data):
-        get_logger().warning("%s: the last line was torn by a crash, left out", path)
+        decisions, used = parse_decisions(data, path)
+    if used < len(data):
+        warn_of_torn_line(path)
     return decisions
+
+
+def warn_of_torn_line(path: Path) -> None:
+    """Say that a ledger's last line is left out."""
+    get_logger().warning("%s: the last line was torn by a crash, left out", path)
 
 
 def parse_decisions(data: bytes, path: Path, *, first: int = 1) -> tuple[list[Decision], int]:

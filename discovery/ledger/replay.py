@@ -131,6 +131,10 @@ class Replay:
             history=self._history.gather(tables.ids),
             proposals=dict(tables.proposals),
             deferred=dict(tables.deferred),
+            excluded={
+                label: frozenset(tables.ids[place] for place in barred.tolist())
+                for label, barred in tables.excluded.items()
+            },
             definitions=dict(tables.definitions),
         )
 

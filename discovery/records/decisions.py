@@ -156,6 +156,8 @@ class Decided:
         label has now.
     deferred : mapping of proposal id to Decision
         The last *defer* of each proposal that nothing was said of since.
+    excluded : mapping of label to set of image ids
+        Images that a person said are not of the type.
     definitions : mapping of label to str
         The last note that was given with a label.
     """
@@ -164,6 +166,7 @@ class Decided:
     history: Mapping[str, frozenset[ImageLabel]] = field(default_factory=dict)
     proposals: Mapping[str, Decision] = field(default_factory=dict)
     deferred: Mapping[str, Decision] = field(default_factory=dict)
+    excluded: Mapping[str, frozenset[str]] = field(default_factory=dict)
     definitions: Mapping[str, str] = field(default_factory=dict)
 
 

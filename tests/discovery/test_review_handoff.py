@@ -113,6 +113,21 @@ def test_a_handoff_written_before_a_rename_is_known_as_old(run, tmp_path):
     assert read_labels(run)[0] == "line"
 
 
+def test_a_label_typed_beside_a_barred_image_is_on_purpose(run):
+    with open_review(run, by="eva") as review:
+        review.accept("Pa", "scratch", thrown=[0])
+        review.reject("Pa")
+        review.flush()
+        for row in range(5):
+            fill(run.path / "handoff.csv", "scratch", row)
+        review.move([11], "pit")
+        review.flush()
+        assert labels_at(review, range(5)) == ["scratch"] * 5
+        assert review.state.sources[:5].tolist() == [2, 1, 1, 1, 1]
+        assert review.state.undoable == "read handoff.csv: accept scratch on P1 (5 images)"
+    assert read_labels(run)[:5] == ["scratch"] * 5
+
+
 def test_the_sheet_of_types_is_taken_in_and_written_at_the_end(run):
     publish_types(run)
     fill(run.path / "types.csv", "pit", 1)

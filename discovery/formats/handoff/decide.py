@@ -10,7 +10,7 @@ each image, and what is said of the proposal later holds for all of them.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -227,6 +227,10 @@ def _make_decisions(groups: Iterable[_Group], decided: Decided) -> Iterator[Deci
         own = tuple(name for name in group.image_ids if _has_own(name, decided))
         if group.whole and own:
             yield _follow(group, own)
+        barred = decided.excluded.get(group.label.label, frozenset()).intersection(group.image_ids)
+        if group.whole and barred:
+            # Their proposal cannot give them the label, but the person typed it beside each.
+            yield _decide(replace(group, whole=False, image_ids=tuple(sorted(barred))))
 
 
 def _find_filled(
