@@ -65,6 +65,7 @@ class ReviewSession:
         self._membership = find_membership(self._base, self._ledger.replay.tables.parts)
         self._parts_seen: dict[str, Any] = {}
         self._state = self._compose()
+        self._told = self.revision  # what the caller knows of
         self._handoff = HandoffFollower(run)
         self._publisher = HandoffPublisher(self._publish)
 
@@ -91,7 +92,7 @@ class ReviewSession:
         return ReviewData(self.run)
 
     def refresh(self) -> bool:
-        """Read what others appended, and tell whether there was anything.
+        """Read what others appended, and tell whether there was anything since the last time.
 
         Raises
         ------
@@ -100,12 +101,10 @@ class ReviewSession:
         """
         with self._lock:
             self._check_run()
-            changed = self._ledger.refresh()
-            if changed or self._ledger.revision != self.revision:
-                self._state = self._compose()
-                self._publisher.wake()
-                return True
-            return False
+            self._read()
+            # Lines that the background writer met first are news to the caller all the same.
+            changed, self._told = self.revision != self._told, self.revision
+            return changed
 
     def history(self, image: int | None = None) -> tuple[str, ...]:
         """Say what was done, in its order: by whom, when and what; of one image, or in all."""
@@ -175,6 +174,7 @@ class ReviewSession:
             seen = self.revision if seen is None else seen
             self._ledger.append(lambda: self._prepare(make, told, seen))
             self._state = self._compose()
+            self._told = self.revision
             self._publisher.wake()
             return self._state
 
@@ -206,6 +206,13 @@ class ReviewSession:
         """Return what a decision is about: of an undo, the action that is undone."""
         action = self._ledger.replay.find_action(wanted.target)
         return [wanted] if action is None else action.decisions
+
+    def _read(self) -> None:
+        """Bring the state up to the ledger's end."""
+        self._ledger.refresh()
+        if self._ledger.revision != self.revision:
+            self._state = self._compose()
+            self._publisher.wake()
 
     def _compose(self) -> ReviewState:
         replay = self._ledger.replay
@@ -252,6 +259,6 @@ class ReviewSession:
                 self._handoff.absorb(self.by)
                 provenance = describe_handoff(self.run)
                 with self._lock:
-                    self.refresh()
+                    self._read()
                     snapshot = Snapshot.of(self._ledger.replay, len(self._base.ids))
                 saved = self._handoff.save(snapshot, provenance)

@@ -181,6 +181,17 @@ def test_two_reviews_write_one_handoff(run):
     assert {one.handoff_fault, other.handoff_fault} == {None}
 
 
+def test_what_the_writer_read_first_is_news_all_the_same(run):
+    with open_review(run, by="eva") as review, open_review(run, by="max") as other:
+        review.move([0], "a")
+        assert not review.refresh()
+        other.move([1], "b")
+        review.flush()  # the background writer reads the ledger, too
+        assert labels_at(review, [0, 1]) == ["a", "b"]
+        assert review.refresh()
+        assert not review.refresh()
+
+
 ACT = """
 import sys
 from discovery import open_review
