@@ -261,3 +261,23 @@ def test_proposals_come_before_the_rest_however_sure_the_judge_is():
     judge = fit_judge(features, labelled)
     found = suggest_next(labelled, judge, waiting={2: np.arange(2 * EACH, 3 * EACH)}, target=0.1)
     assert ("validate", 2) == (found.screen, found.proposal)
+
+
+def test_near_neighbours_do_not_stand_on_one_page():
+    features, rows = make_scene(spread=0.3)
+    labelled = label(ONE_EACH)
+    page = rank_doubt(fit_judge(features, labelled), labelled, features, limit=8)
+    likeness = rows[page.images] @ rows.T
+    nearest = np.argsort(-likeness, axis=1)[:, 1:3]  # nearer than the five that links keep apart
+    assert not np.isin(nearest, page.images).all(axis=1).any()
+
+
+def test_what_was_thrown_out_is_learned_as_the_next_type():
+    features, _ = make_scene()
+    seen = list(range(EACH, 3 * EACH))
+    thrown = np.arange(EACH)  # all of a type without a name yet but for one image
+    nobody = np.empty(0, np.intp)
+    before = fit_judge(features, label([0, *seen]))
+    after = fit_judge(features, label([0, *seen], excluded=(nobody, thrown[1:], thrown[1:])))
+    assert (after.likely[thrown] == 0).all()
+    assert after.right[thrown].mean() > before.right[thrown].mean()

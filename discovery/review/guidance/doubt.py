@@ -14,6 +14,7 @@ from discovery.review.guidance.rest import expected_right
 PRESSES = 1.3  # a wrong image: a click, and its share of the key that moves it
 # While little is settled each answer changes the next page: a page grows with what is settled.
 FIRST, SHARE = 30, 0.2
+LINKED = 5  # nearest neighbours of an image that do not stand on one page with it
 LEAST = 10  # a page has its own key to pay, however little is missing
 SUSPECT = 0.9  # this sure must the held-out answer be to ask again about what a person saw
 
@@ -82,6 +83,7 @@ def rank_doubt(
     if code is not None:
         order = np.concatenate([find_suspects(judge, labelled, code), order])
     kept, folded = fold_copies(order, features.copies)
+    kept = _spread_out(features, kept, size)
     if target is not None:
         size = min(size, _count_needed(judge, labelled, kept, target=target))
     page = _arrange(features, judge.likely, kept[:size])
@@ -101,6 +103,22 @@ def find_suspects(judge: Judge, labelled: Labelled, code: int) -> Places:
     other = (judge.held_out != code) & (judge.held_out_right >= SUSPECT)
     found = np.flatnonzero(given & other)
     return judge.learned[found[np.argsort(-judge.held_out_right[found], kind="stable")]]
+
+
+def _spread_out(features: Features, order: Places, size: int) -> Places:
+    """Put images back whose near neighbours stand before them: one teaches what the other would."""
+    links = features.links
+    is_taken = np.zeros(len(features), np.bool_)
+    first: list[int] = []
+    later: list[int] = []
+    front = order[: 10 * size]
+    for image in front.tolist():
+        row = slice(links.indptr[image], links.indptr[image + 1])
+        near = links.indices[row][np.argsort(-links.data[row], kind="stable")[:LINKED]]
+        is_free = not is_taken[near].any()
+        is_taken[image] = is_free
+        (first if is_free else later).append(image)
+    return np.concatenate([np.array(first + later, np.intp), order[len(front) :]])
 
 
 def _count_needed(judge: Judge, labelled: Labelled, order: Places, *, target: float) -> int:

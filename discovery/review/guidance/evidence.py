@@ -13,7 +13,8 @@ from discovery.review.guidance.labelled import Labelled
 HINT = 0.1
 PURITY_POWER = 4  # half of the members strangers: a sixteenth of the weight
 SOON = 10  # seen members of a proposal that halve the weight of those nobody saw
-MOST = 1500  # images learned: the fit's time grows with their third power
+MOST = 1200  # images learned: the fit's time grows with their third power
+MOST_GUESSES = 500
 HINTS_EACH = 60  # of a proposal, so that a large one does not drown the others
 
 
@@ -61,6 +62,36 @@ def gather_evidence(labelled: Labelled, copies: NDArray[np.int32], *, seed: int)
     weights = np.where(is_seen, 1.0, _weigh(labelled)[labelled.proposals[images]])
     chosen = np.where(is_seen, codes[images], hinted[images]).astype(np.int32)
     return Evidence(images=images, codes=chosen, weights=weights, is_seen=is_seen)
+
+
+def find_thrown(labelled: Labelled) -> Places:
+    """Return open images that a person threw out of some types, but not out of all."""
+    forbidden = labelled.forbid()
+    some = forbidden.any(axis=1) & ~forbidden.all(axis=1)
+    return np.flatnonzero(some & labelled.is_open)[:MOST_GUESSES]
+
+
+def add_guesses(
+    evidence: Evidence, images: Places, *, codes: NDArray[np.int32], right: NDArray[np.float32]
+) -> Evidence:
+    """Add images with the types they are taken for; hints on the same images go.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    images : (t,) intp
+    codes : (t,) int32
+    right : (t,) float32
+        How probable each type is; its square is the weight.
+    """
+    kept = ~np.isin(evidence.images, images)
+    nobody = np.zeros(len(images), np.bool_)
+    return Evidence(
+        images=np.concatenate([evidence.images[kept], images]),
+        codes=np.concatenate([evidence.codes[kept], codes]),
+        weights=np.concatenate([evidence.weights[kept], right.astype(np.float64) ** 2]),
+        is_seen=np.concatenate([evidence.is_seen[kept], nobody]),
+    )
 
 
 def _sample_hints(

@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from discovery.review.guidance.copies import Places
-from discovery.review.guidance.evidence import gather_evidence
+from discovery.review.guidance.evidence import (
+    Evidence,
+    add_guesses,
+    find_thrown,
+    gather_evidence,
+)
 from discovery.review.guidance.features import Features
 from discovery.review.guidance.labelled import Labelled
 
@@ -70,7 +75,36 @@ def fit_judge(features: Features, labelled: Labelled, *, seed: int = 0) -> Judge
         Nothing is labelled.
     """
     evidence = gather_evidence(labelled, features.copies, seed=seed)
-    k = labelled.n_types
+    thrown = find_thrown(labelled)
+    if len(thrown):
+        evidence = _guess(features, labelled, evidence, thrown)
+    fit = _solve(features, evidence, labelled.n_types)
+    scores = _apply(features.values, fit)
+    scores = _pass_on(features, scores, labelled)
+    scores -= FORBIDDEN * labelled.forbid()
+    likely, second, margins = _read(scores)
+    return Judge(
+        likely=likely,
+        second=second,
+        right=_predict(fit.chance, margins),
+        learned=evidence.images[evidence.is_seen],
+        held_out=fit.held_out,
+        held_out_right=_predict(fit.chance, fit.held_out_margins),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    """What was solved for m images learned: the kernel's strengths (m, k), the held-out answers."""
+
+    learned: Floats
+    strengths: Floats
+    held_out: NDArray[np.int32]
+    held_out_margins: Floats
+    chance: LogisticRegression
+
+
+def _solve(features: Features, evidence: Evidence, k: int) -> _Fit:
     targets = np.full((len(evidence.images), k), -1 / k, np.float32)
     targets[np.arange(len(targets)), evidence.codes] += 1
     learned = features.values[evidence.images]
@@ -79,21 +113,26 @@ def fit_judge(features: Features, labelled: Labelled, *, seed: int = 0) -> Judge
     inverse = np.linalg.inv(kernel)
     strengths = inverse @ targets  # (m, k)
     held_out = targets - strengths / np.diag(inverse)[:, None]
-    scores = _apply(features.values, learned, strengths.astype(np.float32))
-    scores = _pass_on(features, scores, labelled)
-    scores -= FORBIDDEN * labelled.forbid()
-    likely, second, margins = _read(scores)
-    said, _, held_out_margins = _read(held_out[evidence.is_seen].astype(np.float32))
-    was_right = said == evidence.codes[evidence.is_seen]
-    chance = _calibrate(held_out_margins, was_right)
-    return Judge(
-        likely=likely,
-        second=second,
-        right=_predict(chance, margins),
-        learned=evidence.images[evidence.is_seen],
+    said, _, margins = _read(held_out[evidence.is_seen].astype(np.float32))
+    return _Fit(
+        learned=learned,
+        strengths=strengths.astype(np.float32),
         held_out=said,
-        held_out_right=_predict(chance, held_out_margins),
+        held_out_margins=margins,
+        chance=_calibrate(margins, said == evidence.codes[evidence.is_seen]),
     )
+
+
+def _guess(features: Features, labelled: Labelled, evidence: Evidence, thrown: Places) -> Evidence:
+    """Add to the evidence what images are taken for that a person threw out of a type.
+
+    That they are not of it cannot be learned as such. Of the types that are left the likely one is
+    usually right, and these images are the doubtful ones.
+    """
+    fit = _solve(features, evidence, labelled.n_types)
+    scores = _apply(features.values[thrown], fit) - FORBIDDEN * labelled.forbid()[thrown]
+    likely, _, margins = _read(scores)
+    return add_guesses(evidence, thrown, codes=likely, right=_predict(fit.chance, margins))
 
 
 def _compare(left: Floats, right: Floats) -> Floats:
@@ -102,11 +141,9 @@ def _compare(left: Floats, right: Floats) -> Floats:
     return np.asarray(np.exp(-WIDTH * gaps), dtype=np.float32)
 
 
-def _apply(values: Floats, learned: Floats, strengths: Floats) -> Floats:
-    chunks = range(0, len(values), _CHUNK)
-    return np.concatenate(
-        [_compare(values[at : at + _CHUNK], learned) @ strengths for at in chunks]
-    )
+def _apply(values: Floats, fit: _Fit) -> Floats:
+    chunks = (values[at : at + _CHUNK] for at in range(0, len(values), _CHUNK))
+    return np.concatenate([_compare(chunk, fit.learned) @ fit.strengths for chunk in chunks])
 
 
 def _pass_on(features: Features, scores: Floats, labelled: Labelled) -> Floats:
