@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 PATIENCE = 20.0  # seconds: how long a page may take that shares two cores with other tests
 START = 90.0  # seconds: a server imports torch's neighbours first
+LASSO = [(-0.98, -0.98), (0.98, -0.98), (0.98, 0.98), (-0.98, 0.98), (-0.98, -0.9)]
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -144,6 +146,18 @@ class Page:
         """Show a screen by its tab."""
         self.find(f"//nav[@aria-label='Screens']//button[.='{screen}']").click()
 
+    def lasso_all(self):
+        """Draw a lasso along the edges of the map."""
+        self.wait(lambda: self.find("//button[.='Lasso']")).click()
+        surface = self.find(".map-box canvas")
+        width, height = surface.size["width"] / 2, surface.size["height"] / 2
+        corners = [(int(x * width), int(y * height)) for x, y in LASSO]
+        chain = ActionChains(self.driver, duration=250)
+        chain.move_to_element_with_offset(surface, *corners[0]).click_and_hold()
+        for (x0, y0), (x1, y1) in pairwise(corners):
+            chain.move_by_offset(x1 - x0, y1 - y0)
+        chain.release().perform()
+
     def find(self, what):
         """Return the first element of a selector or an XPath, or None."""
         by = By.XPATH if what.startswith("//") else By.CSS_SELECTOR
@@ -173,7 +187,7 @@ class Page:
         """Say what is shown, for who reads of a failure."""
         focus = self.script("return document.activeElement.outerHTML.slice(0, 120)")
         shown = [self.text(one)[:400] for one in ("main", "dialog", ".messages", ".banner")]
-        return f"{shown}, with the focus on {focus}; {self.log()}"
+        return f"{shown}, with the focus on {focus}; {self.log()[:3]}"
 
     def wait_for(self, what, text):
         self.wait(lambda: text in self.text(what))

@@ -1,35 +1,17 @@
 """The map and the slider of granularity: images chosen by a lasso and by their group."""
 
 import json
-from itertools import pairwise
-
-from selenium.webdriver import ActionChains
 
 from discovery import open_review
-
-LASSO = [(-0.98, -0.98), (0.98, -0.98), (0.98, 0.98), (-0.98, 0.98), (-0.98, -0.9)]
 
 
 def read_ledger(run):
     return [json.loads(line) for line in (run / "decisions.jsonl").read_text().splitlines()]
 
 
-def draw_round_everything(page):
-    """Draw a lasso along the edges of the map."""
-    page.wait(lambda: page.find("//button[.='Lasso']")).click()
-    surface = page.find(".map-box canvas")
-    width, height = surface.size["width"] / 2, surface.size["height"] / 2
-    corners = [(int(x * width), int(y * height)) for x, y in LASSO]
-    chain = ActionChains(page.driver, duration=40)
-    chain.move_to_element_with_offset(surface, *corners[0]).click_and_hold()
-    for (x0, y0), (x1, y1) in pairwise(corners):
-        chain.move_by_offset(x1 - x0, y1 - y0)
-    chain.release().perform()
-
-
 def test_a_lasso_names_what_it_caught(page):
     page.press("b")
-    draw_round_everything(page)
+    page.lasso_all()
     page.wait_for(".screen-head", "60 images chosen")
     page.press("ENTER", "everything", "ENTER")
     page.wait_for(".types-list", "everything")
@@ -46,7 +28,7 @@ def test_a_lasso_names_what_it_caught(page):
 
 def test_part_of_a_proposal_is_split_off_on_the_map(page):
     page.press("b")
-    draw_round_everything(page)
+    page.lasso_all()
     page.wait_for(".screen-head", "60 images chosen")
     # All of several proposals is no part of one.
     assert not page.find("//button[contains(., 'Split off')]")
