@@ -29,6 +29,17 @@ export interface Gestures {
   cancelLasso(): boolean;
 }
 
+/** Every step of a movement: while a frame takes long the browser hands over the last one alone. */
+function listSteps(event: PointerEvent): PointerEvent[] {
+  const steps = event.getCoalescedEvents?.() ?? [];
+  return steps.length > 0 ? steps : [event];
+}
+
+function addCorner(lasso: [number, number][], at: [number, number]): void {
+  const last = lasso[lasso.length - 1]!;
+  if (Math.hypot(at[0] - last[0], at[1] - last[1]) >= CORNER_PIXELS) lasso.push(at);
+}
+
 export function attachGestures(
   surface: HTMLElement,
   handlers: GestureHandlers,
@@ -65,8 +76,7 @@ export function attachGestures(
     const dy = at[1] - before[1];
     travelled += Math.hypot(dx, dy);
     if (lasso) {
-      const last = lasso[lasso.length - 1]!;
-      if (Math.hypot(at[0] - last[0], at[1] - last[1]) >= CORNER_PIXELS) lasso.push(at);
+      for (const one of listSteps(event)) addCorner(lasso, locate(one));
       handlers.lasso(lasso, false);
     } else if (pointers.size === 1) {
       if (travelled >= CLICK_PIXELS) handlers.pan(dx, dy);
