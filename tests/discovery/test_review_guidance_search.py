@@ -1,4 +1,3 @@
-import json
 import math
 
 import pytest
@@ -6,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discovery.review.guidance import GrowSearch
-from embeddings.errors import OptionError
 
 
 def play(of, size, pure_pages):
@@ -14,7 +12,6 @@ def play(of, size, pure_pages):
     search, shown = GrowSearch(of=of, size=size), []
     while not search.done:
         shown.append(search.page)
-        search = GrowSearch.from_json(json.loads(json.dumps(search.to_json())))
         search = search.answer(search.page < pure_pages)
     return search, shown
 
@@ -43,11 +40,3 @@ def test_a_search_without_images_is_done():
 def test_the_last_page_ends_with_the_ranking():
     search = GrowSearch(of=70).answer(True)
     assert (60, 70) == (search.start, search.stop)
-
-
-@pytest.mark.parametrize(
-    "values", [{}, {"of": 10}, {"of": 9, "size": 0, "pure": 0, "impure": 1, "page": 0, "step": 1}]
-)
-def test_what_is_no_cursor_is_refused(values):
-    with pytest.raises(OptionError, match="cursor"):
-        GrowSearch.from_json(values)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from discovery.estimators.communities import GraphCommunities
 from discovery.graph.neighbours import find_neighbours
 from discovery.records import Neighbours
-from discovery.review.regroup import find_least, merge_pairs, split_members
+from discovery.review.regroup import merge_pairs, split_members
+from discovery.review.regroup.split import find_least
 from discovery.stages.levels import find_graph_levels
 from embeddings.records import unit_rows
 

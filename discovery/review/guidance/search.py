@@ -1,11 +1,7 @@
 """How far a type reaches down a ranking, asked in few pages: gallop, then bisect."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
-
-from embeddings.errors import OptionError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,26 +93,3 @@ class GrowSearch:
 
     def _bisect(self, pure: int, impure: int) -> "GrowSearch":
         return replace(self, pure=pure, impure=impure, page=(pure + impure) // 2, step=0)
-
-    def to_json(self) -> dict[str, int]:
-        """Return the cursor as JSON-ready values."""
-        names = ("of", "size", "pure", "impure", "page", "step")
-        return {name: getattr(self, name) for name in names}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "GrowSearch":
-        """Return the cursor that `to_json` gave.
-
-        Raises
-        ------
-        OptionError
-            The values are no cursor's.
-        """
-        names = {"of", "size", "pure", "impure", "page", "step"}
-        whole = all(isinstance(value, int) for value in values.values())
-        if set(values) != names or not whole:
-            raise OptionError(f"cursor {dict(values)}: expected the one that the page before gave")
-        try:
-            return cls(**values)
-        except ValueError as error:
-            raise OptionError(f"cursor {dict(values)}: {error}") from error

@@ -10,7 +10,7 @@ from discovery.review.regroup.levels import open_levels
 from discovery.review.regroup.merge import merge_pairs
 from discovery.review.regroup.near import NearestType, look_alikes, nearest_type
 from discovery.review.regroup.rest import Part, Regrouped, regroup_rest
-from discovery.review.regroup.split import Split, find_least, split_members
+from discovery.review.regroup.split import Split, split_members
 
 __all__ = [
     "Levels",
@@ -19,7 +19,6 @@ __all__ = [
     "Position",
     "Regrouped",
     "Split",
-    "find_least",
     "inside",
     "look_alikes",
     "merge_pairs",

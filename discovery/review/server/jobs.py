@@ -59,11 +59,6 @@ class Progress:
             raise JobCancelled
         self._report(min(max(share, 0.0), 1.0), text)
 
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether the job was given up."""
-        return self._cancelled.is_set()
-
     def cancel(self) -> None:
         """Give the job up: the next call raises."""
         self._cancelled.set()

@@ -26,6 +26,20 @@ def test_a_lasso_names_what_it_caught(page):
         assert set(review.state.label_codes.tolist()) == {0}
 
 
+def test_the_map_looks_where_it_was_left(page):
+    page.press("b")
+    page.wait(lambda: page.find("//button[@aria-label='Zoom in']"))
+    page.find("//button[@aria-label='Zoom in']").click()
+    page.lasso_all()
+    page.wait_for(".screen-head", "chosen")
+    chosen = page.text(".screen-head")
+    assert "60 images chosen" not in chosen
+    page.press("n", "b")
+    page.lasso_all()
+    page.wait_for(".screen-head", "chosen")
+    assert page.text(".screen-head") == chosen
+
+
 def test_part_of_a_proposal_is_split_off_on_the_map(page):
     page.press("b")
     page.lasso_all()

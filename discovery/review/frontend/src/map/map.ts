@@ -19,7 +19,6 @@ export function mountMap(element: HTMLElement, props: MapProps): MountedMap {
   const map = new MapComponent(element, props);
   return {
     update: (changed) => map.update(changed),
-    fit: () => map.fit(),
     destroy: () => map.destroy(),
   };
 }
@@ -56,6 +55,7 @@ class MapComponent {
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(surface);
     this.load();
+    if (props.view) this.camera.show(props.view);
     this.resize();
   }
 
@@ -134,7 +134,7 @@ class MapComponent {
     this.stage.move();
     this.overlay.placeNames();
     this.showRing();
-    this.props.onZoom?.(this.camera.view);
+    this.props.onView?.(this.camera.view);
   }
 
   private zoom(factor: number, x: number, y: number): void {

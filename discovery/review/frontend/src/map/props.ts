@@ -36,13 +36,14 @@ export interface MapProps {
   onLasso(polygon: Polygon, indices: Int32Array): void;
   onHover(index: number | null, clientX: number, clientY: number): void;
   onPick(index: number): void;
-  onZoom?(view: MapView): void;
+  /** Where it looks at first; without it all points fit. */
+  view?: MapView | null;
+  /** It looks elsewhere now. */
+  onView?(view: MapView): void;
 }
 
 export interface MountedMap {
   /** Shows other props; what is not named stays. */
   update(props: Partial<MapProps>): void;
-  /** Shows all points. */
-  fit(): void;
   destroy(): void;
 }

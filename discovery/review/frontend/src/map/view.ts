@@ -49,6 +49,13 @@ export class Camera {
     this.y = (box.bottom + box.top) / 2;
   }
 
+  /** Looks where another camera looked. */
+  show(view: MapView): void {
+    [this.x, this.y] = [view.x, view.y];
+    this.scale = this.fittingScale * view.zoom;
+    this.keepNear();
+  }
+
   pan(dx: number, dy: number): void {
     this.x -= dx / this.scale;
     this.y += dy / this.scale;

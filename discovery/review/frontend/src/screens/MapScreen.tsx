@@ -91,6 +91,10 @@ export function MapScreen() {
             onHover={(index) => {
               hovered.value = index;
             }}
+            view={store.mapView}
+            onView={(view) => {
+              store.mapView = view;
+            }}
             onPick={(index) => take([index], { kind: "map" })}
           />
           {hovered.value !== null && (

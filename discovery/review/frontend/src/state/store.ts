@@ -17,6 +17,7 @@ import {
   type ServerEvent,
   type Transport,
 } from "../api/transport";
+import type { MapView } from "../map/props";
 import { describeChanges } from "./changes";
 import { Decisions } from "./decisions";
 import { type Filter, NO_FILTER } from "./filter";
@@ -81,6 +82,8 @@ export class ReviewStore {
   readonly others = signal("");
   readonly drawer = signal(false);
   readonly filter = signal<Filter>(NO_FILTER);
+  /** Where the map looked when it was left. */
+  mapView: MapView | null = null;
   readonly settings = new Settings();
   readonly watch = new Stopwatch();
   readonly decisions: Decisions;

@@ -22,6 +22,16 @@ it("shows all points with a border", () => {
   expect(camera.zoom).toBe(1);
 });
 
+it("looks where another one looked, whatever the size", () => {
+  const left = look();
+  left.zoomAt(3, 500, 320);
+  const camera = look();
+  camera.resize(400, 300);
+  camera.show(left.view);
+  camera.resize(800, 600);
+  expect(camera.view).toEqual(left.view);
+});
+
 it("keeps the place under the pointer where it is", () => {
   const camera = look();
   const before = camera.toData(500, 320);

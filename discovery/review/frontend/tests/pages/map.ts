@@ -62,7 +62,7 @@ const props: MapProps = {
   },
   onHover: (index) => (seen.hover = index),
   onPick: (index) => seen.picks.push(index),
-  onZoom: (view) => (seen.zoom = view.zoom),
+  onView: (view) => (seen.zoom = view.zoom),
 };
 
 let released = 0;
