@@ -1,9 +1,7 @@
 """What a notebook draws of a round: cards, the map, the evidence in bars, a wafer map.
 
-Colours and marks are those of the report, so that a cluster looks the same in both. Cards are
-Pillow images; `draw_map` and `draw_evidence` return a matplotlib `Figure`, which belongs to no
-window and to no global state: show it, change it, or save it. `draw_wafer` returns the report's
-own drawing as HTML.
+Colours and marks are those of the report. Cards are Pillow images; `draw_map` and `draw_evidence`
+return a matplotlib `Figure` of no window and no global state; `draw_wafer` gives HTML.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,9 +25,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The report's colours on white (report.css, --c0 to --c7): eight that the colour-blind tell apart.
+# The report's on white (report.css, --c0 to --c23): the first eight for the colour-blind too.
 COLOURS = (
     "#1c63b6", "#afa300", "#2bb39f", "#ec3973", "#a492fb", "#835c1e", "#4d0b58", "#600011",
+    "#005b49", "#eda480", "#499237", "#3700ff", "#6d5b80", "#2492b6", "#c824ff", "#dba4c8",
+    "#a4246d", "#494924", "#a46d6d", "#243780", "#80b6ed", "#80c849", "#ff49c8", "#c85b00",
 )  # fmt: skip
 _NOISE, _INK, _QUIET, _LINE = "#737d88", "#18212b", "#56616d", "#dadee3"
 # The report's (associated.css), for a wafer map outside of it.

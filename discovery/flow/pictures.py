@@ -36,7 +36,10 @@ def collect_pictures(context: RoundContext) -> Pictures:
     thumbnails = _read_missing(context, wanted, known.thumbnails, side=THUMBNAIL_SIDE)
     first = list(islice(dict.fromkeys(_list_first(proposals)), _MOST_LARGER))
     shown = set(wanted)
-    larger = [name for name in first if name in shown]
+    # A picture that its thumbnail holds whole is not opened again to be drawn no larger.
+    longest = context.vectors.rows[["width", "height"]].max(axis=1)
+    sides = dict(zip(context.vectors.ids.tolist(), longest.tolist(), strict=True))
+    larger = [name for name in first if name in shown and sides[name] > THUMBNAIL_SIDE]
     # The most wanted of the others: each group has its share.
     more = choose_thumbnails(
         clustering, proposals, limit=len(wanted) + _MOST_TILES, rarity=context.rarity

@@ -5,6 +5,7 @@ says of itself. One that is missing, or lies in no folder, says nothing. ``image
 each image's label was when the tree was written; a tree without it is read as typed anew.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,13 +39,14 @@ def read_imagefolder(folder: Path, *, written: Handoff) -> Returned:
         found = find_images(folder)
     except InputError as error:
         raise HandoffError(str(error)) from error
-    faults = [f"{path.relative_to(folder.absolute())}: {why}" for path, why in found.quarantined]
+    root = Path(os.path.abspath(folder))  # noqa: PTH100 - as `find_images` names its files
+    faults = [f"{path.relative_to(root)}: {why}" for path, why in found.quarantined]
     parts = _count_parts(written)
     labels: dict[str, str] = {}
     places: dict[str, Path] = {}
     strangers: list[str] = []
     for path in found.files:
-        place = path.relative_to(folder.absolute())
+        place = path.relative_to(root)
         if place.parent == Path():
             continue  # in no folder: nobody has said yet what it is
         label = tidy_label(read_folder(place.parent))

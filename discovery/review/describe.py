@@ -49,6 +49,8 @@ def _describe_images(decisions: Sequence[Decision], _: Mapping[str, str]) -> str
 
 def _describe_type(decisions: Sequence[Decision], _: Mapping[str, str]) -> str:
     first = decisions[0]
+    if first.previous == first.label:  # only what it means was said
+        return f"define {first.label}"
     return f"{first.verdict} {_list([one.previous for one in decisions])} to {first.label}"
 
 

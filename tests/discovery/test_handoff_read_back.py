@@ -395,7 +395,8 @@ def test_an_image_in_another_folder_is_a_decision(run, tree, images, capsys):
         ("bridge", "human", "me"), None, ("defect/void", "human", "me"),
     ]  # fmt: skip
     before = (run.path / LEDGER).read_bytes()
-    assert call(run.path, "--read", tree, "--by", "me") == 0
+    roundabout = tree / ".." / tree.name  # a folder named by another way to it
+    assert call(run.path, "--read", roundabout, "--by", "me") == 0
     assert (run.path / LEDGER).read_bytes() == before
 
 

@@ -71,7 +71,7 @@ def words(axes):
 def test_the_colours_are_the_reports():
     assets = Path(discovery.stages.report.__file__).parent / "assets"
     light = (assets / "report.css").read_text(encoding="utf-8").split("@media")[0]
-    assert re.findall(r"--c\d: (#\w+)", light) == list(COLOURS)
+    assert re.findall(r"--c\d+: (#\w+)", light) == list(COLOURS)
 
 
 def test_the_map_shows_every_image_and_numbers_the_groups_by_rank(parts):

@@ -72,6 +72,14 @@ def test_members_come_with_the_strangers_first_and_each_once():
     assert order.of == len(members)
 
 
+def test_a_proposal_that_nothing_is_left_of_has_no_members():
+    rows = make_rows()
+    nothing = np.zeros(0, np.intp)
+    copies = np.full(len(rows), -1, np.int32)
+    order = order_members(rows, nothing, prototypes=nothing, copies=copies)
+    assert (order.images.tolist(), order.folded, order.of) == ([], {}, 0)
+
+
 def test_a_screen_too_small_shows_extremes_and_a_sample_of_the_others():
     rows = make_rows()
     copies = np.full(len(rows), -1, np.int32)

@@ -386,3 +386,15 @@ def test_a_ledger_that_cannot_be_followed_is_said_on_the_page(api, ask, run):
     assert heard == [{"revision": 0}]
     api.poll()
     assert len(heard) == 1
+
+
+def test_a_run_that_was_clustered_again_is_said_though_nobody_decides(api, ask, run):
+    heard = []
+    api.subscribe(heard.append)
+    api.poll()
+    assert heard == []
+    clustering = run / "clustering.parquet"
+    clustering.write_bytes(clustering.read_bytes() + b" ")
+    api.poll()
+    assert len(heard) == 1
+    assert len(ask("state")["notices"]) == 1

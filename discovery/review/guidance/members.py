@@ -73,6 +73,8 @@ def _measure_likeness(
     rows: NDArray[np.float32], images: Places, prototypes: Places
 ) -> NDArray[np.float32]:
     """Return how alike images are to the nearest prototype, (m,)."""
+    if not len(images):  # nothing is left of the proposal, and nothing has no mean
+        return np.zeros(0, np.float32)
     if not len(prototypes):
         return np.asarray(rows[images] @ rows[images].mean(axis=0))
     return np.asarray((rows[images] @ rows[prototypes].T).max(axis=1))

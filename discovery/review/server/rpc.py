@@ -10,7 +10,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from discovery.review.server.arguments import check_arguments
 from discovery.review.server.context import ApiContext
 from discovery.review.server.drawing import Drawn
 from discovery.review.server.method import Method, Pool
-from discovery.runs import LEDGER
+from discovery.runs import CLUSTERING, LEDGER, PROPOSALS
 from embeddings.console import get_logger
 from embeddings.errors import DefectDiscoveryError, OptionError
 
@@ -65,8 +65,9 @@ class ReviewApi:
         self._listeners: list[Listener] = []
         self._lock = threading.Lock()
         self._context = ApiContext(review, self._tell)
-        self._ledger = review.run.path / LEDGER
-        self._stamp = _stamp(self._ledger)
+        # What another process may change: decisions, and the groups they are about.
+        self._watched = [review.run.path / name for name in (LEDGER, CLUSTERING, PROPOSALS)]
+        self._stamps = _stamp(self._watched)
 
     @property
     def user(self) -> str:
@@ -138,12 +139,12 @@ class ReviewApi:
     def poll(self) -> None:
         """Look whether another process decided something, and tell who listens.
 
-        Cheap where nothing changed: it looks at the ledger's size and time.
+        Cheap where nothing changed: it looks at the sizes and times of three files.
         """
-        stamp = _stamp(self._ledger)
-        if stamp == self._stamp:
+        stamps = _stamp(self._watched)
+        if stamps == self._stamps:
             return
-        self._stamp = stamp
+        self._stamps = stamps
         context = self._context
         try:
             changed = context.review.refresh()
@@ -182,9 +183,13 @@ def describe_conflict(error: ConflictError, revision: int) -> dict[str, Any]:
     return {"text": str(error), "by": error.by, "at": error.at, "revision": revision}
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except FileNotFoundError:  # nothing was decided yet
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
+def _stamp(paths: Sequence[Path]) -> list[tuple[int, int]]:
+    stamps = []
+    for path in paths:
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # nothing was decided yet, or the file is being replaced
+            stamps.append((0, 0))
+        else:
+            stamps.append((status.st_size, status.st_mtime_ns))
+    return stamps

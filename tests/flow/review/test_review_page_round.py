@@ -4,6 +4,9 @@ import json
 
 import pandas as pd
 
+from discovery import read_decisions
+from discovery.runs import LEDGER
+
 
 def title(page):
     return page.text("h1")
@@ -136,6 +139,20 @@ def test_types_are_renamed_and_merged(page):
     page.script("document.activeElement.select()")
     page.press("third", "ENTER")
     page.wait(lambda: read_types(page) == {"third": 15, "second": 15})
+    # A name that exists makes two types one only where it is accepted twice.
+    page.press("e")
+    page.wait(lambda: page.script("return document.activeElement.tagName") == "INPUT")
+    page.script("document.activeElement.select()")
+    page.press("second", "ENTER")
+    page.wait_for("main", "second exists: Enter again makes both one type")
+    assert read_types(page) == {"third": 15, "second": 15}
+    page.press("ESCAPE")
+    field = page.find("//textarea")
+    field.click()
+    page.press("edge is bright")
+    page.press("ESCAPE")
+    page.wait_for(".messages", "define third")
+    assert read_decisions(page.run / LEDGER)[-1].note == "edge is bright"
     page.press("SPACE", "ARROW_DOWN", "SPACE", "m", "ENTER")
     page.wait(lambda: len(read_types(page)) == 1)
     assert sum(read_types(page).values()) == 30

@@ -104,7 +104,7 @@ export type Action =
   | { name: "settle"; moves: Groups; copies: Groups; thrown: Groups }
   | { name: "exclude"; images: number[]; label: string }
   | { name: "release" | "discard"; images: number[] }
-  | { name: "rename"; label: string; to: string }
+  | { name: "rename"; label: string; to: string; definition?: string }
   | { name: "merge_types"; labels: readonly string[]; to: string }
   | { name: "set_prototypes"; images: number[]; label: string; on: boolean }
   | { name: "grow"; label: string; cursor: unknown; thrown: number[] }

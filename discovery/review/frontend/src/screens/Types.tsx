@@ -20,6 +20,8 @@ export function Types() {
   const at = useSignal(0);
   const marked = useSignal<ReadonlySet<string>>(new Set());
   const name = useSignal("");
+  // A name that exists already: two types become one only when it is accepted twice.
+  const asked = useSignal("");
   const field = useRef<NameFieldHandle>(null);
   const place = Math.min(at.value, Math.max(0, types.length - 1));
   const current = types[place];
@@ -34,7 +36,12 @@ export function Types() {
   const rename = async (to: string) => {
     if (!current) return;
     const labels = chosen.map((type) => type.label);
-    const isTaken = types.some((type) => type.label === to);
+    const isTaken = to !== current.label && types.some((type) => type.label === to);
+    if (isTaken && !merges && asked.value !== to) {
+      asked.value = to;
+      field.current?.focus();
+      return;
+    }
     const done = merges
       ? await store.act({ name: "merge_types", labels, to })
       : isTaken
@@ -42,7 +49,7 @@ export function Types() {
         : await store.act({ name: "rename", label: current.label, to });
     if (!done) return;
     marked.value = new Set();
-    name.value = "";
+    name.value = asked.value = "";
   };
   const members = () => {
     if (!current) return;
@@ -82,12 +89,19 @@ export function Types() {
       <ScreenHead title="Types" detail={`${types.length}`} />
       <div class="decide">
         <NameField
-          label={merges ? `Merge ${chosen.length} types into` : `New name of ${current.label}`}
+          label={
+            asked.value
+              ? `${asked.value} exists: Enter again makes both one type`
+              : merges
+                ? `Merge ${chosen.length} types into`
+                : `New name of ${current.label}`
+          }
           value={name.value}
           names={store.names.value}
           placeholder="e, then type a name"
           onInput={(text) => {
             name.value = text;
+            asked.value = "";
           }}
           onAccept={(to) => void rename(to)}
           handle={field}
@@ -186,7 +200,7 @@ function TypePanel({ type }: { type: TypeRow }) {
     <aside class="evidence" aria-label={`Type ${type.label}`} tabIndex={0}>
       <section>
         <h2>{type.label}</h2>
-        <p>{type.definition || <span class="muted">No definition was written.</span>}</p>
+        <Definition key={type.label} type={type} />
       </section>
       {type.prototypes.length > 0 && (
         <section>
@@ -199,5 +213,29 @@ function TypePanel({ type }: { type: TypeRow }) {
         <PictureRow images={members} wrap />
       </section>
     </aside>
+  );
+}
+
+/** What the type means, for whoever labels after us; kept when the field is left. */
+function Definition({ type }: { type: TypeRow }) {
+  const store = useStore();
+  const save = (field: HTMLTextAreaElement) => {
+    const definition = field.value.trim();
+    if (!definition || definition === type.definition) return;
+    void store.act({ name: "rename", label: type.label, to: type.label, definition });
+  };
+  return (
+    <label class="definition">
+      Definition
+      <textarea
+        rows={3}
+        defaultValue={type.definition}
+        placeholder="What is of this type, and what is not"
+        onBlur={(event) => save(event.currentTarget)}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") event.currentTarget.blur();
+        }}
+      />
+    </label>
   );
 }
