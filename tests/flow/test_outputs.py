@@ -1,5 +1,6 @@
 """What a round shows follows the decisions: the report, its pictures, its facts, the sheets."""
 
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -134,7 +135,7 @@ def test_pictures_are_kept_and_a_later_round_opens_no_file(made, tmp_path, copy_
     ids = set(run.load_clustering().ids.tolist())
     pictures = run.load_pictures()
     assert set(pictures.thumbnails) == ids
-    assert {one.medoid for one in run.load_proposals()} <= set(pictures.larger)
+    assert pictures.larger == {}  # each is in its thumbnail with all its pixels
     # What a smaller page leaves out is a tile, made of the thumbnail that was there.
     options = replace(OPTIONS, thumbnails=10)
     discover_types(made / "run" / "store", run.path, options=options)
@@ -142,6 +143,21 @@ def test_pictures_are_kept_and_a_later_round_opens_no_file(made, tmp_path, copy_
     assert len(fewer.thumbnails) == 10
     assert {name for sheet in fewer.tiles for name in sheet.ids} == ids - set(fewer.thumbnails)
     assert all(pictures.thumbnails[name] == data for name, data in fewer.thumbnails.items())
+
+
+def test_large_pictures_that_are_looked_at_first_are_kept_larger(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    for i in range(16):
+        pixels = rng.integers(0, 60, (150, 130))
+        pixels[:, :: 4 if i % 2 else 48] += 150
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "images" / f"{i:02}.png")
+    discover_types(tmp_path / "images", tmp_path / "run", options=OPTIONS)
+    run = open_run(tmp_path / "run")
+    larger = run.load_pictures().larger
+    assert {one.medoid for one in run.load_proposals()} <= set(larger)
+    with Image.open(io.BytesIO(next(iter(larger.values())))) as picture:
+        assert picture.size == (130, 150)
 
 
 def test_pictures_come_back_from_their_file(tmp_path):
