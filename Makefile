@@ -5,14 +5,16 @@
 #   make demo WEIGHTS=resnet50.safetensors
 #   make review RUN=demo/run       a run in the browser
 #   make test TESTS=tests/discovery/test_synthetic.py
+#   make test-long SAMPLE=3 SEED=7     three of the long tests, drawn from a seed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo docs page review test test-lowest lint notebooks clean distclean
+.PHONY: help demo docs page review test test-long coverage test-lowest lint notebooks clean distclean
 MAKEFLAGS += --no-print-directory
 
 # Variables reach the recipes through the environment, so that blanks and quotes need no care.
-export IMAGES WEIGHTS RUN PYTHON TESTS
+export IMAGES WEIGHTS RUN PYTHON TESTS SAMPLE
+export SEED ?= 0
 JOBS ?= auto
 VENV := .venv
 VENV_PYTHON := $(VENV)/bin/python
@@ -20,11 +22,13 @@ STAMP := $(VENV)/.installed
 SYNTHETIC := $(wildcard discovery/synthetic/*.py)
 
 # One thread a test process: the processes are what fills the cores.
-test: export OMP_NUM_THREADS ?= 1
-test: export OPENBLAS_NUM_THREADS ?= 1
+test test-long coverage: export OMP_NUM_THREADS ?= 1
+test test-long coverage: export OPENBLAS_NUM_THREADS ?= 1
+PYTEST := $(VENV_PYTHON) -m pytest
+IN_PARALLEL := -n $(JOBS) --maxprocesses 8 --dist loadfile
 
 help:  ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP)  ## find the defect types of the synthetic images, or of IMAGES=folder
 	@if [ -z "$$IMAGES" ]; then $(MAKE) demo/truth.csv; fi
@@ -54,14 +58,17 @@ review: $(STAMP)  ## review the demo's run in the browser, or RUN=folder
 page: $(STAMP)  ## build the review page, with Node or a Node installed into .venv
 	@$(VENV_PYTHON) -m discovery.review.server.build --install-node
 
-test: $(STAMP)  ## run every test, or TESTS=path, in JOBS=auto processes
+test: $(STAMP)  ## run the tests, or TESTS=path, in JOBS=auto processes
 	@$(VENV_PYTHON) -m discovery.review.server.build --if-possible >/dev/null
-	@if [ -n "$$TESTS" ]; then \
-	  $(VENV_PYTHON) -m pytest "$$TESTS"; \
-	else \
-	  $(VENV_PYTHON) -m pytest -q -n $(JOBS) --maxprocesses 8 --dist loadfile --durations 10 \
-	    --cov --cov-report term:skip-covered --cov-fail-under 80; \
-	fi
+	@if [ -n "$$TESTS" ]; then $(PYTEST) "$$TESTS"; else $(PYTEST) -q $(IN_PARALLEL) --durations 10; fi
+
+test-long: $(STAMP)  ## run the long tests (kills, full disks, fuzzing), or SAMPLE=n of them from SEED
+	@$(VENV_PYTHON) -m discovery.review.server.build --if-possible >/dev/null
+	@$(PYTEST) -m long $(IN_PARALLEL) --timeout 3600 -rA --seed "$$SEED" $${SAMPLE:+--sample "$$SAMPLE"}
+
+coverage: $(STAMP)  ## run every quick test and tell which lines none of them reached
+	@$(VENV_PYTHON) -m discovery.review.server.build --if-possible >/dev/null
+	@$(PYTEST) -q $(IN_PARALLEL) --cov --cov-report term:skip-covered --cov-fail-under 80
 
 test-lowest:  ## run the tests with every dependency at its lower bound, in .venv-lowest
 	@python=$$(sh .ci/find-python) || exit 1; \

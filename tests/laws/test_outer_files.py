@@ -34,7 +34,7 @@ def read(name):
 
 
 def make_targets():
-    return set(re.findall(r"^([a-z]+):(?!=)", read("Makefile"), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):(?!=)", read("Makefile"), re.MULTILINE))
 
 
 def run_make(*words, cwd=ROOT, **environment):
