@@ -92,12 +92,14 @@ def format_boxes_coco(answers: Sequence[Counted], labels: Sequence[str]) -> byte
             answer.boxes.edges, answer.boxes.labels, answer.boxes.scores, strict=True
         ):
             x, y, right, bottom = (round(float(edge), 2) for edge in edges)
+            # The box again: tools that draw masks take it for granted.
+            outline = [x, y, right, y, right, bottom, x, bottom]
             # Two digits: a hundredth of a pixel is far below what a box can be trusted to.
             annotations.append(
                 {"id": len(annotations) + 1, "image_id": number, "category_id": int(label) + 1,
                  "bbox": [x, y, round(right - x, 2), round(bottom - y, 2)],
-                 "area": round((right - x) * (bottom - y), 2), "iscrowd": 0,
-                 "score": round(float(score), 4)}
+                 "area": round((right - x) * (bottom - y), 2), "segmentation": [outline],
+                 "iscrowd": 0, "score": round(float(score), 4)}
             )  # fmt: skip
     values = {
         "info": {"description": "defect-discovery"},
