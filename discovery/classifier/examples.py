@@ -19,18 +19,16 @@ from numpy.typing import NDArray
 from discovery.formats.handoff import (
     digest_rows,
     find_group_labels,
+    find_handoff,
     read_handoff,
     read_known_types,
 )
 from discovery.records import NOISE
-from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.errors import HandoffError, ImageError
 from embeddings.files import hash_bytes, hash_file
 from embeddings.images import fingerprint_file, image_id, read_headers
 from embeddings.reader import Fault, Part, name_part
-from embeddings.tables import read_table
 
-_HANDOFF_COLUMNS = {"image_id", "path", "cluster_id", "proposal_id", "label"}
 _SHOWN = 3  # examples named in an error; the rest are counted
 # Of a member at the very edge of its cluster: a type of such members alone is still learned.
 _LEAST_WEIGHT = 0.05
@@ -99,7 +97,7 @@ def read_examples(path: Path) -> Examples:
         The file cannot be used, no row is labelled, every image is gone, or an image has two
         labels.
     """
-    table = _find_handoff(path)
+    table = find_handoff(path)
     if table is None:
         rows = read_known_types(path)
         rows = rows.assign(weight=np.float32(1))
@@ -135,22 +133,6 @@ def _measure_agreement(labelled: pd.DataFrame, by_cluster: "pd.Series[bool]") ->
     by_person = (~by_cluster).groupby(labelled["proposal_id"]).transform("sum")
     agreeing = (~by_cluster).groupby(keys).transform("sum")
     return bearing / (bearing + by_person - agreeing)
-
-
-def _find_handoff(path: Path) -> Path | None:
-    """Return the CSV of a handoff that has its JSON beside it, None for any other table."""
-    table = path / HANDOFF_CSV if path.is_dir() else path
-    if path.suffix.lower() == ".json":
-        table = path.with_suffix(".csv")
-    if not table.is_file():
-        raise HandoffError(f"{table} does not exist: give a handoff.csv or a CSV with path,label")
-    # Both may have been renamed, or the CSV alone.
-    if not any(p.is_file() for p in (table.with_suffix(".json"), table.with_name(HANDOFF_JSON))):
-        return None
-    if table.name == HANDOFF_CSV or table != path:
-        return table  # it says that it is one: what it lacks is a fault
-    columns = set(read_table(table, required=("path", "label")).columns)
-    return table if columns >= _HANDOFF_COLUMNS else None
 
 
 def _make_examples(rows: pd.DataFrame, table: Path, **facts: Any) -> Examples:

@@ -63,7 +63,7 @@ def split_known(source: RoundSource, known: Path) -> tuple[RoundSource, KnownIma
         No known image has a vector, or nothing is left to discover.
     """
     labelled = read_known_types(known)
-    label_of = _label_by_id(labelled)
+    label_of = _label_by_id(labelled, known)
     # A known image must have a vector in every view to lie in their joined space.
     everywhere = set.intersection(*(set(store.ids().tolist()) for store in source.stores))
     in_store = [i for i in source.store.ids().tolist() if i in label_of and i in everywhere]
@@ -154,14 +154,27 @@ def _stack(one: Vectors, other: Vectors) -> Vectors:
     )
 
 
-def _label_by_id(labelled: pd.DataFrame) -> dict[str, str]:
-    """Return the label of each image id; a table without ids is matched by the files' content."""
+def _label_by_id(labelled: pd.DataFrame, known: Path) -> dict[str, str]:
+    """Return the label of each image id; a table without ids is matched by the files' content.
+
+    Raises
+    ------
+    HandoffError
+        One image has two labels.
+    """
     label_of: dict[str, str] = {}
+    first: dict[str, str] = {}
     for image_id, path, label in labelled[["image_id", "path", "label"]].itertuples(index=False):
-        if image_id:
-            label_of[image_id] = label
-        elif Path(path).is_file():
+        if not image_id and Path(path).is_file():
             # One that cannot be read is missing like one that is gone: both are counted.
             with contextlib.suppress(ImageError):
-                label_of[fingerprint_file(Path(path))] = label
+                image_id = fingerprint_file(Path(path))
+        if not image_id:
+            continue
+        if label_of.setdefault(image_id, label) != label:
+            raise HandoffError(
+                f"--known {known}: one image has two labels, {label_of[image_id]!r} "
+                f"({first[image_id]}) and {label!r} ({path}): give it one"
+            )
+        first.setdefault(image_id, path)
     return label_of

@@ -676,3 +676,31 @@ def test_what_cannot_be_known_types_is_named(tmp_path, text, fault):
         read_known_types(tmp_path / "known.csv")
     with pytest.raises(HandoffError, match="does not exist"):
         read_known_types(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("form", ["", "handoff.csv", "handoff.json", "renamed.csv"])
+def test_known_types_are_checked_as_a_handoff_where_its_json_is_there(tmp_path, form):
+    write_handoff(make_handoff(*DECISIONS), tmp_path)
+    if form == "renamed.csv":
+        (tmp_path / "handoff.csv").rename(tmp_path / form)
+    known = read_known_types(tmp_path / form)
+    assert known["label"].tolist() == ["defect/scratch"] * 4 + ["defect/large/particle"]
+    table = tmp_path / (form if form.endswith(".csv") else "handoff.csv")
+    whole = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    faults = {
+        "row 4, column image_id: repeats row 3": [*whole[:3], whole[2], *whole[3:]],
+        "row 6 as it was written is missing": [*whole[:5], *whole[6:]],
+        "row 3, column path: .* is not what was written": [
+            *whole[:2], whole[2].replace("lot 7", "lot 8"), *whole[3:],
+        ],
+    }  # fmt: skip
+    for fault, lines in faults.items():
+        table.write_text("".join(lines), encoding="utf-8")
+        with pytest.raises(HandoffError, match=fault):
+            read_known_types(tmp_path / form)
+
+
+def test_another_table_beside_a_handoff_is_none(tmp_path):
+    write_handoff(make_handoff(*DECISIONS), tmp_path)
+    (tmp_path / "mine.csv").write_text("path,label\na.png,x\na.png,x\n")
+    assert read_known_types(tmp_path / "mine.csv")["label"].tolist() == ["x", "x"]

@@ -147,6 +147,16 @@ def test_none_of_the_known_images_is_there(finished, pictures, tmp_path, small):
         discover_types(pictures / "images", tmp_path / "out", options=options)
 
 
+def test_a_known_image_of_two_types_is_refused(finished, pictures, tmp_path):
+    one, other = sorted((pictures / "images").glob("lines*"))[:2]
+    shutil.copy(one, tmp_path / "copy.png")
+    text = f"path,label\n{one},defect/lines\n{other},defect/lines\ncopy.png,defect/blob\n"
+    (tmp_path / "known.csv").write_text(text)
+    options = RoundOptions(known=tmp_path / "known.csv")
+    with pytest.raises(HandoffError, match=r"one image has two labels, 'defect/lines' .*copy\.png"):
+        discover_types(finished / "store", tmp_path / "out", options=options)
+
+
 def test_all_images_are_known(finished, pictures, tmp_path):
     known = tmp_path / "known.csv"
     paths = sorted(str(path) for path in (pictures / "images").iterdir())

@@ -7,7 +7,7 @@ whose labels change again and again.
 """
 
 from discovery.formats.handoff.decide import Taken, decide_handoff, find_group_labels
-from discovery.formats.handoff.read import read_handoff, read_known_types
+from discovery.formats.handoff.read import find_handoff, read_handoff, read_known_types
 from discovery.formats.handoff.row_checksums import digest_rows
 from discovery.formats.handoff.template import HandoffTemplate
 from discovery.formats.handoff.write import (
@@ -24,6 +24,7 @@ __all__ = [
     "decide_handoff",
     "digest_rows",
     "find_group_labels",
+    "find_handoff",
     "format_handoff",
     "group_accepted",
     "read_handoff",

@@ -29,6 +29,7 @@ from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError
 
+_LABELLED = ("path", "label")  # columns of any table of labelled images
 _KEYS = ("run_id", "store", "sha256", "types", "proposals", "witness", "provenance")
 
 
@@ -86,37 +87,73 @@ def read_handoff(path: Path, *, written: Handoff | None = None) -> Handoff:
     return _make_handoff(rows, chosen)
 
 
-def read_known_types(path: Path) -> pd.DataFrame:
-    """Read labelled images: columns image_id (empty where not given), path, label.
-
-    `path` is a handoff.csv, a handoff.json, their folder, or any CSV with the columns path and
-    label; relative paths in it start at its folder. Rows without a label are left out.
+def find_handoff(path: Path) -> Path | None:
+    """Return the CSV of a handoff that has its JSON beside it, None for any other table.
 
     Raises
     ------
     HandoffError
-        The file is missing, lacks a column, has no labelled row, or a label that cannot be one.
+        There is no such table, or it lacks the columns path and label.
     """
-    table, _ = _name_files(path)
+    table = _name_files(path)[0]
     if not table.is_file():
         raise HandoffError(f"{table} does not exist: give a handoff.csv or a CSV with path,label")
-    sheet = parse_sheet(_read_bytes(table), str(table), required=("path", "label"))
-    labels = [tidy_label(cell) for cell in sheet.column("label")]
-    for number, label in zip(sheet.numbers, labels, strict=True):
-        if label and (fault := find_label_fault(label)):
-            raise HandoffError(f"{table}: row {number}, column label: {fault}")
-    rows = pd.DataFrame(
-        {
-            "image_id": [cell.strip() for cell in sheet.column("image_id")],
-            "path": [os.path.join(table.parent.absolute(), p) for p in sheet.column("path")],  # noqa: PTH118 - an absolute path must stay as it was written
-            "label": labels,
-        },
-        dtype="str",
-    )
+    # Both may have been renamed, or the CSV alone.
+    if not any(p.is_file() for p in (table.with_suffix(".json"), table.with_name(HANDOFF_JSON))):
+        return None
+    if table.name == HANDOFF_CSV or table != path:
+        return table  # it says that it is one: what it lacks is a fault
+    sheet = parse_sheet(_read_bytes(table), str(table), required=_LABELLED)
+    return table if {*KEY_COLUMNS, "label"} <= sheet.columns.keys() else None
+
+
+def read_known_types(path: Path) -> pd.DataFrame:
+    """Read labelled images: columns image_id (empty where not given), path, label.
+
+    `path` is a handoff.csv, a handoff.json, their folder, or any CSV with the columns path and
+    label; relative paths in it start at its folder. Rows without a label are left out. Where
+    handoff.json is there, the rows are checked against it as `read_handoff` does.
+
+    Raises
+    ------
+    HandoffError
+        The file is missing, lacks a column, has no labelled row, a label that cannot be one, or
+        rows that are not those that were written.
+    """
+    table = find_handoff(path)
+    if table is not None:
+        rows = read_handoff(table).rows[["image_id", "path", "label"]]
+    else:
+        table = _name_files(path)[0]
+        rows = _read_labels(table)
+    folder = table.parent.absolute()
+    # An absolute path must stay as it was written, which Path does not promise.
+    paths = [os.path.join(folder, one) for one in rows["path"]]  # noqa: PTH118
+    rows = rows.assign(path=pd.Series(paths, index=rows.index, dtype="str"))
     rows = rows[rows["label"] != ""].reset_index(drop=True)
     if rows.empty:
         raise HandoffError(f"{table} has no row with a label: fill its column label first")
     return rows
+
+
+def _read_labels(table: Path) -> pd.DataFrame:
+    """Read image_id, path and label of a table that nothing is known of."""
+    sheet = parse_sheet(_read_bytes(table), str(table), required=_LABELLED)
+    labels = [tidy_label(cell) for cell in sheet.column("label")]
+    faults = [
+        RowFault(row=number, column="label", text=fault)
+        for number, label in zip(sheet.numbers, labels, strict=True)
+        if label and (fault := find_label_fault(label))
+    ]
+    raise_faults(str(table), faults)
+    return pd.DataFrame(
+        {
+            "image_id": [cell.strip() for cell in sheet.column("image_id")],
+            "path": sheet.column("path"),
+            "label": labels,
+        },
+        dtype="str",
+    )
 
 
 def _locate(path: Path) -> tuple[Path, Path | None]:
