@@ -11,6 +11,7 @@
     |   |-- StoreSpecError          the store holds vectors of another extractor
     |   |-- StoreLockedError        another process is writing to the store
     |   `-- StoreCorruptError       a checksum does not match: a segment is damaged
+    |-- BusyError                   another command is writing the same files
     |-- RunError                    the folder is not a run, or an artefact is missing or damaged
     |-- ModelError                  the folder is not a model, is damaged, or does not match
     `-- MissingExtraError           an optional package is not installed
@@ -68,6 +69,10 @@ class StoreLockedError(StoreError):
 
 class StoreCorruptError(StoreError):
     """A checksum does not match: a segment is damaged."""
+
+
+class BusyError(DefectDiscoveryError):
+    """Another command is writing into the same folder; the text says which, where, since when."""
 
 
 class RunError(DefectDiscoveryError):

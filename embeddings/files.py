@@ -7,19 +7,18 @@ it nothing is lost, wherever the process or the machine stops.
 
 import contextlib
 import csv
-import functools
 import hashlib
 import io
 import json
 import os
 import re
-import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from embeddings.errors import InputError, OptionError
+from embeddings.processes import find_machine, is_running
 
 # `.NAME.MACHINE-PID.tmp`; version 0.1 wrote `.NAME.PID.tmp`.
 _TEMPORARY = re.compile(r"^\.(?P<name>.+)\.(?:(?P<machine>[0-9a-f]{8})-)?(?P<pid>\d+)\.tmp$")
@@ -83,7 +82,7 @@ def put_bytes(path: Path, data: bytes) -> None:
     OSError
         As the system says it.
     """
-    temporary = path.with_name(f".{path.name}.{_find_machine()}-{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{find_machine()}-{os.getpid()}.tmp")
     try:
         temporary.write_bytes(data)
         sync_path(temporary)
@@ -168,37 +167,13 @@ def parse_csv(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode(errors="surrogateescape"), newline="")))
 
 
-@functools.cache
-def _find_machine() -> str:
-    """Return 8 hex digits that tell apart the places where a process number means something.
-
-    That is one start of one kernel, and one container on it: a folder on a network drive, or
-    mounted into two containers, is written to from several of them.
-    """
-    marks = [socket.gethostname()]
-    with contextlib.suppress(OSError):  # no Linux: the name alone
-        marks.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
-        marks.append(str(Path("/proc/self/ns/pid").readlink()))
-    return hash_bytes("\n".join(marks).encode(errors="surrogateescape"))[:8]
-
-
 def _is_left(file: Path, machine: str | None, pid: int) -> bool:
-    if machine == _find_machine():
-        return not _is_alive(pid)
+    if machine == find_machine():
+        return not is_running(pid)
     # Written elsewhere, where the number may be that of a live process.
     with contextlib.suppress(FileNotFoundError):
         return time.time() - file.stat().st_mtime > _OLD_SECONDS
     return False
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True  # it runs as another user
-    return True
 
 
 def _quote(cell: str) -> str:

@@ -1,6 +1,7 @@
 """Locks on files and folders: one process at a time, freed by the kernel when it ends.
 
-`locked` waits its turn to change a file; `holding` takes a lock file or says who has it.
+`locked` waits its turn to change a file; `holding` takes a lock file or says who has it; `working`
+does so for the length of a command that writes many files into one folder.
 """
 
 import contextlib
@@ -8,18 +9,35 @@ import errno
 import fcntl
 import json
 import os
+import shlex
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+from embeddings.errors import BusyError, InputError
+from embeddings.processes import find_machine, find_start, is_running
 
 # Locks are flock's, on the file or folder itself: the kernel frees them however their holder
 # ends, and nothing is created beside a ledger or inside a run. (The package filelock can lock
 # neither, and its older versions empty the file that they lock.)
 _TRIES, _PAUSE_SECONDS = 5, 0.02  # outlasts an `is_held` of another process
+_MOST_COMMAND = 200  # characters of a command line that a message can bear
+
+JOB_LOCK = ".defect-discovery.lock"  # in a folder while a command writes into it
 
 _held: set[int] = set()  # open handles of the locks this process holds
+
+
+class HeldError(BlockingIOError):
+    """Another holds a lock; `strerror` says who, `advice` what can be done."""
+
+    def __init__(self, holder: str, advice: str) -> None:
+        super().__init__(errno.EWOULDBLOCK, holder)
+        self.advice = advice
 
 
 @contextlib.contextmanager
@@ -32,23 +50,69 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def holding(path: Path) -> Iterator[None]:
+def holding(path: Path, *, stays: bool = True) -> Iterator[None]:
     """Hold a lock file, made where it is absent, and sign it with this process's name.
+
+    What a process of this machine left that is no longer there is taken over; what one of another
+    machine left is not: nobody here can tell whether it is at work.
+
+    Parameters
+    ----------
+    stays : bool
+        Whether the file, empty, is left behind.
 
     Raises
     ------
-    BlockingIOError
-        Another holds it; its last argument names who.
+    HeldError
+        Another holds it.
     OSError
         The file cannot be opened for writing.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    handle = _open_lock(path)
     with _keeping(handle):
-        _take(handle)
-        os.ftruncate(handle, 0)  # the file stays: removing it would race with the next holder
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        signature = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-        os.pwrite(handle, json.dumps(signature).encode(), 0)
+        _check_left(handle, path)
+        data = json.dumps(_sign()).encode()
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, data, 0)
+        try:
+            yield
+        finally:
+            if handle in _held:  # no longer so in a forked child
+                # Unsigned while it is still held: who finds a name finds one that did not let go.
+                os.ftruncate(handle, 0)
+                if not stays:
+                    path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def working(folder: Path) -> Iterator[None]:
+    """Be the only command that writes into a folder; one that is absent is made.
+
+    Readers, and writers that only add to single files under a lock of their own, are not kept
+    out. A folder that was made for nothing is gone afterwards.
+
+    Raises
+    ------
+    BusyError
+        Another command is at work there; the text says which, whose, where and since when.
+    InputError
+        The folder cannot be written to.
+    """
+    made = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
+    # A stack, because errors of the caller's block are not errors of taking the lock.
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.callback(_drop_empty, made)
+            stack.enter_context(_hold_job(folder))
+        except HeldError as error:
+            raise BusyError(
+                f"{folder} is being written by {error.strerror}: {error.advice}"
+            ) from None
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(
+                f"cannot write {folder}: {reason}; choose a writable place"
+            ) from error
         yield
 
 
@@ -67,18 +131,104 @@ def is_held(path: Path) -> bool:
     return False
 
 
+def _hold_job(folder: Path) -> contextlib.AbstractContextManager[None]:
+    for _ in range(_TRIES):
+        folder.mkdir(parents=True, exist_ok=True)
+        stack = contextlib.ExitStack()
+        # Another command may just have removed the folder that it had made for nothing.
+        with contextlib.suppress(FileNotFoundError):
+            stack.enter_context(holding(folder / JOB_LOCK, stays=False))
+            return stack
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def _drop_empty(made: list[Path]) -> None:
+    for place in made:
+        try:
+            place.rmdir()
+        except OSError:  # it holds something by now
+            return
+
+
+def _open_lock(path: Path) -> int:
+    """Open and take a lock file that is still the one of its name."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _take(handle)
+            # Its last holder may have removed it while it was waited for.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), path.stat()):
+                    return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
 def _take(handle: int) -> None:
     for _ in range(_TRIES):
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         time.sleep(_PAUSE_SECONDS)
+    signature = _read_signature(handle)
+    # Taken a moment ago, it is not yet signed.
+    name = _name_holder(signature) if signature else "another process"
+    raise HeldError(name, "wait until it ends, then run again")
+
+
+def _check_left(handle: int, path: Path) -> None:
+    """Leave alone what the name in a lock that nobody holds may still be at work on.
+
+    A network drive may hide the locks of one machine from another.
+    """
+    signature = _read_signature(handle)
+    if signature is None or "machine" not in signature:
+        return  # let go of; version 0.1 left its name in any case
+    if signature["host"] != socket.gethostname():
+        raise HeldError(
+            _name_holder(signature),
+            "this machine cannot tell whether it still runs; wait until it ends, or where it is "
+            f"gone remove {path}, then run again",
+        )
+    pid, start = int(signature["pid"]), str(signature.get("start", ""))
+    is_here = signature["machine"] == find_machine() and pid != os.getpid()
+    if is_here and is_running(pid, start):
+        raise HeldError(_name_holder(signature), "wait until it ends, then run again")
+
+
+def _sign() -> dict[str, Any]:
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": _describe_command(),
+        "machine": find_machine(),
+        "start": find_start(os.getpid()),
+    }
+
+
+def _describe_command() -> str:
+    """Return what this process was called with, in one line that is not too long."""
+    words = shlex.join(["python", *sys.orig_argv[1:]]).split()
+    text = " ".join(words).encode(errors="replace").decode()
+    return text if len(text) <= _MOST_COMMAND else text[: _MOST_COMMAND - 3] + "..."
+
+
+def _read_signature(handle: int) -> dict[str, Any] | None:
     try:
-        holder = json.loads(os.pread(handle, 4096, 0))
-        name = f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (ValueError, KeyError, TypeError):  # taken a moment ago, not yet signed
-        name = "another process"
-    raise BlockingIOError(errno.EWOULDBLOCK, name)
+        signature = json.loads(os.pread(handle, 4096, 0))
+        int(signature["pid"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return {"host": "?", "since": "?", **signature}
+
+
+def _name_holder(signature: dict[str, Any]) -> str:
+    command = f" ({signature['command']})" if signature.get("command") else ""
+    name = f"process {signature['pid']} on {signature['host']} since {signature['since']}"
+    return name + command
 
 
 @contextlib.contextmanager

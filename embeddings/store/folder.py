@@ -15,7 +15,7 @@ from typing import Literal
 
 from embeddings.errors import StoreCorruptError, StoreError, StoreLockedError
 from embeddings.files import hash_bytes, strip_temporary
-from embeddings.locks import holding
+from embeddings.locks import HeldError, holding
 
 MANIFEST = "store.json"
 LOCK = "lock"
@@ -97,10 +97,9 @@ def hold_lock(folder: Path) -> Iterator[None]:
         with storage_errors(folder):
             try:
                 stack.enter_context(holding(folder / LOCK))
-            except BlockingIOError as error:
+            except HeldError as error:
                 raise StoreLockedError(
-                    f"{folder} is being written by {error.strerror}: "
-                    "wait until it ends, then run again"
+                    f"{folder} is being written by {error.strerror}: {error.advice}"
                 ) from None
         yield
 
