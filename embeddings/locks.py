@@ -110,9 +110,7 @@ def working(folder: Path) -> Iterator[None]:
             ) from None
         except OSError as error:
             reason = error.strerror or error
-            raise InputError(
-                f"cannot write {folder}: {reason}; choose a writable place"
-            ) from error
+            raise InputError(f"cannot write {folder}: {reason}; choose a writable place") from error
         yield
 
 
@@ -131,7 +129,7 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def _hold_job(folder: Path) -> contextlib.AbstractContextManager[None]:
+def _hold_job(folder: Path) -> contextlib.ExitStack:
     for _ in range(_TRIES):
         folder.mkdir(parents=True, exist_ok=True)
         stack = contextlib.ExitStack()

@@ -14,6 +14,7 @@ from embeddings.errors import ImageError, OptionError
 from embeddings.extract import ExtractOptions
 from embeddings.extract.rows import Recipe, check_boxes, make_recipe
 from embeddings.extract.sources import (
+    NO_FILES,
     OnlyList,
     fingerprint_files,
     open_source,
@@ -23,11 +24,6 @@ from embeddings.extract.sources import (
 from embeddings.images import read_headers
 from embeddings.reader import Fault, Part, name_part
 from embeddings.store import open_store, store_exists
-
-_NO_FILES = pd.DataFrame(
-    {"path": pd.Series(dtype="str"), "file_id": pd.Series(dtype="str"),
-     "size": pd.Series(dtype="int64"), "mtime_ns": pd.Series(dtype="int64")}
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +67,7 @@ def find_parts(source: Path, options: ExtractOptions) -> Parts:
         return _check_listed(_read_store(source, only), only, source)
     found = open_source(source, options)
     # Hashed anew each time: a model keeps no record of files as a store does.
-    printed = fingerprint_files(found.files, _NO_FILES, workers=options.threads)
+    printed = fingerprint_files(found.files, NO_FILES, workers=options.threads)
     files = printed.files
     check_boxes(recipe, files["path"].tolist(), options.boxes)
     files = select_files(files, recipe, only)

@@ -22,9 +22,11 @@ from discovery.flow.view_selection import open_views, read_taken
 from discovery.records import Duplicates, Neighbours, Rarity
 from discovery.runs import COPIES, EMBEDDING, MATCHED, VIEWS_CSV, Run, open_run
 from discovery.runs.lineage import LINEAGE_MEMORY
+from discovery.runs.state import RUN_JSON
 from embeddings.console import stage
 from embeddings.errors import InputError, OptionError
 from embeddings.files import hash_bytes
+from embeddings.images import check_apart
 from embeddings.reader import Previews
 from embeddings.records import COMPARING, Vectors
 
@@ -252,6 +254,8 @@ def check_places(source: Path, out: Path, *, known: Path | None, since: Path | N
             f"{source} does not exist; expected a folder of images, a CSV with a column path, or "
             "a store"
         )
+    if not (out / RUN_JSON).is_file():  # one that is there goes on, and is left out of the listing
+        check_apart(out, source, flag="--out")
     if known is not None and out.resolve() in (known.resolve(), known.resolve().parent):
         # Its labelled images would be set aside, and so fall out of its own handoff.
         raise OptionError(

@@ -16,6 +16,7 @@ from discovery.runs import VIEWS_FOLDER, Run
 from embeddings.console import get_logger
 from embeddings.errors import OptionError, StoreError, StoreSpecError
 from embeddings.extract import ExtractOptions
+from embeddings.images import check_apart
 from embeddings.store import Store, create_store, open_store, store_exists
 
 
@@ -107,6 +108,8 @@ def open_new_images(
                 f"--store {options.store} is the run's own: new images are never written into it, "
                 "give another folder"
             )
+        if not store_exists(options.store):
+            check_apart(options.store, source, flag="--store")
         yield _extract_all(source, options.store, fitted, options=extract)
     else:
         # Nothing is kept: the next call computes again.

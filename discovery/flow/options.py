@@ -57,6 +57,10 @@ class RoundOptions:
     """An earlier run: a new run goes on with its proposal ids, and tells what became of them."""
     assign_noise: bool = False
     """Give each image that is in no group to the one it has most ties to; it stays marked."""
+    replace: bool = False
+    """Put these images in the place of the run's own, where they are others: a source that is
+    neither the run's own nor holds most of its images is refused without it. decisions.jsonl is
+    kept as it is."""
     thumbnails: int = 3000
     """Small pictures kept in the report at most."""
     clusterer: ClusterChoice = field(default_factory=make_default)

@@ -17,6 +17,7 @@ from discovery.flow.context import RoundContext, check_places, find_user, prepar
 from discovery.flow.embedding import describe_embedding, embed_images
 from discovery.flow.lineage_ids import LINEAGE_SPEC, settle_lineage
 from discovery.flow.options import RoundOptions
+from discovery.flow.own_source import claim_source, find_images, warn_of_loss
 from discovery.flow.refresh import absorb_sheets
 from discovery.flow.settings import describe_choice, describe_graph
 from discovery.flow.step import Step
@@ -49,6 +50,7 @@ from discovery.runs import (
 from discovery.runs.lineage import LINEAGE, LINEAGE_MEMORY
 from discovery.stages.stability import DRAWS
 from embeddings.console import stage
+from embeddings.locks import working
 
 # A number in a spec stands for the method: it is raised when the same inputs come to another
 # result, so that artefacts of an earlier version are made again.
@@ -246,13 +248,23 @@ def discover_types(
 
     Raises
     ------
+    BusyError
+        Another round is at work on this run.
     DefectDiscoveryError
-        The source, an option, the store or the run cannot be used; nothing is lost.
+        The source, an option, the store or the run cannot be used, or the source is not the
+        run's own; nothing is lost.
     """
     options = options or RoundOptions()
     check_places(source, out, known=options.known, since=options.since)
-    run = create_run(out)
+    with working(out):  # a second round into the same folder is told of the first
+        run = create_run(out)
+        claim_source(run, source, options.extract, replace=options.replace)
+        return _run_round(run, source, options, steps)
+
+
+def _run_round(run: Run, source: Path, options: RoundOptions, steps: Sequence[Step]) -> Discovered:
     now = datetime.now(UTC).isoformat(timespec="seconds")
+    before = find_images(run)
     # What a person typed into the run's sheets goes into the ledger before anything is made anew.
     absorb_sheets(run, by=find_user(), at=now)
     read_decisions(run.path / LEDGER)  # a damaged ledger is reported before the work, not after
@@ -260,6 +272,8 @@ def discover_types(
     settle_lineage(run, at=now, since=options.since)
     context = prepare_round(source, run, options)
     run_pipeline(context, steps=steps)
+    if not options.replace:
+        warn_of_loss(before, run)
     images = run.load_images()  # one row a path: exact copies count, as in every table
     return Discovered(
         run=run,

@@ -73,6 +73,16 @@ class Run:
         if identity != self.store:
             change_state(self.path, self._cache, lambda state: state.update(store=identity))
 
+    @property
+    def source(self) -> str:
+        """The folder, table or store that the run was made of; empty where it is not known."""
+        return str(read_state(self.path, self._cache).get("source", ""))
+
+    def set_source(self, source: str) -> None:
+        """Remember what the run is made of."""
+        if source != self.source:
+            change_state(self.path, self._cache, lambda state: state.update(source=source))
+
     def save_neighbours(
         self,
         neighbours: Neighbours,

@@ -14,13 +14,14 @@ from typing import Any, TypeVar
 
 from embeddings.errors import RunError
 from embeddings.files import is_temporary, sweep_temporary, write_bytes
-from embeddings.locks import locked
+from embeddings.locks import JOB_LOCK, locked
 
 RUN_JSON = "run.json"
 FORMAT = "defect-discovery-run"
 VERSION = 1
-# What may be in the folder before run.json is: the store that was extracted into it.
-_MAY_PRECEDE = ("store", "views", ".DS_Store")
+# What may be in the folder before run.json is: the store that was extracted into it, and the lock
+# of who is making the run.
+_MAY_PRECEDE = ("store", "views", ".DS_Store", JOB_LOCK)
 
 # A file changed again within one tick of the kernel's clock looks unchanged (10 ms at most):
 # what is younger is not remembered, as in git's index.

@@ -34,7 +34,7 @@ from embeddings.extract.sources import (
     read_only_list,
     select_files,
 )
-from embeddings.images import Window
+from embeddings.images import Window, check_apart
 from embeddings.reader import Previews
 from embeddings.store import Store, StoreWriter, create_store, open_store, store_exists
 
@@ -99,6 +99,9 @@ def extract_vectors(
         The weights cannot be had.
     """
     options = options or ExtractOptions()
+    has_store = store_exists(store_path)
+    if not has_store:  # one that is there may go on: it is left out of the listing
+        check_apart(store_path, source, flag="--store")
     with stage("find images") as facts:
         found = open_source(source, options)
         facts.update(files=len(found.files), ignored=found.ignored)
@@ -108,7 +111,7 @@ def extract_vectors(
     check_boxes(recipe, paths, options.boxes)
     metadata = join_metadata(options.metadata, paths)
     only = None if options.only is None else read_only_list(options.only)
-    store = open_store(store_path) if store_exists(store_path) else None
+    store = open_store(store_path) if has_store else None
     choice = choose_extractor(options, store)
     references = find_references(source, paths, choice.spec, options=options)
     windows: dict[str, Window] = {}

@@ -24,6 +24,11 @@ OPEN_VERDICTS = ("unknown", "undecided")
 
 Quarantined = tuple[tuple[str, str], ...]
 
+NO_FILES = pd.DataFrame(
+    {"path": pd.Series(dtype="str"), "file_id": pd.Series(dtype="str"),
+     "size": pd.Series(dtype="int64"), "mtime_ns": pd.Series(dtype="int64")}
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:

@@ -16,6 +16,7 @@ from embeddings.images.find import fingerprint_file as fingerprint_file
 from embeddings.images.levels import fix_window as fix_window
 from embeddings.images.levels import level_picture as level_picture
 from embeddings.images.maps import is_wafer_map as is_wafer_map
+from embeddings.images.outputs import check_apart as check_apart
 from embeddings.images.picture import MAX_PIXELS as MAX_PIXELS
 from embeddings.images.picture import PageHeader as PageHeader
 from embeddings.images.picture import Picture as Picture

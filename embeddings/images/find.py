@@ -1,6 +1,6 @@
 """Find the images of a folder, and name a file by its content.
 
-`find_images` only looks at names and kinds of files: it opens none, so a pipe cannot block it.
+`find_images` only looks at names and kinds of files: it opens no image, so a pipe cannot block it.
 """
 
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from embeddings.errors import ImageError, InputError
 from embeddings.files import hash_file
+from embeddings.images.outputs import is_output
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".i01", ".pgm", ".ppm"}
@@ -45,6 +46,8 @@ class Found:
 
 def find_images(folder: Path, *, exclude: Sequence[str] = ()) -> Found:
     """List the images of a folder and its subfolders; hidden files and folders are left out.
+
+    So are stores and runs that lie in it: what they hold was made of images, and is none.
 
     Parameters
     ----------
@@ -133,6 +136,8 @@ def _walk(folder: Path, real_root: Path) -> Iterator[tuple[Path, str]]:
                 entries = [entry for entry in scan if not entry.name.startswith(".")]
         except OSError as error:
             yield here, f"the folder cannot be read: {error.strerror}"
+            continue
+        if here != folder and is_output(here, {entry.name for entry in entries}):
             continue
         for entry in entries:
             path = here / entry.name
