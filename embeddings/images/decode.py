@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from PIL import BmpImagePlugin, ImageFile, JpegImagePlugin, PngImagePlugin, PpmImagePlugin
 
 from embeddings.errors import ImageError
+from embeddings.images.bounds import check_jpeg, check_room, check_run_length, count_chunk
 from embeddings.images.find import check_regular
+from embeddings.images.netpbm import decode_netpbm
 from embeddings.images.picture import (
     MAX_PIXELS,
     PageHeader,
@@ -38,11 +40,12 @@ from embeddings.images.tiff import read_tiff_headers, stream_tiff
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # little and big endian; + is BigTIFF
 _BYTES_A_PIXEL = 16  # four samples of 16 bits, doubled for what a file carries beside its pixels
 _PNG = b"\x89PNG\r\n\x1a\n"
+_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})  # chunks of a PNG
 _PLUGINS: dict[bytes, tuple[str, type[ImageFile.ImageFile]]] = {
     b"\xff\xd8\xff": ("JPEG", JpegImagePlugin.JpegImageFile),
     _PNG: ("PNG", PngImagePlugin.PngImageFile),
     b"BM": ("BMP", BmpImagePlugin.BmpImageFile),
-    b"P2": ("PGM", PpmImagePlugin.PpmImageFile),
+    b"P2": ("PGM", PpmImagePlugin.PpmImageFile),  # for its header: see `netpbm`
     b"P3": ("PPM", PpmImagePlugin.PpmImageFile),
     b"P5": ("PGM", PpmImagePlugin.PpmImageFile),
     b"P6": ("PPM", PpmImagePlugin.PpmImageFile),
@@ -88,7 +91,10 @@ def stream_pictures(
     size = check_regular(path)
     # By content: a TIFF is often called .jpg by the tool that exported it.
     if _read_head(path).startswith(_TIFF):
-        yield from stream_tiff(path, max_pixels=max_pixels, pages=pages)
+        with name_damage("cannot be read"):
+            handle = path.open("rb")
+        with handle:
+            yield from stream_tiff(handle, max_pixels=max_pixels, pages=pages)
     elif size > max_pixels * _BYTES_A_PIXEL:
         raise ImageError(f"{size} bytes: more than a picture of {max_pixels} pixels can need")
     elif pages is None or 0 in pages:
@@ -148,12 +154,20 @@ def decode_raster(data: bytes, *, max_pixels: int) -> Picture:
     """
     name, plugin = _find_plugin(data)
     what = f"damaged or truncated {name}"
+    if name in ("PGM", "PPM"):
+        pixels = decode_netpbm(data, max_pixels=max_pixels)
+        return make_picture(pixels, str(pixels.dtype), bit_depth=pixels.itemsize * 8)
     if name == "PNG":
-        _check_chunks(data)
+        data = _check_chunks(data)
+    elif name == "JPEG":
+        check_jpeg(data, max_pixels=max_pixels)
     with name_damage(what):
         image = plugin(io.BytesIO(data))
     with image:
         check_size(*image.size, max_pixels=max_pixels)
+        check_run_length(image, len(data))
+        bits = _count_bits(image)
+        check_room(*image.size, bits=bits, file_bytes=len(data), max_pixels=max_pixels)
         if name == "PNG" and data[24] == 16:
             # Pillow drops 16-bit colour to 8 bits; libpng keeps it.
             with name_damage(what):
@@ -166,6 +180,14 @@ def decode_raster(data: bytes, *, max_pixels: int) -> Picture:
     if image.mode == "1":
         depth = 1
     return make_picture(pixels, str(pixels.dtype), bit_depth=depth)
+
+
+def _count_bits(image: ImageFile.ImageFile) -> int:
+    """Return the bits of a pixel that its file packs, from the header."""
+    if image.mode == "1":
+        return 1
+    sample = 16 if image.mode.startswith("I") else 8  # of colours of 16 bits Pillow says 8
+    return sample * len(image.getbands())
 
 
 def _find_plugin(data: bytes) -> tuple[str, type[ImageFile.ImageFile]]:
@@ -188,7 +210,7 @@ def _read_mode(image: ImageFile.ImageFile) -> NDArray[Any]:
         return np.ascontiguousarray(np.asarray(image)[..., :3])
     if mode == "CMYK":
         return convert_cmyk(np.asarray(image), 255)
-    if mode.startswith("I"):  # "I;16", and "I" for a PGM of 16 bits
+    if mode.startswith("I"):  # "I;16"
         return np.asarray(image).astype(np.uint16)
     raise ImageError(f"pixels of mode {mode} are not supported: expected grey or colour")
 
@@ -209,9 +231,13 @@ def _drop_alpha(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels[..., 0] if pixels.shape[2] <= 2 else pixels[..., :3]
 
 
-def _check_chunks(data: bytes) -> None:
-    """Check every chunk's CRC up to IEND: Pillow does not check those of the pixels."""
-    view, at = memoryview(data), len(_PNG)
+def _check_chunks(data: bytes) -> bytes:
+    """Check every chunk's CRC up to IEND: Pillow does not check those of the pixels.
+
+    Returns the file without its texts and colour profile: nothing is read from them, and a few
+    bytes of them can unpack to gigabytes.
+    """
+    view, at, chunks, kept = memoryview(data), len(_PNG), 0, [memoryview(_PNG)]
     while at + 12 <= len(data):
         length = int.from_bytes(view[at : at + 4])
         end = at + 8 + length
@@ -220,7 +246,10 @@ def _check_chunks(data: bytes) -> None:
             break
         if zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4]):
             raise ImageError(f"damaged PNG: the checksum of its {kind!r} chunk does not match")
+        chunks = count_chunk(chunks)
+        if kind not in _TEXTS:
+            kept.append(view[at : end + 4])
         if kind == b"IEND":
-            return
+            return b"".join(kept) if len(kept) < chunks + 1 else data
         at = end + 4
     raise ImageError("truncated PNG: it ends before its IEND chunk")

@@ -19,12 +19,13 @@ from embeddings.errors import ImageError
 
 MIN_SIDE = 16  # below this a picture holds no texture: ResNet-50 halves its side five times
 MAX_PIXELS = 100_000_000  # 10,000 x 10,000: a tenfold margin over review cameras
+_AT_ONCE = 1_000_000  # pixels whose colours are converted together
 FEW_LEVELS = 8  # wafer maps and masks: categories, not grey levels
 
 # What Pillow, tifffile and imagecodecs raise on damaged bytes (their own errors derive from these).
 _DAMAGE = (
     OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError,
-    ZeroDivisionError, RuntimeError, StructError, ZlibError,
+    ZeroDivisionError, RuntimeError, StructError, ZlibError, AttributeError, AssertionError,
 )  # fmt: skip
 
 
@@ -165,9 +166,13 @@ def drop_equal_channels(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def convert_cmyk(inks: NDArray[Any], white: int) -> NDArray[Any]:
     """Turn (H, W, 4) ink amounts of 0..white into (H, W, 3) light; the dtype is kept."""
-    light = white - inks[..., :3].astype(np.float64)
-    key = 1.0 - inks[..., 3:4].astype(np.float64) / white
-    return np.rint(light * key).astype(inks.dtype)
+    light = np.empty((*inks.shape[:2], 3), inks.dtype)
+    rows = max(1, _AT_ONCE // inks.shape[1])
+    for top in range(0, len(inks), rows):  # the numbers between take eighty bytes a pixel
+        part = inks[top : top + rows]
+        key = 1.0 - part[..., 3:4].astype(np.float64) / white
+        light[top : top + rows] = np.rint((white - part[..., :3].astype(np.float64)) * key)
+    return light
 
 
 @contextmanager
@@ -175,6 +180,8 @@ def name_damage(what: str) -> Iterator[None]:
     """Turn what a decoder raises on damaged bytes into an `ImageError` that begins with `what`."""
     try:
         yield
+    except MemoryError as full:
+        raise ImageError(f"{what}: it asks for more memory than there is") from full
     except _DAMAGE as damage:
         text = " ".join(str(damage).split()) or type(damage).__name__
         raise ImageError(f"{what}: {text[:200]}") from damage

@@ -7,6 +7,7 @@ masks that a writer put beside a page are left out, but counted: a page keeps it
 """
 
 import logging
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,34 +20,26 @@ from embeddings.errors import ImageError
 from embeddings.images.picture import (
     PageHeader,
     Picture,
-    check_size,
     convert_cmyk,
     drop_equal_channels,
     make_picture,
     name_damage,
 )
 from embeddings.images.pixel_size import read_um_per_pixel
+from embeddings.images.tiff_directories import count_directories
+from embeddings.images.tiff_header import check_page, count_bits
 
 # tifffile logs what it works round; without a handler Python would print that to the console.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
+_NAME = "a.tif"  # of an open file, which tifffile wants
 _THUMBNAIL_OR_MASK = 1 | 4  # bits of NewSubfileType (TIFF 6.0, p. 36)
-_UNSUPPORTED = {
-    tifffile.PHOTOMETRIC.CIELAB: "CIELAB colours",
-    tifffile.PHOTOMETRIC.ICCLAB: "CIELAB colours",
-    tifffile.PHOTOMETRIC.ITULAB: "CIELAB colours",
-    tifffile.PHOTOMETRIC.LOGL: "LogLuv colours",
-    tifffile.PHOTOMETRIC.LOGLUV: "LogLuv colours",
-}
-MAX_PAGES = 1_000_000
-_BIG = 43  # the version number of BigTIFF; 42 is TIFF 6.0
-_JPEG = {tifffile.COMPRESSION.OJPEG, tifffile.COMPRESSION.JPEG}
 
 
 def stream_tiff(
-    path: Path, *, max_pixels: int, pages: Collection[int] | None = None
+    handle: BinaryIO, *, max_pixels: int, pages: Collection[int] | None = None
 ) -> Iterator[Picture]:
-    """Yield each page of a TIFF file, or those of these numbers.
+    """Yield each page of an open TIFF file, or those of these numbers.
 
     Raises
     ------
@@ -55,8 +48,10 @@ def stream_tiff(
         supported; pages before it have been yielded.
     """
     with name_damage("damaged or truncated TIFF"):
-        n_pages = _count_directories(path)
-        file = tifffile.TiffFile(path)
+        size = handle.seek(0, os.SEEK_END)
+        n_pages = count_directories(handle, size)
+        handle.seek(0)
+        file = tifffile.TiffFile(handle, name=_NAME)
     with file:
         _check_stack(file)
         for index in range(n_pages):
@@ -81,9 +76,10 @@ def read_tiff_headers(path: Path) -> list[PageHeader]:
     ImageError
         A header is damaged.
     """
-    with name_damage("damaged or truncated TIFF"):
-        n_pages = _count_directories(path)
-        with tifffile.TiffFile(path) as file:
+    with name_damage("damaged or truncated TIFF"), path.open("rb") as handle:
+        n_pages = count_directories(handle, handle.seek(0, os.SEEK_END))
+        handle.seek(0)
+        with tifffile.TiffFile(handle, name=_NAME) as file:
             found: list[Any] = [file.pages[index] for index in range(n_pages)]
             return [
                 PageHeader(
@@ -113,43 +109,17 @@ def _check_stack(file: Any) -> None:
 
 
 def _read_page(file: Any, page: Any, *, n_pages: int, max_pixels: int) -> Picture:
-    _check_header(page, file.filehandle.size, max_pixels=max_pixels)
+    check_page(page, file, max_pixels=max_pixels)
     pixels = _drop_extra(_channels_last(page.asarray(maxworkers=1), page.axes), page)
     pixels, kind = _read_levels(pixels, page)
     return make_picture(
         pixels,
         kind,
-        bit_depth=_bits(page),
+        bit_depth=count_bits(page),
         page=page.index,
         n_pages=n_pages,
         um_per_pixel=read_um_per_pixel(file, page),
     )
-
-
-def _check_header(page: Any, file_size: int, *, max_pixels: int) -> None:
-    check_size(page.imagewidth, page.imagelength, max_pixels=max_pixels)
-    if page.imagedepth != 1:
-        raise ImageError(f"a volume of {page.imagedepth} slices, expected a picture")
-    if page.is_tiled and page.tilewidth * page.tilelength > max_pixels:
-        raise ImageError(f"tiles of {page.tilewidth}x{page.tilelength} pixels: over the limit")
-    if page.dtype is None:
-        raise ImageError(f"{page.bitspersample} bits of {page.sampleformat!s} are not supported")
-    if page.dtype.kind == "c":
-        raise ImageError("complex pixels are not supported: save magnitude or phase")
-    if page.photometric in _UNSUPPORTED:
-        raise ImageError(f"{_UNSUPPORTED[page.photometric]} are not supported: save as RGB")
-    if page.photometric == tifffile.PHOTOMETRIC.YCBCR and page.compression not in _JPEG:
-        raise ImageError("YCbCr colours without JPEG compression are not supported: save as RGB")
-    offsets, counts = page.dataoffsets, page.databytecounts
-    n_segments = int(np.prod(page.chunked))
-    if min(len(offsets), len(counts)) < n_segments or not all(counts[:n_segments]):
-        raise ImageError("damaged TIFF: strips or tiles are missing")
-    if any(at + count > file_size for at, count in zip(offsets, counts, strict=False)):
-        raise ImageError("truncated TIFF: pixels lie beyond the end of the file")
-    if page.compression == tifffile.COMPRESSION.NONE:
-        needed = (page.imagewidth * page.imagelength * page.samplesperpixel * _bits(page)) // 8
-        if sum(counts) < needed:
-            raise ImageError("truncated TIFF: its strips hold fewer bytes than its size needs")
 
 
 def _channels_last(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
@@ -181,7 +151,7 @@ def _drop_extra(pixels: NDArray[Any], page: Any) -> NDArray[Any]:
 
 def _read_levels(pixels: NDArray[Any], page: Any) -> tuple[NDArray[Any], str]:
     """Return light-is-high grey levels and the kind of picture."""
-    bits = _bits(page)
+    bits = count_bits(page)
     is_dark_high = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
         return _read_palette(pixels, page), "uint8"
@@ -204,55 +174,3 @@ def _read_palette(pixels: NDArray[Any], page: Any) -> NDArray[np.uint8]:
     # Some writers put 8-bit colours there; libtiff tells them the same way.
     colours = table >> 8 if int(table.max()) > 255 else table
     return drop_equal_channels(colours.astype(np.uint8).T[pixels.astype(np.intp)])
-
-
-def _bits(page: Any) -> int:
-    bits = page.bitspersample
-    return int(bits if isinstance(bits, int) else max(bits))
-
-
-def _count_directories(path: Path) -> int:
-    """Return the number of pages.
-
-    Raises
-    ------
-    ImageError
-        There is none, one lies beyond the end of the file, or they form a circle.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as handle:
-        head = handle.read(16)
-        order: str = "little" if head[:2] == b"II" else "big"
-        is_big = _number(head[2:4], order) == _BIG
-        # Where the first directory lies: 8 bytes in BigTIFF, 4 in TIFF 6.0 (p. 13).
-        at = _number(head[8:16] if is_big else head[4:8], order)
-        seen: set[int] = set()
-        while at:
-            if at in seen or len(seen) >= MAX_PAGES:
-                raise ImageError("damaged TIFF: its pages form a circle")
-            seen.add(at)
-            at = _next_directory(handle, at, is_big=is_big, order=order, size=size)
-    if not seen:
-        raise ImageError("damaged TIFF: it holds no page")
-    return len(seen)
-
-
-def _next_directory(handle: BinaryIO, at: int, *, is_big: bool, order: str, size: int) -> int:
-    """Return where the next directory begins; 0 after the last."""
-    count_bytes, entry_bytes, offset_bytes = (8, 20, 8) if is_big else (2, 12, 4)
-    _check_reach(at + count_bytes, size)
-    handle.seek(at)
-    entries = _number(handle.read(count_bytes), order)
-    end = at + count_bytes + entries * entry_bytes
-    _check_reach(end + offset_bytes, size)
-    handle.seek(end)
-    return _number(handle.read(offset_bytes), order)
-
-
-def _check_reach(end: int, size: int) -> None:
-    if end > size:
-        raise ImageError("truncated TIFF: a page lies beyond the end of the file")
-
-
-def _number(data: bytes, order: str) -> int:
-    return int.from_bytes(data, "little" if order == "little" else "big")
