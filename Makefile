@@ -9,7 +9,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo docs page review test test-long coverage test-lowest lint notebooks clean distclean
+.PHONY: help demo docs page review test test-long coverage test-lowest lint lock check-lock notebooks clean distclean
 MAKEFLAGS += --no-print-directory
 
 # Variables reach the recipes through the environment, so that blanks and quotes need no care.
@@ -79,11 +79,19 @@ test-lowest:  ## run the tests with every dependency at its lower bound, in .ven
 	@.venv-lowest/bin/python -m discovery.review.server.build --if-possible >/dev/null
 	@.venv-lowest/bin/python -m pytest -q -n $(JOBS) --maxprocesses 8 --dist loadfile
 
-lint: $(STAMP)  ## check style, types and who imports whom
+lint: $(STAMP)  ## check style, types, who imports whom, and what lets strangers in
 	@$(VENV_PYTHON) -m ruff check .
 	@$(VENV_PYTHON) -m ruff format --check .
 	@$(VENV_PYTHON) -m mypy
 	@$(VENV)/bin/lint-imports --no-logo
+	@$(VENV)/bin/bandit --configfile pyproject.toml --quiet --recursive .
+	@$(VENV_PYTHON) tools/lock.py
+
+lock: $(STAMP)  ## resolve requirements.lock anew, with the sha256 that the index tells
+	@$(VENV_PYTHON) tools/lock.py --write
+
+check-lock: $(STAMP)  ## compare requirements.lock with pyproject.toml and what is installed
+	@$(VENV_PYTHON) tools/lock.py --installed
 
 docs: $(STAMP)  ## build the documentation into build/docs
 	@$(VENV_PYTHON) -m sphinx --quiet --fail-on-warning --keep-going --builder html docs build/docs

@@ -15,7 +15,7 @@ seconds training from 1,000 synthetic images, by the command
 
 import argparse
 import platform
-import subprocess
+import subprocess  # nosec B404 # the project's own commands, without a shell
 import sys
 import time
 from collections import Counter
@@ -276,13 +276,13 @@ def run_seconds(bench: Bench) -> Iterator[str]:
     folder = bench.options.cache / "synthetic-1000"
     if not (folder / "truth.csv").is_file():
         command = [sys.executable, "-m", "discovery.synthetic", str(folder), "--n", "1000"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # nosec B603 # this Python, words of this file
     command = [
         sys.executable, "-m", "discovery.classify", "train", str(folder / "truth.csv"), "--out",
         str(bench.options.cache / "model-1000"), "--weights", str(bench.options.weights),
     ]  # fmt: skip
     start = time.monotonic()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # nosec B603 # this Python, words of this file
     yield f"### Training from 1,000 images: {time.monotonic() - start:.0f} s\n"
 
 

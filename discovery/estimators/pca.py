@@ -63,8 +63,8 @@ def find_components(values: NDArray[Any], count: int, *, seed: int = 0) -> Compo
     if min(n, d) <= _EXACT_SIDE:
         axes, variances, total = _decompose(values, mean, p)
     else:
-        random = np.random.default_rng(seed)
-        rows = np.sort(random.choice(n, min(n, _SAMPLE), replace=False))
+        rng = np.random.default_rng(seed)
+        rows = np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))
         pca = PCA(p, svd_solver="randomized", iterated_power=_POWER_ROUNDS, random_state=seed)
         pca.fit(values[rows])
         axes, variances = pca.components_.astype(np.float64), pca.explained_variance_

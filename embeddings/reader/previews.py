@@ -8,7 +8,8 @@ process only, in memory and then in a temporary file without a name, and within 
 over it is read from its file again.
 """
 
-import pickle
+import dataclasses
+import math
 import tempfile
 import threading
 import weakref
@@ -67,13 +68,25 @@ class Preview:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Seen:
-    """What is kept of a part, and the settings under which it was seen."""
+    """What is kept of a part beside the pixels, and the settings under which it was seen."""
 
-    preview: Preview
-    thumbnail: bytes
+    width: int
+    height: int
+    noise_level: float
     level: Level
     kind: str
     window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Place:
+    """Where an array and the thumbnail behind it lie in the file, and the record they belong to."""
+
+    at: int
+    size: int  # bytes, of both
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    record: Any
 
 
 def make_preview(pixels: NDArray[np.generic], *, side: int = PREVIEW_SIDE) -> Preview:
@@ -118,8 +131,7 @@ class Previews:
         weakref.finalize(self, self._spool.close)  # else an unclosed file is warned of
         self._lock = threading.Lock()  # readers add from several threads
         self._most, self._end = most, 0
-        # Of the records, by image id, and of pages, by path: offset, bytes.
-        self._places: dict[str, tuple[int, int]] = {}
+        self._places: dict[str, _Place] = {}  # of parts, by image id, and of pages, by path
         self._maps: dict[str, bool] = {}  # path -> whether its first page is a wafer map
         self._stamps: dict[str, _Stamp | None] = {}  # path -> of the file whose page that was
 
@@ -139,30 +151,41 @@ class Previews:
             self._maps[part.path] = is_wafer_map(opened.page.pixels)
             is_small = opened.page.n_pages == 1 and opened.page.pixels.nbytes <= _LARGEST_PAGE
             if is_small and (self._keep_pages or self._maps[part.path]):
-                self._write(part.path, pickle.dumps(opened.page))
+                nothing = np.empty((0, 0), opened.page.pixels.dtype)
+                record = dataclasses.replace(opened.page, pixels=nothing)
+                self._write(part.path, record, opened.page.pixels)
         if part.image_id in self._places or self._end >= self._most:
             return
+        preview = make_preview(opened.pixels)
         seen = _Seen(
-            preview=make_preview(opened.pixels),
-            thumbnail=how.draw(opened, side=THUMBNAIL_SIDE),
+            width=preview.width,
+            height=preview.height,
+            noise_level=preview.noise_level,
             level=how.spec.level,
             kind=opened.picture.kind,
             window=how.require_window(opened.picture),
         )
-        self._write(part.image_id, pickle.dumps(seen))
+        thumbnail = how.draw(opened, side=THUMBNAIL_SIDE)
+        self._write(part.image_id, seen, preview.values, thumbnail)
 
     def find(self, image_id: str, *, level: Level) -> Preview | None:
         """Return the preview of an image, None where there is none of this levelling."""
-        seen: _Seen | None = self._read(image_id)
-        return None if seen is None or seen.level != level else seen.preview
+        found = self._read(image_id)
+        if found is None or found[0].level != level:
+            return None
+        seen, values, _ = found
+        return Preview(
+            values=values, width=seen.width, height=seen.height, noise_level=seen.noise_level
+        )
 
     def find_thumbnail(self, image_id: str, how: Preparation) -> bytes | None:
         """Return the JPEG of an image, None where there is none in these grey levels."""
-        seen: _Seen | None = self._read(image_id)
-        if seen is None or seen.level != how.spec.level:
+        found = self._read(image_id)
+        if found is None or found[0].level != how.spec.level:
             return None
+        seen, _, thumbnail = found
         is_same = seen.window == (how.spec.window or how.windows.get(seen.kind))
-        return seen.thumbnail if is_same else None
+        return thumbnail if is_same else None
 
     def is_map(self, path: str) -> bool | None:
         """Tell whether the first page of a file is a wafer map; None where it was not seen."""
@@ -178,17 +201,19 @@ class Previews:
         ImageError
             As `stream_pictures`.
         """
-        kept: Picture | None = self._read(str(path)) if self._knows_file(str(path)) else None
-        if kept is None:
+        found = self._read(str(path)) if self._knows_file(str(path)) else None
+        if found is None:
             yield from stream_pictures(path, max_pixels=max_pixels, pages=pages)
         elif pages is None or 0 in pages:
-            yield kept
+            page: Picture = dataclasses.replace(found[0], pixels=found[1])
+            yield page
 
     def _knows_file(self, path: str) -> bool:
         """Tell whether a file was seen; one that has been replaced since is another file."""
         return path in self._stamps and _stamp(path) in (self._stamps[path], None)
 
-    def _write(self, name: str, data: bytes) -> None:
+    def _write(self, name: str, record: Any, array: NDArray[Any], thumbnail: bytes = b"") -> None:
+        data = array.tobytes() + thumbnail
         with self._lock:
             if self._end + len(data) > self._most:
                 return
@@ -198,17 +223,22 @@ class Previews:
             except OSError:  # the disk is full: files can still be read again
                 self._most = self._end
                 return
-            self._places[name] = (self._end, len(data))
+            self._places[name] = _Place(
+                at=self._end, size=len(data), shape=array.shape, dtype=array.dtype, record=record
+            )
             self._end += len(data)
 
-    def _read(self, name: str) -> Any:
-        if name not in self._places:
+    def _read(self, name: str) -> tuple[Any, NDArray[Any], bytes] | None:
+        """Return a record with its array and its thumbnail."""
+        place = self._places.get(name)
+        if place is None:
             return None
-        at, length = self._places[name]
         with self._lock:
-            self._spool.seek(at)
-            data = self._spool.read(length)
-        return pickle.loads(data)  # of this process's own file, which has no name
+            self._spool.seek(place.at)
+            data = self._spool.read(place.size)
+        count = math.prod(place.shape)
+        array = np.frombuffer(data, place.dtype, count).reshape(place.shape).copy()
+        return place.record, array, data[array.nbytes :]
 
 
 def are_maps(

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-import subprocess
+import subprocess  # nosec B404 # Node and npm alone, without a shell
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -121,7 +121,7 @@ def _run_npm(
     if npm is None:
         raise InputError(f"Node is here but npm is not: {_HOW}")
     # What npm says goes to standard error: the last line of standard output is a command's result.
-    done = subprocess.run(
+    done = subprocess.run(  # nosec B603 # words of this file, no shell
         [npm, *words],
         cwd=folder,
         env=environment,
@@ -151,7 +151,9 @@ def _find_node(least: tuple[int, ...]) -> Path | None:
 
 def _read_version(node: Path) -> tuple[int, ...]:
     try:
-        done = subprocess.run([node, "--version"], capture_output=True, text=True, check=True)
+        done = subprocess.run(  # nosec B603 # the Node found on the path
+            [node, "--version"], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return ()
     return tuple(int(part) for part in re.findall(r"\d+", done.stdout)[:3])
@@ -171,7 +173,9 @@ def _lacks_node() -> bool:
 def _install_node() -> None:
     get_logger().info("no Node on the path: installing %s", _NODE_PACKAGE)
     words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", _NODE_PACKAGE]
-    done = subprocess.run([sys.executable, *words], check=False, stdout=sys.stderr)
+    done = subprocess.run(  # nosec B603 # this Python, words of this file
+        [sys.executable, *words], check=False, stdout=sys.stderr
+    )
     if done.returncode:
         raise InputError(f"pip could not install {_NODE_PACKAGE}: install Node and npm yourself")
 

@@ -17,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-TOKEN_HEADER = "x-token"
+TOKEN_HEADER = "x-token"  # nosec B105 # the name of a header
 HELLO = "/api/hello"
 _HOSTS = frozenset({"127.0.0.1", "localhost"})
 _CSP = (
