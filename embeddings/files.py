@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from embeddings.cells import guard_cell, unguard_cell
 from embeddings.errors import InputError, OptionError
 from embeddings.processes import find_machine, is_running
 
@@ -148,13 +149,25 @@ def check_out_file(path: Path, source: Path, *, flag: str = "--out") -> None:
 
 
 def format_csv(rows: Iterable[Sequence[str]]) -> bytes:
-    r"""Return rows as CSV in UTF-8; the csv module reads back every text as it was.
+    """Return rows, the names of the columns first, as CSV in UTF-8; `parse_csv` reads them back.
 
-    Its writer does not: with ``\n`` as the end of a line it leaves a lone ``\r`` unquoted. A
-    file name that is not UTF-8 keeps its bytes.
+    What a spreadsheet would run is made harmless (`embeddings.cells`). A file name that is not
+    UTF-8 keeps its bytes.
     """
-    lines = [",".join(_quote(cell) for cell in row) for row in rows]
+    header, *body = rows
+    lines = [format_csv_row(header), *(format_csv_row(row, header) for row in body)]
     return "".join(line + "\n" for line in lines).encode(errors="surrogateescape")
+
+
+def format_csv_row(cells: Sequence[str], columns: Sequence[str] = ()) -> str:
+    r"""Return one row as a line of CSV, without its end; without `columns` it is the header.
+
+    The csv module's writer is not used: with ``\n`` as the end of a line it leaves a lone ``\r``
+    unquoted.
+    """
+    if columns:
+        cells = [guard_cell(cell, name) for cell, name in zip(cells, columns, strict=True)]
+    return ",".join(map(_quote, cells))
 
 
 def format_faults(faults: Iterable[tuple[str, str]]) -> bytes:
@@ -164,7 +177,23 @@ def format_faults(faults: Iterable[tuple[str, str]]) -> bytes:
 
 def parse_csv(data: bytes) -> list[dict[str, str]]:
     """Return the rows of what `format_csv` wrote, each by the names in its first row."""
-    return list(csv.DictReader(io.StringIO(data.decode(errors="surrogateescape"), newline="")))
+    header, *rows = parse_csv_rows(data) or [[]]
+    return [dict(zip(header, row, strict=False)) for row in rows]
+
+
+def parse_csv_rows(data: bytes) -> list[list[str]]:
+    """Return the rows of what `format_csv` wrote, the names of the columns first."""
+    text = io.StringIO(data.decode(errors="surrogateescape"), newline="")
+    header, *rows = [row for row in csv.reader(text) if row] or [[]]
+    # What is beyond the header is for the caller to refuse.
+    names = header + [""] * max((len(row) - len(header) for row in rows), default=0)
+    return [
+        header,
+        *(
+            [unguard_cell(cell, name) for cell, name in zip(row, names, strict=False)]
+            for row in rows
+        ),
+    ]
 
 
 def _is_left(file: Path, machine: str | None, pid: int) -> bool:

@@ -6,6 +6,8 @@ Only what a spreadsheet does by itself is forgiven. Each row keeps the number it
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from discovery.records import FORMULA_MARKS
+from embeddings.cells import unguard_cell
 from embeddings.errors import HandoffError, TableError
 from embeddings.tables.sheet import Record, split_records
 
@@ -66,8 +68,20 @@ def parse_sheet(data: bytes, name: str, *, required: Sequence[str]) -> FilledShe
     names = [cell.strip() for cell in records[0].cells] if records else []
     _check_names(names, f"{name}: row {records[0].row if records else 1}", required=required)
     rows = [fit_row(record, names, name) for record in records[1:]]
-    columns = {column: [row[place] for row in rows] for place, column in enumerate(names) if column}
+    columns = {
+        column: [_read_cell(row[place], column) for row in rows]
+        for place, column in enumerate(names)
+        if column
+    }
     return FilledSheet(columns=columns, numbers=[record.row for record in records[1:]])
+
+
+def _read_cell(text: str, column: str) -> str:
+    plain = unguard_cell(text, column)
+    # No label begins with a formula's mark: the apostrophe before one was never put there by a
+    # writer of this project, it is the label's own.
+    own = column == "label" and plain.lstrip().startswith(FORMULA_MARKS)
+    return text if own else plain
 
 
 def raise_faults(name: str, faults: Sequence[RowFault]) -> None:

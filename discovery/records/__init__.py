@@ -23,6 +23,7 @@ from discovery.records.decisions import LabelSource as LabelSource
 from discovery.records.decisions import Scope as Scope
 from discovery.records.decisions import Verdict as Verdict
 from discovery.records.duplicates import Duplicates as Duplicates
+from discovery.records.labels import FORMULA_MARKS as FORMULA_MARKS
 from discovery.records.labels import find_label_fault as find_label_fault
 from discovery.records.labels import is_same_to_spreadsheet as is_same_to_spreadsheet
 from discovery.records.labels import tidy_label as tidy_label

@@ -11,7 +11,7 @@ import unicodedata
 # Verdicts of a classifier that cannot or need not name an image: never something to learn.
 VERDICT_WORDS = frozenset({"unknown", "undecided"})
 _MAX_LENGTH = 200  # a folder is named after each part; most file systems take 255 bytes
-_FORMULA = ("=", "+", "-", "@")  # a spreadsheet runs a cell that begins so
+FORMULA_MARKS = ("=", "+", "-", "@")  # a spreadsheet runs a cell that begins so
 _MONTH = r"(jan|feb|m[aä]r|mrz|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-z]*"
 # What Excel and LibreOffice make of a typed 1/2, 1-2 or 3.4.
 _DATE = re.compile(
@@ -41,7 +41,7 @@ def find_label_fault(label: str) -> str:
         return f"{label!r} holds a control or invisible character: type it anew"
     if "\\" in label:
         return f"{label!r} holds a backslash: separate the parts with /"
-    if label.startswith(_FORMULA):
+    if label.startswith(FORMULA_MARKS):
         return f"{label!r} begins with {label[0]}, which spreadsheets run as a formula"
     if label.startswith("#"):
         return f"{label!r} begins with #, as a spreadsheet's errors do"

@@ -6,7 +6,6 @@ zeros come back as they were. A spreadsheet may run a cell that begins with ``=`
 what is on the disk and are not altered for it.
 """
 
-import csv
 import io
 import json
 import zipfile
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from discovery.records import Clustering, Layout, Neighbours, Proposal
 from embeddings.errors import RunError
-from embeddings.files import format_csv, hash_bytes
+from embeddings.files import format_csv, hash_bytes, parse_csv_rows
 
 _RECORD = b"defect-discovery"  # the parquet metadata key of what the columns cannot hold
 
@@ -244,8 +243,8 @@ def parse_proposals(data: bytes, path: Path) -> tuple[Proposal, ...]:
     RunError
         A column is missing, or a cell cannot be read; names the row.
     """
-    # The csv module, not pandas: "NA", "007" and "=1" are text and stay so.
-    header, *rows = list(csv.reader(io.StringIO(data.decode(), newline=""))) or [[]]
+    # Not by pandas: "NA", "007" and "=1" are text and stay so.
+    header, *rows = parse_csv_rows(data)
     # In the order of this version; a column that is not known here is a fault.
     columns = [name for name in PROPOSAL_COLUMNS if name in header or name not in _OPTIONAL]
     if header != columns:

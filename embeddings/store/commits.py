@@ -6,7 +6,6 @@ rename. Whoever finds the rename missing (a crash) takes `NAME.next`: no moment 
 committed content cannot be read.
 """
 
-import csv
 import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from embeddings.files import format_csv, hash_bytes, put_bytes, sync_path
+from embeddings.files import format_csv, hash_bytes, parse_csv_rows, put_bytes, sync_path
 from embeddings.store.faiss_files import encode_codes
 from embeddings.store.folder import (
     ALTERED,
@@ -145,8 +144,7 @@ def decode_quarantine(data: bytes) -> pd.DataFrame:
     ValueError
         The bytes are not those of a `quarantine.csv`.
     """
-    text = io.StringIO(data.decode(errors="surrogateescape"), newline="")
-    head, *pairs = list(csv.reader(text)) or [[]]
+    head, *pairs = parse_csv_rows(data)
     if head != _QUARANTINE_COLUMNS or any(len(pair) != 2 for pair in pairs):
         raise ValueError("not a quarantine.csv")
     # Python strings: Arrow's hold no path that is not UTF-8.

@@ -16,6 +16,7 @@ from pathlib import Path, PureWindowsPath
 
 import pandas as pd
 
+from embeddings.cells import unguard_cell
 from embeddings.errors import TableError
 
 _SEPARATORS = (",", ";", "\t", "|")
@@ -124,7 +125,10 @@ def read_sheet(path: Path, *, required: Sequence[str]) -> Sheet:
         raise TableError(f"{path} is empty: expected a header line{columns}")
     header, *body = records  # the first that is not blank
     names = _name_columns(path, [cell.strip() for cell in header.cells], required)
-    rows = [_fit_row(record, len(names), source=path) for record in body]
+    rows = [
+        [unguard_cell(cell, name) for cell, name in zip(cells, names, strict=True)]
+        for cells in (_fit_row(record, len(names), source=path) for record in body)
+    ]
     return Sheet(
         source=str(path),
         rows=pd.DataFrame(rows, columns=names, dtype="str"),

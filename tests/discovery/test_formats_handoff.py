@@ -1,4 +1,5 @@
 import base64
+import csv
 import json
 from dataclasses import fields, replace
 from pathlib import Path
@@ -26,7 +27,10 @@ from discovery.records import (
     Decision,
     Layout,
     Proposal,
+    find_label_fault,
+    tidy_label,
 )
+from embeddings.cells import is_run
 from embeddings.errors import HandoffError, InputError, RunError
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -636,6 +640,40 @@ def test_no_set_of_lost_doubled_or_invented_rows_goes_unseen(tmp_path_factory, d
     else:
         with pytest.raises(HandoffError):
             read_handoff(folder)
+
+
+# -- cells that a spreadsheet would run
+
+MARKS = "'\"=+-@\uff1d a1"
+LABELS = st.text(st.sampled_from(MARKS), min_size=1, max_size=6).map(tidy_label)
+
+
+@settings(deadline=None)
+@given(label=LABELS, by=st.text(st.sampled_from(MARKS), min_size=1, max_size=6))
+def test_labels_and_names_that_would_be_run_come_back_exactly(tmp_path_factory, label, by):
+    if find_label_fault(label):
+        return
+    by = by.strip() or "eva"
+    folder = tmp_path_factory.mktemp("cells")
+    decisions = (decide(label, by=by), DECISIONS[1])
+    written = make_handoff(*decisions)
+    write_handoff(written, folder)
+    with (folder / "handoff.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows[:4]:
+        assert not row["label"].startswith(("=", "+", "-", "@"))
+        assert not is_run(row["decided_by"]) or row["decided_by"].startswith("'")
+    assert rows[4]["path"] == "/lot 7/=1+1.png"
+    pd.testing.assert_frame_equal(read_handoff(folder).rows, written.rows)
+    assert read_known_types(folder)["label"].tolist()[:4] == [label] * 4
+    # What is left as it was written decides nothing.
+    assert take(folder, decisions, written=written).decisions == ()
+
+
+@pytest.mark.parametrize("label", ["'=x", "' -x", "'x", "\uff1dx"])
+def test_a_label_typed_by_hand_is_taken_as_it_stands(tmp_path, label):
+    (tmp_path / "known.csv").write_text(f"path,label\na.png,{label}\n")
+    assert read_known_types(tmp_path / "known.csv")["label"].tolist() == [label]
 
 
 # -- known types

@@ -14,7 +14,6 @@ from PIL import Image
 
 from discovery.formats.type_sheet import is_type_sheet
 from discovery.formats.type_sheet.rows import COLUMNS
-from discovery.formats.type_sheet.table import guard_text, unguard_text
 from discovery.handoff import HandoffOptions, main
 from discovery.ledger import append_decisions, read_decisions, replay_decisions
 from discovery.records import Clustering, Decision, Layout, Pictures, Proposal
@@ -29,6 +28,7 @@ from discovery.runs import (
 )
 from discovery.runs.pictures import format_pictures
 from discovery.stages.type_sheet_io import absorb_types, publish_types, take_types
+from embeddings.cells import guard_text, is_run
 from embeddings.console import run_command
 from embeddings.errors import HandoffError
 
@@ -378,10 +378,27 @@ def test_a_workbook_of_another_program_is_read(run, tmp_path):
     assert take(run, tmp_path / "other.xlsx").named == 1
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+49", "-5 µm", "@home", "\tx", "'quoted", "plain", ""])
-def test_guarded_text_comes_back(text):
-    assert unguard_text(guard_text(text)) == text
-    assert not guard_text(text).startswith(("=", "+", "-", "@"))
+@pytest.mark.parametrize("note", ["- long, thin", "=1+1", "'=1+1", "'quoted", "\uff1dx", "''- x"])
+def test_a_note_that_would_be_run_comes_back_from_every_kind_of_sheet(run, tmp_path, note):
+    fill_csv(run.path / TYPES_CSV, **{NAMES[0]: {"label": "pit", "note": guard_text(note)}})
+    assert take(run, run.path / TYPES_CSV).decisions[0].note == note
+    publish_types(run)
+    row = next(one for one in read_csv(run.path / TYPES_CSV) if one["proposal_id"] == NAMES[0])
+    assert (row["note"], row["separation"]) == (guard_text(note), "-0.25")
+    sheet = load_workbook(run.path / TYPES_XLSX)["Types"]
+    cells = [cell for line in sheet.iter_rows() for cell in line if cell.value == note]
+    assert [(cell.data_type, cell.quotePrefix) for cell in cells] == [("s", is_run(note))]
+    # types.csv opened in a spreadsheet and saved as a workbook: the apostrophe is in the cell.
+    book = openpyxl.Workbook()
+    with (run.path / TYPES_CSV).open(newline="") as file:
+        for line in csv.reader(file):
+            book.active.append(line)
+    for cells in book.active.iter_rows():
+        for cell in cells:
+            cell.data_type = "s"
+    book.save(tmp_path / "saved.xlsx")
+    for path in (run.path / TYPES_CSV, run.path / TYPES_XLSX, tmp_path / "saved.xlsx"):
+        assert take(run, path).decisions == ()
 
 
 # --- faults, each with its file, sheet, row and column ---

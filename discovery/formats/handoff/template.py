@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from discovery.formats.handoff.row_checksums import make_checksums
 from discovery.records import HANDOFF_COLUMNS, DefectType, Handoff, ImageLabel
-from embeddings.files import format_csv
+from embeddings.files import format_csv_row
 
 FORMAT = "defect-discovery-handoff"
 VERSION = 1
 _FIXED = HANDOFF_COLUMNS[:5]  # what a label does not change
+_FILLED = HANDOFF_COLUMNS[5:]
 _MEMBERSHIP = _FIXED.index("membership")
 _SOURCES: dict[str, Any] = {"": "", "human": "human", "cluster": "cluster"}
 
@@ -36,7 +37,7 @@ class HandoffTemplate:
         # Images, not rows: exact duplicates have a row each.
         self._first_rows = ~handoff.rows["image_id"].duplicated().to_numpy()
         fixed = handoff.rows[list(_FIXED)].itertuples(index=False, name=None)
-        self._heads = [_format_line(_spell(row)) for row in fixed]
+        self._heads = [format_csv_row(_spell(row), _FIXED) for row in fixed]
 
     def format(
         self,
@@ -57,10 +58,11 @@ class HandoffTemplate:
             Sorted by label.
         """
         tails = [
-            "," + _format_line((one.label, one.source, one.by, one.at)) + "\n" for one in labels
+            "," + format_csv_row((one.label, one.source, one.by, one.at), _FILLED) + "\n"
+            for one in labels
         ]
         heads = zip(self._heads, numbers.tolist(), strict=True)
-        lines = [_format_line(HANDOFF_COLUMNS) + "\n", *(head + tails[n] for head, n in heads)]
+        lines = [format_csv_row(HANDOFF_COLUMNS) + "\n", *(head + tails[n] for head, n in heads)]
         table = "".join(lines).encode(errors="surrogateescape")
         text = json.dumps(self._describe(labels, numbers, types), indent=2, ensure_ascii=False)
         return table, (text + "\n").encode()
@@ -121,7 +123,7 @@ class HandoffTemplate:
 def number_labels(rows: pd.DataFrame) -> tuple[list[ImageLabel], NDArray[np.int32]]:
     """Return the different labels of a handoff's rows, and which of them each row bears."""
     numbers: dict[tuple[str, ...], int] = {}
-    cells = rows[list(HANDOFF_COLUMNS[len(_FIXED) :])].itertuples(index=False, name=None)
+    cells = rows[list(_FILLED)].itertuples(index=False, name=None)
     found = [numbers.setdefault(row, len(numbers)) for row in cells]
     labels = [
         ImageLabel(label=label, source=_SOURCES[source], by=by, at=at)
@@ -153,7 +155,3 @@ def _spell(row: Sequence[Any]) -> list[str]:
     # Never 1e-05: a spreadsheet set to another language reads that as text.
     cells[_MEMBERSHIP] = np.format_float_positional(np.float32(row[_MEMBERSHIP]), trim="0")
     return cells
-
-
-def _format_line(cells: Sequence[str]) -> str:
-    return format_csv([cells]).decode(errors="surrogateescape").removesuffix("\n")

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from discovery.formats.filled_sheet import FilledSheet, fit_row, parse_sheet
-from discovery.formats.type_sheet.table import unguard_text
+from embeddings.cells import unguard_text
 from embeddings.errors import HandoffError
 from embeddings.tables.sheet import Record
 
 _REQUIRED = ("proposal_id", "label")
-_TEXTS = ("label", "note", "nearest_known", "in_common")
 _WORKBOOK = b"PK\x03\x04"  # an .xlsx is a zip
 
 
@@ -60,11 +59,7 @@ def read_type_sheet(path: Path) -> FilledTypes:
     if path.suffix.lower() in (".xlsx", ".xls", ".ods"):
         raise HandoffError(f"{path} is no .xlsx workbook: save it as .xlsx or as CSV UTF-8")
     sheet = parse_sheet(data, str(path), required=_REQUIRED)
-    columns = {
-        name: [unguard_text(cell) for cell in cells] if name in _TEXTS else cells
-        for name, cells in sheet.columns.items()
-    }
-    return FilledTypes(sheet=FilledSheet(columns=columns, numbers=sheet.numbers), name=str(path))
+    return FilledTypes(sheet=sheet, name=str(path))
 
 
 def _read_workbook(data: bytes, path: Path) -> FilledTypes:
@@ -96,11 +91,20 @@ def _read_workbook(data: bytes, path: Path) -> FilledTypes:
 def _list_records(sheet: Any) -> list[Record]:
     """Return the rows of a sheet that are not blank, as text."""
     records = []
-    for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
-        cells = [_write_value(value) for value in row]
+    for number, row in enumerate(sheet.iter_rows(), start=1):
+        cells = [_read_cell(cell) for cell in row]
         if any(cell.strip() for cell in cells):
             records.append(Record(cells=cells, row=number, line=number))
     return records
+
+
+def _read_cell(cell: Any) -> str:
+    """Return a cell as text, without the apostrophe of a types.csv that was saved as a workbook."""
+    text = _write_value(cell.value)
+    if not text.startswith("'"):
+        return text
+    # The spreadsheet's own mark of a text: the apostrophe that is in it is meant.
+    return text if cell.style_array.quotePrefix else unguard_text(text)
 
 
 def _write_value(value: Any) -> str:

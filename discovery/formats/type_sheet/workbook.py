@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from discovery.formats.type_sheet.rows import VERDICTS, TypeRow
+from embeddings.cells import is_run
 
 # XML holds neither control characters nor halves of a character.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -108,7 +109,7 @@ def _write_cell(cell: Any, value: str | int | float) -> None:
     cell.value = _UNPRINTABLE.sub(" ", value) if isinstance(value, str) else value
     if isinstance(value, str):
         cell.data_type = "s"  # also what begins with =
-        cell.quotePrefix = value.startswith(("=", "+", "-", "@"))
+        cell.quotePrefix = is_run(value)
 
 
 def _draw_strip(row: TypeRow, pictures: Mapping[str, bytes]) -> bytes | None:
