@@ -29,6 +29,9 @@ REFERENCE = "reference"  # as normals_sha256: each picture is compared with its 
 # In a row's metadata: where the image was listed, and its defect's box in the picture. They say
 # nothing of how it was made, so no association is looked for in them.
 KLARF_FILE, DEFECT_BOX = "klarf_file", "defect_box"
+# Who says how large a pixel is, and what speaks against it.
+SIZE_SOURCE, SIZE_DOUBT = "pixel_size_source", "pixel_size_doubt"
+NOTES = frozenset({KLARF_FILE, DEFECT_BOX, SIZE_SOURCE, SIZE_DOUBT})
 
 # Fields of a spec that earlier versions did not have, with what they did.
 _ADDED: dict[str, Any] = {"orientations": 1, "view": "picture", "cell": 32}

@@ -25,6 +25,7 @@ from discovery.runs import (
 )
 from discovery.stages.report import ReportFacts
 from embeddings.errors import RunError
+from embeddings.extract.pixel_sizes import describe_sizes
 from embeddings.files import parse_csv
 from embeddings.records import ExtractorSpec
 
@@ -62,6 +63,7 @@ def gather_facts(context: RoundContext) -> ReportFacts:
             "input size": spec.input_size,
             "fit": spec.fit,
             "resize": spec.resize,
+            "pixel size": describe_sizes(source.rows),
             "neighbours": (run.entry(NEIGHBOURS) or {}).get("spec", {}).get("k", ""),
             "known types": str(options.known or "none"),
         },

@@ -15,6 +15,7 @@ from embeddings.console import get_logger
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.extract.choose import choose_extractor
+from embeddings.extract.pixel_sizes import count_sizes
 from embeddings.extract.sources import read_only_list
 from embeddings.files import format_csv, hash_bytes, write_bytes
 from embeddings.reader import Previews
@@ -64,10 +65,15 @@ class RoundSource:
         return hash_bytes(json.dumps(parts, sort_keys=True).encode())
 
     @property
+    def rows(self) -> pd.DataFrame:
+        """What the store knows of the images."""
+        rows = self.store.rows()
+        return rows[rows["image_id"].isin(self.ids)]
+
+    @property
     def metadata_digest(self) -> str:
         """sha256 over what is known of the images beside their look."""
-        rows = self.store.rows()
-        wanted = rows[rows["image_id"].isin(self.ids)]
+        wanted = self.rows
         pairs = sorted(zip(wanted["image_id"].tolist(), wanted["metadata"].tolist(), strict=True))
         return hash_bytes(json.dumps(pairs).encode())
 
@@ -75,6 +81,7 @@ class RoundSource:
     def identity(self) -> dict[str, Any]:
         """What the handoff says of the store."""
         identity = _identify(self.store) | {"vectors": len(self.ids)}
+        identity["pixel_size"] = count_sizes(self.rows)
         if self.others:
             identity["others"] = [_identify(store) for store in self.others]
         return identity

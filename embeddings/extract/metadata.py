@@ -14,7 +14,7 @@ import pandas as pd
 from embeddings.console import get_logger
 from embeddings.errors import InputError, OptionError, TableError
 from embeddings.extract.options import ExtractOptions
-from embeddings.records import DEFECT_BOX, KLARF_FILE, REFERENCE, ExtractorSpec
+from embeddings.records import DEFECT_BOX, KLARF_FILE, NOTES, REFERENCE, ExtractorSpec
 from embeddings.tables import is_klarf, read_image_list, read_metadata
 from embeddings.tables.sheet import resolve_path
 
@@ -86,9 +86,9 @@ def count_outdated(joined: Joined, files: pd.DataFrame, rows: pd.DataFrame) -> i
 
 def _drop_notes(text: str) -> str:
     # What a store notes by itself is no news: an earlier version noted nothing.
-    if KLARF_FILE not in text and DEFECT_BOX not in text:
+    if not any(note in text for note in NOTES):
         return text
-    known = {k: v for k, v in json.loads(text).items() if k not in (KLARF_FILE, DEFECT_BOX)}
+    known = {k: v for k, v in json.loads(text).items() if k not in NOTES}
     return json.dumps(known) if known else ""
 
 

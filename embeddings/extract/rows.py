@@ -15,6 +15,7 @@ import pandas as pd
 from embeddings.errors import ImageError, InputError
 from embeddings.extract.metadata import name_klarf, note_box, pick_page
 from embeddings.extract.options import ExtractOptions
+from embeddings.extract.pixel_sizes import choose_size, note_size
 from embeddings.images import (
     PageHeader,
     Picture,
@@ -270,9 +271,8 @@ def _crop(box: Box) -> Region:
 def _make_row(opened: OpenPart, job: Job, plan: RowPlan, *, box: Box | None) -> dict[str, Any]:
     picture, region = opened.picture, opened.part.region
     whole = image_id(job.file_id, page=picture.page, n_pages=picture.n_pages)
-    known = pick_page(job.metadata, picture.page)
-    # What the user says goes before what the file says: resolution tags are often wrong.
-    um_per_pixel = picture.um_per_pixel if plan.um_per_pixel is None else plan.um_per_pixel
+    size = choose_size(picture, plan.um_per_pixel)
+    known = note_size(pick_page(job.metadata, picture.page), size)
     return {
         "file_id": job.file_id,
         "region": plan.recipe.name,
@@ -281,7 +281,7 @@ def _make_row(opened: OpenPart, job: Job, plan: RowPlan, *, box: Box | None) -> 
         "bit_depth": picture.bit_depth,
         "channels": picture.channels,
         "nan_pixels": picture.nan_pixels,
-        "um_per_pixel": um_per_pixel,
+        "um_per_pixel": size.um,
         "page": picture.page,
         "x0": region.x0 if region else 0,
         "y0": region.y0 if region else 0,

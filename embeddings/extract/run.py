@@ -23,6 +23,7 @@ from embeddings.extract.metadata import (
     join_metadata,
 )
 from embeddings.extract.options import ExtractOptions
+from embeddings.extract.pixel_sizes import tell_sizes
 from embeddings.extract.rows import Job, check_boxes, make_recipe
 from embeddings.extract.sources import (
     OnlyList,
@@ -235,8 +236,10 @@ class _Extraction:
         # Opened anew: `self.store` is of the time before the commits.
         rows = open_store(self.store.path).rows()
         rows = rows[rows["region"] == self.recipe.name]
+        ids = order_ids(rows, self.files, recipe=self.recipe, only=self.only)
+        self.warnings += tell_sizes(rows[rows["image_id"].isin(ids)], self.files)
         return Extracted(
-            ids=order_ids(rows, self.files, recipe=self.recipe, only=self.only),
+            ids=ids,
             paths=self.files[["path", "file_id"]].reset_index(drop=True),
             computed=len(self.work.computed),
             reused=len(self.files) - len(self.work.computed),

@@ -20,6 +20,8 @@ from embeddings.images.outputs import check_apart as check_apart
 from embeddings.images.picture import MAX_PIXELS as MAX_PIXELS
 from embeddings.images.picture import PageHeader as PageHeader
 from embeddings.images.picture import Picture as Picture
+from embeddings.images.pixel_size import PixelSize as PixelSize
+from embeddings.images.pixel_size import compare_size as compare_size
 from embeddings.images.prepare import Window as Window
 from embeddings.images.prepare import make_thumbnail as make_thumbnail
 from embeddings.images.prepare import prepare_picture as prepare_picture

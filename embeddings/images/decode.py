@@ -12,7 +12,8 @@ Thread-safe: nothing is shared between calls, and the decoders release the GIL.
 
 import io
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from embeddings.images.picture import (
     make_picture,
     name_damage,
 )
+from embeddings.images.pixel_size import SizeClaim, read_companions, settle_size
 from embeddings.images.tiff import read_tiff_headers, stream_tiff
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # little and big endian; + is BigTIFF
@@ -91,16 +93,20 @@ def stream_pictures(
     size = check_regular(path)
     # By content: a TIFF is often called .jpg by the tool that exported it.
     if _read_head(path).startswith(_TIFF):
+        companions = read_companions(path)
         with name_damage("cannot be read"):
             handle = path.open("rb")
         with handle:
-            yield from stream_tiff(handle, max_pixels=max_pixels, pages=pages)
+            yield from stream_tiff(
+                handle, max_pixels=max_pixels, pages=pages, companions=companions
+            )
     elif size > max_pixels * _BYTES_A_PIXEL:
         raise ImageError(f"{size} bytes: more than a picture of {max_pixels} pixels can need")
     elif pages is None or 0 in pages:
         with name_damage("cannot be read"):
             data = path.read_bytes()
-        yield decode_raster(data, max_pixels=max_pixels)
+        picture = decode_raster(data, max_pixels=max_pixels)
+        yield _set_size(picture, read_companions(path))
 
 
 def read_headers(path: Path) -> list[PageHeader]:
@@ -137,6 +143,11 @@ def read_sizes(path: Path) -> list[tuple[int, int]]:
         Not an image, or its header is damaged.
     """
     return [(header.width, header.height) for header in read_headers(path)]
+
+
+def _set_size(picture: Picture, claims: Sequence[SizeClaim]) -> Picture:
+    size = settle_size(claims, width=picture.width, height=picture.height)
+    return replace(picture, um_per_pixel=size.um, size_source=size.source, size_doubt=size.doubt)
 
 
 def _read_head(path: Path) -> bytes:

@@ -4,7 +4,6 @@ A decoder hands its array to `make_picture`, which holds wide numbers as float32
 not finite, and refuses what is too small to embed.
 """
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.errors import ImageError
+from embeddings.images.pixel_size import UNKNOWN_SIZE, PixelSize
 
 MIN_SIDE = 16  # below this a picture holds no texture: ResNet-50 halves its side five times
 MAX_PIXELS = 100_000_000  # 10,000 x 10,000: a tenfold margin over review cameras
@@ -48,7 +48,9 @@ class Picture:
     bit_depth : int
         Bits a sample, as stored.
     um_per_pixel : float
-        Micrometres a pixel; NaN where the file does not say.
+        Micrometres a pixel; NaN where nobody says.
+    size_source, size_doubt : str
+        Who says so, and what speaks against it: see `embeddings.images.pixel_size`.
     nan_pixels : int
         Pixels that were NaN or infinite, filled with the median of the others.
     """
@@ -60,6 +62,8 @@ class Picture:
     um_per_pixel: float
     nan_pixels: int
     n_pages: int = 1
+    size_source: str = ""
+    size_doubt: str = ""
 
     def __post_init__(self) -> None:
         if self.pixels.dtype not in (np.uint8, np.uint16, np.float32):
@@ -104,7 +108,7 @@ def make_picture(
     bit_depth: int,
     page: int = 0,
     n_pages: int = 1,
-    um_per_pixel: float = math.nan,
+    size: PixelSize = UNKNOWN_SIZE,
 ) -> Picture:
     """Check a decoded array and hold it as a `Picture`.
 
@@ -127,7 +131,9 @@ def make_picture(
         page=page,
         n_pages=n_pages,
         bit_depth=bit_depth,
-        um_per_pixel=um_per_pixel,
+        um_per_pixel=size.um,
+        size_source=size.source,
+        size_doubt=size.doubt,
         nan_pixels=bad,
     )
 

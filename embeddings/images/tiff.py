@@ -8,7 +8,7 @@ masks that a writer put beside a page are left out, but counted: a page keeps it
 
 import logging
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,7 +25,7 @@ from embeddings.images.picture import (
     make_picture,
     name_damage,
 )
-from embeddings.images.pixel_size import read_um_per_pixel
+from embeddings.images.pixel_size import SizeClaim, read_tags, settle_size
 from embeddings.images.tiff_directories import count_directories
 from embeddings.images.tiff_header import check_page, count_bits
 
@@ -37,9 +37,18 @@ _THUMBNAIL_OR_MASK = 1 | 4  # bits of NewSubfileType (TIFF 6.0, p. 36)
 
 
 def stream_tiff(
-    handle: BinaryIO, *, max_pixels: int, pages: Collection[int] | None = None
+    handle: BinaryIO,
+    *,
+    max_pixels: int,
+    pages: Collection[int] | None = None,
+    companions: Sequence[SizeClaim] = (),
 ) -> Iterator[Picture]:
     """Yield each page of an open TIFF file, or those of these numbers.
+
+    Parameters
+    ----------
+    companions : sequence of SizeClaim
+        What files beside it say of the size of its pixels.
 
     Raises
     ------
@@ -64,7 +73,8 @@ def stream_tiff(
                 page: Any = file.pages[index]
                 if not _is_picture(page, index):
                     continue
-                picture = _read_page(file, page, n_pages=n_pages, max_pixels=max_pixels)
+                check_page(page, file, max_pixels=max_pixels)
+                picture = _read_page(file, page, n_pages=n_pages, companions=companions)
             yield picture
 
 
@@ -108,17 +118,18 @@ def _check_stack(file: Any) -> None:
             )
 
 
-def _read_page(file: Any, page: Any, *, n_pages: int, max_pixels: int) -> Picture:
-    check_page(page, file, max_pixels=max_pixels)
+def _read_page(file: Any, page: Any, *, n_pages: int, companions: Sequence[SizeClaim]) -> Picture:
     pixels = _drop_extra(_channels_last(page.asarray(maxworkers=1), page.axes), page)
     pixels, kind = _read_levels(pixels, page)
+    claims = [*read_tags(file, page), *companions]
+    size = settle_size(claims, width=page.imagewidth, height=page.imagelength)
     return make_picture(
         pixels,
         kind,
         bit_depth=count_bits(page),
         page=page.index,
         n_pages=n_pages,
-        um_per_pixel=read_um_per_pixel(file, page),
+        size=size,
     )
 
 

@@ -312,7 +312,8 @@ def test_pixel_size_where_the_tags_really_say_it(tmp_path, options, expected):
         (34682, "[Scan]\r\nPixelWidth=2.5e-009\r\nPixelHeight=2.5e-009\r\n", 0.0025),
         (34680, "[EScan]\r\nPixelWidth=1e-006\r\n", 1.0),
         (34118, "AP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 5.5 nm\r\n", 0.0055),
-        (34118, "AP_PIXEL_SIZE\r\nPixel Size = 1.25 µm\r\n", 1.25),
+        # Of a screen of 1024 pixels; the picture has 32.
+        (34118, "AP_PIXEL_SIZE\r\nPixel Size = 1.25 µm\r\n", 40.0),
     ],
 )
 def test_pixel_size_of_electron_microscopes(tmp_path, tag, text, expected):

@@ -23,6 +23,7 @@ from discovery.review.server.lazy import Lazy
 from discovery.review.server.pictures import Pictures
 from discovery.review.state import OpenProposal
 from embeddings.errors import OptionError
+from embeddings.records import NOTES
 
 PAGE_SIZE = 60  # images on a screen
 
@@ -112,7 +113,7 @@ class ApiContext:
         names: dict[str, None] = {}
         for text in set(self.files.rows["metadata"].tolist()):
             names |= dict.fromkeys(json.loads(text) if text else ())
-        return sorted(names)
+        return sorted(set(names) - NOTES)
 
     @cached_property
     def places(self) -> dict[str, int]:

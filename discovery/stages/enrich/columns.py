@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from embeddings.records import DEFECT_BOX, KLARF_FILE
+from embeddings.records import NOTES
 
 WAFER_KEY = "lot, wafer"  # wafer 1 of one lot is not wafer 1 of another
 LOT_NAMES = ("lot", "lot_id", "lotid")
@@ -25,7 +25,6 @@ _VALUES = frozenset(
 )  # fmt: skip
 # Places belong to the wafer map, and a defect's number in its list says nothing of the defect.
 _NO_COLUMNS = frozenset({"defectid", "wafer_diameter_mm", "imagecount", "page", "id"})
-_NOTES = frozenset({KLARF_FILE, DEFECT_BOX})
 _TIME_FORMATS = ("ISO8601", "%m-%d-%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S")
 _FEW_VALUES = 12  # whole numbers with no more than these are names of something
 _REPEATS = 2.0  # images a value, on average: below, a column is a list of names
@@ -60,7 +59,7 @@ def spread_metadata(texts: Sequence[str]) -> pd.DataFrame:
     """Spread n JSON objects into (n, columns) of text, empty where a name is missing."""
     # Lots of different tools lie in one store: names may be missing in any row.
     rows = [json.loads(text) if text else {} for text in texts]
-    names = list(dict.fromkeys(name for row in rows for name in row if name not in _NOTES))
+    names = list(dict.fromkeys(name for row in rows for name in row if name not in NOTES))
     cells = {name: [_write(row.get(name)) for row in rows] for name in names}
     return pd.DataFrame(cells, index=pd.RangeIndex(len(rows)), dtype="str")
 
