@@ -28,6 +28,8 @@ _TRIES, _PAUSE_SECONDS = 5, 0.02  # outlasts an `is_held` of another process
 _MOST_COMMAND = 200  # characters of a command line that a message can bear
 
 JOB_LOCK = ".defect-discovery.lock"  # in a folder while a command writes into it
+_PATIENCE = 60.0  # seconds: who writes a file is done in a few, unless it was stopped in its midst
+_FIRST_PAUSE = 0.001
 
 _held: set[int] = set()  # open handles of the locks this process holds
 
@@ -41,11 +43,25 @@ class HeldError(BlockingIOError):
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file or folder, waiting for it as long as it takes."""
+def locked(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
+    """Hold an exclusive lock on a file or folder, waiting for it, but not for ever.
+
+    Parameters
+    ----------
+    path : Path
+    patience : float
+        Seconds to wait at most.
+
+    Raises
+    ------
+    BusyError
+        Another has held it all the while.
+    OSError
+        The path is not there.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     with _keeping(descriptor):
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _wait(descriptor, path, patience)
         yield
 
 
@@ -162,6 +178,22 @@ def _open_lock(path: Path) -> int:
             os.close(handle)
             raise
         os.close(handle)
+
+
+def _wait(handle: int, path: Path, patience: float) -> None:
+    # Asked for again and again: the kernel's own waiting has no end that a thread could set.
+    end, pause = time.monotonic() + patience, _FIRST_PAUSE
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        if time.monotonic() >= end:
+            raise BusyError(
+                f"{path} has been held by another process for {patience:g} seconds: "
+                "end what is stopped in its midst (look with `fuser`), then try again"
+            )
+        time.sleep(pause)
+        pause = min(2 * pause, _PAUSE_SECONDS)
 
 
 def _take(handle: int) -> None:

@@ -7,7 +7,7 @@ buffer a column, ``{id, error}`` or ``{id, conflict}``; an event is ``{event}``.
 import contextlib
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import anywidget
@@ -24,6 +24,7 @@ from embeddings.console import get_logger
 from embeddings.errors import DefectDiscoveryError
 
 _POLL_SECONDS = 0.5  # how soon a decision of another process is seen
+_GOODBYE_SECONDS = 60.0  # for answers that are being made when the widget is closed
 _THREADS = 4  # for what is slow and for pictures; decisions are answered at once
 
 
@@ -56,12 +57,13 @@ class ReviewWidget(anywidget.AnyWidget):
     ) -> None:
         self._api, self._review = api, review
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="review widget")
+        self._answers: set[Future[None]] = set()  # that are being made
         self._ended = threading.Event()
         # Undone from the last to the first, once.
         self._closing = contextlib.ExitStack()
         self._closing.callback(review.close)
         self._closing.callback(api.close)
-        self._closing.callback(self._pool.shutdown, cancel_futures=True)
+        self._closing.callback(self._end_pool)
         self._closing.callback(self._ended.set)
         super().__init__(_esm=module, _css=style, height=height)
         self.on_msg(self._receive)
@@ -102,7 +104,10 @@ class ReviewWidget(anywidget.AnyWidget):
         elif self._api.find_pool(method) == "quick":
             self._answer(content, method)
         else:
-            self._pool.submit(self._answer, content, method).add_done_callback(_log_fault)
+            answer = self._pool.submit(self._answer, content, method)
+            self._answers.add(answer)
+            answer.add_done_callback(self._answers.discard)
+            answer.add_done_callback(_log_fault)
 
     def _answer(self, content: Mapping[str, Any], method: str) -> None:
         message: dict[str, Any] = {"id": content.get("id")}
@@ -118,6 +123,12 @@ class ReviewWidget(anywidget.AnyWidget):
             self.send({**message, "error": "a fault of the program: its log has the traceback"})
             raise
         self.send(message, buffers)
+
+    def _end_pool(self) -> None:
+        """Begin no more answers, and wait for those that are being made, but not for ever."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if wait([*self._answers], _GOODBYE_SECONDS).not_done:
+            get_logger().warning("WARNING: an answer to the page is still being made: left behind")
 
     def _watch(self) -> None:
         while not self._ended.wait(_POLL_SECONDS):

@@ -18,7 +18,7 @@ from discovery.review.follow import HandoffFollower, Snapshot
 from discovery.review.publish import HandoffPublisher
 from discovery.review.scene import Scene, take_seconds, take_selection
 from discovery.review.state import ReviewState
-from discovery.runs import CLUSTERING, LEDGER, PROPOSALS, Run
+from discovery.runs import CLUSTERING, LEDGER, PROPOSALS, Run, refuse_vanished
 from discovery.stages.handoff_io import describe_handoff, publishing
 from embeddings.errors import OptionError, RunError
 
@@ -238,6 +238,8 @@ class ReviewSession:
         return {name: self.run.hash_inputs(name).get(name, "") for name in (CLUSTERING, PROPOSALS)}
 
     def _check_run(self) -> None:
+        if not self.run.path.is_dir():
+            raise refuse_vanished(self.run.path)
         if self._stamp_run() != self._stamps:
             raise RunError(
                 f"{self.run.path} was clustered again while it was reviewed: open the review anew; "
@@ -251,7 +253,7 @@ class ReviewSession:
 
     def _publish(self) -> None:
         """Take back what was typed into the sheets, then write the handoff as things are now."""
-        if self._stamp_run() != self._stamps:
+        if self._stamp_run() != self._stamps and self.run.path.is_dir():
             return  # clustered again: that round writes its own
         with publishing(self.run):
             saved = False

@@ -36,6 +36,7 @@ from discovery.runs.folder import (
     open_run,
 )
 from discovery.runs.provenance import Provenance, package_versions
+from discovery.runs.state import refuse_vanished
 
 __all__ = [
     "ASSOCIATIONS",
@@ -65,4 +66,5 @@ __all__ = [
     "create_run",
     "open_run",
     "package_versions",
+    "refuse_vanished",
 ]

@@ -4,6 +4,7 @@
 round hashes and parses each artefact once, and still sees what another process wrote.
 """
 
+import contextlib
 import copy
 import json
 import secrets
@@ -158,12 +159,24 @@ def _parse_state(path: Path) -> State:
 
 def change_state(folder: Path, cache: FileCache, change: Callable[[State], None]) -> None:
     """Read run.json, apply `change` to it and write it, alone among processes."""
-    with locked(folder):
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise refuse_vanished(folder) from error
         # A copy: where writing fails, the state that is remembered is still that of the disk.
         state = copy.deepcopy(read_state(folder, cache))
         change(state)
         _write_state(folder, state)
         cache.put(folder / RUN_JSON, "state", state)
+
+
+def refuse_vanished(folder: Path) -> RunError:
+    """Say that the folder of a run that was open is no longer there."""
+    return RunError(
+        f"{folder} is gone: it was removed or renamed while it was in use; "
+        "open the run where it is now"
+    )
 
 
 def _write_state(folder: Path, state: State) -> None:

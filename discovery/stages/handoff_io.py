@@ -20,7 +20,16 @@ from discovery.formats.read_back import ReadFormat, read_returned
 from discovery.formats.returned import Returned
 from discovery.ledger import append_decisions, mark_sheet, read_decisions, replay_decisions
 from discovery.records import Decided, Handoff
-from discovery.runs import CLUSTERING, HANDOFF_CSV, HANDOFF_JSON, LEDGER, PROPOSALS, Provenance, Run
+from discovery.runs import (
+    CLUSTERING,
+    HANDOFF_CSV,
+    HANDOFF_JSON,
+    LEDGER,
+    PROPOSALS,
+    Provenance,
+    Run,
+    refuse_vanished,
+)
 from embeddings.errors import RunError
 from embeddings.locks import locked
 
@@ -77,9 +86,15 @@ def publishing(run: Run) -> Iterator[None]:
         There is nothing to publish yet.
     """
     path = run.path / CLUSTERING
-    if not path.is_file():
-        raise RunError(f"{run.path} has no {CLUSTERING}: run discovery.cluster into it first")
-    with locked(path):
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path))
+        except FileNotFoundError as error:
+            if not run.path.is_dir():
+                raise refuse_vanished(run.path) from error
+            raise RunError(
+                f"{run.path} has no {CLUSTERING}: run discovery.cluster into it first"
+            ) from error
         yield
 
 

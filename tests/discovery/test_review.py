@@ -481,8 +481,8 @@ def test_the_state_is_what_replaying_gives(make_small_run, tmp_path_factory, ste
                 check_alike(person.redo(), after)
         for person in (eva, other):
             person.refresh()
-            replayed = open_review(run, by=person.by)
-            assert_same(person.state, replayed.state)
+            with open_review(run, by=person.by) as replayed:
+                assert_same(person.state, replayed.state)
 
 
 def check_alike(one, other):

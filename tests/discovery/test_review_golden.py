@@ -27,8 +27,8 @@ def read_handoff(folder):
 
 def test_an_old_ledger_means_what_it_meant(folder):
     expected = read_handoff(folder)
-    review = open_review(folder, by="root")
-    state = review.state
+    with open_review(folder, by="root") as review:
+        state = review.state
     sources = ("", "cluster", "human")
     found = {
         name: (state.labels[code] if code >= 0 else "", sources[source])
@@ -56,7 +56,8 @@ def test_each_old_line_is_an_action_that_can_be_undone(folder):
 
 
 def test_what_is_known_of_the_images(folder):
-    data = open_review(folder, by="root").data
+    with open_review(folder, by="root") as review:
+        data = review.data
     n = len(data.ids)
     assert np.linalg.norm(data.vectors, axis=1) == pytest.approx(np.ones(n), abs=1e-4)
     assert data.positions.shape == (n, 2)
@@ -67,6 +68,7 @@ def test_what_is_known_of_the_images(folder):
 
 
 def test_near_copies_are_one_group_and_singles_are_none(folder):
-    data = open_review(folder, by="root").data
+    with open_review(folder, by="root") as review:
+        data = review.data
     groups = data.copies[data.copies >= 0]
     assert (np.bincount(groups)[np.unique(groups)] > 1).all()

@@ -44,7 +44,7 @@ def test_a_second_process_waits_its_turn(tmp_path):
         assert child.stdout.readline() == "locked\n"
         with locked(path):
             path.write_text(path.read_text() + "parent\n")
-        assert child.wait() == 0
+        assert child.wait(60) == 0
     assert path.read_text() == "child\nparent\n"
 
 
@@ -206,7 +206,7 @@ def test_many_take_turns_and_none_meets_another(tmp_path):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert {1} == set(met)
 
 
@@ -214,3 +214,15 @@ def test_a_place_that_cannot_be_written_is_told_in_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"cannot write .*choose a writable place"):
         working(tmp_path / "file" / "run").__enter__()
+
+
+def test_nobody_waits_for_ever(tmp_path):
+    message = f"{tmp_path} has been held by another process for 0.05 seconds: end what"
+    with (
+        locked(tmp_path),
+        pytest.raises(BusyError, match=message),
+        locked(tmp_path, patience=0.05),
+    ):
+        pass
+    with locked(tmp_path, patience=0):
+        assert is_held(tmp_path)

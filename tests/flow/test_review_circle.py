@@ -46,10 +46,14 @@ def accept_parts(review, prefix):
 def regroup(review):
     """Cluster the rest again as the page does, and wait for it."""
     api = ReviewApi(review)
-    job = api.call("start_regroup", {}).json["job"]
-    while (told := api.call("job", {"id": job}).json)["status"] == "running":
-        time.sleep(0.02)
-    api.close()
+    deadline = time.monotonic() + 120
+    try:
+        job = api.call("start_regroup", {}).json["job"]
+        while (told := api.call("job", {"id": job}).json)["status"] == "running":
+            assert time.monotonic() < deadline, told
+            time.sleep(0.02)
+    finally:
+        api.close()
     assert told["status"] == "done", told
 
 

@@ -76,8 +76,12 @@ def lab(four, tmp_path):
 
 
 def _find_address(server):
+    # A server that never says its address must not hold the tests up for ever.
+    watchdog = threading.Timer(FINDS_SECONDS, server.kill)
+    watchdog.start()
     for line in server.stderr:
         if found := re.search(r"http://127\.0\.0\.1:\d+/lab\?token=\w+", line):
+            watchdog.cancel()
             # Its log must be read on, or it would stop when the pipe is full.
             threading.Thread(target=server.stderr.read, daemon=True).start()
             return found[0]

@@ -324,7 +324,9 @@ def test_parts_of_a_split_are_not_offered_to_be_joined_again(ask, review):
 
 
 def wait_for(ask, job):
+    deadline = time.monotonic() + 120
     while (told := ask("job", id=job))["status"] == "running":
+        assert time.monotonic() < deadline, told
         time.sleep(0.02)
     return told
 

@@ -195,14 +195,14 @@ def test_of_many_that_ask_at_once_one_makes():
     cache = BoundedCache(100, len)
 
     def ask():
-        ready.wait()
+        ready.wait(30)
         cache.get("page", lambda: made.append(1) or "value")
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(30)
     assert made == [1]
 
 

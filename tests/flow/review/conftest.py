@@ -3,6 +3,7 @@
 Where a test does not end the server, it runs in a thread: a process takes seconds to import.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -67,22 +68,29 @@ class Server:
 
     def __init__(self, run, *, by="anna"):
         self.review = open_review(run, by=by)
-        api = ReviewApi(self.review)
+        self._api = api = ReviewApi(self.review)
         secrets, self._hub = Secrets(), EventHub()
         app = make_app(api, secrets, page=PAGE, hub=self._hub)
-        config = uvicorn.Config(app, log_level="warning", lifespan="on", ws="none")
+        config = uvicorn.Config(
+            app, log_level="warning", lifespan="on", ws="none", timeout_graceful_shutdown=3
+        )
         self._server = uvicorn.Server(config)
         bound = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{bound.getsockname()[1]}/#token={secrets.token}"
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [bound]})
+        # A daemon: one that does not end must not hold up the end of all the tests.
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [bound]}, daemon=True
+        )
         self._thread.start()
 
     def end(self):
         """End it; handoff.csv is brought up to date."""
         self._hub.close()
         self._server.should_exit = True
-        self._thread.join()
+        self._thread.join(START)
+        self._api.close()
         self.review.close()
+        assert not self._thread.is_alive(), "the server did not end"
 
 
 class ServerProcess:
@@ -228,13 +236,17 @@ def browser(built_page, tmp_path_factory):
         return page
 
     yield make
-    for driver in drivers:
-        driver.quit()
+    with contextlib.ExitStack() as stack:
+        for driver in drivers:
+            stack.callback(driver.quit)
 
 
 @pytest.fixture
-def serve(built_page):
-    """Return a function that starts a review of a run, in a thread or a process."""
+def serve(built_page, tmp_path):
+    """Return a function that starts a review of a run, in a thread or a process.
+
+    It asks for `tmp_path`, which the runs are copied to, so that servers end before their runs go.
+    """
     servers = []
 
     def start(run, *, apart=False, **options):
@@ -242,8 +254,9 @@ def serve(built_page):
         return servers[-1]
 
     yield start
-    for server in servers:
-        server.end()
+    with contextlib.ExitStack() as stack:  # each, whatever becomes of the others
+        for server in servers:
+            stack.callback(server.end)
 
 
 @pytest.fixture
