@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from discovery.synthetic import plan_pictures
 from discovery.synthetic.folder import write_folder
 from embeddings.extract import Extracted, ExtractOptions, extract_vectors
-from embeddings.extract.rows import make_recipe
+from embeddings.extract.recipe import make_recipe
 from embeddings.records import Vectors
 from embeddings.store import open_store
 from embeddings.tables import read_table
-from embeddings.tables.sheet import resolve_path
+from embeddings.tables.locate import resolve_path
 
 CHOOSING = ("neu_det", "magnetic_tile", "wm811k", "synthetic")
 ASIDE = "deeppcb crops"

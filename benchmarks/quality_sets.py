@@ -16,7 +16,7 @@ from embeddings.extract import ExtractOptions
 from embeddings.extract.choose import choose_extractor
 from embeddings.records import Vectors
 from embeddings.tables import read_table
-from embeddings.tables.sheet import resolve_path
+from embeddings.tables.locate import resolve_path
 
 # What the peers' users have: the last layer's mean, of pictures squashed to a square.
 PEER_VECTORS: dict[str, Any] = {

@@ -21,7 +21,7 @@ from PIL import Image
 from embeddings.errors import ImageError, StoreError
 from embeddings.extract import ExtractOptions
 from embeddings.extract.choose import choose_extractor, make_extractor
-from embeddings.extract.metadata import COLUMN
+from embeddings.extract.references import COLUMN
 from embeddings.images import Picture
 from embeddings.pooling import PatchWeights
 from embeddings.reader import (

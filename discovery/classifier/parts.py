@@ -12,7 +12,7 @@ import pandas as pd
 
 from embeddings.errors import ImageError, OptionError
 from embeddings.extract import ExtractOptions
-from embeddings.extract.rows import Recipe, check_boxes, make_recipe
+from embeddings.extract.recipe import Recipe, check_boxes, make_recipe
 from embeddings.extract.sources import (
     NO_FILES,
     OnlyList,
@@ -59,13 +59,13 @@ def find_parts(source: Path, options: ExtractOptions) -> Parts:
     InputError, OptionError
         The source or a table cannot be used.
     """
-    recipe = make_recipe(options)
     only = None if options.only is None else read_only_list(options.only)
     # A store's images are cut already, and its own list of them is the source.
     if source.is_dir() and store_exists(source):
         _check_store_options(options)
         return _check_listed(_read_store(source, only), only, source)
     found = open_source(source, options)
+    recipe = make_recipe(options, [str(path) for path in found.files])
     # Hashed anew each time: a model keeps no record of files as a store does.
     printed = fingerprint_files(found.files, NO_FILES, workers=options.threads)
     files = printed.files

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from discovery.detector.boxes import Boxes
 from embeddings.errors import TableError
-from embeddings.extract.metadata import read_reference_column
 from embeddings.extract.options import ExtractOptions
+from embeddings.extract.references import read_reference_column
 from embeddings.extract.sources import open_source
 from embeddings.reader import Fault
 from embeddings.tables import read_boxes

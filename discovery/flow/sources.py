@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from discovery.formats.handoff import read_known_types
 from embeddings.console import get_logger
 from embeddings.errors import OptionError
-from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.extract import ExtractOptions, add_metadata, extract_vectors
 from embeddings.extract.choose import choose_extractor
 from embeddings.extract.pixel_sizes import count_sizes
 from embeddings.extract.sources import read_only_list
@@ -178,7 +178,7 @@ def join_sources(views: Sequence[RoundSource]) -> RoundSource:
 
 
 def open_stored(path: Path, options: ExtractOptions) -> RoundSource:
-    """Give the images of a store as it is.
+    """Give the images of a store as it is, with what a table of metadata says of them.
 
     Raises
     ------
@@ -189,6 +189,8 @@ def open_stored(path: Path, options: ExtractOptions) -> RoundSource:
     """
     store = open_store(path)
     _check_options(options, store)
+    if options.metadata is not None:
+        store = add_metadata(path, options.metadata)
     files = store.files()[["path", "file_id"]]
     rows = store.rows()
     # Rows outlive their files: an image whose every path is gone is in no round.
@@ -232,7 +234,7 @@ def _check_options(options: ExtractOptions, store: Store) -> None:
     # Raises where an option names another extractor than the store's.
     choose_extractor(options, store)
     default = ExtractOptions()
-    for name in ("tile", "boxes", "exclude", "um_per_pixel", "metadata"):
+    for name in ("tile", "boxes", "exclude", "um_per_pixel"):
         if getattr(options, name) != getattr(default, name):
             raise OptionError(
                 f"--{name.replace('_', '-')} has no effect on a store: give the folder of images, "

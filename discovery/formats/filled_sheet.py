@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from discovery.records import FORMULA_MARKS
 from embeddings.cells import unguard_cell
 from embeddings.errors import HandoffError, TableError
-from embeddings.tables.sheet import Record, split_records
+from embeddings.tables.csv_rows import Record
+from embeddings.tables.sheet import split_records
 
 _MOST_FAULTS = 20  # named in the one line; the rest are counted
 
@@ -50,7 +51,7 @@ class FilledSheet:
 
 
 def parse_sheet(data: bytes, name: str, *, required: Sequence[str]) -> FilledSheet:
-    """Read the bytes of a CSV that went through a spreadsheet; `name` is the file, for messages.
+    """Read the bytes of a table that went through a spreadsheet; `name` is the file, in messages.
 
     Columns without a name are dropped where they are empty, those with a name nobody asked for
     are kept.
@@ -62,7 +63,7 @@ def parse_sheet(data: bytes, name: str, *, required: Sequence[str]) -> FilledShe
         twice, or a row has more cells than there are columns.
     """
     try:
-        records, _ = split_records(data, name)
+        records = split_records(data, name, required=required)
     except TableError as error:
         raise HandoffError(str(error)) from error
     names = [cell.strip() for cell in records[0].cells] if records else []

@@ -18,7 +18,7 @@ from typing import Any
 from discovery.formats.origins import Origins
 from discovery.records import Handoff
 from embeddings.errors import OptionError
-from embeddings.extract.rows import BOX_MARGIN, BOX_MIN_SIDE
+from embeddings.extract.recipe import BOX_MARGIN, BOX_MIN_SIDE
 from embeddings.images import Region, crop_box, read_sizes, split_id
 from embeddings.tables import Klarf, fill_column, parse_klarf, read_boxes
 from embeddings.tables.klarf import decode_klarf, list_images

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from embeddings.errors import TableError
 from embeddings.tables import read_table
+from embeddings.tables.locate import Locator
 
 _FILE_ID = 16  # hex digits of a file's fingerprint, at the start of every image id
 
@@ -53,7 +54,7 @@ class Matched:
 
 
 def read_truth(path: Path) -> list[TruthRow]:
-    """Read a CSV with `path,label` and perhaps `image_id`; rows without a label are left out.
+    """Read a table with `path,label` and perhaps `image_id`; rows without a label are left out.
 
     Raises
     ------
@@ -62,10 +63,10 @@ def read_truth(path: Path) -> list[TruthRow]:
     """
     table = read_table(path, required=("path", "label"))
     ids = table["image_id"] if "image_id" in table else pd.Series([""] * len(table), dtype="str")
-    folder = path.parent.absolute()
+    paths = Locator(path.parent).locate_all(table["path"].tolist())
     rows = [
-        TruthRow(path=os.path.normpath(folder / name), label=label, image_id=image_id)
-        for name, label, image_id in zip(table["path"], table["label"], ids, strict=True)
+        TruthRow(path=place, label=label, image_id=image_id)
+        for place, label, image_id in zip(paths, table["label"], ids, strict=True)
         if label
     ]
     if not rows:

@@ -11,7 +11,8 @@ from embeddings.console import stage, track
 from embeddings.extract.batches import Batches, default_batch_size
 from embeddings.extract.choose import Choice, make_extractor
 from embeddings.extract.options import ExtractOptions
-from embeddings.extract.rows import Job, Prepared, Recipe, RowPlan, make_frame, read_jobs
+from embeddings.extract.recipe import Recipe
+from embeddings.extract.rows import Job, Prepared, RowPlan, make_frame, read_jobs
 from embeddings.extractors import Extractor
 from embeddings.images import stream_pictures
 from embeddings.reader import Preparation, Previews, choose_windows

@@ -1,26 +1,25 @@
-"""What tables say of each image beside its pixels: metadata, and its golden reference.
+"""What tables say of each image beside its pixels: joined to the images, put into the store.
 
-Metadata are joined on the file name. A column `reference` beside `path` names the golden image of
-each: the defect-free image of the very same place. It is read with the image, cut as the image
-is, and its channels are put behind the image's own.
+Rows are joined by the endings of paths (`embeddings.tables.join`). What is said of images that a
+store holds already is noted there without reading them.
 """
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from embeddings.console import get_logger
-from embeddings.errors import InputError, OptionError, TableError
-from embeddings.extract.options import ExtractOptions
-from embeddings.records import DEFECT_BOX, KLARF_FILE, NOTES, REFERENCE, ExtractorSpec
-from embeddings.tables import is_klarf, read_image_list, read_metadata
-from embeddings.tables.sheet import resolve_path
+from embeddings.errors import ImageError, InputError, TableError
+from embeddings.extract.references import ALL_PAGES, COLUMN
+from embeddings.images import fingerprint_file
+from embeddings.records import DEFECT_BOX, KLARF_FILE, NOTES
+from embeddings.store import Store, StoreWriter, open_store
+from embeddings.tables import is_klarf, read_metadata
+from embeddings.tables.join import join_paths
 
-COLUMN = "reference"
-LIST_SUFFIXES = (".csv", ".tsv", ".txt")
-ALL_PAGES = -1
 Joined = Mapping[str, Mapping[int, str]]  # a JSON object by path and page
 
 
@@ -30,25 +29,76 @@ def join_metadata(table: Path | None, paths: Sequence[str]) -> dict[str, dict[in
     Raises
     ------
     TableError
-        The table cannot be read.
+        The table cannot be read, a row fits several images, or rows of one image differ.
     InputError
-        No row has the name of one of these files: it is the wrong table.
+        No row is of one of these files: it is the wrong table.
     """
     if table is None:
         return {}
     frame = read_metadata(table)
-    # By the bare name: tables of tools do not know the folders that images were copied into.
-    by_name: dict[str, dict[int, str]] = {}
+    found = join_paths(list(frame.index), paths, table, are_copies=are_copies)
     listed = name_klarf(table)
+    joined: dict[str, dict[int, str]] = {}
+    row_of: dict[tuple[str, int], str] = {}
     for name, row in zip(frame.index, frame.to_dict("records"), strict=True):
         page = int(row.pop("page", ALL_PAGES))
         known = {str(key): value for key, value in row.items() if value != ""} | listed
-        by_name.setdefault(str(name), {})[page] = json.dumps(known)
-    joined = {path: by_name[Path(path).name] for path in paths if Path(path).name in by_name}
-    get_logger().info("metadata: %d of %d images have a row in %s", len(joined), len(paths), table)
+        text = json.dumps(known)
+        for path in found.images.get(name, ()):
+            first = row_of.setdefault((path, page), name)
+            if joined.setdefault(path, {}).setdefault(page, text) != text:
+                raise TableError(
+                    f"{table}: {first} and {name} say different things of {path}: keep one, or "
+                    "write the folders that tell them apart"
+                )
+    lost = found.describe_lost()
+    get_logger().info(
+        "metadata: %d of %d images have a row in %s%s",
+        len(joined), len(paths), table, f"; of its {len(frame)} rows {lost}" if lost else "",
+    )  # fmt: skip
     if not joined:
         raise InputError(f"--metadata {table}: no row has the file name of an image of the source")
     return joined
+
+
+def add_metadata(path: Path, table: Path) -> Store:
+    """Give the images of a store what a table says of them, and return the store as it is then.
+
+    No image is read, and no vector computed. All is committed at once, or nothing.
+
+    Raises
+    ------
+    TableError, InputError
+        As `join_metadata`.
+    StoreError
+        The store cannot be read or written.
+    """
+    store = open_store(path)
+    joined = join_metadata(table, store.files()["path"].tolist())
+    with store.write() as writer:
+        store = store.refresh()  # nobody else writes from here on
+        note_changes(joined, store, writer, files=store.files())
+    return store.refresh()
+
+
+def note_changes(
+    joined: Joined, store: Store, writer: StoreWriter, *, files: pd.DataFrame
+) -> "MetadataChanges":
+    """Give the images of files in a store what tables say of them; the caller commits."""
+    changes = find_changes(joined, files, store.rows(), keeps_references=store.spec.compares)
+    if changes.texts:
+        writer.set_metadata(changes.texts)
+        get_logger().info("%s", changes.describe())
+    return changes
+
+
+def are_copies(paths: Sequence[str]) -> bool:
+    """Tell whether files hold the same bytes."""
+    try:
+        sizes = {Path(path).stat().st_size for path in paths}
+        return len(sizes) == 1 and len({fingerprint_file(Path(path)) for path in paths}) == 1
+    except (OSError, ImageError):
+        return False
 
 
 def name_klarf(table: Path | None) -> dict[str, str]:
@@ -69,127 +119,78 @@ def pick_page(pages: Mapping[int, str], page: int) -> str:
     return pages.get(page, pages.get(ALL_PAGES, ""))
 
 
-def count_outdated(joined: Joined, files: pd.DataFrame, rows: pd.DataFrame) -> int:
-    """Count rows of the store whose metadata is not what the table says now.
+def find_changes(
+    joined: Joined, files: pd.DataFrame, rows: pd.DataFrame, *, keeps_references: bool
+) -> "MetadataChanges":
+    """Say what a table changes of the metadata that a store's rows have.
 
-    Rows are never changed once committed: a user must be told that theirs are older.
+    What the table says goes before what was known; what it does not say stays.
+
+    Parameters
+    ----------
+    joined : mapping of path and page to JSON
+    files : DataFrame
+        Columns path, file_id.
+    rows : DataFrame
+        Of the store.
+    keeps_references : bool
+        Vectors were made with the references that rows name: another one is not written.
     """
     path_of = dict(zip(files["file_id"][::-1], files["path"][::-1], strict=True))  # first by name
-    mine = rows[rows["file_id"].isin(list(path_of))]
-    columns = (mine[name].tolist() for name in ("file_id", "page", "metadata"))
-    return sum(
-        _drop_notes(pick_page(joined[path_of[file_id]], page)) != _drop_notes(metadata)
-        for file_id, page, metadata in zip(*columns, strict=True)
-        if path_of[file_id] in joined
-    )
+    columns = (rows[name].tolist() for name in ("image_id", "file_id", "page", "metadata"))
+    texts: dict[str, str] = {}
+    added: dict[str, int] = {}
+    altered: dict[str, int] = {}
+    outdated = 0
+    for image_id, file_id, page, metadata in zip(*columns, strict=True):
+        said = pick_page(joined.get(path_of.get(file_id, ""), {}), page)
+        if not said:
+            continue
+        known, new = json.loads(metadata or "{}"), json.loads(said)
+        if keeps_references and new.get(COLUMN, known.get(COLUMN)) != known.get(COLUMN):
+            outdated += 1
+            del new[COLUMN]
+        changed = [name for name, value in new.items() if known.get(name) != value]
+        for name in changed:
+            counted = altered if name in known else added
+            counted[name] = counted.get(name, 0) + 1
+        if changed:
+            texts[image_id] = json.dumps(known | new)
+    return MetadataChanges(texts=texts, added=added, altered=altered, outdated=outdated)
 
 
-def _drop_notes(text: str) -> str:
-    # What a store notes by itself is no news: an earlier version noted nothing.
-    if not any(note in text for note in NOTES):
-        return text
-    known = {k: v for k, v in json.loads(text).items() if k not in NOTES}
-    return json.dumps(known) if known else ""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataChanges:
+    """What a table says that a store does not know yet.
 
-
-def find_references(
-    source: Path, paths: Sequence[str], spec: ExtractorSpec, *, options: ExtractOptions
-) -> dict[str, str]:
-    """Return the golden image of each path, where the extractor compares with them.
-
-    A new store compares with them where the source has a column `reference`.
-
-    Parameters
+    Attributes
     ----------
-    source : Path
-        What was given: a CSV, or anything else.
-    paths : sequence of str
-        The images of the source.
-    spec : ExtractorSpec
-        The store's, or the one that a new store will have.
-
-    Raises
-    ------
-    InputError
-        The store compares with references and the source names none; or some images have none,
-        or it is not there.
-    OptionError
-        A new store would compare with normals too.
+    texts : mapping of image id to JSON
+        The metadata as they are to be, of images of which something changes.
+    added, altered : mapping of str to int
+        How many images get a column that they had not, or another value in one they had.
+    outdated : int
+        Images that would have another golden reference.
     """
-    if not spec.compares:
-        return {}
-    named = read_reference_column(source)
-    if spec.normals_sha256 != REFERENCE and (spec.bank_sha256 or named is None):
-        return {}  # compared with a bank
-    if named is None:
-        raise InputError(
-            f"{source} has no column {COLUMN}: the store compares each image with its golden "
-            "reference; expected a CSV with the columns path and reference"
-        )
-    if options.normal is not None:
-        raise OptionError(
-            f"--normal and the column {COLUMN} of {source}: expected one of them, each says what "
-            "is normal"
-        )
-    _check_there(source, named, paths)
-    return named
 
+    texts: Mapping[str, str] = field(default_factory=dict)
+    added: Mapping[str, int] = field(default_factory=dict)
+    altered: Mapping[str, int] = field(default_factory=dict)
+    outdated: int = 0
 
-def add_references(
-    metadata: Mapping[str, Mapping[int, str]], references: Mapping[str, str]
-) -> dict[str, dict[int, str]]:
-    """Note each image's reference in its metadata, from which heat maps are drawn again."""
-    noted = {path: dict(pages) for path, pages in metadata.items()}
-    for path, reference in references.items():
-        pages = noted.setdefault(path, {})
-        pages.setdefault(ALL_PAGES, "{}")  # where nothing else is known of the image
-        for page, text in pages.items():
-            pages[page] = json.dumps(json.loads(text) | {COLUMN: reference})
-    return noted
+    def describe(self) -> str:
+        """Say what changes, in a line."""
+        parts = [
+            f"{what} {', '.join(f'{name} ({n})' for name, n in counts.items())}"
+            for what, counts in (("new:", self._tell(self.added)),
+                                 ("changed:", self._tell(self.altered)))
+            if counts
+        ]  # fmt: skip
+        if KLARF_FILE in {*self.added, *self.altered}:
+            parts.append("the KLARF that lists them is noted")
+        return "; ".join([f"metadata of {len(self.texts)} images in the store changed", *parts])
 
-
-def read_reference_column(source: Path, names: Sequence[str] = (COLUMN,)) -> dict[str, str] | None:
-    """Return the golden image of each path of a CSV, "" where a row has none.
-
-    Parameters
-    ----------
-    source : Path
-    names : sequence of str
-        Of the column, in small letters; the first that the table has counts.
-
-    Returns
-    -------
-    dict or None
-        None where the source is no CSV, or has no such column.
-
-    Raises
-    ------
-    TableError
-        The CSV cannot be read.
-    """
-    if source.suffix.lower() not in LIST_SUFFIXES or not source.is_file():
-        return None
-    table = read_image_list(source)
-    column = next((name for name in table.columns if str(name).lower() in names), None)
-    if column is None:
-        return None
-    return {
-        path: str(resolve_path(text, source.parent)) if text else ""
-        for path, text in zip(table["path"], table[column], strict=True)
-    }
-
-
-def _check_there(source: Path, named: Mapping[str, str], paths: Sequence[str]) -> None:
-    # All or none: vectors of images with and without a reference are not alike.
-    lacking = [path for path in paths if not named.get(path)]
-    if lacking:
-        raise TableError(
-            f"{source}: {len(lacking)} of {len(paths)} images have no reference (the first is "
-            f"{lacking[0]}): fill in the column {COLUMN}, or leave it out"
-        )
-    absent = [path for path in paths if not Path(named[path]).is_file()]
-    if absent:
-        raise InputError(
-            f"{source}: the references of {len(absent)} of {len(paths)} images are not there "
-            f"(the first is {named[absent[0]]} of {absent[0]})"
-        )
+    @staticmethod
+    def _tell(counts: Mapping[str, int]) -> dict[str, int]:
+        # Notes of the store's own are no columns.
+        return {name: n for name, n in counts.items() if name not in NOTES}

@@ -15,16 +15,12 @@ from numpy.typing import NDArray
 from embeddings.console import get_logger, stage
 from embeddings.extract.choose import choose_extractor
 from embeddings.extract.compute import Computation
-from embeddings.extract.metadata import (
-    Joined,
-    add_references,
-    count_outdated,
-    find_references,
-    join_metadata,
-)
+from embeddings.extract.metadata import Joined, join_metadata, note_changes
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.pixel_sizes import tell_sizes
-from embeddings.extract.rows import Job, check_boxes, make_recipe
+from embeddings.extract.recipe import check_boxes, make_recipe
+from embeddings.extract.references import add_references, find_references
+from embeddings.extract.rows import Job
 from embeddings.extract.sources import (
     OnlyList,
     Source,
@@ -108,7 +104,7 @@ def extract_vectors(
         facts.update(files=len(found.files), ignored=found.ignored)
     # Every table is read before anything is written: a wrong one leaves no store behind.
     paths = [str(path) for path in found.files]
-    recipe = make_recipe(options)
+    recipe = make_recipe(options, paths)
     check_boxes(recipe, paths, options.boxes)
     metadata = join_metadata(options.metadata, paths)
     only = None if options.only is None else read_only_list(options.only)
@@ -155,6 +151,7 @@ class _Extraction:
             self.all_files = printed.files
             self.files = select_files(printed.files, self.recipe, self.only)
             jobs = self._make_jobs()
+            self._note_metadata(writer)  # committed with whatever is committed next, whole
             if jobs:
                 self.work.run(jobs, writer, files=self.files, known=self._known_ids)
             self.faults = [*self.found.quarantined, *printed.quarantined, *self.work.faults]
@@ -178,17 +175,18 @@ class _Extraction:
             if not is_complete and key not in jobs:
                 known = self.metadata.get(path, {})
                 jobs[key] = Job(path=path, file_id=file_id, metadata=known)
-        self._warn_outdated(of_recipe)
         return list(jobs.values())
 
-    def _warn_outdated(self, rows: pd.DataFrame) -> None:
-        n = count_outdated(self.metadata, self.files, rows) if self.metadata else 0
-        if n:
-            table = self.options.metadata
-            changed = "the column reference" if table is None else f"--metadata {table}"
+    def _note_metadata(self, writer: StoreWriter) -> None:
+        """Give images that the store holds already what the table says of them now."""
+        if not self.metadata:
+            return
+        changes = note_changes(self.metadata, self.store, writer, files=self.files)
+        if changes.outdated:
             text = (
-                f"{changed} says something new of {n} images that the "
-                "store holds already: it keeps what it has; make a new store to change it"
+                f"the column reference names another golden image for {changes.outdated} images "
+                "that the store holds already: their vectors are of the old one; make a new store "
+                "to change it"
             )
             get_logger().warning("WARNING: %s", text)
             self.warnings.append(text)

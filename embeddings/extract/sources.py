@@ -12,12 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from embeddings.errors import ImageError, InputError, OptionError, TableError
-from embeddings.extract.metadata import LIST_SUFFIXES
 from embeddings.extract.options import ExtractOptions
-from embeddings.extract.rows import Recipe
+from embeddings.extract.recipe import Recipe
 from embeddings.images import find_images, fingerprint_file
-from embeddings.tables import read_image_list, read_table
-from embeddings.tables.sheet import resolve_path
+from embeddings.tables import list_named, read_image_list, read_table
+from embeddings.tables.locate import Locator, fold_name
+from embeddings.tables.sheet import TABLE_SUFFIXES
 
 # Verdicts of `assign` and `predict` that send an image back to discovery.
 OPEN_VERDICTS = ("unknown", "undecided")
@@ -71,12 +71,14 @@ def open_source(source: Path, options: ExtractOptions) -> Source:
     root: Path | None = None
     quarantined: Quarantined = ()
     if stat.S_ISDIR(status.st_mode):
-        found = find_images(source, exclude=options.exclude)
+        named = _list_named(options)
+        is_named = (lambda name: fold_name(name) in named) if named else None
+        found = find_images(source, exclude=options.exclude, is_named=is_named)
         quarantined = tuple((str(path), reason) for path, reason in found.quarantined)
         files, ignored, root = found.files, found.ignored, _absolute(source)
     elif options.exclude:
         raise OptionError(f"--exclude is for a folder; {source} is a file: leave rows out of it")
-    elif source.suffix.lower() in LIST_SUFFIXES and stat.S_ISREG(status.st_mode):
+    elif source.suffix.lower() in TABLE_SUFFIXES and stat.S_ISREG(status.st_mode):
         files, quarantined = _list_files(source)
     else:
         files = (_absolute(source),)
@@ -86,6 +88,12 @@ def open_source(source: Path, options: ExtractOptions) -> Source:
             "BMP or TIFF files, or a CSV with a column path"
         )
     return Source(files=files, quarantined=quarantined, ignored=ignored, root=root)
+
+
+def _list_named(options: ExtractOptions) -> frozenset[str]:
+    """Return the names that tables have for images, which tools give endings of their own."""
+    tables = [table for table in (options.boxes, options.metadata) if table is not None]
+    return frozenset().union(*(list_named(table) for table in tables))
 
 
 def _absolute(path: Path) -> Path:
@@ -200,7 +208,7 @@ def read_only_list(table: Path) -> OnlyList:
     # The id goes first: a path may have moved since the table was written.
     if "image_id" in frame.columns:
         return OnlyList(table=table, ids=frozenset(frame["image_id"]))
-    paths = frozenset(str(resolve_path(path, table.parent)) for path in frame["path"])
+    paths = frozenset(Locator(table.parent).locate_all(frame["path"].tolist()))
     return OnlyList(table=table, paths=paths)
 
 

@@ -5,7 +5,7 @@
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -44,7 +44,9 @@ class Found:
     quarantined: tuple[tuple[Path, str], ...]
 
 
-def find_images(folder: Path, *, exclude: Sequence[str] = ()) -> Found:
+def find_images(
+    folder: Path, *, exclude: Sequence[str] = (), is_named: Callable[[str], bool] | None = None
+) -> Found:
     """List the images of a folder and its subfolders; hidden files and folders are left out.
 
     So are stores and runs that lie in it: what they hold was made of images, and is none.
@@ -55,6 +57,9 @@ def find_images(folder: Path, *, exclude: Sequence[str] = ()) -> Found:
     exclude : sequence of str
         Globs, matched on the name, on the path relative to `folder`, and on every folder of it:
         ``masks`` leaves out a whole folder, ``*_ref.png`` some files.
+    is_named : callable, optional
+        Tells of the name of a file without an image's suffix whether a table names it: it is an
+        image then.
 
     Raises
     ------
@@ -74,7 +79,9 @@ def find_images(folder: Path, *, exclude: Sequence[str] = ()) -> Found:
     for path, verdict in _walk(root, root.resolve()):
         if _is_excluded(path.relative_to(root), exclude):
             continue  # neither ignored nor quarantined: its user knows of it
-        if verdict == "image":
+        if verdict == "image" or (
+            verdict == "other" and is_named is not None and _is_taken(path, root, is_named)
+        ):
             files.append(path)
         elif verdict == "other":
             ignored += 1
@@ -180,6 +187,13 @@ def _judge_link(path: Path, real_root: Path) -> str:
         # Its images are met under their own path; following it would find each twice.
         return "a link cycle" if path.parent.resolve().is_relative_to(real) else "other"
     return _judge_file(path, real.stat().st_mode)
+
+
+def _is_taken(path: Path, root: Path, is_named: Callable[[str], bool]) -> bool:
+    """Tell whether a file of another suffix is named, and lies inside the folder."""
+    if not is_named(path.name) or not path.is_file():
+        return False
+    return not path.is_symlink() or path.resolve().is_relative_to(root.resolve())
 
 
 def _is_excluded(relative: Path, globs: Sequence[str]) -> bool:

@@ -22,11 +22,13 @@ from embeddings.store.folder import (
     MANIFEST,
     MISSING,
     NEXT,
+    NOTES,
     PATHS,
     SEGMENTS,
     DamagedFileError,
     list_ours,
     name_codes,
+    name_notes,
     name_paths,
     name_rows,
 )
@@ -64,6 +66,15 @@ def write_paths(folder: Path, manifest: Manifest, table: pa.Table) -> PathsEntry
     number = manifest.next_number
     data = encode_table(table, {**manifest.identity(), "number": number})
     put_bytes(folder / name_paths(number), data)
+    return PathsEntry(number=number, rows=table.num_rows, sha256=hash_bytes(data))
+
+
+def write_notes(folder: Path, manifest: Manifest, table: pa.Table) -> PathsEntry:
+    """Write a part of the metadata that were given later, numbered as the commit."""
+    number = manifest.next_number
+    data = encode_table(table, {**manifest.identity(), "number": number})
+    (folder / NOTES).mkdir(exist_ok=True)  # few stores have any
+    put_bytes(folder / name_notes(number), data)
     return PathsEntry(number=number, rows=table.num_rows, sha256=hash_bytes(data))
 
 

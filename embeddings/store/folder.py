@@ -23,14 +23,17 @@ QUARANTINE = "quarantine.csv"
 BANK = "bank.npz"
 SEGMENTS = "segments"
 PATHS = "paths"
+NOTES = "notes"  # metadata that were given after the vectors
 DAMAGED = "damaged"  # where repair puts files aside
 
 NEXT = ".next"  # a sidecar that is committed but not yet under its own name
 
 # Six digits sort by name up to a million commits; later ones are longer, and still ours.
-_NUMBERED = re.compile(r"(?:segments/(\d{6,})\.(?:faiss|parquet)|paths/(\d{6,})\.parquet)")
+_NUMBERED = re.compile(
+    r"(?:segments/(\d{6,})\.(?:faiss|parquet)|(?:paths|notes)/(\d{6,})\.parquet)"
+)
 _OURS = re.compile(
-    r"(segments/\d{6,}\.(faiss|parquet)|paths/\d{6,}\.parquet|store\.json"
+    r"(segments/\d{6,}\.(faiss|parquet)|(?:paths|notes)/\d{6,}\.parquet|store\.json"
     r"|(quarantine\.csv|bank\.npz)(\.next)?)(\.tmp)?"  # version 0.1 wrote NAME.tmp
 )
 
@@ -57,6 +60,11 @@ def name_paths(number: int) -> str:
     return f"{PATHS}/{number:06d}.parquet"
 
 
+def name_notes(number: int) -> str:
+    """Return the name of a commit's part of the metadata that were given later."""
+    return f"{NOTES}/{number:06d}.parquet"
+
+
 def number_of(name: str) -> int | None:
     """Return the commit that wrote a file, or None for a file that is not numbered."""
     match = _NUMBERED.fullmatch(name)
@@ -71,7 +79,7 @@ def segment_of(name: str) -> int | None:
 def list_ours(folder: Path) -> list[str]:
     """List the regular files that bear a name we give, sorted; anything else is not ours."""
     found = []
-    for inner in ("", f"{SEGMENTS}/", f"{PATHS}/"):
+    for inner in ("", f"{SEGMENTS}/", f"{PATHS}/", f"{NOTES}/"):
         part = folder / inner
         found += [
             f"{inner}{file.name}"

@@ -21,6 +21,7 @@ from embeddings.store.folder import (
     DamagedFileError,
     list_ours,
     name_codes,
+    name_notes,
     name_paths,
     name_rows,
     unreadable,
@@ -31,6 +32,7 @@ Window = tuple[float, float]
 
 FORMAT = "defect-discovery-store"
 VERSION = 1
+NOTED_VERSION = 2  # with metadata that were given later: who knows only 1 would lose them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class SegmentEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathsEntry:
-    """A committed part of the log of files."""
+    """A committed part of the log of files, or of the metadata that were given later."""
 
     number: int
     rows: int
@@ -64,7 +66,7 @@ class Manifest:
     vector_dtype : {"float32", "fp16"}
     windows : mapping of str to (low, high)
         The grey levels shown as black and white, one pair a kind of picture.
-    segments, paths : tuple of entries, in the order of their numbers
+    segments, paths, notes : tuple of entries, in the order of their numbers
     sidecars : mapping of str to str
         sha256 of `quarantine.csv` and, where there is one, of `bank.npz`.
     next_number : int
@@ -76,6 +78,7 @@ class Manifest:
     windows: Mapping[str, Window] = field(default_factory=lambda: MappingProxyType({}))
     segments: tuple[SegmentEntry, ...] = ()
     paths: tuple[PathsEntry, ...] = ()
+    notes: tuple[PathsEntry, ...] = ()
     sidecars: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     next_number: int = 1
 
@@ -92,6 +95,7 @@ class Manifest:
     def files(self) -> set[str]:
         """Names of the numbered files that are committed."""
         names = {name_paths(part.number) for part in self.paths}
+        names |= {name_notes(part.number) for part in self.notes}
         for segment in self.segments:
             names |= {name_codes(segment.number), name_rows(segment.number)}
         return names
@@ -100,7 +104,7 @@ class Manifest:
         """Return what every file of the store repeats, so that a lost manifest can be rebuilt."""
         return {
             "format": FORMAT,
-            "version": VERSION,
+            "version": NOTED_VERSION if self.notes else VERSION,
             "spec": self.spec.to_dict(),
             "spec_hash": self.spec.hash,
             "vector_dtype": self.vector_dtype,
@@ -109,13 +113,16 @@ class Manifest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as JSON-ready values, not yet sealed."""
-        return {
+        values = {
             **self.identity(),
             "next_number": self.next_number,
             "sidecars": dict(self.sidecars),
             "segments": [_entry_dict(segment) for segment in self.segments],
             "paths": [_entry_dict(part) for part in self.paths],
         }
+        if self.notes:
+            values["notes"] = [_entry_dict(part) for part in self.notes]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -137,6 +144,7 @@ class Manifest:
             ),
             segments=tuple(SegmentEntry(**entry) for entry in values.get("segments", ())),
             paths=tuple(PathsEntry(**entry) for entry in values.get("paths", ())),
+            notes=tuple(PathsEntry(**entry) for entry in values.get("notes", ())),
             sidecars=MappingProxyType(dict(values.get("sidecars", {}))),
             next_number=values.get("next_number", 1),
         )
@@ -158,10 +166,10 @@ def check_identity(values: Mapping[str, Any]) -> None:
     if values.get("format") != FORMAT:
         raise StoreError(f"the format is {values.get('format')!r}, expected {FORMAT!r}")
     # Seals keep their rule in every version, so a flipped version is damage and never gets here.
-    if values["version"] != VERSION:
+    if values["version"] not in (VERSION, NOTED_VERSION):
         raise StoreError(
-            f"the store has format version {values['version']}, this version reads {VERSION}: "
-            "update defect-discovery"
+            f"the store has format version {values['version']}, this version reads {VERSION} and "
+            f"{NOTED_VERSION}: update defect-discovery"
         )
     if ExtractorSpec.from_dict(values["spec"]).hash != values["spec_hash"]:
         raise StoreError("the extractor spec and its hash differ: made by another version")

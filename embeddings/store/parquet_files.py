@@ -1,7 +1,8 @@
-"""The two Parquet tables of a store: what is known of each vector of a segment, and of each file.
+"""The Parquet tables of a store: what is known of each vector of a segment, and of each file.
 
 A segment's table has one row a vector. The log of files has one row a path each time a path
-is noted: the latest row of a path wins, and an empty file_id forgets it.
+is noted: the latest row of a path wins, and an empty file_id forgets it. Metadata that were given
+after the vectors are a log, too: of an image the latest row goes before its segment's.
 
 The files prove themselves: pages carry checksums, and facts are sealed into the footer. The
 manifest holds their sha256, too; where it is lost, what is in the files is enough to tell a sound
@@ -23,7 +24,13 @@ from numpy.typing import NDArray
 from embeddings.errors import StoreError
 from embeddings.files import is_sealed, seal
 from embeddings.records import ROW_COLUMNS
-from embeddings.store.folder import DamagedFileError, name_paths, name_rows, read_file
+from embeddings.store.folder import (
+    DamagedFileError,
+    name_notes,
+    name_paths,
+    name_rows,
+    read_file,
+)
 from embeddings.store.manifest import Manifest, PathsEntry, SegmentEntry
 
 _TYPES = {
@@ -50,6 +57,9 @@ PATHS_SCHEMA = pa.schema(
         pa.field("size", pa.int64(), nullable=False),
         pa.field("mtime_ns", pa.int64(), nullable=False),
     ]
+)
+NOTES_SCHEMA = pa.schema(
+    [pa.field(name, pa.string(), nullable=False) for name in ("image_id", "metadata")]
 )
 
 FileFacts = tuple[str, int, int]  # file_id, size, mtime_ns
@@ -103,6 +113,12 @@ def make_forgotten(paths: Sequence[str]) -> pa.Table:
     return _to_table(frame, PATHS_SCHEMA)
 
 
+def make_notes(metadata: Mapping[str, str]) -> pa.Table:
+    """Return a part of the metadata that were given later, from JSON by image id."""
+    frame = pd.DataFrame({"image_id": list(metadata), "metadata": list(metadata.values())})
+    return _to_table(frame.astype("str"), NOTES_SCHEMA)
+
+
 def list_file_facts(frame: pd.DataFrame) -> Iterable[tuple[str, FileFacts]]:
     """Pair each path of a frame of files with its file_id, size and mtime_ns."""
     path, *facts = (frame[name].tolist() for name in PATHS_SCHEMA.names)
@@ -139,11 +155,32 @@ def load_paths(folder: Path, entry: PathsEntry) -> pa.Table:
     return parse_table(folder, name, data=data, schema=PATHS_SCHEMA)[0]
 
 
+def load_notes(folder: Path, entry: PathsEntry) -> pa.Table:
+    """Read and check a part of the metadata that were given later.
+
+    Raises
+    ------
+    StoreCorruptError
+        The file is damaged or missing.
+    """
+    name = name_notes(entry.number)
+    data = read_file(folder, name, sha256=entry.sha256)
+    return parse_table(folder, name, data=data, schema=NOTES_SCHEMA)[0]
+
+
 def collect_rows(folder: Path, manifest: Manifest) -> pd.DataFrame:
-    """Return the rows of every segment, in the order of the vectors."""
+    """Return the rows of every segment, in the order of the vectors, with their latest metadata."""
     # The empty table gives a store without segments its columns and types.
     tables = [load_rows(folder, entry) for entry in manifest.segments]
     frame: pd.DataFrame = pa.concat_tables([ROWS_SCHEMA.empty_table(), *tables]).to_pandas()
+    latest: dict[str, str] = {}
+    for entry in manifest.notes:  # their numbers ascend with time
+        table = load_notes(folder, entry)
+        latest.update(zip(*(table[name].to_pylist() for name in table.column_names), strict=True))
+    if latest:
+        pairs = zip(frame["image_id"].tolist(), frame["metadata"].tolist(), strict=True)
+        noted = [latest.get(image_id, text) for image_id, text in pairs]
+        frame["metadata"] = pd.Series(noted, index=frame.index, dtype=frame["metadata"].dtype)
     return frame
 
 

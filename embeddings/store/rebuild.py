@@ -20,6 +20,7 @@ from embeddings.store.folder import (
     BANK,
     DAMAGED,
     MANIFEST,
+    NOTES,
     PATHS,
     QUARANTINE,
     SEGMENTS,
@@ -28,7 +29,12 @@ from embeddings.store.folder import (
     number_of,
 )
 from embeddings.store.manifest import Manifest, PathsEntry, SegmentEntry
-from embeddings.store.parquet_files import PATHS_SCHEMA, ROWS_SCHEMA, decode_table
+from embeddings.store.parquet_files import (
+    NOTES_SCHEMA,
+    PATHS_SCHEMA,
+    ROWS_SCHEMA,
+    decode_table,
+)
 
 _Facts = dict[str, Any]
 
@@ -42,8 +48,9 @@ def rebuild_manifest(folder: Path) -> Manifest:
         No sound file is left to tell what the store held, or it is of another version.
     """
     segments = list(_read_segments(folder))
-    paths = list(_read_paths(folder))
-    facts = [facts for facts, _ in segments] + [facts for facts, _ in paths]
+    paths = list(_read_parts(folder, PATHS, PATHS_SCHEMA))
+    notes = list(_read_parts(folder, NOTES, NOTES_SCHEMA))
+    facts = [facts for facts, _ in (*segments, *paths, *notes)]
     if not facts:
         raise StoreError(
             f"{folder / MANIFEST} is lost and no sound segment is left to rebuild it from: "
@@ -55,6 +62,7 @@ def rebuild_manifest(folder: Path) -> Manifest:
         Manifest.from_dict({**newest, "sidecars": _find_sidecars(folder)}),
         segments=tuple(entry for facts, entry in segments if _is_alike(facts, newest)),
         paths=tuple(entry for facts, entry in paths if _is_alike(facts, newest)),
+        notes=tuple(entry for facts, entry in notes if _is_alike(facts, newest)),
         next_number=1 + max(_used_numbers(folder)),
     )
 
@@ -79,8 +87,8 @@ def _read_segments(folder: Path) -> Iterator[tuple[_Facts, SegmentEntry]]:
         )
 
 
-def _read_paths(folder: Path) -> Iterator[tuple[_Facts, PathsEntry]]:
-    for name, data, table, facts in _read_tables(folder, PATHS, PATHS_SCHEMA):
+def _read_parts(folder: Path, part: str, schema: pa.Schema) -> Iterator[tuple[_Facts, PathsEntry]]:
+    for name, data, table, facts in _read_tables(folder, part, schema):
         number = int(facts["number"])
         if number == number_of(name):
             yield facts, PathsEntry(number=number, rows=table.num_rows, sha256=hash_bytes(data))
@@ -105,8 +113,8 @@ def _has_hash(path: Path, sha256: str) -> bool:
 
 
 def _is_alike(facts: _Facts, newest: _Facts) -> bool:
-    # Windows may differ, they grow; what makes vectors comparable may not.
-    return all(facts[key] == newest[key] for key in ("version", "spec_hash", "vector_dtype"))
+    # Windows may differ, they grow, and so does the version; what makes vectors comparable may not.
+    return all(facts[key] == newest[key] for key in ("spec_hash", "vector_dtype"))
 
 
 def _find_sidecars(folder: Path) -> dict[str, str]:

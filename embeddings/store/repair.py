@@ -29,11 +29,13 @@ from embeddings.store.folder import (
     DAMAGED,
     MANIFEST,
     MISSING,
+    NOTES,
     QUARANTINE,
     DamagedFileError,
     StoreFault,
     hold_lock,
     list_ours,
+    name_notes,
     name_paths,
     number_of,
     segment_of,
@@ -87,6 +89,8 @@ class Repair:
         lines += [f"{name} removed (left over from an interrupted run)" for name in self.removed]
         if any(fault.file == BANK for fault in self.faults):
             lines.append(f"{BANK} is lost: new images cannot be pooled as the old ones were")
+        if any(fault.file.startswith(NOTES) for fault in self.faults):
+            lines.append("metadata that were given later are lost: give them again by --metadata")
         return lines or ["nothing to repair"]
 
 
@@ -153,6 +157,7 @@ def _keep_sound(
         manifest,
         segments=tuple(segment.entry for segment in segments if not segment.faults),
         paths=tuple(part for part in manifest.paths if name_paths(part.number) not in faulty),
+        notes=tuple(part for part in manifest.notes if name_notes(part.number) not in faulty),
         sidecars={name: own for name, own in manifest.sidecars.items() if name not in faulty},
     )
     # Last, under new numbers: readers of the old manifest go on with the old files.

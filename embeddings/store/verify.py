@@ -29,7 +29,7 @@ from embeddings.store.folder import (
     name_rows,
 )
 from embeddings.store.manifest import Manifest, SegmentEntry, load_manifest
-from embeddings.store.parquet_files import load_paths, load_rows
+from embeddings.store.parquet_files import load_notes, load_paths, load_rows
 
 _CHECK_ROWS = 4096  # vectors checked at a time
 
@@ -91,8 +91,9 @@ def inspect_segments(folder: Path, manifest: Manifest) -> list[Inspection]:
 
 
 def inspect_paths(folder: Path, manifest: Manifest) -> list[StoreFault]:
-    """Check each part of the log of files."""
-    return _find_faults(partial(load_paths, folder, entry) for entry in manifest.paths)
+    """Check each part of the log of files, and of the metadata that were given later."""
+    faults = _find_faults(partial(load_paths, folder, entry) for entry in manifest.paths)
+    return faults + _find_faults(partial(load_notes, folder, entry) for entry in manifest.notes)
 
 
 def _find_faults(checks: Iterable[Callable[[], object]]) -> list[StoreFault]:

@@ -29,6 +29,7 @@ from embeddings.store.commits import (
     settle_sidecars,
     stage_sidecar,
     tidy_folder,
+    write_notes,
     write_paths,
     write_segment,
 )
@@ -41,6 +42,7 @@ from embeddings.store.parquet_files import (
     list_file_facts,
     load_rows,
     make_forgotten,
+    make_notes,
     make_paths,
     make_rows,
 )
@@ -136,6 +138,19 @@ class StoreWriter:
         if known:
             self._paths.append(make_forgotten(known))
 
+    def set_metadata(self, metadata: Mapping[str, str]) -> None:
+        """Replace what is known of images beside their look: JSON objects by image id.
+
+        Raises
+        ------
+        ValueError
+            An image is not in the store.
+        """
+        unknown = metadata.keys() - self._known_ids()
+        if unknown:
+            raise ValueError(f"{min(unknown)} is not in the store ({len(unknown)} are not)")
+        self._notes.update(metadata)
+
     def set_quarantine(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Replace the quarantine by these (path, reason); the last reason of a path is kept."""
         self._set_sidecar(QUARANTINE, encode_quarantine(pairs))
@@ -175,7 +190,7 @@ class StoreWriter:
 
     def commit(self) -> None:
         """Commit what is pending; where nothing is, nothing is written."""
-        if self._windows or self._paths or self._sidecars:
+        if self._windows or self._paths or self._sidecars or self._notes:
             with self._writing():
                 self._commit(None)
 
@@ -188,6 +203,7 @@ class StoreWriter:
         self._windows: dict[str, Window] = {}
         self._paths: list[pa.Table] = []
         self._sidecars: dict[str, bytes] = {}
+        self._notes: dict[str, str] = {}
 
     def _set_sidecar(self, name: str, data: bytes) -> None:
         if self._manifest.sidecars.get(name) == hash_bytes(data):
@@ -225,11 +241,13 @@ class StoreWriter:
         paths = (
             [write_paths(folder, manifest, pa.concat_tables(self._paths))] if self._paths else []
         )
+        notes = [write_notes(folder, manifest, make_notes(self._notes))] if self._notes else []
         staged = {name: stage_sidecar(folder, name, data) for name, data in self._sidecars.items()}
         committed = dataclasses.replace(
             manifest,
             segments=manifest.segments + (() if segment is None else (segment,)),
             paths=(*manifest.paths, *paths),
+            notes=(*manifest.notes, *notes),
             sidecars={**manifest.sidecars, **staged},
             next_number=manifest.next_number + 1,
         )

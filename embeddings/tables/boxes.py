@@ -7,7 +7,7 @@ ends at the picture's edges: a scratch may be longer than the field of view.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,14 +18,19 @@ from embeddings.tables.klarf_records import Klarf
 from embeddings.tables.sheet import Sheet, read_sheet
 
 ReadSizes = Callable[[Path], list[tuple[int, int]]]
+Locate = Callable[[Sequence[str]], Mapping[str, Sequence[str]]]  # the images of each name
 
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def read_boxes(
-    path: Path, *, um_per_pixel: float | None = None, read_sizes: ReadSizes | None = None
+    path: Path,
+    *,
+    um_per_pixel: float | None = None,
+    read_sizes: ReadSizes | None = None,
+    locate: Locate | None = None,
 ) -> pd.DataFrame:
-    """Read one box a defect from a CSV or a KLARF.
+    """Read one box a defect from a table or a KLARF.
 
     Parameters
     ----------
@@ -39,6 +44,9 @@ def read_boxes(
         Returns (width, height) of each page of a picture, such as `embeddings.images.read_sizes`;
         a KLARF needs it. A picture it cannot read keeps its boxes, round the upper left corner:
         whoever reads the picture will say what is wrong with it.
+    locate : callable, optional
+        Returns the images that each path as written is of; several are exact copies. A path that
+        it does not know, and each by default, is looked for from the table's folder.
 
     Returns
     -------
@@ -61,16 +69,28 @@ def read_boxes(
         if read_sizes is None:
             raise ValueError("a KLARF gives positions in the middle of a picture: pass read_sizes")
         boxes = _measure_defects(read_klarf(path), path, um_per_pixel=um_per_pixel)
-        return _centre(boxes, read_sizes)
-    return _read_csv(read_sheet(path, required=("path", *_EDGES)), path.parent)
+        return _centre(_place(boxes, locate), read_sizes)
+    boxes = _read_table(read_sheet(path, required=("path", *_EDGES)), path.parent)
+    return _place(boxes, locate)
 
 
-def _read_csv(table: Sheet, folder: Path) -> pd.DataFrame:
+def _place(boxes: pd.DataFrame, locate: Locate | None) -> pd.DataFrame:
+    """Give each box the path of its image, in place of the name that the table has for it."""
+    if locate is not None:
+        found = locate(list(dict.fromkeys(boxes["name"])))
+        paths = [found.get(n) or [p] for n, p in zip(boxes["name"], boxes["path"], strict=True)]
+        boxes = boxes.assign(path=pd.Series(paths, index=boxes.index)).explode("path")
+        boxes = boxes.reset_index(drop=True).astype({"path": "str"})
+    return boxes.drop(columns="name")
+
+
+def _read_table(table: Sheet, folder: Path) -> pd.DataFrame:
     if not len(table.rows):
         raise TableError(f"{table.source} has a header and no row: expected one row a box")
     boxes = pd.DataFrame(
         {
             "path": table.paths(folder),
+            "name": table.rows["path"],
             "page": _read_pages(table),
             **{edge: table.numbers(edge) for edge in _EDGES},
         }
@@ -111,6 +131,7 @@ def _measure_defects(klarf: Klarf, path: Path, *, um_per_pixel: float | None) ->
     return pd.DataFrame(
         {
             "path": [str(image.path) for image in firsts],
+            "name": [image.name for image in firsts],
             "page": [image.page for image in firsts],
             "xmin": [-width / scale / 2 for width, _ in sizes],
             "ymin": [-height / scale / 2 for _, height in sizes],

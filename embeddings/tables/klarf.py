@@ -16,10 +16,13 @@ from embeddings.errors import TableError
 from embeddings.tables.klarf_flat import parse_flat
 from embeddings.tables.klarf_nested import parse_nested
 from embeddings.tables.klarf_records import Klarf, KlarfImage, KlarfWafer
-from embeddings.tables.sheet import base_name, resolve_path
+from embeddings.tables.locate import Locator, base_name, resolve_path
 
 _SUFFIXES = frozenset({".klarf", ".kla", ".klf", ".000", ".001"})
-_TIFF = frozenset({".tif", ".tiff", ".i01"})
+# Of formats that hold one picture. Tools call their TIFFs of many .I01, .T01, .001 or as they like.
+_SINGLE = frozenset(
+    {".jpg", ".jpeg", ".jfif", ".jpe", ".jp2", ".png", ".bmp", ".gif", ".webp", ".pgm", ".ppm"}
+)
 _NESTED = re.compile(r"\s*Record\s+FileRecord\b", re.IGNORECASE)
 _START = re.compile(rb"\s*(FileVersion\s+\d|Record\s+FileRecord\b)", re.IGNORECASE)
 
@@ -33,6 +36,8 @@ class DefectImage:
     rank: int
     path: Path
     page: int
+    name: str
+    """The file as the KLARF calls it."""
 
 
 def is_klarf(path: Path) -> bool:
@@ -93,8 +98,9 @@ def list_images(klarf: Klarf, folder: Path) -> Iterator[DefectImage]:
     """Yield every picture of every defect; `rank` 0 is a defect's first.
 
     The page is the picture's number less the lowest number tools count from: 0 where the number 0
-    occurs for that file, else 1. Files other than TIFF have one page.
+    occurs for that file, else 1. Files of formats that hold one picture have one page.
     """
+    locator, located = Locator(folder), dict[str, Path]()
     # Whether a tool counts from 0 is written nowhere: it shows in the files where a 0 occurs.
     from_zero = {
         image.file
@@ -106,11 +112,14 @@ def list_images(klarf: Klarf, folder: Path) -> Iterator[DefectImage]:
     for wafer in klarf.wafers:
         for position, images in enumerate(wafer.images):
             for rank, image in enumerate(images):
+                if image.file not in located:
+                    located[image.file] = _locate(image.file, folder, locator)
                 yield DefectImage(
                     wafer=wafer,
                     position=position,
                     rank=rank,
-                    path=_locate(image, folder),
+                    path=located[image.file],
+                    name=image.file,
                     page=_page(image, is_from_zero=image.file in from_zero),
                 )
 
@@ -122,15 +131,13 @@ def _read(path: Path) -> bytes:
         raise TableError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _locate(image: KlarfImage, folder: Path) -> Path:
+def _locate(file: str, folder: Path, locator: Locator) -> Path:
     # A path of the tool's own disk rarely means anything here; where it does, it goes first.
-    as_written = resolve_path(image.file, folder)
-    if as_written.is_file():
-        return as_written
-    return resolve_path(base_name(image.file), folder)
+    found = locator.find(file, by_ending=True)
+    return resolve_path(base_name(file), folder) if found is None else found
 
 
 def _page(image: KlarfImage, *, is_from_zero: bool) -> int:
-    if Path(base_name(image.file)).suffix.lower() not in _TIFF:
+    if Path(base_name(image.file)).suffix.lower() in _SINGLE:
         return 0
     return image.number if is_from_zero else image.number - 1

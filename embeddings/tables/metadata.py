@@ -1,17 +1,20 @@
-"""Read what is known of each image (lot, wafer, tool, recipe...): a CSV or a KLARF.
+"""Read what is known of each image (lot, wafer, tool, recipe...): a table or a KLARF.
 
-Joined to the images on the file name alone: the images may lie in any folder.
+Which images the rows are of, `embeddings.tables.join` tells by their paths.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from embeddings.console import get_logger
 from embeddings.errors import TableError
 from embeddings.tables.klarf import DefectImage, is_klarf, list_images, read_klarf
 from embeddings.tables.klarf_records import Klarf, KlarfWafer
-from embeddings.tables.sheet import base_name, read_sheet
+from embeddings.tables.locate import fold_name, split_path
+from embeddings.tables.sheet import read_sheet
 
 _KEYS = ("path", "file", "filename", "image")
 _RENAMED = {"XINDEX": "die_x", "YINDEX": "die_y"}
@@ -20,50 +23,76 @@ _WAFER_FIELDS = ("lot", "wafer", "slot", "step", "device", "recipe", "tool", "ti
 
 
 def read_metadata(path: Path) -> pd.DataFrame:
-    """Read one row an image from a CSV or a KLARF.
+    """Read one row an image from a table or a KLARF.
 
     Parameters
     ----------
     path : Path
-        A CSV with a column `path`, `file`, `filename` or `image` (the first of these is taken),
-        and `page` where the file has several; or a KLARF whose defects refer to pictures.
+        A CSV or workbook with a column `path`, `file`, `filename` or `image` (the first of these
+        is taken), and `page` where the file has several; or a KLARF whose defects refer to
+        pictures.
 
     Returns
     -------
-    DataFrame of text, index `file`: the name without folders
-        The other columns. A KLARF gives lot, wafer, slot, step, device, recipe, tool, time,
-        wafer_x_um and wafer_y_um (from the wafer's centre), wafer_diameter_mm, die_x, die_y,
-        class_name, and the defect's columns in lower case; what it does not say is empty.
+    DataFrame of text, index `file`: path or name as written, its folders parted by /
+        The other columns, numbers with a decimal point. A KLARF gives lot, wafer, slot, step,
+        device, recipe, tool, time, wafer_x_um and wafer_y_um (from the wafer's centre),
+        wafer_diameter_mm, die_x, die_y, class_name, and the defect's columns in lower case; what
+        it does not say is empty.
         Where a file has rows for several pages there is a column `page`, a whole number from 0,
         and (file, page) is unique; else there is none, and the index is unique.
 
     Raises
     ------
     TableError
-        The file has no such column, or says two different things of one file name.
+        The file has no such column, or says two different things of one file.
     """
     if is_klarf(path):
         return _read_klarf(read_klarf(path), path)
-    return _read_csv(path)
+    return _read_sheet(path)
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    table = read_sheet(path, required=())
+def list_named(path: Path) -> frozenset[str]:
+    """Return the names of the files that a table or a KLARF names, spelt as `fold_name` does.
+
+    Raises
+    ------
+    TableError
+        It cannot be read.
+    """
+    if is_klarf(path):
+        cells = [i.file for w in read_klarf(path).wafers for images in w.images for i in images]
+    else:
+        rows = read_sheet(path, required=()).rows
+        key = _find_key(list(rows.columns))
+        cells = [] if key is None else rows[key].tolist()
+    return frozenset(fold_name(parts[-1]) for cell in set(cells) if (parts := split_path(cell)))
+
+
+def _find_key(columns: Sequence[str]) -> str | None:
     # Reversed, so that of two spellings the first column of the file wins.
+    lower = {name.lower(): name for name in reversed(columns)}
+    return next((lower[name] for name in _KEYS if name in lower), None)
+
+
+def _read_sheet(path: Path) -> pd.DataFrame:
+    table = read_sheet(path, required=())
     lower = {name.lower(): name for name in reversed(table.rows.columns)}
-    key = next((lower[name] for name in _KEYS if name in lower), None)
+    key = _find_key(list(table.rows.columns))
     if key is None:
         have = ", ".join(table.rows.columns)
         raise TableError(f"{path} has no column {', '.join(_KEYS)}: its columns are {have}")
     pages = [0] * len(table.rows)  # the first page, as every single picture has
     if "page" in lower:
         pages = [int(page) for page in table.numbers(lower["page"])]
-    known = table.rows.drop(columns=[key, *([lower["page"]] if "page" in lower else [])])
-    files = [base_name(text) for text in table.rows[key]]
+    files = ["/".join(split_path(text)) for text in table.rows[key]]
     for position, file in enumerate(files):
         if not file:
             raise table.fail(position, f"{key} is empty")
-    known = known.drop(columns=[name for name in ("file", "page") if name in known])
+    taken = {key, lower.get("page", ""), "file", "page"}
+    known, words = table.respell([name for name in table.rows.columns if name not in taken])
+    for word in words:
+        get_logger().warning("WARNING: %s: %s", path, word)
     frame = pd.concat([pd.DataFrame({"file": files, "page": pages}), known], axis=1)
     return _make_unique(frame, where=[f"line {line}" for line in table.lines], source=path)
 
@@ -89,7 +118,7 @@ def _describe(images: list[DefectImage], klarf: Klarf) -> pd.DataFrame:
     wafer = images[0].wafer
     defects = wafer.defects.iloc[[image.position for image in images]]
     columns: dict[str, Any] = {
-        "file": [image.path.name for image in images],
+        "file": ["/".join(split_path(image.name)) for image in images],
         "page": [image.page for image in images],
         **{name: getattr(wafer, name) for name in _WAFER_FIELDS},
         **_locate(wafer, [image.position for image in images]),
@@ -132,7 +161,7 @@ def _make_unique(frame: pd.DataFrame, *, where: list[str], source: Path) -> pd.D
         first = same[same].index[0]
         raise TableError(
             f"{source}: {where[first]} and {where[second]} say different things of "
-            f"{frame['file'][second]}: keep one (images are joined on the file's name)"
+            f"{frame['file'][second]}: keep one"
         )
     unique = frame[kept].set_index("file")
     return unique if (unique["page"] != 0).any() else unique.drop(columns="page")

@@ -1,42 +1,34 @@
-"""Read a CSV as people and spreadsheets write it: their encodings, separators and blank rows.
+"""Read a table as people and spreadsheets write it: CSV of any country, or a workbook.
 
 All cells are text. Each row keeps its number on the screen (the header is row 1) and the line of
 the file it began on, so that an error can name it; a quoted line break makes the two differ.
 """
 
-import codecs
-import csv
-import io
-import math
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from functools import cached_property
+from pathlib import Path
 
 import pandas as pd
 
 from embeddings.cells import unguard_cell
 from embeddings.errors import TableError
+from embeddings.tables.csv_rows import Record, split_csv
+from embeddings.tables.decimals import (
+    Spelling,
+    may_be_two,
+    read_number,
+    respell_column,
+    tell_file_spelling,
+)
+from embeddings.tables.locate import Locator
+from embeddings.tables.workbook import is_workbook, read_workbook
 
-_SEPARATORS = (",", ";", "\t", "|")
-_BOMS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF16_LE: "utf-16",  # what Excel calls "Unicode text"
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One row that is not blank; its cells are as they were written, blanks and all."""
-
-    cells: list[str]
-    row: int
-    line: int
+# Of tables, as files that list images.
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".ods")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Sheet:
     """A table of text.
 
@@ -47,14 +39,19 @@ class Sheet:
     rows : DataFrame of str
     lines : tuple of int
         Of the file, on which each row began, from 1; the header is line 1.
-    has_decimal_comma : bool
-        12,5 may be a number: the comma does not separate cells.
     """
 
     source: str
     rows: pd.DataFrame
     lines: tuple[int, ...]
-    has_decimal_comma: bool
+
+    @cached_property
+    def spelling(self) -> Spelling | None:
+        """What the decimal sign is by those columns that tell it; None where they do not."""
+        return tell_file_spelling([self._cells(name) for name in self.rows.columns])
+
+    def _cells(self, column: str) -> list[str]:
+        return [str(cell) for cell in self.rows[column].unique()]
 
     def fail(self, position: int, what: str) -> TableError:
         """Return the error of one row, for the caller to raise."""
@@ -66,18 +63,49 @@ class Sheet:
         Raises
         ------
         TableError
-            A cell is not a finite number.
+            A cell is not a finite number, or may be one of two.
         """
+        cells = self.rows[column].tolist()
+        spelt, _ = respell_column(cells, of_file=self.spelling)
         found: list[float] = []
-        for position, text in enumerate(self.rows[column]):
-            try:
-                value = float(text.replace(",", ".") if self.has_decimal_comma else text)
-            except ValueError:
-                value = math.nan
-            if not math.isfinite(value):
-                raise self.fail(position, f"{column} is {text!r}, expected a number such as 12.5")
+        for position, (text, plain) in enumerate(zip(cells, spelt, strict=True)):
+            value = read_number(plain, "point" if plain != text else None)
+            if value is None and may_be_two(text) and "," not in text:
+                value = read_number(text, "point")
+            if value is None:
+                why = ""
+                if may_be_two(text):
+                    why = " (with a decimal comma or a mark of thousands? write it without)"
+                raise self.fail(
+                    position, f"{column} is {text[:40]!r}, expected a number such as 12.5{why}"
+                )
             found.append(value)
         return found
+
+    def respell(self, columns: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+        """Return columns with their numbers written as 12.5, whatever country they are of.
+
+        Returns
+        -------
+        DataFrame of str
+            A column that is not all numbers, or whose numbers may be two each, is as it was.
+        list of str
+            What a person must know, a line a column.
+        """
+        spelt: dict[str, list[str]] = {}
+        words: list[str] = []
+        for name in columns:
+            cells = self.rows[name].tolist()
+            spelt[name], doubtful = respell_column(cells, of_file=self.spelling)
+            if doubtful and spelt[name] == cells:
+                words.append(
+                    f"column {name} is kept as text: {doubtful} has a decimal comma or a mark of "
+                    "thousands, and no cell tells which; write it without"
+                )
+            elif doubtful:
+                read = spelt[name][cells.index(doubtful)]
+                words.append(f"column {name}: {doubtful} is read as {read}, as other columns tell")
+        return pd.DataFrame(spelt, index=self.rows.index, dtype="str"), words
 
     def paths(self, folder: Path) -> list[str]:
         """Return the column `path` as absolute paths, from `folder` where they are relative.
@@ -90,16 +118,17 @@ class Sheet:
         for position, text in enumerate(self.rows["path"]):
             if not text:
                 raise self.fail(position, "path is empty")
-        # Whether the file is there is not looked at: a missing one is the reader's to tell.
-        return [str(resolve_path(text, folder)) for text in self.rows["path"]]
+        # A missing one is the reader's to tell.
+        return Locator(folder).locate_all(self.rows["path"].tolist())
 
 
 def read_table(path: Path, *, required: Sequence[str]) -> pd.DataFrame:
-    """Read a CSV file with a header; every cell is text, empty where nothing was written.
+    """Read a table with a header; every cell is text, empty where nothing was written.
 
     Parameters
     ----------
     path : Path
+        A CSV, or an .xlsx workbook: its first sheet with the columns.
     required : sequence of str
         Columns that must be there; upper and lower case are the same, and the columns come back
         spelt as here.
@@ -114,12 +143,13 @@ def read_table(path: Path, *, required: Sequence[str]) -> pd.DataFrame:
 
 
 def read_sheet(path: Path, *, required: Sequence[str]) -> Sheet:
-    """Read a CSV file as `read_table` does, with the line of each row."""
+    """Read a table as `read_table` does, with the line of each row."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror}") from error
-    records, separator = split_records(data, str(path))
+    source = str(path)
+    records = split_records(data, source, required=required)
     if not records:
         columns = f" with {', '.join(required)}" if required else ""
         raise TableError(f"{path} is empty: expected a header line{columns}")
@@ -130,15 +160,14 @@ def read_sheet(path: Path, *, required: Sequence[str]) -> Sheet:
         for cells in (_fit_row(record, len(names), source=path) for record in body)
     ]
     return Sheet(
-        source=str(path),
+        source=source,
         rows=pd.DataFrame(rows, columns=names, dtype="str"),
         lines=tuple(record.line for record in body),
-        has_decimal_comma=separator != ",",
     )
 
 
 def read_image_list(path: Path) -> pd.DataFrame:
-    """Read a CSV with a `path` column; paths are absolute or relative to the CSV's folder.
+    """Read a table with a `path` column; paths are absolute or relative to the table's folder.
 
     Returns
     -------
@@ -158,70 +187,28 @@ def read_image_list(path: Path) -> pd.DataFrame:
     return listed.drop_duplicates("path").reset_index(drop=True)
 
 
-def split_records(data: bytes, source: str) -> tuple[list[Record], str]:
-    """Split the bytes of a CSV into its rows, the header among them, and tell the separator.
+def split_records(data: bytes, source: str, *, required: Sequence[str] = ()) -> list[Record]:
+    """Split the bytes of a table into its rows, the header among them; blank ones are left out.
 
-    The text is UTF-8, or UTF-16 where its first bytes say so. Rows without any text are left out,
-    and so is Excel's line ``sep=;``, which it does not show.
+    Of a workbook the first sheet that has the required columns counts, else the first with a row.
 
     Raises
     ------
     TableError
-        The file is not text, or a quotation mark is never closed.
+        The file is neither text nor a workbook, or damaged.
     """
-    text = _decode(data, source)
-    # One line of the file that is no row on the screen: lines count from 2 then, rows do not.
-    hidden = re.match(r"sep=(.)\r?\n", text)
-    if hidden:
-        text, separator = text[hidden.end() :], hidden.group(1)
-    else:
-        header = text.lstrip("\r\n").split("\n", 1)[0]
-        # Names of columns rarely hold one; where none occurs, the comma goes first: one column.
-        separator = max(_SEPARATORS, key=header.count)
-    # strict: a quotation mark that never closes must not swallow the rows after it.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    records: list[Record] = []
-    first = line = 2 if hidden else 1
-    try:
-        for row, cells in enumerate(reader, start=1):
-            if any(cell.strip() for cell in cells):
-                records.append(Record(cells=cells, row=row, line=line))
-            line = reader.line_num + first
-    except csv.Error as error:
-        where = f"{source}, line {reader.line_num + first - 1}"
-        raise TableError(f"{where}: {error}, so it is not a table: save it as CSV UTF-8") from error
-    return records, separator
-
-
-def _decode(data: bytes, source: str) -> str:
-    encoding = next((kind for bom, kind in _BOMS.items() if data.startswith(bom)), "utf-8")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        row = data.count(b"\n", 0, error.start) + 1
-        raise TableError(
-            f"{source}: row {row} is not UTF-8, so its letters cannot be told: "
-            "save it as CSV UTF-8 or as Unicode text"
-        ) from error
-    # UTF-16 without its mark, or a spreadsheet's own format: valid UTF-8 all the same.
-    if "\0" in text:
-        raise TableError(f"{source} is not a text file, it holds binary data: give a CSV UTF-8")
-    return text
-
-
-def resolve_path(text: str, folder: Path) -> Path:
-    """Return the absolute path a cell means: relative to the table's folder.
-
-    A cell written on Windows, with backslashes, means the same folders here.
-    """
-    named = text.replace("\\", "/") if "\\" in text and "/" not in text else text
-    # normpath, not resolve(): a link keeps the name its user gave it.
-    return Path(os.path.normpath(os.path.join(folder.absolute(), named)))  # noqa: PTH118
-
-
-def base_name(text: str) -> str:
-    """Return the file name of a path written on any system."""
-    return PureWindowsPath(text).name
+    if not is_workbook(data):
+        return split_csv(data, source)[0]
+    sheets = [records for records in read_workbook(data, source).values() if records]
+    wanted = {name.lower() for name in required}
+    fitting = (one for one in sheets if wanted <= {c.strip().lower() for c in one[0].cells})
+    records = next(fitting, sheets[0] if sheets else [])
+    width = max((len(record.cells) for record in records), default=0)
+    # Rows of a workbook end with their last cell.
+    return [
+        Record(cells=one.cells + [""] * (width - len(one.cells)), row=one.row, line=one.line)
+        for one in records
+    ]
 
 
 def _name_columns(path: Path, header: list[str], required: Sequence[str]) -> list[str]:

@@ -346,3 +346,31 @@ def test_where_an_image_was_listed_is_no_association():
     texts = [json.dumps({"tool": "T1", **notes}), json.dumps(notes), ""]
     assert spread_metadata(texts).to_dict("list") == {"tool": ["T1", "", ""]}
     assert not len(spread_metadata([json.dumps(notes)]).columns)
+
+
+@pytest.mark.parametrize(
+    ("cells", "last"),
+    [
+        (["11/24/2026 10:00:00", "01/02/2026 10:00:00"], "2026-01-02T10:00"),
+        (["24/11/2026 10:00:00", "01/02/2026 10:00:00"], "2026-02-01T10:00"),
+        (["24-11-2026", "01-02-2026"], "2026-02-01T00:00"),
+        (["03/04/2026", "01/02/2026"], "2026-01-02T00:00"),  # nothing tells: as KLARF has it
+        (["03.04.2026 08:15", "01.02.2026 08:15"], "2026-02-01T08:15"),
+        (["24.11.26 08:15", "01.02.26 08:15"], "2026-02-01T08:15"),
+        (["2026/11/24", "2026/01/02"], "2026-01-02T00:00"),
+        (["11/24/2026 10:00:00 PM", "01/02/2026 1:30:00 PM"], "2026-01-02T13:30"),
+    ],
+)
+def test_dates_of_other_countries_are_read_by_the_column(cells, last):
+    columns, _ = read_columns(spread_metadata([json.dumps({"when": cell}) for cell in cells]))
+    (column,) = columns
+    assert "time" == column.kind
+    expected = np.datetime64(last).astype("datetime64[s]").astype(float)
+    assert expected == column.numbers[-1]
+
+
+@pytest.mark.parametrize("cells", [["1.2.03", "1.2.04"], ["24.11.2026", "soon"], ["13/13/2026"]])
+def test_what_is_no_date_stays_text(cells):
+    rows = [json.dumps({"x": cell}) for cell in [*cells, *cells, "end", "end"]]
+    columns, _ = read_columns(spread_metadata(rows))
+    assert ["value"] == [column.kind for column in columns]

@@ -2,6 +2,7 @@ import json
 import shutil
 
 import numpy as np
+import openpyxl
 import pytest
 from PIL import Image
 
@@ -213,3 +214,22 @@ def test_copies_are_counted_and_scored_once(run, truth, images):
     assert 6 == scores["n"]
     once = scores["counted_once"]
     assert (4, 1 / 4, 3 / 4) == (once["n"], once["noise"], once["coverage"])
+
+
+@pytest.mark.parametrize("form", ["{}", "C:\\data\\images\\{}", "..\\images/{}"])
+def test_a_truth_of_a_spreadsheet_of_another_system(run, images, form):
+    rows = [f"{form.format(i.name.upper())};{kind}" for i, kind in zip(images, TYPES, strict=True)]
+    path = images[0].parent / "truth.csv"
+    path.write_bytes("\r\n".join(["sep=;", "Path;Label", *rows]).encode("utf-16"))
+    for image in images:  # known by its content, not by its name
+        image.rename(image.with_name(image.name.replace(".png", ".PNG")))
+    assert (6, 0) == (score(run, path)["n"], score(run, path)["missing"])
+
+
+def test_a_truth_may_be_a_workbook(run, images):
+    book = openpyxl.Workbook()
+    book.active.append(["path", "label"])
+    for image, kind in zip(images, TYPES, strict=True):
+        book.active.append([image.name, kind])
+    book.save(images[0].parent / "truth.xlsx")
+    assert 6 == score(run, images[0].parent / "truth.xlsx")["n"]

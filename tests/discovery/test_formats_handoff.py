@@ -563,7 +563,8 @@ def test_many_faults_are_one_line(folder):
     ("data", "text"),
     [
         ("größe".encode("latin-1"), "row 1 is not UTF-8"),
-        (b"PK\x03\x04\0\0", "holds binary data"),
+        (b"PK\x03\x04\0\0", "no .xlsx workbook that can be read"),
+        (b"path\0,label", "holds binary data"),
         (b"\xff\xfea", "row 1 is not UTF-8"),
     ],
 )
@@ -742,3 +743,13 @@ def test_another_table_beside_a_handoff_is_none(tmp_path):
     write_handoff(make_handoff(*DECISIONS), tmp_path)
     (tmp_path / "mine.csv").write_text("path,label\na.png,x\na.png,x\n")
     assert read_known_types(tmp_path / "mine.csv")["label"].tolist() == ["x", "x"]
+
+
+@pytest.mark.parametrize("cell", ["sub/A.PNG", "sub\\a.png", "C:\\data\\sub\\a.png"])
+def test_labels_name_images_whatever_system_wrote_them(tmp_path, cell):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.png").touch()
+    (tmp_path / "labels.csv").write_text(f"path\tlabel\n{cell}\tscratch\nsub/gone.png\tpit\n")
+    known = read_known_types(tmp_path / "labels.csv")
+    expected = [str(tmp_path / "sub" / "a.png"), str(tmp_path / "sub" / "gone.png")]
+    assert expected == known["path"].tolist()

@@ -1,15 +1,16 @@
 """Which images: --only, --exclude; and what is known of them: --metadata, --um-per-pixel."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import tifffile
 
-from embeddings.errors import InputError, OptionError, TableError
-from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.errors import InputError, OptionError, StoreCorruptError, TableError
+from embeddings.extract import ExtractOptions, add_metadata, extract_vectors
 from embeddings.images import fingerprint_file
-from embeddings.store import open_store
+from embeddings.store import open_store, repair_store, verify_store
 
 
 @pytest.fixture
@@ -177,8 +178,10 @@ def test_the_klarf_of_an_image_is_noted_and_is_no_news(run, make_images, tmp_pat
     assert metadata_of(tmp_path)["0.png", 0]["klarf_file"] == str(klarf)
     # The same list at another place says nothing new of the image.
     assert run(images, metadata=write(tmp_path / "moved.klarf", text)).warnings == ()
-    assert run(images, metadata=write(tmp_path / "other.klarf", text.replace(" 1 1 1 1 0;",
-               " 2 1 1 1 0;"))).warnings != ()  # fmt: skip
+    other = write(tmp_path / "other.klarf", text.replace(" 1 1 1 1 0;", " 2 1 1 1 0;"))
+    assert run(images, metadata=other).warnings == ()
+    assert metadata_of(tmp_path)["0.png", 0]["defectid"] == "2"
+    assert metadata_of(tmp_path)["0.png", 0]["klarf_file"] == str(other)
 
 
 def test_metadata_that_matches_nothing_is_refused_and_leaves_no_store(run, make_images, tmp_path):
@@ -188,13 +191,167 @@ def test_metadata_that_matches_nothing_is_refused_and_leaves_no_store(run, make_
     assert not (tmp_path / "store").exists()
 
 
-def test_metadata_that_comes_too_late_is_told(run, make_images, tmp_path):
+def test_metadata_that_comes_later_takes_effect_and_is_told(run, make_images, tmp_path, caplog):
     images = make_images(n=2)
-    assert () == run(images).warnings
-    table = write(tmp_path / "m.csv", "file,lot\n0.png,L1\n")
-    (warning,) = run(images, metadata=table).warnings
-    assert "says something new of 1 images that the store holds already" in warning
+    first = write(tmp_path / "first.csv", "file,lot,tool\n0.png,L1,T1\n1.png,L1,T1\n")
+    run(images, metadata=first)
+    table = write(tmp_path / "m.csv", "file,lot,cd_nm\n0.png,L2,5\n1.png,L1,\n")
+    with caplog.at_level("INFO", logger="defect-discovery"):
+        extracted = run(images, metadata=table)
+    assert (0, 2, ()) == (extracted.computed, extracted.reused, extracted.warnings)
+    told = "metadata of 1 images in the store changed; new: cd_nm (1); changed: lot (1)"
+    assert told in caplog.messages
+    known = {"lot": "L2", "tool": "T1", "cd_nm": "5"}
+    told = {("0.png", 0): known, ("1.png", 0): {"lot": "L1", "tool": "T1"}}
+    assert told == metadata_of(tmp_path)
+    # A third time nothing is new, and nothing is written.
+    before = (tmp_path / "store" / "store.json").read_bytes()
+    run(images, metadata=table)
+    assert before == (tmp_path / "store" / "store.json").read_bytes()
+    # Without the table nothing is lost, and new images beside get theirs.
+    run(make_images(n=3), metadata=write(tmp_path / "n.csv", "file,lot\n2.png,L3\n"))
+    assert told | {("2.png", 0): {"lot": "L3"}} == metadata_of(tmp_path)
+    assert [] == verify_store(tmp_path / "store")
+
+
+def test_metadata_is_given_to_a_store_without_its_images(run, make_images, tmp_path):
+    images = make_images(n=2)
+    run(images)
+    shutil.rmtree(images)
+    table = write(tmp_path / "m.csv", "file,lot\nimages/0.png,L1\nimages/7.png,L1\n")
+    store = add_metadata(tmp_path / "store", table)
+    assert ['{"lot": "L1"}', ""] == store.rows()["metadata"].tolist()
+    with pytest.raises(InputError, match="no row has the file name of an image"):
+        add_metadata(tmp_path / "store", write(tmp_path / "x.csv", "file,lot\nx.png,L1\n"))
+
+
+def test_metadata_of_later_are_found_damaged_mended_and_rebuilt(run, make_images, tmp_path):
+    run(make_images(n=2))
+    store = tmp_path / "store"
+    add_metadata(store, write(tmp_path / "m.csv", "file,lot\n0.png,L1\n"))
+    manifest = (store / "store.json").read_bytes()
+    assert 2 == json.loads(manifest)["version"]  # a program that knows only 1 would lose them
+    # Rebuilt from the files alone they are all there.
+    (store / "store.json").unlink()
+    assert repair_store(store).rebuilt
+    assert {("0.png", 0): {"lot": "L1"}, ("1.png", 0): {}} == metadata_of(tmp_path)
+    (note,) = (store / "notes").iterdir()
+    data = bytearray(note.read_bytes())
+    data[len(data) // 2] ^= 1
+    note.write_bytes(data)
+    with pytest.raises(StoreCorruptError, match=f"notes/{note.name} is damaged"):
+        open_store(store).rows()
+    told = repair_store(store).describe()
+    assert "metadata that were given later are lost: give them again by --metadata" in told
     assert {("0.png", 0): {}, ("1.png", 0): {}} == metadata_of(tmp_path)
+    add_metadata(store, tmp_path / "m.csv")
+    assert {("0.png", 0): {"lot": "L1"}, ("1.png", 0): {}} == metadata_of(tmp_path)
+
+
+LOTS = ("lotA/0.png", "lotA/1.png", "lotB/0.png", "lotB/1.png")
+
+
+@pytest.fixture
+def lots(tmp_path, picture, save_picture):
+    """Two lots whose images have the same names."""
+    for seed, name in enumerate(LOTS):
+        save_picture(tmp_path / "imgs" / name, picture(seed))
+    return tmp_path / "imgs"
+
+
+def tools_of(tmp_path):
+    rows = open_store(tmp_path / "store").load_vectors().rows
+    pairs = zip(rows["path"], rows["metadata"], strict=True)
+    return {
+        "/".join(path.split("/")[-2:]): json.loads(text)["tool"] if text else ""
+        for path, text in pairs
+    }
+
+
+def test_metadata_of_one_lot_are_not_given_to_the_other(run, lots, tmp_path, caplog):
+    text = "path,tool\nimgs/lotA/0.png,T1\nimgs/lotA/1.png,T1\nimgs/lotA/2.png,T1\n"
+    with caplog.at_level("INFO", logger="defect-discovery"):
+        run(lots, metadata=write(tmp_path / "m.csv", text))
+    expected = dict(zip(LOTS, ["T1", "T1", "", ""], strict=True))
+    assert expected == tools_of(tmp_path)
+    (told,) = (text for text in caplog.messages if text.startswith("metadata:"))
+    assert "2 of 4 images have a row" in told
+    assert "of its 3 rows 1 fit no image: imgs/lotA/2.png" in told
+
+
+@pytest.mark.parametrize(
+    "form", ["imgs/{}", "{}", "D:\\export\\{}", "/elsewhere/{}", "IMGS\\{}", "imgs/lotA/../{}"]
+)
+def test_metadata_of_lots_with_the_same_names_are_told_apart(run, lots, tmp_path, form):
+    names = [form.format(name) for name in LOTS]
+    if "\\" in form:
+        names = [name.replace("/", "\\") for name in names]
+    rows = [f"{name},T{i}" for i, name in enumerate(names)]
+    run(lots, metadata=write(tmp_path / "m.csv", "path,tool\n" + "\n".join(rows)))
+    assert {name: f"T{i}" for i, name in enumerate(LOTS)} == tools_of(tmp_path)
+
+
+def test_a_row_that_fits_several_images_is_refused_with_both(run, lots, tmp_path):
+    with pytest.raises(TableError) as error:
+        run(lots, metadata=write(tmp_path / "m.csv", "path,tool\n0.png,T1\n"))
+    assert str(error.value) == (
+        f"{tmp_path}/m.csv: 0.png fits {lots}/lotA/0.png and {lots}/lotB/0.png: write so much of "
+        "its folder that it fits one"
+    )
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_bare_name_beside_its_image_is_that_image(run, lots, tmp_path):
+    run(lots, metadata=write(lots / "lotB" / "m.csv", "path,tool\n0.png,T1\n"))
+    assert dict(zip(LOTS, ["", "", "T1", ""], strict=True)) == tools_of(tmp_path)
+
+
+def test_a_row_may_be_of_exact_copies(run, lots, tmp_path):
+    (lots / "lotB" / "0.png").write_bytes((lots / "lotA" / "0.png").read_bytes())
+    run(lots, metadata=write(tmp_path / "m.csv", "path,tool\n0.png,T1\n"))
+    assert {"T1"} == {tools_of(tmp_path)[name] for name in LOTS if name == "lotA/0.png"}
+
+
+def test_rows_that_say_different_things_of_one_image_are_refused(run, make_images, tmp_path):
+    images = make_images(n=1)
+    text = "path,tool\na/0.png,T1\nb/0.png,T2\n"
+    with pytest.raises(TableError, match=r"a/0.png and b/0.png say different things of .*/0.png"):
+        run(images, metadata=write(tmp_path / "m.csv", text))
+    # The one that has more of the path in common is meant.
+    text = "path,tool\na/0.png,T1\nimages/0.png,T2\n"
+    run(images, metadata=write(tmp_path / "m.csv", text))
+    assert {"images/0.png": "T2"} == tools_of(tmp_path)
+
+
+def test_names_that_differ_in_case_are_joined_where_that_is_unique(
+    run, picture, save_picture, tmp_path
+):
+    images = tmp_path / "images"
+    images.mkdir()
+    for seed, name in enumerate(("d0.png", "e0.png", "E0.PNG", "Ünal.png")):
+        save_picture(tmp_path / "one.png", picture(seed)).rename(images / name)
+    # macOS writes the dots of the letter as a character of their own.
+    text = "path,tool\nD0.PNG,T1\nE0.PNG,T2\nu\u0308NAL.png,T3\n"
+    run(images, metadata=write(tmp_path / "m.csv", text))
+    told = {name.split("/")[-1]: tool for name, tool in tools_of(tmp_path).items()}
+    assert {"d0.png": "T1", "e0.png": "", "E0.PNG": "T2", "Ünal.png": "T3"} == told
+    with pytest.raises(TableError, match=r"E0.png fits .*/E0.PNG and .*/e0.png"):
+        run(images, metadata=write(tmp_path / "m.csv", "path,tool\nE0.png,T2\n"))
+
+
+@pytest.mark.parametrize(
+    "name", ["0.PNG", "C:\\tool\\images\\0.png", "IMAGES\\0.png", "images/0.png"]
+)
+def test_boxes_are_joined_as_metadata_are(run, make_images, tmp_path, name, caplog):
+    images = make_images(n=2)
+    text = f"path;xmin;ymin;xmax;ymax\n{name};1,5;2;30;31,5\ngone.png;1;2;3;4\n"
+    (tmp_path / "tables").mkdir()
+    with caplog.at_level("INFO", logger="defect-discovery"):
+        extracted = run(images, boxes=write(tmp_path / "tables" / "boxes.csv", text))
+    assert 1 == len(extracted.ids)
+    rows = open_store(tmp_path / "store").rows()
+    assert [[1.5, 2, 30, 31.5]] == [json.loads(m)["defect_box"] for m in rows["metadata"]]
+    assert any("1 fit no image: gone.png" in text for text in caplog.messages)
 
 
 def test_the_pixel_size_is_kept(run, make_images, tmp_path):

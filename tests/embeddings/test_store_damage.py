@@ -241,9 +241,9 @@ def test_leftovers_are_told_and_removed_by_the_next_writer(store):
 
 def test_versions_and_strangers(store):
     values = load_manifest(store.path).to_dict()
-    (store.path / "store.json").write_bytes(format_manifest({**values, "version": 2}))
+    (store.path / "store.json").write_bytes(format_manifest({**values, "version": 3}))
     for act in (open_store, verify_store, repair_store):
-        with pytest.raises(StoreError, match="has format version 2, this version reads 1: update"):
+        with pytest.raises(StoreError, match="format version 3, this version reads 1 and 2: upd"):
             act(store.path)
     (store.path / "store.json").write_bytes(format_manifest({**values, "format": "album"}))
     with pytest.raises(StoreError, match="the format is 'album'"):

@@ -174,12 +174,13 @@ def test_boxes_without_a_row_or_with_a_wrong_pixel_size(tmp_path):
 
 
 @pytest.mark.parametrize("key", ["path", "file", "Filename", "IMAGE"])
-def test_metadata_is_keyed_by_the_file_name(tmp_path, key):
+def test_metadata_is_keyed_by_the_path_as_written(tmp_path, key):
     text = f"lot,{key},tool\nL1,x/a.png,T1\nL2,C:\\data\\b.png,T2\nL1,y/a.png,T1\n"
     frame = read_metadata(_write(tmp_path, text))
     assert frame.to_dict("index") == {
-        "a.png": {"lot": "L1", "tool": "T1"},
-        "b.png": {"lot": "L2", "tool": "T2"},
+        "x/a.png": {"lot": "L1", "tool": "T1"},
+        "data/b.png": {"lot": "L2", "tool": "T2"},
+        "y/a.png": {"lot": "L1", "tool": "T1"},
     }
 
 
@@ -194,8 +195,8 @@ def test_metadata_of_pages(tmp_path):
     [
         ("lot\nL1\n", "has no column path, file, filename, image"),
         (
-            "file,lot\na.png,L1\nb.png,L1\nx/a.png,L2\n",
-            "line 2 and line 4 say different things of a.png",
+            "file,lot\nx/a.png,L1\nb.png,L1\nx\\a.png,L2\n",
+            "line 2 and line 4 say different things of x/a.png",
         ),
         ("file,lot\n,L1\n", "line 2: file is empty"),
     ],

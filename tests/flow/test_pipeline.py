@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -26,6 +25,7 @@ from discovery.formats.handoff import read_handoff
 from discovery.ledger import read_decisions
 from discovery.runs import open_run
 from embeddings.errors import HandoffError, RunError
+from embeddings.extract import ExtractOptions
 
 OF_CLUSTERS = (
     "sweep.json", "levels.npz", "clustering.parquet", "rare.csv", "stability.json",
@@ -279,13 +279,20 @@ def test_new_metadata_cost_no_clustering(pictures, tmp_path, cheap, watch, count
     names = sorted(path.name for path in (pictures / "images").iterdir())
     tools = ["T1" if name.startswith("blob") else "T2" for name in names]
     pd.DataFrame({"path": names, "tool": tools}).to_csv(tmp_path / "meta.csv", index=False)
-    # A store keeps the metadata it has: new ones come with the images, extracted again.
-    shutil.rmtree(run / "store")
     options = replace(cheap, extract=replace(cheap.extract, metadata=tmp_path / "meta.csv"))
     discover_types(pictures / "images", run, options=options)
     remade = ["associations.csv", "proposals.csv", "lineage.npz", "pictures.npz", *SHOWN]
     assert remade == watch()[len(first) :]
     assert "T1" in table(run, "associations.csv")["value"].tolist()
+    assert fits == len(count_fits)
+    # The store itself takes them, too.
+    made = len(watch())
+    table_of_lots = pd.DataFrame({"path": names, "lot": [tool + "L" for tool in tools]})
+    table_of_lots.to_csv(tmp_path / "lots.csv", index=False)
+    options = replace(cheap, extract=ExtractOptions(metadata=tmp_path / "lots.csv"))
+    discover_types(run / "store", run, options=options)
+    assert remade == watch()[made:]
+    assert "lot" in table(run, "associations.csv")["same_as"].tolist()
     assert fits == len(count_fits)
 
 

@@ -28,6 +28,7 @@ from discovery.records import Handoff, find_label_fault, tidy_label
 from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError
+from embeddings.tables.locate import Locator
 
 _LABELLED = ("path", "label")  # columns of any table of labelled images
 _KEYS = ("run_id", "store", "sha256", "types", "proposals", "witness", "provenance")
@@ -126,9 +127,7 @@ def read_known_types(path: Path) -> pd.DataFrame:
     else:
         table = _name_files(path)[0]
         rows = _read_labels(table)
-    folder = table.parent.absolute()
-    # An absolute path must stay as it was written, which Path does not promise.
-    paths = [os.path.join(folder, one) for one in rows["path"]]  # noqa: PTH118
+    paths = _locate_images(rows["path"].tolist(), table.parent.absolute())
     rows = rows.assign(path=pd.Series(paths, index=rows.index, dtype="str"))
     rows = rows[rows["label"] != ""].reset_index(drop=True)
     if rows.empty:
@@ -154,6 +153,20 @@ def _read_labels(table: Path) -> pd.DataFrame:
         },
         dtype="str",
     )
+
+
+def _locate_images(cells: Sequence[str], folder: Path) -> list[str]:
+    """Return the absolute path of each cell; one that is there stays as it was written."""
+    # An absolute path must stay as it was written, which Path does not promise.
+    as_written = [os.path.join(folder, cell) for cell in cells]  # noqa: PTH118
+    if all(map(os.path.isfile, as_written)):
+        return as_written
+    # Of another system, or in another case: where there is no such file either, as it was.
+    located = Locator(folder).locate_all(cells)
+    return [
+        place if not os.path.isfile(path) and os.path.isfile(place) else path  # noqa: PTH113
+        for path, place in zip(as_written, located, strict=True)
+    ]
 
 
 def _locate(path: Path) -> tuple[Path, Path | None]:

@@ -25,7 +25,15 @@ _VALUES = frozenset(
 )  # fmt: skip
 # Places belong to the wafer map, and a defect's number in its list says nothing of the defect.
 _NO_COLUMNS = frozenset({"defectid", "wafer_diameter_mm", "imagecount", "page", "id"})
-_TIME_FORMATS = ("ISO8601", "%m-%d-%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S")
+# The year first; then, of dashes and slashes, the month first, as KLARF has it, unless a number
+# that stands there is no month; with dots the day is first in every country.
+_DATES = ("%m-%d-{}", "%m/%d/{}", "%d-%m-{}", "%d/%m/{}", "%d.%m.{}")
+_CLOCKS = (" %H:%M:%S", " %H:%M", "", " %I:%M:%S %p", " %I:%M %p", " %H:%M:%S.%f")
+_TIME_FORMATS = ("ISO8601", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d", *(
+    date.format(year) + clock for date in _DATES for year in ("%Y", "%y") for clock in _CLOCKS
+    if clock or year == "%Y"  # 1.2.03 alone may be a version
+))  # fmt: skip
+_SAMPLE = 50  # cells that a format is tried on first
 _FEW_VALUES = 12  # whole numbers with no more than these are names of something
 _REPEATS = 2.0  # images a value, on average: below, a column is a list of names
 
@@ -135,8 +143,12 @@ def _read_column(name: str, cells: "pd.Series[str]") -> Column | str:
 
 def _read_times(cells: "pd.Series[str]", known: NDArray[np.bool_]) -> NDArray[np.float64] | None:
     """Return seconds since 1970 where every known cell is a time of one format; else None."""
+    given = cells[known]
     for form in _TIME_FORMATS:
-        times = pd.to_datetime(cells[known], format=form, errors="coerce", utc=True)
+        # Most columns are no times: a few cells tell.
+        if pd.to_datetime(given[:_SAMPLE], format=form, errors="coerce", utc=True).isna().any():
+            continue
+        times = pd.to_datetime(given, format=form, errors="coerce", utc=True)
         if not times.isna().any():
             seconds = np.full(len(cells), np.nan)
             seconds[known] = (times - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
