@@ -21,6 +21,7 @@ from contextvars import ContextVar
 from typing import Any, TextIO, TypeVar
 
 from embeddings.errors import DefectDiscoveryError
+from embeddings.litter import sweep_places
 
 Options = TypeVar("Options")
 Item = TypeVar("Item")
@@ -31,6 +32,15 @@ _REDRAW_SECONDS = 0.2  # fast enough to look alive, slow enough to cost nothing
 
 # How the user called the command, where that is not `python -m MODULE`.
 _NAME: ContextVar[str] = ContextVar("name of the command", default="")
+
+
+# What this command has put on the disk for good, as far as it says so itself.
+_KEPT: ContextVar[str] = ContextVar("what is kept", default="")
+
+
+def note_kept(text: str) -> None:
+    """Say what is on the disk by now, for a user who ends the command before it is done."""
+    _KEPT.set(text)
 
 
 @contextlib.contextmanager
@@ -72,15 +82,18 @@ def run_command(
     Ctrl-C. Any other exception is a bug and passes through.
     """
     prog = _NAME.get() or prog
+    _KEPT.set("")
     try:
         options = parse_options(options_type, prog=prog, args=args)
         with _logging_to_stderr():
+            sweep_places(options)  # what a killed command left where this one goes
             return command(options) or 0
     except DefectDiscoveryError as error:
         report_error(prog, error)
         return 2
     except KeyboardInterrupt:
-        print(f"{prog}: interrupted; what was committed is kept", file=sys.stderr, flush=True)
+        kept = f"; what was committed is kept: {_KEPT.get()}" if _KEPT.get() else ""
+        print(f"{prog}: interrupted{kept}", file=sys.stderr, flush=True)
         return 130
     except BrokenPipeError:
         # The reader of our output (head, less) went away: not an error of anyone's.

@@ -11,19 +11,13 @@ import hashlib
 import io
 import json
 import os
-import re
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from embeddings.cells import guard_cell, unguard_cell
 from embeddings.errors import InputError, OptionError
-from embeddings.processes import find_machine, is_running
-
-# `.NAME.MACHINE-PID.tmp`; version 0.1 wrote `.NAME.PID.tmp`.
-_TEMPORARY = re.compile(r"^\.(?P<name>.+)\.(?:(?P<machine>[0-9a-f]{8})-)?(?P<pid>\d+)\.tmp$")
-_OLD_SECONDS = 24 * 3600.0  # no file is written for so long: who began it is gone
+from embeddings.litter import name_temporary, sweep_once
 
 
 def hash_bytes(data: bytes) -> str:
@@ -83,7 +77,8 @@ def put_bytes(path: Path, data: bytes) -> None:
     OSError
         As the system says it.
     """
-    temporary = path.with_name(f".{path.name}.{find_machine()}-{os.getpid()}.tmp")
+    sweep_once(path.parent)
+    temporary = name_temporary(path)
     try:
         temporary.write_bytes(data)
         sync_path(temporary)
@@ -101,25 +96,6 @@ def sync_path(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def is_temporary(name: str) -> bool:
-    """Tell whether a file name is one that this module gives to a file being written."""
-    return strip_temporary(name) != name
-
-
-def strip_temporary(name: str) -> str:
-    """Return the name that a file being written will bear; any other name as it is."""
-    match = _TEMPORARY.match(name)
-    return match["name"] if match else name
-
-
-def sweep_temporary(folder: Path) -> None:
-    """Remove the temporary files of writers that are no longer there."""
-    for entry in folder.iterdir():
-        match = _TEMPORARY.match(entry.name)
-        if match and _is_left(entry, match["machine"], int(match["pid"])):
-            entry.unlink(missing_ok=True)
 
 
 def check_out_file(path: Path, source: Path, *, flag: str = "--out") -> None:
@@ -194,15 +170,6 @@ def parse_csv_rows(data: bytes) -> list[list[str]]:
             for row in rows
         ),
     ]
-
-
-def _is_left(file: Path, machine: str | None, pid: int) -> bool:
-    if machine == find_machine():
-        return not is_running(pid)
-    # Written elsewhere, where the number may be that of a live process.
-    with contextlib.suppress(FileNotFoundError):
-        return time.time() - file.stat().st_mtime > _OLD_SECONDS
-    return False
 
 
 def _quote(cell: str) -> str:

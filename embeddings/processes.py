@@ -19,7 +19,12 @@ def find_machine() -> str:
     with contextlib.suppress(OSError):  # no Linux: the name alone
         marks.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
         marks.append(str(Path("/proc/self/ns/pid").readlink()))
-    return hashlib.sha256("\n".join(marks).encode(errors="surrogateescape")).hexdigest()[:8]
+    return _hash("\n".join(marks))
+
+
+def hash_host() -> str:
+    """Return 8 hex digits of the machine's name, which stays when it is started again."""
+    return _hash(socket.gethostname())
 
 
 def find_start(pid: int) -> str:
@@ -54,3 +59,7 @@ def _read_status(pid: int) -> tuple[str, str]:
     # The name in brackets may hold blanks and brackets: fields are counted from behind it.
     fields = text.rpartition(")")[2].split()
     return fields[0], fields[19]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:8]

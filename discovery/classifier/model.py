@@ -23,16 +23,8 @@ from numpy.typing import NDArray
 from discovery.classifier.cascade import CascadeClassifier
 from discovery.classifier.serialization import cascade_from_arrays, cascade_to_arrays
 from embeddings.errors import HandoffError, ModelError, StoreError
-from embeddings.files import (
-    hash_bytes,
-    hash_file,
-    hash_json,
-    is_sealed,
-    is_temporary,
-    seal,
-    sweep_temporary,
-    write_bytes,
-)
+from embeddings.files import hash_bytes, hash_file, hash_json, is_sealed, seal, write_bytes
+from embeddings.litter import is_temporary, sweep_temporary
 from embeddings.records import ExtractorSpec
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ are taken from the run's own store. What is computed goes into a store of its ow
 """
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,11 @@ from typing import Any, Literal
 
 from discovery.flow.sources import RoundSource, extract_source, join_sources, open_stored
 from discovery.runs import VIEWS_FOLDER, Run
-from embeddings.console import get_logger
+from embeddings.console import get_logger, note_kept
 from embeddings.errors import OptionError, StoreError, StoreSpecError
 from embeddings.extract import ExtractOptions
 from embeddings.images import check_apart
+from embeddings.litter import making_scratch
 from embeddings.store import Store, create_store, open_store, store_exists
 
 
@@ -113,8 +113,11 @@ def open_new_images(
         yield _extract_all(source, options.store, fitted, options=extract)
     else:
         # Nothing is kept: the next call computes again.
-        with tempfile.TemporaryDirectory(prefix="assign-") as folder:
-            yield _extract_all(source, Path(folder) / "store", fitted, options=extract)
+        with making_scratch() as folder:
+            try:
+                yield _extract_all(source, folder / "store", fitted, options=extract)
+            finally:
+                note_kept("")  # what was said of its vectors
 
 
 def _extract_all(

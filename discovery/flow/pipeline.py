@@ -49,7 +49,7 @@ from discovery.runs import (
 )
 from discovery.runs.lineage import LINEAGE, LINEAGE_MEMORY
 from discovery.stages.stability import DRAWS
-from embeddings.console import stage
+from embeddings.console import note_kept, stage
 from embeddings.locks import working
 
 # A number in a spec stands for the method: it is raised when the same inputs come to another
@@ -206,6 +206,10 @@ def run_pipeline(context: RoundContext, *, steps: Sequence[Step] = STEPS) -> Non
             made = step.make(context, facts)
         for name, data in made.items():
             run.save_bytes(name, data, made_by, seconds=time.monotonic() - start)
+        if made:
+            note_kept(
+                f"all up to the step {step.name!r} in {run.path}; the same command goes on there"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from embeddings.errors import RunError
-from embeddings.files import is_temporary, sweep_temporary, write_bytes
+from embeddings.files import write_bytes
+from embeddings.litter import is_temporary, sweep_temporary
 from embeddings.locks import JOB_LOCK, locked
 
 RUN_JSON = "run.json"

@@ -22,7 +22,8 @@ from discovery.synthetic.pictures import draw_picture
 from discovery.synthetic.records import Box, PicturePlan
 from embeddings.console import track
 from embeddings.errors import InputError
-from embeddings.files import format_csv, strip_temporary, write_bytes
+from embeddings.files import format_csv, write_bytes
+from embeddings.litter import strip_temporary
 
 _FORMAT: Final = {"format": "defect-discovery-synthetic", "version": 1}
 _MARKER: Final = "synthetic.json"

@@ -1,5 +1,6 @@
 """Jobs become rows of a store: read ahead, embedded in batches, committed in whole files."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from embeddings.console import stage, track
+from embeddings.console import note_kept, stage, track
 from embeddings.extract.batches import Batches, default_batch_size
 from embeddings.extract.choose import Choice, make_extractor
 from embeddings.extract.options import ExtractOptions
@@ -17,6 +18,10 @@ from embeddings.extractors import Extractor
 from embeddings.images import stream_pictures
 from embeddings.reader import Preparation, Previews, choose_windows
 from embeddings.store import StoreWriter
+
+# What a crash or Ctrl-C may cost at most, beside the file that is being read: half of what is
+# promised, as a batch of the network comes on top of it.
+COMMIT_SECONDS = 10.0
 
 
 class Round:
@@ -141,6 +146,7 @@ class Computation:
         workers = options.threads
         ahead = 2 * workers if self.recipe.name else 2 * workers + 2 * batch_size
         deferred: list[Job] = []
+        self._last_commit, self._since_cut = time.monotonic(), 0
         round_ = Round(Batches(self.load, batch_size))
         with stage("extract") as facts:
             pieces = read_jobs(jobs, plan, workers=workers, ahead=ahead)
@@ -151,14 +157,24 @@ class Computation:
                 elif piece.fault:
                     self.faults.append((piece.job.path, piece.fault))
                 round_.add(piece, self._known)
-                if piece.is_last and len(round_.rows) >= options.commit_every:
+                # Between files: one is in the store with all its rows, or not at all.
+                if piece.is_last and self._is_due(round_):
                     self._commit(round_, writer)
             self._commit(round_, writer)
             facts.update(images=len(self.computed), vectors=self.rows)
         return deferred
 
+    def _is_due(self, round_: Round) -> bool:
+        """Tell whether what is computed is to be committed now: it is enough, or it is old."""
+        # Counted from the last cut by number: where the clock cuts, too, is mended by `merge`, and
+        # the segments then end where they would have ended without a clock.
+        if self._since_cut + len(round_.rows) >= self.options.commit_every:
+            return True
+        is_old = time.monotonic() - self._last_commit >= COMMIT_SECONDS
+        return is_old and len(round_.rows) > 0
+
     def _commit(self, round_: Round, writer: StoreWriter) -> None:
-        """Commit whole files: a file is in the store with all its rows, or not at all."""
+        """Commit whole files."""
         jobs, rows = round_.jobs, round_.rows
         contents = [job.file_id for job in jobs]  # before `take`, which begins the next round
         vectors = round_.take()
@@ -170,6 +186,11 @@ class Computation:
             writer.append(ids, values, make_frame(list(rows.values())))
             self._known.update(rows)
             self.rows += len(rows)
+            note_kept(f"{self.rows} new vectors in {writer.folder}; the same command goes on there")
+            self._since_cut += len(rows)
+            if self._since_cut >= self.options.commit_every:
+                self._since_cut = 0
         self.contents.update(contents)
         self.computed.update(job.path for job in jobs)
         writer.commit()
+        self._last_commit = time.monotonic()

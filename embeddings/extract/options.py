@@ -83,7 +83,7 @@ class ExtractOptions:
     vector_dtype: Literal["float32", "fp16"] | None = None
     """How a new store keeps its vectors: fp16 takes half the room."""
     commit_every: int = 1024
-    """Images a commit: what a crash can cost at most."""
+    """Images a commit at most; a crash costs no more than these, or than 20 seconds."""
 
     def __post_init__(self) -> None:
         for name, low, high in _BOUNDS:

@@ -156,6 +156,8 @@ class _Extraction:
                 self.work.run(jobs, writer, files=self.files, known=self._known_ids)
             self.faults = [*self.found.quarantined, *printed.quarantined, *self.work.faults]
             self._settle_files(writer)
+            if self.work.rows:  # where nothing was computed, nothing is written
+                writer.merge(self.options.commit_every)
         return self._report()
 
     def _make_jobs(self) -> list[Job]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from embeddings.errors import StoreCorruptError, StoreError, StoreLockedError
-from embeddings.files import hash_bytes, strip_temporary
+from embeddings.files import hash_bytes
+from embeddings.litter import strip_temporary
 from embeddings.locks import HeldError, holding
 
 MANIFEST = "store.json"
@@ -194,12 +195,20 @@ def storage_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{folder} cannot be written: {_explain(error)}") from error
+        raise StoreError(f"{folder} cannot be written: {_explain(error, folder)}") from error
 
 
-def _explain(error: OSError) -> str:
-    if error.errno in _FULL:
-        return "no space left on the disk; free some and run again, what was committed is kept"
+def _explain(error: OSError, folder: Path) -> str:
     if error.errno in _FORBIDDEN:
         return f"{error.strerror}; check the rights of the folder or use another one"
-    return f"{error.strerror or error}; what was committed is kept"
+    kept = "; what was committed is kept" if _has_commits(folder) else ""
+    if error.errno in _FULL:
+        return f"no space left on the disk; free some and run again{kept}"
+    return f"{error.strerror or error}{kept}"
+
+
+def _has_commits(folder: Path) -> bool:
+    """Tell whether the manifest names a segment, without reading more into it."""
+    with contextlib.suppress(OSError):
+        return b'"sha256_faiss"' in (folder / MANIFEST).read_bytes()
+    return False

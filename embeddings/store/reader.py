@@ -1,12 +1,15 @@
 """A store as it was when it was opened: `Store`, and how folders become one.
 
 A `Store` is a snapshot: a writer adds files and never changes one, so readers of an older
-commit keep reading it while the store grows. `refresh` gives the newest.
+commit keep reading it while the store grows, and in merged files what it was. `refresh` gives the
+newest.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,10 +19,12 @@ from embeddings.errors import StoreError, StoreSpecError
 from embeddings.records import ROW_COLUMNS, ExtractorSpec, Vectors
 from embeddings.store.commits import decode_bank, decode_quarantine, read_sidecar
 from embeddings.store.faiss_files import CodesFile
-from embeddings.store.folder import BANK, QUARANTINE
+from embeddings.store.folder import BANK, QUARANTINE, DamagedFileError
 from embeddings.store.manifest import Manifest, SegmentEntry, VectorDtype, Window, load_manifest
 from embeddings.store.parquet_files import IMAGE_COLUMNS, collect_files, collect_rows
 from embeddings.store.writer import StoreWriter, open_writer
+
+Value = TypeVar("Value")
 
 BLOCK_ROWS = 8192  # 64 MiB of 2048-d float32
 
@@ -41,12 +46,14 @@ class Store:
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
         self._manifest = manifest
+        self._count = manifest.rows  # of this snapshot, whatever is added
         self._rows: pd.DataFrame | None = None
         self._files: pd.DataFrame | None = None
+        self._is_newer = False  # files of a later commit are read, in the place of merged ones
 
     def __len__(self) -> int:
         """Return the number of vectors."""
-        return self._manifest.rows
+        return self._count
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r}, {len(self)} x {self.spec.dim} {self.vector_dtype})"
@@ -147,11 +154,10 @@ class Store:
         """
         ids = self.ids()
         base = 0
-        for entry in self._manifest.segments:
-            for start, values in self._codes(entry).iter_blocks(block_rows):
-                first = base + start
-                yield ids[first : first + len(values)], values
-            base += entry.rows
+        while base < len(ids):  # by position: files may be merged while they are read
+            values = self._following(functools.partial(self._read_block, base, block_rows))
+            yield ids[base : base + len(values)], values
+            base += len(values)
 
     def write(self) -> AbstractContextManager[StoreWriter]:
         """Return a context manager giving the one writer; see `StoreWriter`.
@@ -162,12 +168,18 @@ class Store:
 
     def _load_rows(self) -> pd.DataFrame:
         if self._rows is None:
-            self._rows = collect_rows(self.path, self._manifest)
+            rows = self._following(lambda: collect_rows(self.path, self._manifest))
+            self._rows = rows.iloc[: self._count]
         return self._rows
 
     def _load_files(self) -> pd.DataFrame:
         if self._files is None:
-            self._files = collect_files(self.path, self._manifest)
+            files = self._following(lambda: collect_files(self.path, self._manifest))
+            if self._is_newer:  # what was noted since belongs to no row of this snapshot
+                known = set(self._load_rows()["file_id"].tolist())
+                is_known = [file_id in known for file_id in files["file_id"].tolist()]
+                files = files[is_known].reset_index(drop=True)
+            self._files = files
         return self._files
 
     def _codes(self, entry: SegmentEntry) -> CodesFile:
@@ -184,8 +196,51 @@ class Store:
             )
         return np.asarray(positions, dtype=np.intp)
 
+    def _following(self, read: Callable[[], Value]) -> Value:
+        """Read; where a file is gone because it was merged with others, read those.
+
+        Merging leaves every row in its place, and others are only added behind: what this
+        snapshot holds are the first rows of the store as it is now.
+        """
+        while True:
+            try:
+                return read()
+            except DamagedFileError as damage:
+                newest = load_manifest(self.path)
+                if not _is_gone(damage, newest) or newest == self._manifest:
+                    raise
+            try:
+                self._follow(newest)
+            except DamagedFileError as damage:  # merged once more
+                if not _is_gone(damage, load_manifest(self.path)):
+                    raise
+
+    def _follow(self, newest: Manifest) -> None:
+        """Take the place of what was merged from a later manifest."""
+        if self._rows is not None:
+            # A repair may have dropped rows between: then the places are others.
+            rows = collect_rows(self.path, newest)["image_id"].iloc[: self._count]
+            if rows.tolist() != self._rows["image_id"].tolist():
+                raise StoreError(f"{self.path} was changed while it was read: run again")
+        elif newest.rows < self._count:
+            raise StoreError(f"{self.path} was changed while it was read: run again")
+        self._manifest, self._is_newer = newest, True
+
+    def _read_block(self, base: int, most: int) -> NDArray[np.float32]:
+        """Read (b, d) vectors from a position on: to the end of their segment, `most` of them."""
+        start = 0
+        for entry in self._manifest.segments:
+            if base < start + entry.rows:
+                stop = min(base + most, start + entry.rows, self._count)
+                return self._codes(entry).read(np.arange(base, stop) - start)
+            start += entry.rows
+        raise ValueError(f"position {base} of {self._count}")
+
     def _read(self, positions: NDArray[np.intp]) -> NDArray[np.float32]:
         """Read the (m, d) vectors at positions of the whole store, in any order."""
+        return self._following(functools.partial(self._read_positions, positions))
+
+    def _read_positions(self, positions: NDArray[np.intp]) -> NDArray[np.float32]:
         values = np.empty((len(positions), self.spec.dim), np.float32)  # (m, d)
         # Ascending, so that each segment is opened once and neighbours are one read.
         order = np.argsort(positions, kind="stable")
@@ -212,6 +267,11 @@ class Store:
         first = pd.array([own[0] if own else "" for own in paths], dtype="str")
         whole = rows[list(IMAGE_COLUMNS)].assign(path=first, paths=pd.Series(paths, dtype=object))
         return whole[list(ROW_COLUMNS)]
+
+
+def _is_gone(damage: DamagedFileError, newest: Manifest) -> bool:
+    """Tell whether a file is missing because the store needs it no more."""
+    return damage.fault.kind == "missing" and damage.fault.file not in newest.files
 
 
 def open_store(path: Path | str) -> Store:

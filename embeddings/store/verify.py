@@ -64,8 +64,17 @@ def verify_store(path: Path | str) -> list[StoreFault]:
     folder = Path(path)
     try:
         manifest = load_manifest(folder)
+        faults = _verify(folder, manifest)
+        # A writer at work may have merged files meanwhile: what is committed now counts.
+        while faults and (newest := load_manifest(folder)) != manifest:
+            manifest = newest
+            faults = _verify(folder, manifest)
     except DamagedFileError as damage:
         return [damage.fault]
+    return faults
+
+
+def _verify(folder: Path, manifest: Manifest) -> list[StoreFault]:
     segments = inspect_segments(folder, manifest)
     faults = [fault for segment in segments for fault in segment.faults]
     faults += inspect_paths(folder, manifest)

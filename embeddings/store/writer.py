@@ -36,6 +36,7 @@ from embeddings.store.commits import (
 from embeddings.store.faiss_files import find_bad_rows
 from embeddings.store.folder import QUARANTINE, hold_lock, storage_errors
 from embeddings.store.manifest import Manifest, SegmentEntry, Window, load_manifest, save_manifest
+from embeddings.store.merge import merge_newest, remove_merged
 from embeddings.store.parquet_files import (
     FileFacts,
     collect_files,
@@ -89,6 +90,11 @@ class StoreWriter:
     def __len__(self) -> int:
         """Return the number of committed vectors."""
         return self._manifest.rows
+
+    @property
+    def folder(self) -> Path:
+        """The store."""
+        return self._folder
 
     @property
     def windows(self) -> Mapping[str, Window]:
@@ -193,6 +199,21 @@ class StoreWriter:
         if self._windows or self._paths or self._sidecars or self._notes:
             with self._writing():
                 self._commit(None)
+
+    def merge(self, rows: int) -> None:
+        """Put the newest small files together, into files of `rows` rows or more.
+
+        What is pending is committed first. Wherever this stops, every row is in the store once.
+        """
+        self.commit()
+        while True:
+            with self._writing():
+                merged = merge_newest(self._folder, self._manifest, rows)
+                if merged is self._manifest:
+                    return
+                save_manifest(self._folder, merged)  # the commit: before it, the old files hold
+                before, self._manifest = self._manifest, merged
+                remove_merged(self._folder, before, merged)
 
     def close(self) -> None:
         """Refuse further writes; what is pending is dropped."""

@@ -11,7 +11,15 @@ from typing import Annotated, Literal
 import pytest
 import tyro
 
-from embeddings.console import get_logger, parse_options, run_command, say, stage, track
+from embeddings.console import (
+    get_logger,
+    note_kept,
+    parse_options,
+    run_command,
+    say,
+    stage,
+    track,
+)
 from embeddings.errors import InputError, MissingExtraError, OptionError
 
 
@@ -153,7 +161,20 @@ def test_ctrl_c_ends_with_130(capsys):
         raise KeyboardInterrupt
 
     assert run(command) == 130
-    assert capsys.readouterr().err == "P: interrupted; what was committed is kept\n"
+    assert capsys.readouterr().err == "P: interrupted\n"
+
+
+def test_what_is_kept_is_said_where_something_was(capsys):
+    def command(_):
+        note_kept("5 vectors in STORE")
+        note_kept("9 vectors in STORE")
+        raise KeyboardInterrupt
+
+    assert run(command) == 130
+    said = "P: interrupted; what was committed is kept: 9 vectors in STORE\n"
+    assert capsys.readouterr().err == said
+    # Not what an earlier command said of itself.
+    test_ctrl_c_ends_with_130(capsys)
 
 
 def test_a_bug_keeps_its_traceback():

@@ -15,14 +15,12 @@ from embeddings.files import (
     hash_bytes,
     hash_file,
     is_sealed,
-    is_temporary,
     parse_csv,
     put_bytes,
     seal,
-    strip_temporary,
-    sweep_temporary,
     write_bytes,
 )
+from embeddings.litter import is_temporary, strip_temporary, sweep_temporary
 
 _DAY_SECONDS = 24 * 3600
 
