@@ -19,6 +19,8 @@ from pathlib import Path
 import tyro
 
 from discovery.flow.refresh import publish_sheets
+from discovery.formats.folder_names import FolderLayout
+from discovery.formats.grey_levels import read_grey_levels
 from discovery.formats.handoff import Taken, decide_handoff, read_handoff
 from discovery.formats.origins import read_origins
 from discovery.formats.read_back import ReadFormat
@@ -33,6 +35,7 @@ from embeddings.console import get_logger, run_command, say
 from embeddings.errors import HandoffError, OptionError
 from embeddings.files import write_bytes
 
+_WITH_PICTURES = ("imagefolder", "fiftyone")
 _PROG = "python -m discovery.handoff"
 _MOST_FAULTS = 5  # unreadable images named in the log; the rest are counted
 
@@ -58,6 +61,12 @@ class HandoffOptions:
         What --read is, where that is not to be told from it.
     format : str
         imagefolder, coco and fiftyone take the labelled images only.
+    folders : {"flat", "nested"}
+        With --format imagefolder: one folder a label, which tools take for a class, or one a level
+        of it, one in the other.
+    originals : bool
+        Pictures of more than 8 bits are written as 8-bit ones, which is what most tools can show;
+        with this option they are also kept as they were, in the folder OUT-originals beside.
     by : str or None
         Who decided, where the column decided_by does not say; by default the user's name.
     klarf : tuple of Path
@@ -74,6 +83,8 @@ class HandoffOptions:
     read: Path | None = None
     read_format: ReadFormat = "auto"
     format: Format = "csv"
+    folders: FolderLayout = "flat"
+    originals: bool = False
     by: str | None = None
     klarf: tuple[Path, ...] = ()
     klarf_column: str = "CLASSNUMBER"
@@ -84,6 +95,13 @@ class HandoffOptions:
             raise OptionError(f"--format {self.format} needs --out FOLDER to write into")
         if self.format != "klarf" and self.fills_klarf:
             raise OptionError(f"--klarf options are for --format klarf, not {self.format}")
+
+        if self.folders != "flat" and self.format != "imagefolder":
+            raise OptionError(f"--folders is for --format imagefolder, not {self.format}")
+        if self.originals and self.format not in _WITH_PICTURES:
+            raise OptionError(
+                f"--originals is for --format {' or '.join(_WITH_PICTURES)}, not {self.format}"
+            )
 
     @property
     def fills_klarf(self) -> bool:
@@ -137,6 +155,11 @@ def _take_all(run: Run, options: HandoffOptions, *, at: str) -> None:
 def _export(
     run: Run, handoff: Handoff, out: Path, *, options: HandoffOptions, at: datetime
 ) -> Exported:
+    if options.format in _WITH_PICTURES:
+        return export_handoff(
+            handoff, out, options.format, at=at, grey=read_grey_levels(run),
+            layout=options.folders, originals=options.originals,
+        )  # fmt: skip
     if options.format not in ("coco", "klarf"):
         return export_handoff(handoff, out, options.format, at=at)
     origins = read_origins(run)

@@ -13,59 +13,84 @@ and each file's class::
 """
 
 import json
+from collections.abc import Iterator
+from itertools import count
 from pathlib import PurePosixPath
 
-from discovery.formats.folder_names import name_folder
-from discovery.formats.pictures import name_picture
+from discovery.formats.folder_names import FolderLayout, name_folders
+from discovery.formats.pictures import WrittenPictures, name_picture
+from discovery.formats.portable_names import fold_name, make_portable
 from discovery.records import Handoff
 from embeddings.files import format_csv
 
 IMAGES_CSV = "images.csv"
 IMAGES_COLUMNS = ("file", "image_id", "label", "label_source", "decided_by", "decided_at")
+Plan = dict[PurePosixPath, tuple[str, str]]  # name without its ending -> image id, path
+_MOST_BYTES = 215  # of a file's name before its ending, and what tells two of one name apart
 
 
-def plan_imagefolder(handoff: Handoff) -> tuple[dict[PurePosixPath, tuple[str, str]], bytes]:
-    """Say where each labelled image goes (``<label>/<file name>`` -> image id, path), and the list.
+def plan_imagefolder(handoff: Handoff, layout: FolderLayout = "flat") -> Plan:
+    """Say where each labelled image goes: ``<label>/<file name>``, without the ending.
 
     Exact duplicates go once. Two images of one name in one folder are told apart by the image
-    id's first digits.
-
-    Returns
-    -------
-    plan, images.csv
+    id's first digits; names that some file system takes for one are one name here.
     """
-    plan: dict[PurePosixPath, tuple[str, str]] = {}
-    listed: list[tuple[str, ...]] = [IMAGES_COLUMNS]
-    columns = ["image_id", "path", *IMAGES_COLUMNS[2:]]
-    for image_id, path, label, *decided in handoff.labelled.drop_duplicates("image_id")[
-        columns
-    ].itertuples(index=False, name=None):
-        name = PurePosixPath(name_picture(image_id, path))
-        target = PurePosixPath(name_folder(label)) / name
-        if target in plan:
-            target = target.with_name(f"{name.stem}_{image_id[:16]}{name.suffix}")
+    images = handoff.labelled.drop_duplicates("image_id")
+    folders = name_folders(images["label"], layout)
+    # A folder of a level and a file beside it have different names, too.
+    taken = {fold_name(str(place)) for one in folders.values() for place in (one, *one.parents)}
+    plan: Plan = {}
+    columns = (images[name].tolist() for name in ("image_id", "path", "label"))
+    for image_id, path, label in zip(*columns, strict=True):
+        target = next(
+            place
+            for name in _propose_names(image_id, path)
+            if fold_name(str(place := folders[label] / name)) not in taken
+        )
+        taken.add(fold_name(str(target)))
         plan[target] = (image_id, path)
-        listed.append((str(target), image_id, label, *decided))
-    return plan, format_csv(listed)
+    return plan
 
 
-def plan_fiftyone(handoff: Handoff) -> tuple[dict[PurePosixPath, tuple[str, str]], bytes]:
-    """Say where each labelled image goes (``data/...`` -> image id, path), and make labels.json.
+def format_images_csv(handoff: Handoff, written: WrittenPictures, plan: Plan) -> bytes:
+    """Return images.csv: what each file is and what was decided of it."""
+    columns = handoff.labelled[list(IMAGES_COLUMNS[1:])].itertuples(index=False, name=None)
+    known = {image_id: decided for image_id, *decided in columns}
+    more = ("original",) if written.originals else ()
+    listed: list[tuple[str, ...]] = [(*IMAGES_COLUMNS, *more)]
+    for name, file in written.files.items():
+        image_id = plan[name][0]
+        kept = (str(written.originals.get(name, "")),) if more else ()
+        listed.append((str(file), image_id, *known[image_id], *kept))
+    return format_csv(listed)
+
+
+def _propose_names(image_id: str, path: str) -> Iterator[str]:
+    """Yield names for an image: its own, the same with its id, and then with a number, too."""
+    name = name_picture(image_id, path)
+    yield make_portable(name, _MOST_BYTES)
+    # The digits are those of the file: its parts are told apart by what stands before them.
+    for number in count(1):
+        mark = f"_{image_id[:16]}" + (f"_{number}" if number > 1 else "")
+        yield make_portable(name, _MOST_BYTES - len(mark)) + make_portable(mark)
+
+
+def plan_fiftyone(handoff: Handoff) -> tuple[Plan, bytes]:
+    """Say where each labelled image goes (``data/...``, without the ending), and make labels.json.
 
     A file is named after its image id: the ids of labels.json are file names without suffix,
     and two images may have the same name.
     """
     classes = sorted(set(handoff.labelled["label"]))
     number = {label: place for place, label in enumerate(classes)}
-    plan: dict[PurePosixPath, tuple[str, str]] = {}
+    plan: Plan = {}
     labels: dict[str, int] = {}
     for image_id, path, label in handoff.labelled[["image_id", "path", "label"]].itertuples(
         index=False, name=None
     ):
         key = image_id.replace(",", "_")
         if key not in labels:
-            suffix = PurePosixPath(name_picture(image_id, path)).suffix
-            plan[PurePosixPath("data", key + suffix)] = (image_id, path)
+            plan[PurePosixPath("data", key)] = (image_id, path)
             labels[key] = number[label]
     text = json.dumps({"classes": classes, "labels": labels}, indent=2, ensure_ascii=False)
     return plan, (text + "\n").encode()

@@ -1,17 +1,22 @@
 """A tree of folders that a person sorted anew: each image's folder is its label.
 
-Images are known by their content, so they may be renamed; a page, tile or crop by what its TIFF
-says of itself. One that is missing, or lies in no folder, says nothing. ``images.csv`` says what
-each image's label was when the tree was written; a tree without it is read as typed anew.
+Images are known by their content, so they may be renamed; what was made for the tree (a page, tile
+or crop, or a picture of 16 bits shown in 8) by what the file says of itself; one that another
+program has saved anew by its name. One that is missing, or lies in no folder, says nothing.
+``images.csv`` says what each image's label was when the tree was written, and which folder is which
+label's; a tree without it is read as typed anew.
 """
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import get_args
 
 import tifffile
+from PIL import Image
 
-from discovery.formats.folder_names import read_folder
+from discovery.formats.folder_names import FolderLayout, name_folders, read_folder
 from discovery.formats.image_folders import IMAGES_COLUMNS, IMAGES_CSV
 from discovery.formats.pictures import PART_PREFIX
 from discovery.formats.returned import Returned, place_labels, raise_faults, read_base
@@ -42,6 +47,8 @@ def read_imagefolder(folder: Path, *, written: Handoff) -> Returned:
     root = Path(os.path.abspath(folder))  # noqa: PTH100 - as `find_images` names its files
     faults = [f"{path.relative_to(root)}: {why}" for path, why in found.quarantined]
     parts = _count_parts(written)
+    listed = _read_list(folder)
+    find_label = _LabelFinder(written, listed)
     labels: dict[str, str] = {}
     places: dict[str, Path] = {}
     strangers: list[str] = []
@@ -49,9 +56,10 @@ def read_imagefolder(folder: Path, *, written: Handoff) -> Returned:
         place = path.relative_to(root)
         if place.parent == Path():
             continue  # in no folder: nobody has said yet what it is
-        label = tidy_label(read_folder(place.parent))
-        image_id = _identify(path, parts, faults)
-        if fault := find_label_fault(label):
+        image_id = _identify(path, parts, faults) or listed.find_saved(place, root)
+        image_id = image_id if image_id in parts else None
+        label, fault = find_label(place.parent)
+        if fault:
             faults.append(f"folder {place.parent}: {fault}")
         elif image_id is None:
             strangers.append(str(place))
@@ -64,7 +72,7 @@ def read_imagefolder(folder: Path, *, written: Handoff) -> Returned:
             f"{folder}: none of its {len(found.files)} images lies in a folder and is of this run: "
             "expected folders named after types, with the run's images in them"
         )
-    handoff = place_labels(written, labels, _read_bases(folder))
+    handoff = place_labels(written, labels, listed.bases)
     # Nobody is known to have looked at an image that stayed where it was.
     return Returned(handoff=handoff, judged={}, strangers=tuple(strangers))
 
@@ -97,22 +105,87 @@ def _identify(path: Path, parts: Mapping[str, int], faults: list[str]) -> str | 
 
 
 def _read_description(path: Path) -> str:
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        return ""
+    """Return the id that a file made here says of itself; empty where it says none."""
+    text: object = ""
     try:
-        with tifffile.TiffFile(path) as file:
-            text = file.pages.first.description
-    except (tifffile.TiffFileError, OSError, ValueError, IndexError):
+        if path.suffix.lower() in (".tif", ".tiff"):
+            with tifffile.TiffFile(path) as file:
+                text = file.pages.first.description
+        elif path.suffix.lower() == ".png":
+            with Image.open(path) as picture:
+                text = picture.info.get("Description")
+    except (tifffile.TiffFileError, OSError, ValueError, IndexError, SyntaxError):
         return ""  # not one that was written here
-    return text.removeprefix(PART_PREFIX) if text.startswith(PART_PREFIX) else ""
+    said = text if isinstance(text, str) else ""
+    return said.removeprefix(PART_PREFIX) if said.startswith(PART_PREFIX) else ""
 
 
-def _read_bases(folder: Path) -> dict[str, ImageLabel]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listed:
+    """What images.csv says; nothing where there is none.
+
+    Attributes
+    ----------
+    files : mapping of the file as it was written to its image id
+    bases : mapping of image id to ImageLabel
+    """
+
+    files: Mapping[PurePosixPath, str] = field(default_factory=dict)
+    bases: Mapping[str, ImageLabel] = field(default_factory=dict)
+
+    def find_saved(self, place: Path, root: Path) -> str | None:
+        """Return the image of a file that another program has saved anew: by its name alone.
+
+        That is the file of that name and place; or, where nothing is left there, the only one of
+        that name.
+        """
+        if PurePosixPath(place) in self.files:
+            return self.files[PurePosixPath(place)]
+        named = [one for one in self.files if one.name == place.name]
+        if len(named) == 1 and not (root / named[0]).exists():
+            return self.files[named[0]]
+        return None
+
+
+class _LabelFinder:
+    """Finds the label of a folder."""
+
+    def __init__(self, written: Handoff, listed: _Listed) -> None:
+        labels = {label.label for label in listed.bases.values() if label.label}
+        labels |= {kind.label for kind in written.types}
+        # Names that were cut say not all of their label.
+        self._named: dict[PurePosixPath, str] = {
+            folder: label
+            for layout in get_args(FolderLayout)
+            for label, folder in name_folders(labels, layout).items()
+        }
+        self._named |= {
+            file.parent: listed.bases[image_id].label
+            for file, image_id in listed.files.items()
+            if listed.bases[image_id].label
+        }
+
+    def __call__(self, folder: Path) -> tuple[str, str]:
+        """Return the label, and what is wrong with it."""
+        label = self._named.get(PurePosixPath(folder))
+        if label is not None:
+            return label, find_label_fault(label)
+        try:
+            label = tidy_label(read_folder(folder))
+        except ValueError as error:
+            return "", f"{error}: put back {IMAGES_CSV}, or name the folder anew"
+        return label, find_label_fault(label)
+
+
+def _read_list(folder: Path) -> _Listed:
     path = folder / IMAGES_CSV
     if not path.exists():
-        return {}
+        return _Listed()
     try:
-        rows = read_table(path, required=IMAGES_COLUMNS)
+        rows = read_table(path, required=IMAGES_COLUMNS).to_dict("records")
     except TableError as error:
         raise HandoffError(f"{error}; take it as it was written, or remove it") from error
-    return {row["image_id"]: read_base(row) for row in rows.to_dict("records")}
+    return _Listed(
+        files={PurePosixPath(row["file"].replace("\\", "/")): row["image_id"] for row in rows},
+        bases={row["image_id"]: read_base(row) for row in rows},
+    )

@@ -8,18 +8,25 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 from discovery.formats.coco import format_coco
+from discovery.formats.folder_names import FolderLayout
+from discovery.formats.grey_levels import GreyLevels
 from discovery.formats.handoff import write_handoff
-from discovery.formats.image_folders import IMAGES_CSV, plan_fiftyone, plan_imagefolder
+from discovery.formats.image_folders import (
+    IMAGES_CSV,
+    format_images_csv,
+    plan_fiftyone,
+    plan_imagefolder,
+)
 from discovery.formats.klarf import format_klarf
 from discovery.formats.klarf_back import LabelledKlarf, fill_klarf, label_defects
 from discovery.formats.klarf_classes import number_labels, read_class_numbers
 from discovery.formats.label_studio import format_label_studio
 from discovery.formats.origins import Origins
-from discovery.formats.pictures import measure_pictures, write_pictures
+from discovery.formats.pictures import WrittenPictures, measure_pictures, write_pictures
 from discovery.records import Handoff
 from discovery.runs import HANDOFF_CSV
 from embeddings.errors import InputError, OptionError
@@ -29,6 +36,7 @@ from embeddings.tables import read_table
 
 Format = Literal["csv", "imagefolder", "coco", "label-studio", "fiftyone", "klarf"]
 CLASSES_CSV = "classes.csv"
+_ORIGINALS = "-originals"  # ends the name of the folder beside: in it, it would be a class
 _LABELLED_ONLY = ("imagefolder", "coco", "fiftyone")
 
 
@@ -64,6 +72,9 @@ def export_handoff(
     *,
     at: datetime,
     boxes: Mapping[str, Sequence[float]] | None = None,
+    grey: GreyLevels | None = None,
+    layout: FolderLayout = "flat",
+    originals: bool = False,
 ) -> Exported:
     """Write a handoff into a folder in one format.
 
@@ -71,6 +82,12 @@ def export_handoff(
     ----------
     boxes : mapping of image id to (xmin, ymin, xmax, ymax), optional
         The boxes of defects in their pictures, for COCO.
+    grey : GreyLevels, optional
+        How pictures of more than 8 bits are shown in 8; by default as they need it.
+    layout : {"flat", "nested"}
+        Of an ImageFolder: one folder a label, or one a level.
+    originals : bool
+        What was made 8-bit is kept as it was, too, in a folder beside.
 
     Raises
     ------
@@ -86,12 +103,12 @@ def export_handoff(
         )
     # Formats that train a model take labelled images; the others take all.
     left_out = len(handoff) - len(handoff.labelled)
-    if kind == "imagefolder":
-        plan, listed = plan_imagefolder(handoff)
-        return _export_pictures(plan, folder, left_out=left_out, more={IMAGES_CSV: listed})
-    if kind == "fiftyone":
-        plan, labels = plan_fiftyone(handoff)
-        return _export_pictures(plan, folder, left_out=left_out, more={"labels.json": labels})
+    if kind in ("imagefolder", "fiftyone"):
+        beside = folder.with_name(f"{folder.name}{_ORIGINALS}") if originals else None
+        return _export_pictures(
+            handoff, folder, layout if kind == "imagefolder" else None,
+            grey=grey or GreyLevels(), originals=beside, left_out=left_out,
+        )  # fmt: skip
     if kind == "coco":
         sizes, faults = measure_pictures(dict.fromkeys(handoff.labelled["path"]))
         path = folder / "coco.json"
@@ -213,29 +230,65 @@ def _read(path: Path) -> bytes:
 
 
 def _export_pictures(
-    plan: Mapping[PurePosixPath, tuple[str, str]],
+    handoff: Handoff,
     folder: Path,
+    layout: FolderLayout | None,
     *,
+    grey: GreyLevels,
+    originals: Path | None,
     left_out: int,
-    more: Mapping[str, bytes] | None = None,
 ) -> Exported:
+    """Write an ImageFolder; without a layout FiftyOne's."""
+    # Whole, or "." has no name of which that of the unfinished folder is made.
+    targets = [Path(os.path.abspath(place)) for place in (folder, originals) if place]  # noqa: PTH100
     # Images of an earlier export would stay in the folder of a type they no longer have.
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OptionError(f"{folder} is not an empty folder: give a new one")
+    for place in targets:
+        if place.exists() and (not place.is_dir() or any(place.iterdir())):
+            raise OptionError(f"{place} is not an empty folder: give a new one with --out")
     # Beside its place, on the same disk: only there is a rename one step.
-    half = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    halves = [place.with_name(f".{place.name}.{os.getpid()}.tmp") for place in targets]
+    half, kept = halves[0], halves[1] if originals else None
     try:
         half.mkdir(parents=True)
-        faults = write_pictures(plan, half)
-        for name, data in (more or {}).items():
-            write_bytes(half / name, data)
-        half.replace(folder)
+        if layout is None:
+            plan, labels = plan_fiftyone(handoff)
+            written = write_pictures(plan, half, grey=grey, originals=kept)
+            write_bytes(half / "labels.json", labels)
+        else:
+            plan = plan_imagefolder(handoff, layout)
+            written = write_pictures(plan, half, grey=grey, originals=kept)
+            write_bytes(half / IMAGES_CSV, format_images_csv(handoff, written, plan))
+        # The folder that is asked for comes last: where it is, all is there.
+        for unfinished, target in reversed(list(zip(halves, targets, strict=True))):
+            if unfinished.exists():
+                unfinished.replace(target)
     except OSError as error:
         raise InputError(
             f"cannot write {folder}: {error.strerror}; choose a writable place"
         ) from error
     finally:
-        shutil.rmtree(half, ignore_errors=True)
+        for unfinished in halves:
+            shutil.rmtree(unfinished, ignore_errors=True)
     return Exported(
-        path=folder, images=len(plan) - len(faults), left_out=left_out, faults=tuple(faults)
+        path=folder,
+        images=len(written.files),
+        left_out=left_out,
+        faults=written.faults,
+        notes=_describe_pictures(written, originals),
     )
+
+
+def _describe_pictures(written: WrittenPictures, originals: Path | None) -> tuple[str, ...]:
+    if not written.shown:
+        return ()
+    kept = f"as they were: {originals}" if originals else "--originals keeps them as they were"
+    notes = [
+        f"{written.shown} images that most programs would not show as they are (of 16 bits, of "
+        f"numbers, of a format of their own) are written as 8-bit PNG; {kept}"
+    ]
+    if written.apart:
+        notes.append(
+            f"{written.apart} of their files are shown in grey levels of their own: in those of "
+            "the run nothing would be seen of them"
+        )
+    return tuple(notes)

@@ -34,3 +34,4 @@ from embeddings.images.regions import cut_region as cut_region
 from embeddings.images.regions import image_id as image_id
 from embeddings.images.regions import split_id as split_id
 from embeddings.images.regions import tile_picture as tile_picture
+from embeddings.images.viewable import is_viewable as is_viewable

@@ -1,5 +1,6 @@
 """Each export is read by the tool it is for."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -81,6 +82,186 @@ def test_imagefolder_has_one_class_a_label(run, tmp_path, images):
     ]  # fmt: skip
     for (picture, _), original in zip(found, images, strict=False):
         assert np.array_equal(np.array(picture.convert("L")), np.array(Image.open(original)))
+
+
+def test_labels_keep_their_own_class_whatever_they_are_called(make_run, tmp_path, images, capsys):
+    labels = ["scratch", "Scratch", "検" * 150, "defect__a/b:c"]
+    run = make_run([fingerprint_file(path) for path in images], images, [0, 0, 1, -1])
+    decide(run, labels)
+    out = tmp_path / "out"
+    assert call(run.path, "--out", out, "--format", "imagefolder") == 0
+    assert len({name.casefold() for name in ImageFolder(out).classes}) == 4
+    assert all(len(name.encode()) <= 255 for name in ImageFolder(out).classes)
+    with (out / "images.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == labels
+    assert [fingerprint_file(out / row["file"]) for row in rows] == [
+        row["image_id"] for row in rows
+    ]
+    # Nothing was moved: nothing is decided. A folder that was cut is known by the list.
+    assert call(run.path, "--read", out, "--by", "me") == 0
+    assert "0 images labelled, 0 labels withdrawn" in capsys.readouterr().out
+    (out / rows[0]["file"]).rename(out / PurePath(rows[2]["file"]).parent / "moved.png")
+    (out / rows[1]["file"]).rename(out / PurePath(rows[3]["file"]).parent / "too.png")
+    assert call(run.path, "--read", out, "--by", "me") == 0
+    said = [row["label"] for row in read_rows(run.path / "handoff.csv")]
+    assert said == [labels[2], labels[3], labels[2], labels[3]]
+    # Also where the list is lost, since the run knows the label.
+    (out / "images.csv").unlink()
+    words = [run.path, "--read", out, "--read-format", "imagefolder", "--by", "me"]
+    assert call(*words) == 0
+    assert [row["label"] for row in read_rows(run.path / "handoff.csv")] == said
+
+
+def read_rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_an_imagefolder_has_a_folder_a_level_on_request(run, tmp_path, images, capsys):
+    out = tmp_path / "out"
+    words = [run.path, "--out", out, "--format", "imagefolder", "--folders", "nested"]
+    assert call(*words) == 0
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.png")) == [
+        "defect/particle/img 0.png", "defect/void/img 1.png", "no_defect/img 2.png",
+    ]  # fmt: skip
+    (out / "defect" / "void" / "img 1.png").rename(out / "defect" / "particle" / "img 1.png")
+    assert call(run.path, "--read", out, "--by", "me") == 0
+    assert "1 images labelled" in capsys.readouterr().out
+    assert call(run.path, "--out", tmp_path / "x", "--format", "coco", "--folders", "nested") == 2
+    assert "--folders is for --format imagefolder" in capsys.readouterr().err
+
+
+def test_files_of_one_name_are_told_apart_where_case_is_not(make_run, tmp_path, capsys):
+    names = ["a/x.png", "b/x.png", "c/X.png", "c/a:b.png", "d/CON.png", "e/" + "x" * 250 + ".png"]
+    paths = []
+    for number, name in enumerate(names):
+        paths.append(tmp_path / "images" / name)
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (20, 20), number).save(paths[-1])
+    run = make_run([fingerprint_file(path) for path in paths], paths, [0] * 6)
+    decide(run, ["pit"] * 6)
+    out = tmp_path / "out"
+    assert call(run.path, "--out", out, "--format", "imagefolder") == 0
+    found = sorted(path.name for path in (out / "pit").iterdir())
+    assert len({name.casefold() for name in found}) == 6
+    assert {"x.png", "a%3Ab.png", "%43ON.png"} < set(found)
+    assert max(len(name.encode()) for name in found) <= 255
+    assert call(run.path, "--read", out, "--by", "me") == 0
+    assert "0 images labelled, 0 labels withdrawn" in capsys.readouterr().out
+
+
+@pytest.fixture
+def wide(make_run, tmp_path):
+    """A run of pictures of 16 bits, floats and two pages, and one far darker than the others."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "wide"
+    folder.mkdir()
+    values = rng.random((5, 60, 80))
+    pixels = {
+        "a.tif": (values[0] * 4000 + 20000).astype(np.uint16),
+        "b.tif": (values[1] * 4000 + 20000).astype(np.uint16),
+        "dark.tif": (values[2] * 50).astype(np.uint16),
+        "heights.tif": (values[3] * 1e-7 - 5e-8).astype(np.float32),
+    }
+    for name, levels in pixels.items():
+        tifffile.imwrite(folder / name, levels)
+    pages = (values[[4, 4]] * 4000 + 20000).astype(np.uint16)
+    tifffile.imwrite(folder / "pages.tif", pages, photometric="minisblack")
+    paths = [folder / name for name in (*pixels, "pages.tif")]
+    ids = [fingerprint_file(path) for path in paths]
+    ids[-1] += "#1@10,10,30,20"
+    run = make_run(ids, paths, [0] * 5)
+    decide(run, ["void", "void", "pit", "pit", "pit"])
+    return run, paths, [*pixels.values(), pages[1][10:30, 10:40]]
+
+
+def test_pictures_of_sixteen_bits_are_pictures_to_torchvision(wide, tmp_path, capsys):
+    run, _, pixels = wide
+    out = tmp_path / "out"
+    assert call(run.path, "--out", out, "--format", "imagefolder") == 0
+    said = capsys.readouterr().out
+    assert "5 images that most programs would not show" in said
+    assert "1 of their files are shown in grey levels of their own" in said
+    found = ImageFolder(out)
+    assert [(PurePath(path).name, kind) for path, kind in found.samples] == [
+        ("dark.png", 0), ("heights.png", 0), ("pages#1@10_10_30_20.png", 0), ("a.png", 1),
+        ("b.png", 1),
+    ]  # fmt: skip
+    shown = {PurePath(path).stem: np.asarray(found.loader(path)) for path, _ in found.samples}
+    for name, levels in zip(("a", "b", "dark", "heights"), pixels, strict=False):
+        picture = shown[name][..., 0].astype(float)
+        assert picture.std() > 5
+        assert np.corrcoef(picture.ravel(), levels.ravel())[0, 1] > 0.99
+    # Pictures of one kind are shown alike: one grey level is one level in all of them.
+    (low, _), (high, _) = (
+        (shown[name][..., 0][pixels[i] > 22000].mean(), name) for i, name in enumerate("ab")
+    )
+    assert abs(low - high) < 2
+    assert not (tmp_path / "out-originals").exists()
+
+
+def test_originals_are_kept_beside_on_request(wide, tmp_path, capsys):
+    run, paths, pixels = wide
+    out, beside = tmp_path / "out", tmp_path / "out-originals"
+    assert call(run.path, "--out", out, "--format", "imagefolder", "--originals") == 0
+    assert ImageFolder(out).classes == ["pit", "void"]
+    rows = read_rows(out / "images.csv")
+    assert [row["original"] for row in rows] == [
+        "void/a.tif", "void/b.tif", "pit/dark.tif", "pit/heights.tif",
+        "pit/pages#1@10_10_30_20.tif",
+    ]  # fmt: skip
+    for row, path in zip(rows[:4], paths, strict=False):
+        assert (beside / row["original"]).read_bytes() == path.read_bytes()
+    assert np.array_equal(tifffile.imread(beside / rows[4]["original"]), pixels[4])
+    # Neither is written over.
+    assert call(run.path, "--out", tmp_path / "out", "--format", "imagefolder", "--originals") == 2
+    assert call(run.path, "--out", tmp_path / "x", "--format", "csv", "--originals") == 2
+    assert "--originals is for --format imagefolder or fiftyone" in capsys.readouterr().err
+
+
+def test_pictures_that_were_made_eight_bit_are_known_when_they_come_back(wide, tmp_path, capsys):
+    run, _, _ = wide
+    out = tmp_path / "out"
+    assert call(run.path, "--out", out, "--format", "imagefolder") == 0
+    (out / "void" / "a.png").rename(out / "pit" / "renamed.png")
+    # Saved anew by another program, which keeps no text of the file, and moved.
+    with Image.open(out / "void" / "b.png") as picture:
+        picture.copy().rotate(90, expand=True).save(out / "pit" / "b.png", pnginfo=None)
+    (out / "void" / "b.png").unlink()
+    Image.new("L", (20, 20)).save(out / "pit" / "foreign.png")
+    assert call(run.path, "--read", out, "--by", "me") == 0
+    said = capsys.readouterr()
+    assert "2 images labelled, 0 labels withdrawn" in said.out
+    assert "pit/foreign.png is no image of this run" in said.err
+    assert [row["label"] for row in read_rows(run.path / "handoff.csv")] == ["pit"] * 5
+
+
+def test_fiftyone_has_pictures_that_can_be_seen(wide, tmp_path, capsys):
+    run, _, _ = wide
+    out = tmp_path / "out"
+    assert call(run.path, "--out", out, "--format", "fiftyone") == 0
+    files = sorted((out / "data").iterdir())
+    assert {path.suffix for path in files} == {".png"}
+    named = json.loads((out / "labels.json").read_text())["labels"]
+    assert sorted(named) == [path.stem for path in files]
+    assert min(np.asarray(Image.open(path)).std() for path in files) > 5
+
+
+def test_a_run_shows_wide_pictures_in_the_grey_levels_of_its_store(make_run, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    paths = [tmp_path / "images" / f"{n}.tif" for n in range(4)]
+    for path in paths:
+        tifffile.imwrite(path, rng.integers(1000, 5000, (40, 40)).astype(np.uint16))
+    options = ExtractOptions(extractor="texture", device="cpu", window=(0, 10000))
+    store = tmp_path / "store"
+    extract_vectors(tmp_path / "images", store, options=options)
+    run = make_run([fingerprint_file(path) for path in paths], paths, [0] * 4, store=store)
+    decide(run, ["pit", "", "", ""])
+    assert call(run.path, "--out", tmp_path / "out", "--format", "imagefolder") == 0
+    shown = np.asarray(Image.open(tmp_path / "out" / "pit" / "0.png"))
+    assert np.array_equal(shown, np.rint(tifffile.imread(paths[0]) / 10000 * 255))
 
 
 @given(st.text(min_size=1, max_size=30))

@@ -375,13 +375,13 @@ def tree(run, images, tmp_path):
 
 def test_an_image_in_another_folder_is_a_decision(run, tree, images, capsys):
     assert sorted(str(path.relative_to(tree)) for path in tree.rglob("*.*")) == [
-        "bridge/pages#1@0_0_8_8.tif", "defect__void/a.png", "defect__void/b.png", "images.csv",
+        "bridge/pages#1@0_0_8_8.png", "defect__void/a.png", "defect__void/b.png", "images.csv",
     ]  # fmt: skip
     # Renamed, sorted into folders of folders, put in from elsewhere; one is gone.
     (tree / "defect" / "scratch").mkdir(parents=True)
     (tree / "defect__void" / "b.png").rename(tree / "defect" / "scratch" / "new name.png")
     (tree / "defect__void" / "a.png").unlink()
-    (tree / "bridge" / "pages#1@0_0_8_8.tif").rename(tree / "defect__void" / "x.tif")
+    (tree / "bridge" / "pages#1@0_0_8_8.png").rename(tree / "defect__void" / "x.png")
     shutil.copy(images[2], tree / "bridge")
     shutil.copy(images[3], tree)  # in no folder
     Image.new("L", (9, 9)).save(tree / "bridge" / "foreign.png")
