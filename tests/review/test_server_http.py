@@ -11,7 +11,7 @@ from discovery.ledger import read_decisions
 from discovery.review import open_review
 from discovery.review.server.app import make_app
 from discovery.review.server.guard import Secrets
-from discovery.review.server.serve import _bind
+from discovery.review.server.serve import bind_port
 from discovery.runs import LEDGER
 
 BASE = "http://127.0.0.1:8888"
@@ -274,7 +274,7 @@ def test_a_bug_is_no_answer_that_looks_like_one(api, secrets, monkeypatch):
 
 
 def test_small_answers_do_not_wait_for_acknowledgements():
-    with _bind(0) as bound:
+    with bind_port(0) as bound:
         # Told by the protocol, asyncio switches Nagle's algorithm off.
         assert bound.proto == socket.IPPROTO_TCP
         assert bound.getsockname()[0] == "127.0.0.1"

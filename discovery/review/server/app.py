@@ -14,6 +14,7 @@ ever stands before a decision.
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -37,7 +38,10 @@ from embeddings.errors import DefectDiscoveryError, ImageError
 Result = TypeVar("Result")
 
 _MOST_BODY = 16_000_000  # bytes: a lasso round a million images
+_BODY_SECONDS = 120.0  # for all of it: a lasso through a slow tunnel
+_MOST_STREAMS = 32  # of events: a browser opens one a page, and six in all
 _POLL_SECONDS = 0.5  # how soon a decision of another process is seen
+_INDEX = re.compile(r"[0-9]{1,9}")  # Python refuses to read numbers of thousands of digits
 _POOLS = {"quick": 4, "slow": 2, "pictures": 4}  # threads
 # A picture never changes under its address and cookie; the next server has another cookie.
 _CACHEABLE = {"cache-control": "private, max-age=86400, immutable", "vary": "Cookie"}
@@ -61,7 +65,7 @@ def make_app(
     routes = [
         Route(HELLO, server.say_hello, methods=["POST"]),
         Route("/api/{method}", server.call_method, methods=["POST"]),
-        Route("/image/{index:int}/{kind}", server.send_picture, methods=["GET"]),
+        Route("/image/{index}/{kind}", server.send_picture, methods=["GET"]),
         Route("/events", server.send_events, methods=["GET"]),
     ]
     if page is not None:
@@ -132,8 +136,11 @@ class _Server:
 
     async def send_picture(self, request: Request) -> Response:
         """Send a picture of an image, by the image's position."""
+        index, kind = request.path_params["index"], request.path_params["kind"]
+        if not _INDEX.fullmatch(index):
+            raise HTTPException(404, "a picture's address holds the position of an image")
         query = {name: _parse_number(text) for name, text in request.query_params.items()}
-        args = {"index": request.path_params["index"], "kind": request.path_params["kind"], **query}
+        args = {"index": int(index), "kind": kind, **query}
         try:
             drawn = await self._run("pictures", partial(self._api.draw, args))
         except ImageError as error:
@@ -145,6 +152,8 @@ class _Server:
 
     async def send_events(self, _request: Request) -> Response:
         """Answer as long as the page is open."""
+        if self._hub.n_streams >= _MOST_STREAMS:
+            raise HTTPException(503, f"{_MOST_STREAMS} pages are open: close one")
         first: list[dict[str, Any]] = [{"revision": self._api.revision}]
         first += [{"job": job} for job in self._api.list_jobs()]
         return StreamingResponse(self._hub.stream(first), media_type="text/event-stream")
@@ -166,13 +175,17 @@ class _Server:
 
 
 async def _read_body(request: Request) -> bytes:
-    """Read what was sent, at most a bound of it."""
+    """Read what was sent, at most a bound of it, in a bounded time."""
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > _MOST_BODY:
-            raise HTTPException(413, f"more than {_MOST_BODY} bytes")
-        parts.append(part)
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > _MOST_BODY:
+                    raise HTTPException(413, f"more than {_MOST_BODY} bytes")
+                parts.append(part)
+    except TimeoutError:
+        raise HTTPException(408, f"the request took more than {_BODY_SECONDS:g} s") from None
     return b"".join(parts)
 
 

@@ -21,6 +21,11 @@ class EventHub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
 
+    @property
+    def n_streams(self) -> int:
+        """How many pages listen."""
+        return len(self._queues)
+
     def open(self) -> None:
         """Begin, on the loop that the pages are served from."""
         self._loop = asyncio.get_running_loop()

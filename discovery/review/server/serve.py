@@ -12,8 +12,9 @@ from types import FrameType
 import uvicorn
 
 from discovery.review.server.app import make_app
+from discovery.review.server.connections import MOST_HEAD, BoundedProtocol
 from discovery.review.server.events import EventHub
-from discovery.review.server.guard import Secrets
+from discovery.review.server.guard import Guard, Secrets
 from discovery.review.server.rpc import ReviewApi
 from embeddings.console import get_logger, say
 from embeddings.errors import OptionError
@@ -41,34 +42,45 @@ def serve_review(api: ReviewApi, *, page: Path, port: int = 0, opens_browser: bo
     """
     secrets, hub = Secrets(), EventHub()
     app = make_app(api, secrets, page=page, hub=hub)
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        lifespan="on",
-        ws="none",
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=_GOODBYE_SECONDS,
-    )
-    with _bind(port) as bound:
+    with bind_port(port) as bound:
         api.warm()
         address = f"http://{_ADDRESS}:{bound.getsockname()[1]}/#token="
         get_logger().info("the review is open until Ctrl-C; nothing that was decided is lost")
         say(address + secrets.token)
         if opens_browser and _has_screen():
             webbrowser.open(address + secrets.launch)
-        _ReviewServer(config, hub).run(sockets=[bound])
+        ReviewServer(app, hub).run(sockets=[bound])
 
 
-class _ReviewServer(uvicorn.Server):
-    """Ends the streams of events when it is told to end: they would never end by themselves."""
+class ReviewServer(uvicorn.Server):
+    """Uvicorn as a review is served: bounded connections, no websockets, streams that end.
 
-    def __init__(self, config: uvicorn.Config, hub: EventHub) -> None:
+    Parameters
+    ----------
+    app : Guard
+    hub : EventHub
+        Closed when the server is told to end: its streams would never end by themselves.
+    """
+
+    def __init__(self, app: Guard, hub: EventHub) -> None:
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            lifespan="on",
+            http=BoundedProtocol,  # and not whichever parser is installed: others have no bounds
+            h11_max_incomplete_event_size=MOST_HEAD,
+            ws="none",
+            proxy_headers=False,  # nobody stands between, so nobody's word for where it comes from
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=_GOODBYE_SECONDS,
+        )
         super().__init__(config)
         self._hub = hub
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End, the streams of events first."""
         self._hub.close()
         super().handle_exit(sig, frame)
 
@@ -81,7 +93,14 @@ def _has_screen() -> bool:
 
 
 @contextmanager
-def _bind(port: int) -> Iterator[socket.socket]:
+def bind_port(port: int) -> Iterator[socket.socket]:
+    """Listen on a port of this machine, 0 for a free one.
+
+    Raises
+    ------
+    OptionError
+        The port is taken.
+    """
     # TCP by name: of a socket of protocol 0 asyncio does not know that small answers must not wait
     # for the acknowledgement of what went before, which takes 40 ms.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as bound:
