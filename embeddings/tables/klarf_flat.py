@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from embeddings.errors import TableError
 from embeddings.tables.klarf_records import (
+    NUMERIC,
     DefectRow,
     Klarf,
     KlarfImage,
@@ -19,7 +20,8 @@ from embeddings.tables.klarf_records import (
     Span,
     make_wafer,
 )
-from embeddings.tables.klarf_tokens import Tokens
+from embeddings.tables.klarf_time import is_day_first
+from embeddings.tables.klarf_tokens import Tokens, is_whole
 
 _KEYWORD = re.compile(r"[A-Za-z_]\w*")
 # What ends a list of defects where its semicolon is missing; no defect begins with a word.
@@ -41,6 +43,8 @@ class _Reader:
         self.rows: list[DefectRow] = []
         self.wafers: list[KlarfWafer] = []
         self.classes: dict[int, str] = {}
+        self.day_first = is_day_first(text)
+        self.has_list = False  # of the wafer: rows may go on below statements between them
 
     def read(self) -> Klarf:
         # EndOfFile may be missing; what stands after it is no part of the file.
@@ -56,6 +60,9 @@ class _Reader:
             self.tokens.take_mark(";")
             return
         line = self.tokens.line
+        if self.has_list and self.begins_row():
+            self.read_defects(line)
+            return
         keyword = self.tokens.take("a keyword")
         if not _KEYWORD.fullmatch(keyword):
             raise TableError(
@@ -68,6 +75,8 @@ class _Reader:
                 self.read_defects(line)
             case "classlookup":
                 self.read_classes()
+            case "filename" if self.rows:
+                self.name_picture(self.tokens.take("a file name"))
             case "waferid":  # begins the next wafer: a file may hold a whole lot
                 self.end_wafer()
                 self.fields["waferid"] = self.tokens.take_until(";")
@@ -99,27 +108,46 @@ class _Reader:
             raise TableError(
                 f"{self.tokens.source}, line {line}: DefectList before any DefectRecordSpec"
             )
-        file = " ".join(self.fields.get("tifffilename", ()))
+        self.has_list = True
+        file = " ".join(self.fields.get("tifffilename") or self.fields.get("imagefilename", ())[:1])
         # A picture's file stands before its defect: there may be a list for every row.
         while not self.tokens.at_mark(";"):
             if self.begins_line(_AFTER_LIST):
                 return
-            if self.rows and self.begins_line({"filename"}):
-                self.read_filename()
-                # Some end the list here, and some write a semicolon and go on with the next row.
-                if self.tokens.at_mark(";"):
-                    self.tokens.take_mark(";")
+            if self.begins_line({"filename"}) and self.rows:
+                self.tokens.take("FILENAME")
+                self.name_picture(self.tokens.take("a file name"))
+            elif self.begins_statement():
+                self.tokens.take_line()
             else:
                 self.rows.append(self.read_row(file))
+                continue
+            # Some end the list here, and some write a semicolon and go on with the next row.
+            if self.tokens.at_mark(";"):
+                self.tokens.take_mark(";")
+                if not self.tokens:
+                    return
         self.tokens.take_mark(";")
+
+    def begins_row(self) -> bool:
+        """Tell whether a number stands where a defect's first column may."""
+        return self.is_numbered and self.tokens.starts_line() and is_whole(self.tokens.peek())
+
+    def begins_statement(self) -> bool:
+        """Tell whether a keyword stands where the number of a defect would."""
+        # Of letters alone: what is damaged must not be left out as if it were one.
+        is_word = re.fullmatch(r"[A-Za-z_]{4,}", self.tokens.peek()) is not None
+        return self.is_numbered and self.tokens.starts_line() and is_word
+
+    @property
+    def is_numbered(self) -> bool:
+        return bool(self.columns) and self.columns[0] in ("DEFECTID", *NUMERIC)
 
     def begins_line(self, words: Collection[str]) -> bool:
         return self.tokens.peek().lower() in words and self.tokens.starts_line()
 
-    def read_filename(self) -> None:
-        """Read ``FILENAME a.jpg`` below a row: the picture of that row."""
-        self.tokens.take("FILENAME")
-        file = self.tokens.take("a file name")
+    def name_picture(self, file: str) -> None:
+        """Take ``FILENAME a.jpg`` below a row for the picture of that row."""
         row = self.rows[-1]
         images = tuple(replace(image, file=file) for image in row.images)
         self.rows[-1] = replace(row, images=images or (KlarfImage(file=file, number=1),))
@@ -179,8 +207,14 @@ class _Reader:
         # A wafer without a defect counts too; a WaferID before any spec is but the file's head.
         if self.rows or (self.fields.get("waferid") and self.columns):
             source = self.tokens.source
-            self.wafers.append(make_wafer(self.fields, self.rows, scale=1.0, source=source))
+            self.wafers.append(self.make_wafer(source))
             self.rows = []
+        self.has_list = False
+
+    def make_wafer(self, source: str) -> KlarfWafer:
+        return make_wafer(
+            self.fields, self.rows, scale=1.0, source=source, day_first=self.day_first
+        )
 
 
 def parse_flat(text: str, *, source: str, column: str = "") -> Klarf:

@@ -19,9 +19,11 @@ from embeddings.tables.klarf_records import (
     Span,
     make_wafer,
 )
+from embeddings.tables.klarf_time import is_day_first
 from embeddings.tables.klarf_tokens import Tokens, is_whole
 
 _UM = 1e-3  # micrometres a nanometre
+_DEEPEST = 50  # records in records: the format has three
 _ID_FIELDS = {"lotrecord": "lotid", "waferrecord": "waferid"}
 
 
@@ -51,12 +53,8 @@ def parse_nested(text: str, *, source: str, column: str = "") -> Klarf:
     """
     tokens = Tokens(text, source=source, has_commas=True)
     _expect(tokens, "record")
-    try:
-        root = _read_record(tokens, column)
-    except RecursionError:
-        raise TableError(
-            f"{source}, line {tokens.line}: records in records without end: is it a KLARF?"
-        ) from None
+    root = _read_record(tokens, column)
+    day_first = is_day_first(text)
     records = list(_walk(root, {}))
     # A lookup may stand in the file, lot or wafer record: numbers mean the same in all of them.
     classes: dict[int, str] = {}
@@ -65,7 +63,7 @@ def parse_nested(text: str, *, source: str, column: str = "") -> Klarf:
     return Klarf(
         version=root.label,
         wafers=tuple(
-            _make_wafer(record, fields, source=source)
+            _make_wafer(record, fields, source=source, day_first=day_first)
             for record, fields in records
             if record.name == "waferrecord"
         ),
@@ -85,12 +83,14 @@ def _walk(
         yield from _walk(inner, fields)
 
 
-def _make_wafer(record: _Record, fields: dict[str, list[str]], *, source: str) -> KlarfWafer:
+def _make_wafer(
+    record: _Record, fields: dict[str, list[str]], *, source: str, day_first: bool
+) -> KlarfWafer:
     # A wafer without a list is clean.
     defects = record.lists.get("defectlist", [])
     common = next(iter(fields.get("imagefilename", ())), "")
     defects = [_name_images(row, common) for row in defects] if common else defects
-    return make_wafer(fields, defects, scale=_UM, source=source)
+    return make_wafer(fields, defects, scale=_UM, source=source, day_first=day_first)
 
 
 def _name_images(row: DefectRow, common: str) -> DefectRow:
@@ -111,8 +111,10 @@ def _read_classes(record: _Record, source: str) -> dict[int, str]:
     return classes
 
 
-def _read_record(tokens: Tokens, column: str) -> _Record:
+def _read_record(tokens: Tokens, column: str, depth: int = 1) -> _Record:
     """Read a record from its name to its closing brace."""
+    if depth > _DEEPEST:
+        raise tokens.fail(f"records in records, {depth} deep: is it a KLARF?")
     name = tokens.take("the name of a record").lower()
     # The label is the record's own name: a version, a lot or a wafer.
     label = "" if tokens.at_mark("{") else tokens.take("the label of a record")
@@ -122,7 +124,7 @@ def _read_record(tokens: Tokens, column: str) -> _Record:
         line = tokens.line
         match tokens.take("Record, Field, List or '}'").lower():
             case "record":
-                record.records.append(_read_record(tokens, column))
+                record.records.append(_read_record(tokens, column, depth + 1))
             case "field":
                 key = tokens.take("the name of a field").lower()
                 record.fields[key] = _read_field(tokens)
@@ -177,6 +179,9 @@ def _read_list(tokens: Tokens, column: str) -> list[DefectRow]:
     tokens.take_mark("{")
     rows: list[DefectRow] = []
     while not tokens.at_mark("}"):
+        if tokens.at_mark(";"):  # some end a row twice
+            tokens.take_mark(";")
+            continue
         rows.append(_read_row(tokens, columns, image_columns, column=column))
     tokens.take_mark("}")
     tokens.take_mark("}")

@@ -10,6 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from embeddings.errors import TableError
+from embeddings.tables.klarf_time import read_time
+from embeddings.tables.klarf_tokens import MOST_DIGITS
 
 Span = tuple[int, int]  # where a cell begins and ends in the text, with its quotes
 
@@ -20,10 +22,11 @@ NUMERIC = frozenset(
      "CLASSNUMBER", "IMAGECOUNT"}
 )  # fmt: skip
 LENGTHS = frozenset({"X", "Y", "XREL", "YREL", "XSIZE", "YSIZE", "DSIZE"})
-_TIMES = (
-    (re.compile(r"(\d{1,2})[-/](\d{1,2})[-/](\d{2}|\d{4}) (\d{1,2}:\d{2}:\d{2})"), (3, 1, 2, 4)),
-    (re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})[T ](\d{1,2}:\d{2}:\d{2})"), (1, 2, 3, 4)),
-)  # month first, as the format has it, or the year; then which part is the year, month, day, time
+# float() takes more than any tool writes: 1_000, digits of other scripts, inf.
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_EXACT_DIGITS = 15  # of a whole number as a float
+_LARGEST_MM, _SMALLEST_UM = 450, 1000.0
 _MISSING = frozenset({"NA", "N/A", "NAN", ""})
 
 
@@ -145,7 +148,12 @@ class DefectRow:
 
 
 def make_wafer(
-    fields: Mapping[str, Sequence[str]], rows: Sequence[DefectRow], *, scale: float, source: str
+    fields: Mapping[str, Sequence[str]],
+    rows: Sequence[DefectRow],
+    *,
+    scale: float,
+    source: str,
+    day_first: bool = False,
 ) -> KlarfWafer:
     """Build a wafer from its fields (the last of each name) and defects.
 
@@ -160,6 +168,8 @@ def make_wafer(
         Micrometres a unit of length of the file.
     source : str
         The file, as errors name it.
+    day_first : bool
+        How dates are read that may be either.
     """
     # Three words: maker, model and the number of the machine.
     tool = " ".join(part for part in fields.get("inspectionstationid", ()) if part)
@@ -175,7 +185,7 @@ def make_wafer(
         die_origin=_pair(fields.get("dieorigin", ()), scale),
         sample_center=_pair(fields.get("samplecenterlocation", ()), scale),
         diameter=_read_diameter(fields.get("samplesize", ()), scale),
-        time=_read_time(" ".join(fields.get("resulttimestamp", ()))),
+        time=read_time(" ".join(fields.get("resulttimestamp", ())), day_first=day_first),
         defects=_make_frame(rows, scale=scale, source=source),
         images=tuple(row.images for row in rows),
         spans=tuple(row.span for row in rows),
@@ -210,12 +220,13 @@ def _check_numbers(
 
 def _make_column(cells: Sequence[str]) -> "pd.Series":
     """Whole numbers where all cells are, else numbers where all are, else text."""
+    whole = [cell for cell in cells if _WHOLE.fullmatch(cell)]
+    longest = max((len(cell.lstrip("+-")) for cell in whole), default=0)
     # Class numbers are looked up in ClassLookup: what is whole stays so.
-    try:
+    if len(whole) == len(cells) and longest < MOST_DIGITS:
         return pd.Series([int(cell) for cell in cells], dtype="int64")
-    except (ValueError, OverflowError):
-        pass
-    if all(_is_number(cell) for cell in cells):
+    # A serial number of many digits is a name, of which a float would lose the end.
+    if all(_is_number(cell) for cell in cells) and longest <= _EXACT_DIGITS:
         values = [math.nan if cell.upper() in _MISSING else float(cell) for cell in cells]
         return pd.Series(values, dtype="float64")
     return pd.Series(list(cells), dtype="str")
@@ -224,11 +235,7 @@ def _make_column(cells: Sequence[str]) -> "pd.Series":
 def _is_number(cell: str) -> bool:
     if cell.upper() in _MISSING:
         return True
-    # float() takes "inf" and "1e999", which no tool measures.
-    try:
-        return math.isfinite(float(cell))
-    except ValueError:
-        return False
+    return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell))
 
 
 def _repeat(wafer: KlarfWafer) -> pd.DataFrame:
@@ -247,22 +254,19 @@ def _pair(values: Sequence[str], scale: float) -> tuple[float, float]:
 
 
 def _read_diameter(values: Sequence[str], scale: float) -> float:
-    """Return micrometres of ``1 300``: the kind of sample (1 is round) and its size.
+    """Return micrometres of ``1 300``, ``300000000 0`` or ``300``; NaN where it is not round.
 
-    Version 1.0 to 1.7 write millimetres. 1.8 has nanometres for every length, but files with
-    millimetres are about: no wafer is larger than 450 mm, and none smaller than 1 um.
+    Versions 1.0 to 1.7 write the kind of sample (1 is round, 2 has two sides) and its size in
+    millimetres. 1.8 writes two sides in nanometres of which the second is 0, and tools mix these.
     """
-    _, size = _pair(values, 1.0)
-    return size * 1000 if size <= 450 else size * scale
-
-
-def _read_time(text: str) -> str:
-    """Return a time as ``2026-11-24T10:00:00``; as it is where it is written in another way."""
-    for pattern, parts in _TIMES:
-        match = pattern.match(text)
-        if match:
-            year, month, day, clock = (match[part] for part in parts)
-            # Two digits are of this century.
-            full = year if len(year) == 4 else f"20{year}"
-            return f"{full}-{month:0>2}-{day:0>2}T{clock:0>8}"
-    return text
+    sizes = [float(value) if _NUMBER.fullmatch(value) else 0.0 for value in values]
+    if len(sizes) > 1 and sizes[0] in (1, 2):
+        sizes = sizes[1:]
+    sizes = [size for size in sizes if 0 < size < math.inf]
+    # A panel has two sides and no diameter; two sides alike are those of a wafer.
+    if len(set(sizes)) != 1:
+        return math.nan
+    size = sizes[0]
+    if size <= _LARGEST_MM:  # no wafer is larger, and none smaller than a millimetre
+        return size * 1000
+    return size * scale if size * scale >= _SMALLEST_UM else size

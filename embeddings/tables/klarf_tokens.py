@@ -5,7 +5,7 @@ from bisect import bisect_left
 
 from embeddings.errors import TableError
 
-_MOST_DIGITS = 19  # of a number in 64 bits
+MOST_DIGITS = 19  # of a number in 64 bits
 _TOKEN = re.compile(r'"(?P<quoted>[^"]*)"|(?P<open>")|(?P<mark>[;{}])|(?P<word>[^\s;{}"]+)')
 _TOKEN_OR_COMMA = re.compile(
     r'"(?P<quoted>[^"]*)"|(?P<open>")|(?P<mark>[;{},])|(?P<word>[^\s;{},"]+)'
@@ -15,7 +15,7 @@ _TOKEN_OR_COMMA = re.compile(
 def is_whole(text: str) -> bool:
     """Tell whether a word is a whole number, in the digits that int() and every tool read."""
     # isdigit alone takes the digits of every script, and int() refuses thousands of them.
-    return len(text) < _MOST_DIGITS and text.isascii() and text.removeprefix("-").isdigit()
+    return len(text) < MOST_DIGITS and text.isascii() and text.removeprefix("-").isdigit()
 
 
 class Tokens:
@@ -122,6 +122,13 @@ class Tokens:
         while not self.at_mark(mark):
             words.append(self.take(f"{mark!r}"))
         self._next += 1
+        return words
+
+    def take_line(self) -> list[str]:
+        """Return the words up to the end of the line, or to a mark on it."""
+        words = [self.take("a keyword")]
+        while self and not self.at_mark(";{},") and not self.starts_line():
+            words.append(self.take("a word"))
         return words
 
     def is_alone_on_line(self) -> bool:

@@ -16,6 +16,7 @@ from embeddings.tables import (
     read_klarf,
     read_metadata,
 )
+from embeddings.tables.klarf import list_images
 
 FLAT = """FileVersion 1 2;
 FileTimestamp 11-24-2026 10:00:00; ResultTimestamp 11-24-26 9:05:00;
@@ -469,3 +470,112 @@ def test_what_no_tool_writes_is_refused_in_one_line(text):
     with pytest.raises(TableError, match="KLARF, line") as caught:
         parse_klarf(text)
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("size", "millimetres"),
+    [
+        ("2 {300000000, 0}", 300),  # as every public file of 1.8 has it
+        ("2 {1, 300000000}", 300),
+        ("1 {200000000}", 200),
+        ("2 {300, 0}", 300),
+        ("2 {1, 150}", 150),
+        ("2 {300000000, 300000000}", 300),
+        ("2 {300000, 0}", 300),  # micrometres
+        ("2 {0, 0}", None),
+        ("2 {1, 0}", None),
+        ("2 {510000000, 515000000}", None),  # a panel is not round
+        ("3 {2, 510000000, 515000000}", None),
+        ("0 {}", None),
+    ],
+)
+def test_the_diameter_of_a_nested_file(size, millimetres):
+    text = f'Record FileRecord "1.8" {{ Field SampleSize {size} Record WaferRecord "1" {{ }} }}'
+    (wafer,) = parse_klarf(text).wafers
+    found = wafer.diameter / 1000
+    assert (None if math.isnan(found) else round(found, 6)) == millimetres
+
+
+@pytest.mark.parametrize(
+    ("size", "millimetres"),
+    [("1 300", 300), ("300 0", 300), ("300", 300), ("1 300000", 300), ("2 300 0", 300),
+     ("1 0", None), ("2 510 515", None), ("1 nan", None)],
+)  # fmt: skip
+def test_the_diameter_of_a_flat_file(size, millimetres):
+    text = f"FileVersion 1 2;\nSampleSize {size};\nDefectRecordSpec 1 DEFECTID ;\nWaferID 1;\n"
+    (wafer,) = parse_klarf(text).wafers
+    found = wafer.diameter / 1000
+    assert (None if math.isnan(found) else round(found, 6)) == millimetres
+
+
+@pytest.mark.parametrize(
+    ("stamp", "other", "expected"),
+    [
+        ("11-24-2026 10:00:00", "", "2026-11-24T10:00:00"),
+        ("24-11-2026 10:00:00", "", "2026-11-24T10:00:00"),
+        ("03-04-26 10:00:00", "", "2026-03-04T10:00:00"),  # as the format has it
+        ("03-04-26 10:00:00", "13-04-26 10:00:00", "2026-04-03T10:00:00"),
+        ("03/04/2026 9:05", "04/13/2026 09:00:00", "2026-03-04T09:05:00"),
+        ("03.04.2026 10:00:00", "", "2026-04-03T10:00:00"),
+        ("13-25-2026 10:00:00", "", "13-25-2026 10:00:00"),  # no day of any calendar
+        ("2026/04/03 10:00:00", "", "2026-04-03T10:00:00"),
+        ("03-APR-2026 10:00:00", "", "2026-04-03T10:00:00"),
+        ("04-03-2026 01:30:00 PM", "", "2026-04-03T13:30:00"),
+        ("04-03-2026 10:00:00.250", "", "2026-04-03T10:00:00.250"),
+        ("yesterday", "", "yesterday"),
+    ],
+)
+def test_dates_have_the_month_or_the_day_first(stamp, other, expected):
+    head = f"FileVersion 1 2;\nFileTimestamp {other};\n" if other else "FileVersion 1 2;\n"
+    text = f"{head}ResultTimestamp {stamp};\nDefectRecordSpec 1 DEFECTID ;\nWaferID 1;\n"
+    assert [expected] == [wafer.time for wafer in parse_klarf(text).wafers]
+    day, _, clock = stamp.partition(" ")
+    first, _, second = other.partition(" ")
+    text = f"""Record FileRecord "1.8" {{ Field FileTimestamp 2 {{"{first}", "{second}"}}
+      Field ResultTimestamp 2 {{"{day}", "{clock}"}} Record WaferRecord "1" {{ }} }}"""
+    assert [expected] == [wafer.time.strip() for wafer in parse_klarf(text).wafers]
+
+
+ROWS = "FileVersion 1 2;\nTiffFileName a.tif;\nDefectRecordSpec 3 DEFECTID IMAGECOUNT IMAGELIST ;\n"
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        "TiffFileName b.tif;\n", ";\nTiffFileName b.tif;\n", ";\nTiffFileName b.tif;\nDefectList\n",
+        "Comment seen twice;\nTiffFileName b.tif;\n", "ReviewTool eDR\nTiffFileName b.tif;\n",
+        ";\nFILENAME a.tif;\nTiffFileName b.tif;\n", "FILENAME a.tif\nTiffFileName b.tif;\n",
+    ],
+)  # fmt: skip
+def test_statements_stand_between_the_rows_of_a_list(between):
+    text = f"{ROWS}WaferID 1;\nDefectList\n 1 1 1 1 0\n{between} 2 1 1 2 0;\nSummarySpec 1 X ;\n"
+    (wafer,) = parse_klarf(text).wafers
+    assert [1, 2] == wafer.defects["DEFECTID"].tolist()
+    assert [("a.tif", 1), ("b.tif", 2)] == [(i.file, i.number) for (i,) in wafer.images]
+
+
+def test_what_is_damaged_is_no_statement():
+    with pytest.raises(TableError, match="line 6"):
+        parse_klarf(f"{ROWS}WaferID 1;\nDefectList\n1a 1 1 1 0 7;\n 2 1 1 2 0;\n")
+
+
+def test_nested_records_and_long_numbers_are_bounded():
+    deep = "Record FileRecord " + "{ Record A " * 100_000
+    with pytest.raises(TableError, match="records in records, 51 deep: is it a KLARF"):
+        parse_klarf(deep)
+    digits = "9" * 5000
+    text = f"FileVersion 1 2;\nDefectRecordSpec 2 DEFECTID NOTE ;\nDefectList\n{digits} 1_0;\n"
+    (wafer,) = parse_klarf(text).wafers
+    assert [digits] == wafer.defects["DEFECTID"].tolist()
+    assert ["1_0"] == wafer.defects["NOTE"].tolist()
+    with pytest.raises(TableError, match="the number of columns"):
+        parse_klarf(f"FileVersion 1 2;\nDefectRecordSpec {digits} A ;\n")
+    with pytest.raises(TableError, match="CLASSNUMBER is '1_0', expected a number"):
+        parse_klarf("FileVersion 1 2;\nDefectRecordSpec 1 CLASSNUMBER ;\nDefectList\n1_0;\n")
+
+
+@pytest.mark.parametrize("name", ["LOT.I01", "LOT.T01", "LOT.001", "lot.t01", "LOT"])
+def test_pictures_of_a_file_of_any_ending_have_pages(tmp_path, name):
+    text = f"{ROWS.replace('a.tif', name)}DefectList\n 1 1 1 1 0\n 2 1 1 5 0;\n"
+    pages = [(image.name, image.page) for image in list_images(parse_klarf(text), tmp_path)]
+    assert [(name, 0), (name, 4)] == pages

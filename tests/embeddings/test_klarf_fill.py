@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embeddings.errors import TableError
@@ -126,11 +126,13 @@ def draw_numbers(data):
 ENCODINGS = st.sampled_from(["utf-8", "utf-8-sig", "latin-1"])
 
 
+@settings(deadline=None)  # nothing is timed
 @given(flat_files(), st.sampled_from(["CLASSNUMBER", "FINEBINNUMBER"]), ENCODINGS, st.data())
 def test_a_flat_file_differs_in_the_column_alone(text, column, encoding, data):
     compare(text, column, encoding, draw_numbers(data))
 
 
+@settings(deadline=None)
 @given(nested_files(), st.sampled_from(["CLASSNUMBER", "MANSEMCLASS"]), ENCODINGS, st.data())
 def test_a_nested_file_differs_in_the_column_alone(text, column, encoding, data):
     compare(text, column, encoding, draw_numbers(data))
