@@ -23,7 +23,7 @@ from discovery.formats.handoff import (
     read_handoff,
     read_known_types,
 )
-from discovery.records import NOISE
+from discovery.records import NOISE, warn_of_alike_labels
 from embeddings.errors import HandoffError, ImageError
 from embeddings.files import hash_bytes, hash_file
 from embeddings.images import fingerprint_file, image_id, read_headers
@@ -100,6 +100,7 @@ def read_examples(path: Path) -> Examples:
     table = find_handoff(path)
     if table is None:
         rows = read_known_types(path)
+        warn_of_alike_labels(path.name, set(rows["label"]))
         rows = rows.assign(weight=np.float32(1))
         return _make_examples(rows, path, source="table", sha256=hash_file(path))
     handoff = read_handoff(table)
@@ -111,6 +112,7 @@ def read_examples(path: Path) -> Examples:
             f"{table}: none of its {len(handoff.rows)} rows has a label: fill its column label, or "
             "name its proposals, first"
         )
+    warn_of_alike_labels(table.name, set(kept["label"]))
     doubtful = (kept["membership"] * _measure_agreement(kept, by_cluster[kept.index])).clip(
         lower=_LEAST_WEIGHT
     )

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from discovery.detector.boxes import Boxes
+from discovery.records import warn_of_alike_labels
 from embeddings.errors import TableError
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.references import read_reference_column
@@ -176,6 +177,7 @@ def _read_labelled(
     if labels is not None and tuple(labels) == (ANY_DEFECT,):
         boxes = boxes.assign(label=ANY_DEFECT)
     names = tuple(sorted(boxes["label"].unique())) if labels is None else tuple(labels)
+    warn_of_alike_labels(table.name, set(boxes["label"]), names)
     unknown = sorted(set(boxes["label"]) - set(names))
     if unknown:
         raise TableError(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from discovery.flow.sources import RoundSource
 from discovery.formats.handoff import read_known_types
 from discovery.graph import choose_n_neighbors
+from discovery.records import warn_of_alike_labels
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError, ImageError
 from embeddings.files import hash_bytes, parse_csv
@@ -63,6 +64,7 @@ def split_known(source: RoundSource, known: Path) -> tuple[RoundSource, KnownIma
         No known image has a vector, or nothing is left to discover.
     """
     labelled = read_known_types(known)
+    warn_of_alike_labels(f"--known {known}", set(labelled["label"]))
     label_of = _label_by_id(labelled, known)
     # A known image must have a vector in every view to lie in their joined space.
     everywhere = set.intersection(*(set(store.ids().tolist()) for store in source.stores))

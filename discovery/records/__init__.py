@@ -1,11 +1,13 @@
 """The data classes of `discovery`: what each stage hands to the next. Frozen, aligned, checked.
 
-`clusters` holds what the machine found, `proposals` what it puts before a person, `decisions` what
-the person said of it, `duplicates` which images are copies, `labels` the grammar of a defect type's
-name, `lineage` what becomes of proposals from run to run, `pictures` the small pictures of a run,
-`predictions` what the classifier says.
+`alike_labels` finds one type that is spelt twice, `clusters` holds what the machine found,
+`proposals` what it puts before a person, `decisions` what the person said of it, `duplicates` which
+images are copies, `labels` the grammar of a defect type's name, `lineage` what becomes of proposals
+from run to run, `pictures` the small pictures of a run, `predictions` what the classifier says.
 """
 
+from discovery.records.alike_labels import describe_alike_labels as describe_alike_labels
+from discovery.records.alike_labels import warn_of_alike_labels as warn_of_alike_labels
 from discovery.records.clusters import NOISE as NOISE
 from discovery.records.clusters import Clustering as Clustering
 from discovery.records.clusters import Layout as Layout

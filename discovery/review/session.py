@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Self, TypedDict, Unpack
 
 from discovery.ledger import Action, Ledger
-from discovery.records import Decision
+from discovery.records import Decision, describe_alike_labels
 from discovery.review.compose import RunBase, compose_state, find_membership
 from discovery.review.conflicts import check_conflicts
 from discovery.review.data import ReviewData
@@ -20,6 +20,7 @@ from discovery.review.scene import Scene, take_seconds, take_selection
 from discovery.review.state import ReviewState
 from discovery.runs import CLUSTERING, LEDGER, PROPOSALS, Run, refuse_vanished
 from discovery.stages.handoff_io import describe_handoff, publishing
+from embeddings.console import get_logger
 from embeddings.errors import OptionError, RunError
 
 Make = Callable[[Scene], list[Decision]]
@@ -56,6 +57,8 @@ class ReviewSession:
 
     def __init__(self, run: Run, *, by: str) -> None:
         self.run, self.by = run, by
+        self.hint = ""
+        """What the last action should be looked at again for; empty for nothing."""
         self._lock, self._closed = threading.RLock(), False
         self._stamps = self._stamp_run()
         self._base = RunBase.of(
@@ -170,12 +173,16 @@ class ReviewSession:
             if self._closed:
                 raise OptionError("this review is closed: open the run again")
             self._check_run()
+            known = set(self._state.labels)
             seen = asked.get("seen")
             seen = self.revision if seen is None else seen
             self._ledger.append(lambda: self._prepare(make, told, seen))
             self._state = self._compose()
             self._told = self.revision
             self._publisher.wake()
+            self.hint = describe_alike_labels(set(self._state.labels) - known, known)
+            if self.hint:
+                get_logger().warning("%s", self.hint)
             return self._state
 
     def _prepare(self, make: Make, asked: Asked, seen: int) -> list[Decision]:

@@ -19,7 +19,7 @@ from discovery.formats.handoff import (
 from discovery.formats.read_back import ReadFormat, read_returned
 from discovery.formats.returned import Returned
 from discovery.ledger import append_decisions, mark_sheet, read_decisions, replay_decisions
-from discovery.records import Decided, Handoff
+from discovery.records import Decided, Handoff, warn_of_alike_labels
 from discovery.runs import (
     CLUSTERING,
     HANDOFF_CSV,
@@ -145,6 +145,8 @@ def _take(run: Run, returned: Returned, *, by: str, at: str, file: str) -> Taken
         again = decide_handoff(returned.handoff, decided, by=by, at=at, judged=returned.judged)
         taken = replace(taken, decisions=(*taken.decisions, *again.decisions))
     append_decisions(ledger, mark_sheet(taken.decisions, file))
+    known = {label.label for label in decided.images.values()}
+    warn_of_alike_labels(file, {one.label for one in taken.decisions if one.label}, known)
     return replace(taken, strangers=returned.strangers)
 
 

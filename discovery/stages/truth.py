@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from discovery.records import warn_of_alike_labels
 from embeddings.errors import TableError
 from embeddings.tables import read_table
 from embeddings.tables.locate import Locator
@@ -71,6 +72,7 @@ def read_truth(path: Path) -> list[TruthRow]:
     ]
     if not rows:
         raise TableError(f"{path} has no row with a label: expected path,label with at least one")
+    warn_of_alike_labels(path.name, {row.label for row in rows})
     return rows
 
 

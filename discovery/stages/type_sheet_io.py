@@ -4,7 +4,7 @@
 anew `absorb_types` takes what they say into the ledger.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from discovery.formats.type_sheet import (
     read_type_sheet,
 )
 from discovery.ledger import append_decisions, mark_sheet, read_decisions, replay_decisions
-from discovery.records import Decided, Decision, Pictures
+from discovery.records import Decided, Decision, Pictures, warn_of_alike_labels
 from discovery.runs import (
     CLUSTERING,
     LEDGER,
@@ -89,7 +89,7 @@ def take_types(run: Run, path: Path, *, by: str, at: str) -> TypesTaken:
         The run or its ledger cannot be read or written.
     """
     taken = read_types(run, path, by=by, at=at)
-    append_decisions(run.path / LEDGER, mark_sheet(taken.decisions, path.name))
+    _append(run, taken.decisions, path.name)
     return taken
 
 
@@ -129,7 +129,7 @@ def absorb_types(run: Run, *, by: str, at: str) -> dict[Path, TypesTaken]:
                     "give it the same in both, or remove one file"
                 )
     file = " and ".join(path.name for path in edited)
-    append_decisions(run.path / LEDGER, mark_sheet(list(decisions.values()), file))
+    _append(run, list(decisions.values()), file)
     return found
 
 
@@ -164,6 +164,13 @@ def read_types(run: Run, path: Path, *, by: str, at: str) -> TypesTaken:
         by=by,
         at=at,
     )
+
+
+def _append(run: Run, decisions: Sequence[Decision], file: str) -> None:
+    ledger = run.path / LEDGER
+    known = _list_labels(replay_decisions(read_decisions(ledger))) if decisions else set()
+    append_decisions(ledger, mark_sheet(decisions, file))
+    warn_of_alike_labels(file, {one.label for one in decisions if one.label}, known)
 
 
 def _list_labels(decided: Decided) -> set[str]:

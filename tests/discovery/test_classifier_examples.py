@@ -13,6 +13,7 @@ from discovery.classifier import examples as module
 from discovery.classifier.examples import describe_faults, read_examples
 from discovery.formats.handoff import write_handoff
 from discovery.records import HANDOFF_COLUMNS, DefectType, Handoff
+from discovery.stages.truth import read_truth
 from embeddings.errors import HandoffError, TableError
 from embeddings.images import fingerprint_file
 
@@ -282,3 +283,18 @@ def test_faults_are_named_up_to_three():
     faults = [(f"{i}.png", "gone") for i in range(5)]
     assert "0.png: gone; 1.png: gone; 2.png: gone; and 2 more" == describe_faults(faults)
     assert "0.png: gone" == describe_faults(faults[:1])
+
+
+def test_labels_that_are_nearly_the_same_are_pointed_out(folder, tmp_path, caplog):
+    rows = [(*row[:3], "Defect/pit", "human") if row[0] == "c" else row for row in ROWS]
+    read_examples(make_handoff(folder, tmp_path / "run", rows))
+    assert "handoff.csv: labels that are nearly the same" in caplog.text
+    assert "'Defect/pit' and 'defect/pit'" in caplog.text
+    caplog.clear()
+    (folder / "labels.csv").write_text("path,label\na.png,scratch\nb.png,scrach\nc.png,pit\n")
+    assert len(read_examples(folder / "labels.csv")) == 3
+    assert "labels.csv: labels that are nearly the same" in caplog.text
+    caplog.clear()
+    # What it is scored against, too.
+    assert len(read_truth(folder / "labels.csv")) == 3
+    assert "'scrach' and 'scratch'" in caplog.text

@@ -208,6 +208,17 @@ def test_nothing_is_taken_in_where_nobody_edited(run):
     assert absorb_handoff(run, by="eva", at="") is None
 
 
+def test_labels_that_are_nearly_the_same_are_pointed_out(run, images, capsys):
+    decide(run)
+    assert call(run.path) == 0
+    fill(run.path / HANDOFF_CSV, {str(images[3]): "Scratch"})
+    assert call(run.path) == 0
+    assert "'Scratch' and 'scratch'" in capsys.readouterr().err
+    # Said once, and not with every command.
+    assert call(run.path) == 0
+    assert "nearly the same" not in capsys.readouterr().err
+
+
 # -- exports
 
 

@@ -401,6 +401,15 @@ def test_a_note_that_would_be_run_comes_back_from_every_kind_of_sheet(run, tmp_p
         assert take(run, path).decisions == ()
 
 
+def test_types_that_are_nearly_the_same_are_pointed_out(run, caplog):
+    fill_csv(
+        run.path / TYPES_CSV, **{NAMES[0]: {"label": "scratch"}, NAMES[1]: {"label": "scrach"}}
+    )
+    take(run, run.path / TYPES_CSV)
+    assert "types.csv: labels that are nearly the same" in caplog.text
+    assert "'scrach' and 'scratch'" in caplog.text
+
+
 # --- faults, each with its file, sheet, row and column ---
 
 FAULTS = {

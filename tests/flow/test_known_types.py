@@ -71,12 +71,15 @@ def test_a_plain_table_beside_its_images(pictures, tmp_path, small):
     assert {"waves", "checks"} == kinds_of(out)
 
 
-def test_a_store_as_source(finished, pictures, tmp_path, small):
+def test_a_store_as_source(finished, pictures, tmp_path, small, caplog):
     known = list_known(tmp_path / "known.csv", (pictures / "images").iterdir())
+    known.write_text(known.read_text().replace("defect/lines", "Defect/blob"))
     out = tmp_path / "out"
     options = RoundOptions(clusterer=small.clusterer, known=known)
     discover_types(finished / "store", out, options=options)
     assert {"waves", "checks"} == kinds_of(out)
+    assert "known.csv: labels that are nearly the same" in caplog.text
+    assert "'Defect/blob' and 'defect/blob'" in caplog.text
 
 
 def test_known_images_outside_the_source_are_embedded_too(pictures, tmp_path, draw_more, small):

@@ -70,6 +70,17 @@ def test_an_accept_is_a_line_in_the_ledger_and_a_type_in_the_state(api, ask, unp
     assert (told["undo"], told["progress"]["seconds"]) == (acted["text"], 1.5)
 
 
+def test_a_name_that_is_nearly_anothers_is_said_with_the_answer(ask, review):
+    ask("act", action={"name": "move", "images": [0], "label": "scratch"})
+    said = ask("act", action={"name": "move", "images": [1], "label": "scrach"})["text"]
+    assert said.endswith(
+        "; labels that are nearly the same count as different types: 'scrach' and 'scratch'"
+    )
+    # Said where the name comes up, and not with every use of it.
+    again = ask("act", action={"name": "move", "images": [2], "label": "scrach"})["text"]
+    assert "nearly the same" not in again
+
+
 def test_each_action_has_its_way_through(ask, review):
     one, two, three, four = (proposal["id"] for proposal in ask("state")["proposals"])
     members = {

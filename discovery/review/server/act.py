@@ -94,7 +94,8 @@ def carry_out(
     state = context.state
     context.tell_revision()
     done = f"undone: {state.redoable}" if name == "undo" else state.undoable
-    return Answer(json={"revision": state.revision, "text": done or ""})
+    text = "; ".join(filter(None, (done, context.review.hint)))
+    return Answer(json={"revision": state.revision, "text": text})
 
 
 def _move_with_copies(
