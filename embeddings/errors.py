@@ -6,6 +6,7 @@
     |   |-- TableError              a CSV or KLARF lacks a column, a row or a valid value
     |   `-- HandoffError            a handoff does not match what was written
     |-- ImageError                  one image cannot be used: it goes to quarantine, the run goes on
+    |   `-- ImageChangedError       its bytes are no longer those that were hashed: read it again
     |-- WeightsError                weights cannot be found, read or do not fit the network
     |-- StoreError                  the folder is not a store, or not one of this version
     |   |-- StoreSpecError          the store holds vectors of another extractor
@@ -49,6 +50,10 @@ class HandoffError(InputError):
 
 class ImageError(DefectDiscoveryError):
     """One image cannot be used; the text is the reason written to quarantine.csv."""
+
+
+class ImageChangedError(ImageError):
+    """A file is no longer the one that was hashed: what it shows has no id."""
 
 
 class WeightsError(DefectDiscoveryError):

@@ -29,11 +29,15 @@ _REFERENCE_COLUMNS = ("reference", "template")  # the first that a table has
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureRef:
-    """Where one picture is: a page of a file, and its golden reference where there is one."""
+    """Where one picture is: a page of a file, and its golden reference where there is one.
+
+    `file_id`: the fingerprint of the file that is meant, once it is known.
+    """
 
     path: Path
     page: int = 0
     reference: Path | None = None
+    file_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

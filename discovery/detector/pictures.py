@@ -20,7 +20,7 @@ from discovery.detector.boxes import Boxes
 from discovery.detector.dataset import Example, PictureRef
 from embeddings.console import get_logger, track
 from embeddings.errors import ImageError, TableError
-from embeddings.images import MAX_PIXELS, Picture, fix_window, prepare_picture
+from embeddings.images import MAX_PIXELS, Picture, fingerprint_file, fix_window, prepare_picture
 from embeddings.images.prepare import Window
 from embeddings.reader import Fault, Part, choose_windows, open_parts
 
@@ -146,7 +146,7 @@ def _stream_pages(
     """Yield refs of one file with their pages and golden references."""
     by_page = {ref.page: ref for ref in refs}
     golden: dict[Path, Picture] = {}  # at most one: pages of a file mostly share theirs
-    parts = [Part(path=str(ref.path), page=ref.page) for ref in refs]
+    parts = [Part(path=str(ref.path), page=ref.page, image_id=ref.file_id) for ref in refs]
     for opened in open_parts(parts, max_pixels=max_pixels):
         ref = by_page[opened.part.page]
         if ref.reference is not None and ref.reference not in golden:
@@ -233,6 +233,12 @@ def _read_items(
     for _, group in groupby(items, key=lambda item: item.ref.path):  # sorted by path
         waiting = {item.ref: item for item in group}
         try:
+            # So that a picture read again in a later epoch is the one that its boxes are of.
+            file_id = fingerprint_file(next(iter(waiting)).path)
+            waiting = {
+                (ref := replace(item.ref, file_id=file_id)): replace(item, ref=ref)
+                for item in waiting.values()
+            }
             for ref, page, reference in _stream_pages(tuple(waiting), windows.max_pixels):
                 yield waiting.pop(ref), _prepare(page, reference, windows)
         except ImageError as error:

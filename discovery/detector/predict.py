@@ -9,7 +9,7 @@ have one size, and pictures are not batched with others.
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +131,7 @@ def count_defects(
         try:
             # The store's id of this very image, so that counts.csv joins with its clusters.
             fingerprint = fingerprint_file(ref.path)
-            for page, pixels in _read_pages(detector, ref, windows):
+            for page, pixels in _read_pages(detector, replace(ref, file_id=fingerprint), windows):
                 found = find_boxes(detector, pixels, tile=tile)
                 yield Counted(
                     path=ref.path,
@@ -200,7 +200,7 @@ def _read_pages(
                 "columns path and reference"
             )
     numbers = [header.page for header in read_headers(ref.path) if header.is_picture]
-    pages = [PictureRef(path=ref.path, page=page, reference=reference) for page in numbers]
+    pages = [replace(ref, page=page, reference=reference) for page in numbers]
     if len(pages) > 1:  # one page alone is read or not
         for _ in stream_pixels(pages, windows):
             pass

@@ -17,7 +17,7 @@ from discovery.formats.grey_levels import GreyLevels, Viewer
 from discovery.formats.portable_names import quote_name
 from embeddings.console import track
 from embeddings.errors import ImageError
-from embeddings.images import cut_region, is_viewable, read_sizes, split_id
+from embeddings.images import OneFile, cut_region, file_of_id, is_viewable, read_sizes, split_id
 from embeddings.reader import OpenPart, name_part, open_parts
 
 PART_PREFIX = "defect-discovery image "  # the description of what was made here: its id follows
@@ -127,7 +127,7 @@ class _Writer:
         names: dict[str, list[PurePosixPath]] = {}
         for name, image_id in wanted:
             if path in self.viewable and not is_part(image_id):
-                self._write(name, PurePosixPath(path).suffix, _read_bytes(path))
+                self._write(name, PurePosixPath(path).suffix, _read_bytes(path, image_id))
             else:
                 names.setdefault(image_id, []).append(name)
         parts = [name_part(one, path) for one in names]
@@ -151,7 +151,7 @@ class _Writer:
         whole = not is_part(part.image_id)
         suffix = _name_suffix(part.path) if whole else ".tif"
         kept = name.with_name(name.name + suffix)
-        data = _read_bytes(part.path) if whole else _write_tiff(opened, text)
+        data = _read_bytes(part.path, part.image_id) if whole else _write_tiff(opened, text)
         _put(self.originals / kept, data)
         self.kept[name] = kept
 
@@ -174,11 +174,10 @@ def _write_tiff(opened: OpenPart, text: str) -> bytes:
     return buffer.getvalue()
 
 
-def _read_bytes(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ImageError(f"cannot be read: {error.strerror}") from error
+def _read_bytes(path: str, image_id: str) -> bytes:
+    """Read a file, which must still be the one that has this id."""
+    with OneFile.open(Path(path)) as file:
+        return file.read(file_of_id(image_id))
 
 
 def _put(target: Path, data: bytes) -> None:

@@ -1,6 +1,6 @@
 """Pictures become vectors in full batches, while others are still being read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,16 @@ class Batches:
         batch.append((name, image))
         if len(batch) == self._size:
             self._embed(self._waiting.pop(image.shape))
+
+    def forget(self, names: Collection[str]) -> None:
+        """Drop pictures that were taken; what was embedded of them is dropped too."""
+        gone = set(names)
+        for shape, batch in list(self._waiting.items()):
+            self._waiting[shape] = [(name, image) for name, image in batch if name not in gone]
+            if not self._waiting[shape]:
+                del self._waiting[shape]
+        for name in gone:
+            self._done.pop(name, None)
 
     def take(self) -> dict[str, NDArray[np.float32]]:
         """Embed what waits; return the (d,) vectors of all pictures since the last call."""

@@ -12,8 +12,9 @@ from embeddings.console import note_kept, stage, track
 from embeddings.extract.batches import Batches, default_batch_size
 from embeddings.extract.choose import Choice, make_extractor
 from embeddings.extract.options import ExtractOptions
+from embeddings.extract.pieces import Job, Prepared
 from embeddings.extract.recipe import Recipe
-from embeddings.extract.rows import Job, Prepared, RowPlan, make_frame, read_jobs
+from embeddings.extract.rows import RowPlan, make_frame, read_jobs
 from embeddings.extractors import Extractor
 from embeddings.images import stream_pictures
 from embeddings.reader import Preparation, Previews, choose_windows
@@ -41,6 +42,7 @@ class Round:
         """
         if piece.fault or piece.is_deferred:
             # Commits are between files, so all of its rows so far are still here.
+            self._batches.forget(self._of_file)  # a copy of the file may bear the same ids
             for image_id in self._of_file:
                 del self.rows[image_id]
             self._of_file = []
@@ -72,6 +74,8 @@ class Computation:
     rows : int
         Vectors that were computed.
     faults : list of (path, reason)
+    changed : list of (path, reason)
+        Files that were written to since they were hashed: none of their rows is in the store.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class Computation:
         self.contents: set[str] = set()
         self.rows = 0
         self.faults: list[tuple[str, str]] = []
+        self.changed: list[tuple[str, str]] = []
         self._extractor: Extractor | None = None
 
     def load(self) -> Extractor:
@@ -155,7 +160,8 @@ class Computation:
                 if piece.is_deferred:
                     deferred.append(piece.job)
                 elif piece.fault:
-                    self.faults.append((piece.job.path, piece.fault))
+                    kept = self.changed if piece.has_changed else self.faults
+                    kept.append((piece.job.path, piece.fault))
                 round_.add(piece, self._known)
                 # Between files: one is in the store with all its rows, or not at all.
                 if piece.is_last and self._is_due(round_):

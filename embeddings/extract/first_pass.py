@@ -20,8 +20,9 @@ from embeddings.extract.choose import Choice, open_weights, take_residuals
 from embeddings.extract.defect import DistanceMeter, PatchNetwork
 from embeddings.extract.normals import find_normals
 from embeddings.extract.options import ExtractOptions
+from embeddings.extract.pieces import Job, join_pieces
 from embeddings.extract.recipe import Box, Recipe
-from embeddings.extract.rows import Job, RowPlan, join_pieces, read_jobs
+from embeddings.extract.rows import RowPlan, read_jobs
 from embeddings.extract.sources import OnlyList
 from embeddings.images import Window, fingerprint_file, read_sizes
 from embeddings.networks.features import turn_pictures

@@ -12,14 +12,14 @@ from typing import Any
 
 import pandas as pd
 
-from embeddings.errors import ImageError
+from embeddings.errors import ImageChangedError, ImageError
 from embeddings.extract.metadata import note_box, pick_page
+from embeddings.extract.pieces import Job, Prepared
 from embeddings.extract.pixel_sizes import choose_size, note_size
 from embeddings.extract.recipe import Box, Recipe
-from embeddings.images import image_id, level_picture, stream_pictures
+from embeddings.images import image_id, level_picture, stream_pictures, tell_fault
 from embeddings.reader import (
     CHUNK,
-    Image,
     OpenPart,
     Preparation,
     Previews,
@@ -51,40 +51,6 @@ class RowPlan:
     previews: Previews | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One file to read, and the metadata that its rows carry, by page."""
-
-    path: str
-    file_id: str
-    metadata: Mapping[int, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A piece of a file's rows, `CHUNK` at most, or the reason why the file has none.
-
-    Attributes
-    ----------
-    ids, images, rows : list
-        Aligned.
-    fault : str
-        The file cannot be used: pieces that came before do not count.
-    is_deferred : bool
-        A page is of a kind that has no grey-level window yet: pieces before do not count either.
-    is_last : bool
-        No piece of this file follows.
-    """
-
-    job: Job
-    ids: list[str] = field(default_factory=list)
-    images: list[Image] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    fault: str = ""
-    is_deferred: bool = False
-    is_last: bool = True
-
-
 def read_jobs(
     jobs: Iterable[Job], plan: RowPlan, *, workers: int, ahead: int
 ) -> Iterator[Prepared]:
@@ -105,24 +71,10 @@ def read_job(
     # The last piece from here: `_read` has ended by then, and so its page is not held with it.
     try:
         last = yield from _read(job, plan, pages)
-    except ImageError as error:
-        last = Prepared(job=job, fault=str(error))
+    except (ImageError, MemoryError) as error:  # of this picture alone: the others go on
+        changed = isinstance(error, ImageChangedError)
+        last = Prepared(job=job, fault=tell_fault(error), has_changed=changed)
     yield last
-
-
-def join_pieces(pieces: Iterable[Prepared]) -> Iterator[Prepared]:
-    """Yield whole files, for what draws a sample of a file's rows."""
-    whole: Prepared | None = None
-    for piece in pieces:
-        if whole is None or piece.fault or piece.is_deferred:
-            whole = piece  # what came before a fault does not count
-        else:
-            whole.ids.extend(piece.ids)
-            whole.images.extend(piece.images)
-            whole.rows.extend(piece.rows)
-        if piece.is_last:
-            yield whole
-            whole = None
 
 
 def _read(
@@ -135,7 +87,8 @@ def _read(
     is_deferred, n_pages = False, 1
     reference = open_reference(plan.references.get(job.path), max_pixels=how.max_pixels)
     stream = stream_pictures if plan.previews is None else plan.previews.stream
-    for page in stream(Path(job.path), max_pixels=how.max_pixels, pages=pages):
+    most = how.max_pixels
+    for page in stream(Path(job.path), max_pixels=most, pages=pages, file_id=job.file_id):
         n_pages = page.n_pages
         picture = level_picture(page, how.spec.level)
         is_deferred = is_deferred or how.find_window(picture) is None

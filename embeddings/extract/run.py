@@ -17,10 +17,10 @@ from embeddings.extract.choose import choose_extractor
 from embeddings.extract.compute import Computation
 from embeddings.extract.metadata import Joined, join_metadata, note_changes
 from embeddings.extract.options import ExtractOptions
+from embeddings.extract.pieces import Job
 from embeddings.extract.pixel_sizes import tell_sizes
 from embeddings.extract.recipe import check_boxes, make_recipe
 from embeddings.extract.references import add_references, find_references
-from embeddings.extract.rows import Job
 from embeddings.extract.sources import (
     OnlyList,
     Source,
@@ -34,6 +34,8 @@ from embeddings.extract.sources import (
 from embeddings.images import Window, check_apart
 from embeddings.reader import Previews
 from embeddings.store import Store, StoreWriter, create_store, open_store, store_exists
+
+_TURNS = 3  # that a file is read which is written to while it is read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,16 +151,42 @@ class _Extraction:
                 printed = fingerprint_files(self.found.files, known, workers=self.options.threads)
                 facts.update(files=len(printed.files))
             self.all_files = printed.files
-            self.files = select_files(printed.files, self.recipe, self.only)
-            jobs = self._make_jobs()
-            self._note_metadata(writer)  # committed with whatever is committed next, whole
-            if jobs:
-                self.work.run(jobs, writer, files=self.files, known=self._known_ids)
+            for turns_left in reversed(range(_TURNS)):
+                self.files = select_files(self.all_files, self.recipe, self.only)
+                jobs = self._make_jobs()
+                if turns_left == _TURNS - 1:
+                    self._note_metadata(writer)  # committed with whatever is committed next, whole
+                if jobs:
+                    self.work.run(jobs, writer, files=self.files, known=self._known_ids)
+                if not self.work.changed:
+                    break
+                self._take_changed(turns_left)
             self.faults = [*self.found.quarantined, *printed.quarantined, *self.work.faults]
             self._settle_files(writer)
             if self.work.rows:  # where nothing was computed, nothing is written
                 writer.merge(self.options.commit_every)
         return self._report()
+
+    def _take_changed(self, turns_left: int) -> None:
+        """Hash again what was written to since it was hashed, to read it once more."""
+        changed, self.work.changed = self.work.changed, []
+        paths = {path for path, _ in changed}
+        is_kept = ~self.all_files["path"].isin(list(paths))
+        if not turns_left:
+            self.work.faults += changed
+            self.all_files = self.all_files[is_kept]
+            return
+        nothing = self.all_files[:0]  # what was remembered of them is wrong
+        again = fingerprint_files(
+            [Path(path) for path in self.all_files.loc[~is_kept, "path"]],
+            nothing,
+            workers=self.options.threads,
+        )
+        self.work.faults += again.quarantined
+        place = {path: number for number, path in enumerate(self.all_files["path"])}
+        files = pd.concat([self.all_files[is_kept], again.files])
+        self.all_files = files.sort_values("path", key=lambda column: column.map(place))
+        self.store = self.store.refresh()  # the rows of this turn are there
 
     def _make_jobs(self) -> list[Job]:
         """Each content that lacks rows of this recipe, once, in the order of paths."""
@@ -166,9 +194,13 @@ class _Extraction:
         of_recipe = there[there["region"] == self.recipe.name]
         self._known_ids, done = set(of_recipe["image_id"]), set(of_recipe["file_id"])
         self._contents = set(there["file_id"])  # what can be read, as some rows show
+        # Of an earlier turn: what cannot be read is not tried again.
+        is_faulty = self.files["path"].isin([path for path, _ in self.work.faults])
+        faulty = set(self.files.loc[is_faulty, "file_id"]) if self.recipe.boxes is None else set()
         jobs: dict[str, Job] = {}
         # Of copies the first by path is read; all of them are recorded when it is done.
-        for path, file_id in zip(self.files["path"], self.files["file_id"], strict=True):
+        files = self.files[~is_faulty & ~self.files["file_id"].isin(list(faulty))]
+        for path, file_id in zip(files["path"], files["file_id"], strict=True):
             if self.recipe.boxes is None:
                 key, is_complete = file_id, file_id in done
             else:  # copies of one file may have boxes of their own
@@ -190,8 +222,9 @@ class _Extraction:
                 "that the store holds already: their vectors are of the old one; make a new store "
                 "to change it"
             )
-            get_logger().warning("WARNING: %s", text)
-            self.warnings.append(text)
+            if text not in self.warnings:
+                get_logger().warning("WARNING: %s", text)
+                self.warnings.append(text)
 
     def _settle_files(self, writer: StoreWriter) -> None:
         """Record every path whose content has vectors, and forget those that are gone."""

@@ -16,10 +16,12 @@ from embeddings.images.find import fingerprint_file as fingerprint_file
 from embeddings.images.levels import fix_window as fix_window
 from embeddings.images.levels import level_picture as level_picture
 from embeddings.images.maps import is_wafer_map as is_wafer_map
+from embeddings.images.one_file import OneFile as OneFile
 from embeddings.images.outputs import check_apart as check_apart
 from embeddings.images.picture import MAX_PIXELS as MAX_PIXELS
 from embeddings.images.picture import PageHeader as PageHeader
 from embeddings.images.picture import Picture as Picture
+from embeddings.images.picture import tell_fault as tell_fault
 from embeddings.images.pixel_size import PixelSize as PixelSize
 from embeddings.images.pixel_size import compare_size as compare_size
 from embeddings.images.prepare import Window as Window
@@ -31,6 +33,7 @@ from embeddings.images.regions import clip_pixels as clip_pixels
 from embeddings.images.regions import clip_region as clip_region
 from embeddings.images.regions import crop_box as crop_box
 from embeddings.images.regions import cut_region as cut_region
+from embeddings.images.regions import file_of_id as file_of_id
 from embeddings.images.regions import image_id as image_id
 from embeddings.images.regions import split_id as split_id
 from embeddings.images.regions import tile_picture as tile_picture

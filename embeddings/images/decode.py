@@ -26,6 +26,7 @@ from embeddings.errors import ImageError
 from embeddings.images.bounds import check_jpeg, check_room, check_run_length, count_chunk
 from embeddings.images.find import check_regular
 from embeddings.images.netpbm import decode_netpbm
+from embeddings.images.one_file import OneFile
 from embeddings.images.picture import (
     MAX_PIXELS,
     PageHeader,
@@ -72,7 +73,11 @@ def read_pictures(path: Path, *, max_pixels: int = MAX_PIXELS) -> list[Picture]:
 
 
 def stream_pictures(
-    path: Path, *, max_pixels: int = MAX_PIXELS, pages: Collection[int] | None = None
+    path: Path,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    pages: Collection[int] | None = None,
+    file_id: str = "",
 ) -> Iterator[Picture]:
     """Yield the pages of an image file one by one, for files too large to be held whole.
 
@@ -84,29 +89,34 @@ def stream_pictures(
     pages : collection of int, optional
         Numbers of the pages that are wanted, by default all; the others are not decoded. A number
         that the file does not have yields nothing.
+    file_id : str
+        The fingerprint of the file that is meant: the very bytes that are decoded must have it.
+        By default any file is.
 
     Raises
     ------
+    ImageChangedError
+        The bytes are others, or change meanwhile.
     ImageError
         At the page that cannot be used; the pages before it have been yielded.
     """
-    size = check_regular(path)
-    # By content: a TIFF is often called .jpg by the tool that exported it.
-    if _read_head(path).startswith(_TIFF):
-        companions = read_companions(path)
-        with name_damage("cannot be read"):
-            handle = path.open("rb")
-        with handle:
-            yield from stream_tiff(
-                handle, max_pixels=max_pixels, pages=pages, companions=companions
+    check_regular(path)
+    with OneFile.open(path) as file:
+        # By content: a TIFF is often called .jpg by the tool that exported it.
+        if file.head.startswith(_TIFF):
+            handle, beside = file.check(file_id), read_companions(path)
+            for page in stream_tiff(
+                handle, max_pixels=max_pixels, pages=pages, companions=beside
+            ):
+                file.check_unchanged()
+                yield page
+        elif file.size > max_pixels * _BYTES_A_PIXEL:
+            raise ImageError(
+                f"{file.size} bytes: more than a picture of {max_pixels} pixels can need"
             )
-    elif size > max_pixels * _BYTES_A_PIXEL:
-        raise ImageError(f"{size} bytes: more than a picture of {max_pixels} pixels can need")
-    elif pages is None or 0 in pages:
-        with name_damage("cannot be read"):
-            data = path.read_bytes()
-        picture = decode_raster(data, max_pixels=max_pixels)
-        yield _set_size(picture, read_companions(path))
+        elif pages is None or 0 in pages:
+            picture = decode_raster(file.read(file_id), max_pixels=max_pixels)
+            yield _set_size(picture, read_companions(path))
 
 
 def read_headers(path: Path) -> list[PageHeader]:

@@ -181,13 +181,18 @@ def convert_cmyk(inks: NDArray[Any], white: int) -> NDArray[Any]:
     return light
 
 
+def tell_fault(error: ImageError | MemoryError) -> str:
+    """Return why a picture cannot be used."""
+    return str(error) if isinstance(error, ImageError) else "it asks for more memory than there is"
+
+
 @contextmanager
 def name_damage(what: str) -> Iterator[None]:
     """Turn what a decoder raises on damaged bytes into an `ImageError` that begins with `what`."""
     try:
         yield
     except MemoryError as full:
-        raise ImageError(f"{what}: it asks for more memory than there is") from full
+        raise ImageError(f"{what}: {tell_fault(full)}") from full
     except _DAMAGE as damage:
         text = " ".join(str(damage).split()) or type(damage).__name__
         raise ImageError(f"{what}: {text[:200]}") from damage

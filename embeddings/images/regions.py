@@ -12,6 +12,8 @@ from embeddings.errors import ImageError, OptionError
 # A fingerprint, #page in a file of several, @x,y,w,h; a crop may begin outside of its picture.
 _ID = re.compile(r"[^#@]*(?:#(\d+))?(?:@(-?\d+),(-?\d+),(\d+),(\d+))?")
 
+_FILE = re.compile(r"([0-9a-f]{16})(?:[#@]|$)")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
@@ -139,6 +141,12 @@ def image_id(file_id: str, *, page: int = 0, n_pages: int = 1, region: Region | 
     if region is None:
         return name
     return f"{name}@{region.x0},{region.y0},{region.width},{region.height}"
+
+
+def file_of_id(name: str) -> str:
+    """Return the fingerprint that an image id begins with; empty for another's id."""
+    match = _FILE.match(name)
+    return match[1] if match else ""
 
 
 def split_id(name: str) -> tuple[int | None, Region | None]:

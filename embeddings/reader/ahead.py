@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from embeddings.errors import ImageError
+from embeddings.images import file_of_id, tell_fault
 from embeddings.reader.parts import OpenPart, Part, open_parts
 from embeddings.reader.preparation import Image, Preparation
 
@@ -145,7 +146,7 @@ def map_parts(
             for opened in open_parts(file, level=how.spec.level, max_pixels=how.max_pixels):
                 yield from held
                 held = [(opened.part, work(opened))]
-        except ImageError:  # moved or changed since it was embedded
+        except (ImageError, MemoryError):  # moved or changed since it was embedded
             pass
         return held
 
@@ -167,14 +168,16 @@ def read_parts(parts: Sequence[Part], how: Preparation) -> Iterator[ReadParts]:
 
 
 def _group_files(parts: Sequence[Part]) -> Iterable[list[Part]]:
-    return (list(group) for _, group in groupby(parts, key=lambda part: part.path))
+    # By content too: of a path that was written again some images may be of the file before.
+    files = groupby(parts, key=lambda part: (part.path, file_of_id(part.image_id)))
+    return (list(group) for _, group in files)
 
 
 def _read_file(file: list[Part], how: Preparation) -> Iterator[ReadParts]:
     try:
         last = yield from _read_pieces(file, how)
-    except ImageError as error:
-        last = ReadParts(fault=(file[0].path, str(error)))
+    except (ImageError, MemoryError) as error:  # of this picture alone: the others go on
+        last = ReadParts(fault=(file[0].path, tell_fault(error)))
     yield last
 
 

@@ -18,6 +18,7 @@ from embeddings.images import (
     Picture,
     Region,
     clip_pixels,
+    file_of_id,
     level_picture,
     split_id,
     stream_pictures,
@@ -89,7 +90,7 @@ def list_parts(vectors: Vectors, positions: NDArray[np.intp] | None = None) -> l
         region = Region(x0=x0, y0=y0, width=width, height=height) if parent else None
         parts.append(Part(path=path, image_id=image_id, page=page, region=region))
     # Those of a file together, in the order in which it is streamed.
-    return sorted(parts, key=lambda part: (part.path, part.page))
+    return sorted(parts, key=lambda part: (part.path, file_of_id(part.image_id), part.page))
 
 
 def open_parts(
@@ -100,7 +101,7 @@ def open_parts(
     Parameters
     ----------
     parts : sequence of Part
-        All of the same path.
+        All of the same path, and of one file: its id is that of the bytes that are decoded.
     level : Level
         As in `level_picture`.
     max_pixels : int
@@ -109,13 +110,14 @@ def open_parts(
     Raises
     ------
     ImageError
-        The file cannot be read (any more), or has no such page.
+        The file cannot be read (any more), has changed, or has no such page.
     """
     by_page: dict[int, list[Part]] = {}  # not a search a page: a stack may have a thousand
     for part in parts:
         by_page.setdefault(part.page, []).append(part)
     path = Path(parts[0].path)
-    for page in stream_pictures(path, max_pixels=max_pixels, pages=frozenset(by_page)):
+    file_id, wanted = file_of_id(parts[0].image_id), frozenset(by_page)
+    for page in stream_pictures(path, max_pixels=max_pixels, pages=wanted, file_id=file_id):
         picture = level_picture(page, level)
         for part in by_page.pop(page.page):
             yield OpenPart(part=part, page=page, picture=picture)

@@ -27,6 +27,7 @@ from embeddings.images import (
     MAX_PIXELS,
     Picture,
     Window,
+    file_of_id,
     is_wafer_map,
     stream_pictures,
 )
@@ -134,6 +135,7 @@ class Previews:
         self._places: dict[str, _Place] = {}  # of parts, by image id, and of pages, by path
         self._maps: dict[str, bool] = {}  # path -> whether its first page is a wafer map
         self._stamps: dict[str, _Stamp | None] = {}  # path -> of the file whose page that was
+        self._file_ids: dict[str, str] = {}  # path -> fingerprint of that file
 
     def add(self, opened: OpenPart, how: Preparation) -> None:
         """Keep the preview and the thumbnail of a part that is being prepared.
@@ -147,6 +149,7 @@ class Previews:
         # Of the pixels as they are stored: levelled heights have more levels than dice.
         if opened.page.page == 0 and not self._knows_file(part.path):
             self._stamps[part.path] = _stamp(part.path)
+            self._file_ids[part.path] = file_of_id(part.image_id)
             self._places.pop(part.path, None)
             self._maps[part.path] = is_wafer_map(opened.page.pixels)
             is_small = opened.page.n_pages == 1 and opened.page.pixels.nbytes <= _LARGEST_PAGE
@@ -192,7 +195,12 @@ class Previews:
         return self._maps[path] if self._knows_file(path) else None
 
     def stream(
-        self, path: Path, *, max_pixels: int, pages: Collection[int] | None = None
+        self,
+        path: Path,
+        *,
+        max_pixels: int,
+        pages: Collection[int] | None = None,
+        file_id: str = "",
     ) -> Iterator[Picture]:
         """Yield the pages of a file as `stream_pictures` does, without it where they are kept.
 
@@ -202,8 +210,8 @@ class Previews:
             As `stream_pictures`.
         """
         found = self._read(str(path)) if self._knows_file(str(path)) else None
-        if found is None:
-            yield from stream_pictures(path, max_pixels=max_pixels, pages=pages)
+        if found is None or (file_id and self._file_ids[str(path)] != file_id):
+            yield from stream_pictures(path, max_pixels=max_pixels, pages=pages, file_id=file_id)
         elif pages is None or 0 in pages:
             page: Picture = dataclasses.replace(found[0], pixels=found[1])
             yield page

@@ -18,7 +18,8 @@ from embeddings.errors import ImageError, InputError, OptionError, StoreError
 from embeddings.extract import ExtractOptions
 from embeddings.extract.batches import Batches, default_batch_size
 from embeddings.extract.choose import choose_extractor, make_extractor
-from embeddings.extract.rows import Job, Prepared, RowPlan, join_pieces, make_frame, read_job
+from embeddings.extract.pieces import Job, Prepared, join_pieces
+from embeddings.extract.rows import RowPlan, make_frame, read_job
 from embeddings.files import write_bytes
 from embeddings.images import MAX_PIXELS, fingerprint_file, read_headers
 from embeddings.reader import Preparation

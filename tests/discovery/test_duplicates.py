@@ -154,7 +154,8 @@ def make_vectors(values, paths, parents=None):
     )  # fmt: skip
     values = unit_rows(values)
     return Vectors(
-        ids=np.array([f"{i:016x}" for i in range(n)], dtype=np.str_),
+        # Of another table's form: these files have no fingerprint to be held against.
+        ids=np.array([f"image-{i:010x}" for i in range(n)], dtype=np.str_),
         values=values,
         rows=rows,
         spec=ExtractorSpec(name="texture", dim=values.shape[1]),

@@ -14,7 +14,8 @@ from PIL import Image
 
 from embeddings.errors import ImageError
 from embeddings.extract import ExtractOptions, extract_vectors
-from embeddings.extract.rows import Job, RowPlan, read_jobs
+from embeddings.extract.pieces import Job
+from embeddings.extract.rows import RowPlan, read_jobs
 from embeddings.images import Region, read_headers, read_pictures
 from embeddings.reader import (
     CHUNK,
