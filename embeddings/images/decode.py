@@ -105,9 +105,7 @@ def stream_pictures(
         # By content: a TIFF is often called .jpg by the tool that exported it.
         if file.head.startswith(_TIFF):
             handle, beside = file.check(file_id), read_companions(path)
-            for page in stream_tiff(
-                handle, max_pixels=max_pixels, pages=pages, companions=beside
-            ):
+            for page in stream_tiff(handle, max_pixels=max_pixels, pages=pages, companions=beside):
                 file.check_unchanged()
                 yield page
         elif file.size > max_pixels * _BYTES_A_PIXEL:

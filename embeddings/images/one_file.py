@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from embeddings.errors import ImageChangedError
+from embeddings.errors import ImageChangedError, ImageError
 from embeddings.files import hash_bytes, hash_file
 from embeddings.images.picture import name_damage
 
@@ -43,8 +43,10 @@ class OneFile:
         ImageError
             It cannot be read.
         """
-        with name_damage("cannot be read"):
+        try:
             handle = path.open("rb")
+        except OSError as error:
+            raise ImageError(f"cannot be read: {error.strerror or error}") from error
         with handle:
             with name_damage("cannot be read"):
                 file = cls(path, handle)

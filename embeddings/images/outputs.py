@@ -1,6 +1,7 @@
 """What this project writes lies beside the images, never among them."""
 
 import json
+import os
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def check_apart(out: Path, source: Path, *, flag: str) -> None:
         `out` would lie in `source`, which is a folder.
     """
     place, root = out.resolve(), source.resolve()
-    if not root.is_dir() or not place.is_relative_to(root):
+    # os.path's: a name that is too long is no folder, and told of elsewhere.
+    if not os.path.isdir(root) or not place.is_relative_to(root):  # noqa: PTH112
         return
     name = flag.strip("-") if place == root else place.name
     raise OptionError(
