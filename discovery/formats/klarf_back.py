@@ -10,7 +10,7 @@ first picture that has a label, since later ones may be of a reference.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,11 @@ from embeddings.errors import OptionError
 from embeddings.extract.recipe import BOX_MARGIN, BOX_MIN_SIDE
 from embeddings.images import Region, crop_box, read_sizes, split_id
 from embeddings.tables import Klarf, fill_column, parse_klarf, read_boxes
+from embeddings.tables.join import PathJoin, join_paths
 from embeddings.tables.klarf import decode_klarf, list_images
 
 _MOST_FAULTS = 5  # named in the one line
+_MOST_NAMED = 3  # files in a note
 # Not classes: the file would no longer say what it measured.
 _NO_CLASSES = frozenset(
     {"DEFECTID", "X", "Y", "XREL", "YREL", "XINDEX", "YINDEX", "XSIZE", "YSIZE", "DSIZE",
@@ -46,6 +48,8 @@ class LabelledKlarf:
         For each wafer, the label of each defect that has one, by its row.
     images : frozenset of str
         The ids of the images of the run that are pictures of its defects.
+    lost : str
+        What names of pictures fit no image of the run, for a person; empty where none is.
     """
 
     path: Path
@@ -53,6 +57,7 @@ class LabelledKlarf:
     klarf: Klarf
     labels: tuple[Mapping[int, str], ...]
     images: frozenset[str]
+    lost: str = ""
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -91,9 +96,10 @@ def label_defects(
     ------
     TableError
         The KLARF cannot be read.
+        Or a picture may be one of several files.
     OptionError
-        The column is none for classes, a picture may be one of several files, or people gave the
-        pictures of one defect different labels, none of them more often.
+        The column is none for classes, or people gave the pictures of one defect different
+        labels, none of them more often.
     """
     if column.upper() in _NO_CLASSES:
         raise OptionError(
@@ -102,15 +108,14 @@ def label_defects(
         )
     klarf = parse_klarf(decode_klarf(data)[0], source=str(path), column=column.upper())
     known = _index_images(path, handoff, origins)
-    regions = _place_crops(path, klarf, known, origins=origins)
+    joined = _join_pictures(path, klarf, known)
+    regions = _place_crops(path, klarf, known, joined, origins=origins)
     places = {id(wafer): number for number, wafer in enumerate(klarf.wafers)}
     found: defaultdict[tuple[int, int], list[_Image]] = defaultdict(list)
     for picture in list_images(klarf, path.parent):
         key = (places[id(picture.wafer)], picture.position)
-        candidates = known.get((picture.path.name, picture.page), ())
-        chosen = _choose(candidates, str(picture.path), regions.get(key))
-        _check_one_file(path, picture.path.name, chosen)
-        found[key] += chosen
+        for place in joined.images.get(picture.name, ()):
+            found[key] += _choose(known.get((place, picture.page), ()), regions.get(key))
     labels: tuple[dict[int, str], ...] = tuple({} for _ in klarf.wafers)
     faults = []
     for (wafer, position), images in found.items():
@@ -126,7 +131,9 @@ def label_defects(
             f"{'; '.join(faults[:_MOST_FAULTS])}{more}"
         )
     ids = frozenset(image.image_id for images in found.values() for image in images)
-    return LabelledKlarf(path=path, data=data, klarf=klarf, labels=labels, images=ids)
+    return LabelledKlarf(
+        path=path, data=data, klarf=klarf, labels=labels, images=ids, lost=joined.describe_lost()
+    )
 
 
 def fill_klarf(one: LabelledKlarf, column: str, numbers: Mapping[str, int]) -> bytes:
@@ -141,10 +148,18 @@ def fill_klarf(one: LabelledKlarf, column: str, numbers: Mapping[str, int]) -> b
     return fill_column(one.data, column, wafers, source=str(one.path), klarf=one.klarf)
 
 
+def name_files(handoff: Handoff, ids: Collection[str]) -> str:
+    """Name the files of the first few images, and count the rest."""
+    rows = handoff.rows[handoff.rows["image_id"].isin(list(ids))]
+    names = [Path(path).name for path in dict.fromkeys(rows["path"])]
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
 def _index_images(
     path: Path, handoff: Handoff, origins: Origins
 ) -> dict[tuple[str, int], list[_Image]]:
-    """Return the images that may be of this KLARF, by file name and page."""
+    """Return the images that may be of this KLARF, by path and page."""
     known: defaultdict[tuple[str, int], list[_Image]] = defaultdict(list)
     row: Any  # a named tuple of the columns
     for row in handoff.rows.itertuples(index=False):
@@ -152,14 +167,31 @@ def _index_images(
             continue
         page, region = split_id(row.image_id)
         image = _Image(row.image_id, row.path, row.label, row.label_source, region)
-        known[Path(row.path).name, page or 0].append(image)
+        known[row.path, page or 0].append(image)
     return known
+
+
+def _join_pictures(
+    path: Path, klarf: Klarf, known: Mapping[tuple[str, int], Sequence[_Image]]
+) -> PathJoin:
+    """Say which files of the run the names of a KLARF's pictures are of."""
+    names = [i.file for wafer in klarf.wafers for images in wafer.images for i in images if i.file]
+    files = {place: images[0].image_id[:16] for (place, _), images in known.items()}
+    return join_paths(
+        names,
+        list(files),
+        path,
+        # By their ids: the files may be gone by now.
+        are_copies=lambda places: len({files[place] for place in places}) == 1,
+        advice="put the KLARF beside its own pictures and name it with --klarf FILE",
+    )
 
 
 def _place_crops(
     path: Path,
     klarf: Klarf,
     known: Mapping[tuple[str, int], Sequence[_Image]],
+    joined: PathJoin,
     *,
     origins: Origins,
 ) -> dict[tuple[int, int], Region]:
@@ -175,7 +207,13 @@ def _place_crops(
     # Boxes of one KLARF were made with one pixel size.
     sizes = [origins.um_per_pixel.get(image.image_id, math.nan) for image in crowded]
     um_per_pixel = next((size for size in sizes if not math.isnan(size)), None)
-    boxes = read_boxes(path, um_per_pixel=um_per_pixel, read_sizes=read_sizes)
+    boxes = read_boxes(
+        path,
+        um_per_pixel=um_per_pixel,
+        read_sizes=read_sizes,
+        # One of exact copies: each defect has one box.
+        locate=lambda _: {name: places[:1] for name, places in joined.images.items()},
+    )
     edges = boxes[["xmin", "ymin", "xmax", "ymax"]].itertuples(index=False, name=None)
     crops = [crop_box(box, margin=BOX_MARGIN, min_side=BOX_MIN_SIDE) for box in edges]
     # A box a defect with a picture, in the file's order.
@@ -188,20 +226,9 @@ def _place_crops(
     return dict(zip(keys, crops, strict=True))
 
 
-def _choose(candidates: Sequence[_Image], path: str, region: Region | None) -> list[_Image]:
-    """Take of images of one name those of this very path and crop, where there are such."""
-    chosen = [image for image in candidates if image.path == path] or list(candidates)
-    return [image for image in chosen if region in (None, image.region) or not image.region]
-
-
-def _check_one_file(path: Path, name: str, chosen: Sequence[_Image]) -> None:
-    files = {image.image_id[:16]: image.path for image in chosen}
-    if len(files) > 1:
-        one, other, *_ = files.values()
-        raise OptionError(
-            f"{path}: {name} may be {one} or {other}: put the KLARF beside its own pictures and "
-            "name it with --klarf FILE"
-        )
+def _choose(candidates: Sequence[_Image], region: Region | None) -> list[_Image]:
+    """Take of the images of a page those of this very crop, where there are crops."""
+    return [image for image in candidates if region in (None, image.region) or not image.region]
 
 
 def _agree(images: Sequence[_Image]) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from discovery.formats.image_folders import (
     plan_imagefolder,
 )
 from discovery.formats.klarf import format_klarf
-from discovery.formats.klarf_back import LabelledKlarf, fill_klarf, label_defects
+from discovery.formats.klarf_back import LabelledKlarf, fill_klarf, label_defects, name_files
 from discovery.formats.klarf_classes import number_labels, read_class_numbers
 from discovery.formats.label_studio import format_label_studio
 from discovery.formats.origins import Origins
@@ -193,7 +193,10 @@ def fill_klarfs(
     images = {image_id for one in labelled for image_id in one.images}
     strangers = set(handoff.labelled["image_id"]) - images
     if strangers:
-        notes.append(f"{len(strangers)} labelled images are no picture of a defect of the KLARF")
+        notes.append(
+            f"{len(strangers)} labelled images are no picture of a defect of the KLARF: "
+            f"{name_files(handoff, strangers)}"
+        )
     return Exported(
         path=targets[0] if len(targets) == 1 else folder,
         images=len(images),
@@ -216,7 +219,8 @@ def _name_targets(sources: Sequence[Path], folder: Path) -> list[Path]:
 def _describe_klarf(one: LabelledKlarf, target: Path) -> str:
     filled = sum(len(wafer) for wafer in one.labels)
     total = sum(len(wafer.defects) for wafer in one.klarf.wafers)
-    return f"{target}: {filled} of {total} defects have a class now, the others are as they were"
+    said = f"{target}: {filled} of {total} defects have a class now, the others are as they were"
+    return f"{said}; of the pictures that it names {one.lost}" if one.lost else said
 
 
 def _read(path: Path) -> bytes:

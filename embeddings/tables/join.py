@@ -47,6 +47,7 @@ def join_paths(
     table: Path,
     *,
     are_copies: Callable[[Sequence[str]], bool] | None = None,
+    advice: str = "write so much of its folder that it fits one",
 ) -> PathJoin:
     """Find the image of each row.
 
@@ -60,6 +61,8 @@ def join_paths(
         Relative paths that are files from its folder go first; errors name it.
     are_copies : callable, optional
         Tells whether files hold the same bytes: a row may be of all of them.
+    advice : str
+        What to do about a row that fits several images.
 
     Raises
     ------
@@ -72,10 +75,7 @@ def join_paths(
     for name in dict.fromkeys(names):
         strength, fitting = index.find(name)
         if len(fitting) > 1 and not (are_copies is not None and are_copies(fitting)):
-            raise TableError(
-                f"{table}: {name} fits {fitting[0]} and {fitting[1]}: write so much of its folder "
-                "that it fits one"
-            )
+            raise TableError(f"{table}: {name} fits {fitting[0]} and {fitting[1]}: {advice}")
         strengths[name], found[name] = strength, fitting
     best: dict[str, Strength] = {}
     for name, fitting in found.items():

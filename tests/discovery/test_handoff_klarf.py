@@ -269,4 +269,43 @@ def test_pictures_of_one_name_are_told_apart_by_their_place(make_run, tmp_path, 
         assert defects["CLASSNUMBER"].tolist() == [number]
     shutil.copy(tmp_path / "one" / "w.klarf", tmp_path)
     assert call(*words, tmp_path / "more", "--klarf", tmp_path / "w.klarf") == 2
-    assert "a.tif may be" in capsys.readouterr().err
+    assert "a.tif fits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("form", "there"),
+    [
+        ("{lot}/{name}", "images/{lot}/{name}"),
+        ("E:\\export\\{lot}\\{name}", "images/{lot}/{name}"),
+        ("{lot}\\{name}", "images/{lot}/{name}"),
+        ("/tool/{LOT}/{NAME}", "images/{lot}/{name}"),
+        ("{NAME}", "images/{lot}_{name}"),
+    ],
+)
+def test_classes_go_to_the_defects_whose_pictures_end_alike(
+    make_run, tmp_path, capsys, form, there
+):
+    ids, paths, rows = [], [], []
+    for lot in ("lota", "lotb"):
+        name = "a.png" if "_" not in there else f"{lot}_a.png"
+        words = {"lot": lot, "name": name, "LOT": lot.upper(), "NAME": name.upper()}
+        place = tmp_path / there.replace("{lot}_", "").format(**words)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), len(ids), np.uint8)).save(place)
+        ids.append(fingerprint_file(place))
+        paths.append(place)
+        rows.append(
+            f"TiffFileName {form.format(**words)};\nDefectList\n {len(ids)} 1 2 4 4 0 0 1 1 1 0;\n"
+        )
+    head = f"FileVersion 1 2;\nDefectRecordSpec 9 {COLUMNS} ;\n"
+    gone = "TiffFileName gone.png;\nDefectList\n 3 1 2 4 4 0 0 1 1 1 0;\n"
+    klarf = tmp_path / "elsewhere" / "w.klarf"
+    klarf.parent.mkdir()
+    klarf.write_text(head + "".join(rows) + gone)
+    run = make_run(ids, paths, [0, 0])
+    decide(run, {ids[0]: "void", ids[1]: "bridge"})
+    assert call(run.path, "--format", "klarf", "--out", tmp_path / "out", "--klarf", klarf) == 0
+    assert [2, 1, 0] == read_klarf(tmp_path / "out" / "w.klarf").defects["CLASSNUMBER"].tolist()
+    said = capsys.readouterr().out
+    assert "2 of 3 defects have a class now" in said
+    assert "of the pictures that it names 1 fit no image: gone.png" in said
