@@ -258,7 +258,8 @@ def main() -> None:
         if not (folder / "run" / "neighbours.npz").exists():
             make_reviewed(folder, options.images, 0)
         run = open_run(folder / "run")
-        (run.path / "decisions.jsonl").unlink(missing_ok=True)
+        for name in ("decisions.jsonl", "decisions.head"):
+            (run.path / name).unlink(missing_ok=True)
         measure(run, options.repeats, is_beside=options.beside)
 
 

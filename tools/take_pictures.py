@@ -44,7 +44,8 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         run = shutil.copytree(sys.argv[1], Path(folder) / "run")
-        (run / "decisions.jsonl").unlink(missing_ok=True)
+        for name in ("decisions.jsonl", "decisions.head"):
+            (run / name).unlink(missing_ok=True)
         with serve(run) as address, start_browser() as driver:
             take_review(driver, address)
         with start_browser() as driver:

@@ -1,7 +1,7 @@
 """A detector on disk: MODEL/model.safetensors (tensors) and MODEL/model.json (all the rest).
 
 No pickle: loading runs no code of the file. model.json is written last and holds the sha256 of the
-tensors, so a folder is either one whole model or refused with one line.
+tensors and its own, so a folder is either one whole model or refused with one line.
 """
 
 import json
@@ -18,11 +18,14 @@ from discovery.detector.network import build_detector
 from discovery.detector.predict import Detector
 from discovery.detector.spec import DetectorSpec
 from embeddings.errors import ModelError
-from embeddings.files import hash_file, write_bytes
+from embeddings.files import hash_file, is_sealed, seal, write_bytes
 
 FORMAT: Final = "defect-discovery-detector"
 VERSION: Final = 1
 MODEL_JSON: Final = "model.json"
+_NAMES: Final = frozenset(
+    {"format", "version", "spec", "threshold", "overlap", "facts", "tensors_sha256"}
+)
 TENSORS: Final = "model.safetensors"
 
 
@@ -49,7 +52,7 @@ def save_detector(detector: Detector, folder: Path) -> None:
         "facts": detector.facts,
         "tensors_sha256": hash_file(folder / TENSORS),
     }
-    write_bytes(folder / MODEL_JSON, (json.dumps(values, indent=2) + "\n").encode())
+    write_bytes(folder / MODEL_JSON, (json.dumps(seal(values), indent=2) + "\n").encode())
 
 
 def load_detector(folder: Path, device: torch.device) -> Detector:
@@ -101,6 +104,9 @@ def _read_json(folder: Path) -> dict[str, Any]:
             f"{path} is of version {values.get('version')!r}, this program reads {VERSION}: "
             "train again, or use the program that made it"
         )
+    # An early version wrote no checksum, and these names alone: a name more is a flipped bit.
+    if not values.keys() <= _NAMES and not is_sealed(values):
+        raise ModelError(f"{path} was altered: its sha256 does not match, train the model again")
     return values
 
 

@@ -1,4 +1,9 @@
-"""The lines of decisions.jsonl: written in one piece and synced, read with a torn end left out."""
+"""The lines of decisions.jsonl: written in one piece and synced, each with its checksum.
+
+What is read is what can be proved: a damaged line is named, kept aside in ``decisions.damaged`` and
+does not count, and what follows does. A torn end goes to ``decisions.torn`` before the next line is
+written. Nothing is ever deleted.
+"""
 
 import contextlib
 import errno
@@ -11,7 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from discovery.records import Decision
-from embeddings.console import get_logger
+from embeddings.chain import (
+    FIELD,
+    ChainReader,
+    NewerLineError,
+    Reading,
+    chain_lines,
+    find_link,
+    keep_aside,
+    read_head,
+    warn_of_faults,
+    write_head,
+)
 from embeddings.errors import RunError
 from embeddings.locks import locked
 
@@ -23,7 +39,8 @@ _ALWAYS = frozenset(list(_FIELDS)[:8])
 def append_decisions(path: Path, decisions: Sequence[Decision]) -> None:
     """Append decisions in one write and put them on the disk.
 
-    A last line torn by a crash is taken away first: its writer was never told it was kept.
+    A last line torn by a crash is moved to ``decisions.torn`` first: its writer was never told it
+    was kept.
 
     Raises
     ------
@@ -54,8 +71,8 @@ def writing(path: Path) -> Iterator[FileIO]:
         yield file
 
 
-def write_decisions(file: FileIO, decisions: Sequence[Decision]) -> int:
-    """Write to a ledger that is held by `writing`, and return where it ends now, in bytes.
+def write_decisions(file: FileIO, decisions: Sequence[Decision]) -> bytes:
+    """Write to a ledger that is held by `writing`, and return what was written.
 
     Raises
     ------
@@ -63,9 +80,12 @@ def write_decisions(file: FileIO, decisions: Sequence[Decision]) -> int:
         The disk is full; the ledger is as it was.
     """
     path = Path(str(file.name))
-    data = "".join(_format_decision(decision) + "\n" for decision in decisions).encode()
     try:
-        end, missing = _find_end(path)
+        end, missing, torn = _find_end(path)
+        if torn:
+            keep_aside(path.with_suffix(".torn"), [torn])
+        link = find_link(path, end, parse_decision, missing=missing)
+        data, link = chain_lines(map(_format_decision, decisions), link)
         try:
             file.truncate(end)
             _write_all(file, missing + data)
@@ -73,69 +93,73 @@ def write_decisions(file: FileIO, decisions: Sequence[Decision]) -> int:
             # Half of what a full disk refused must not stand before what comes next.
             os.truncate(path, end)
             raise
+        write_head(path, link)
     except OSError as error:
         raise _refuse(path, error) from error
-    return end + len(missing) + len(data)
+    return missing + data
 
 
 def read_decisions(path: Path) -> list[Decision]:
-    """Read the ledger; one that does not exist is empty. A torn last line is left out and logged.
+    """Read the ledger; one that does not exist is empty.
+
+    What is damaged or torn is left out, and told in one line.
 
     Raises
     ------
     RunError
-        Any other line cannot be read; names it.
+        It cannot be read, or a newer version wrote it.
     """
     try:
+        head = read_head(path)
         data = path.read_bytes() if path.exists() else b""
-        decisions, used = parse_decisions(data, path)
-        if used < len(data):
+        reader = ChainReader(parse_decision)
+        reading = parse_decisions(data, path, reader)
+        if reading.used < len(data):
             # Torn, or being written just now: whoever writes is waited for.
             with locked(path):
                 data = path.read_bytes()
+            reader = ChainReader(parse_decision)
+            reading = parse_decisions(data, path, reader)
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
-    if used < len(data):
-        decisions, used = parse_decisions(data, path)
-    if used < len(data):
-        warn_of_torn_line(path)
-    return decisions
+    reading.is_cut = not reader.has(head)
+    warn_of_faults(path, reading, is_torn=reading.used < len(data))
+    return reading.values
 
 
-def warn_of_torn_line(path: Path) -> None:
-    """Say that a ledger's last line is left out."""
-    get_logger().warning("%s: the last line was torn by a crash, left out", path)
-
-
-def parse_decisions(data: bytes, path: Path, *, first: int = 1) -> tuple[list[Decision], int]:
+def parse_decisions(
+    data: bytes, path: Path, reader: ChainReader[Decision] | None = None
+) -> Reading[Decision]:
     """Parse lines, and say how many bytes they are: what is behind was torn, or is being written.
 
     Parameters
     ----------
     path : Path
         Where they are from, for the message.
-    first : int
-        The number of the first line in its file.
+    reader : ChainReader, optional
+        Has read what is in front of them.
 
     Raises
     ------
     RunError
-        A line that ends cannot be read.
+        A newer version of the program wrote them.
     """
-    lines = data.split(b"\n")
-    decisions = []
-    for number, line in enumerate(lines, start=first):
-        if not line.strip():
-            continue  # after the last line break
-        try:
-            decisions.append(_parse_decision(line))
-        except (ValueError, TypeError) as error:
-            if number == first + len(lines) - 1:
-                return decisions, len(data) - len(line)
-            raise RunError(
-                f"{path}, line {number} cannot be read ({error}): restore it from a copy"
-            ) from error
-    return decisions, len(data)
+    try:
+        return (reader or ChainReader(parse_decision)).read(data)
+    except NewerLineError as error:
+        raise RunError(f"{path}, {error}") from error
+
+
+def parse_decision(line: bytes) -> Decision:
+    """Parse one line; raises a ValueError or TypeError where it is none."""
+    values: Any = json.loads(line)
+    if not isinstance(values, dict) or values.keys() - _FIELDS.keys() - {FIELD}:
+        raise ValueError("not a decision")
+    values.pop(FIELD, None)
+    values["image_ids"] = tuple(values.get("image_ids", ()))
+    if "parts" in values:
+        values["parts"] = {name: tuple(ids) for name, ids in dict(values["parts"]).items()}
+    return Decision(**values)
 
 
 def _format_decision(decision: Decision) -> str:
@@ -153,37 +177,25 @@ def _is_default(name: str, value: Any) -> bool:
     return bool(value == field.default) if field.default is not MISSING else not value
 
 
-def _parse_decision(line: bytes) -> Decision:
-    values: Any = json.loads(line)
-    if not isinstance(values, dict) or values.keys() - _FIELDS.keys():
-        raise ValueError("not a decision")
-    values["image_ids"] = tuple(values.get("image_ids", ()))
-    if "parts" in values:
-        values["parts"] = {name: tuple(ids) for name, ids in dict(values["parts"]).items()}
-    return Decision(**values)
-
-
 def _write_all(file: FileIO, data: bytes) -> None:
     if file.write(data) != len(data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     os.fsync(file.fileno())
 
 
-def _find_end(path: Path) -> tuple[int, bytes]:
-    """Return where the next line starts in the ledger, and the line break missing before it."""
+def _find_end(path: Path) -> tuple[int, bytes, bytes]:
+    """Say where the next line starts, which line break is missing before it, and what is torn."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(size - 1, 0))
         if file.read(1) in (b"\n", b""):
-            return size, b""  # nearly always: nothing was torn
+            return size, b"", b""  # nearly always: nothing was torn
         file.seek(0)
         data = file.read()
-    whole = data.rfind(b"\n") + 1
-    try:
-        _parse_decision(data[whole:])
-    except (ValueError, TypeError):
-        return whole, b""  # a torn line
-    return len(data), b"\n"  # only the line break was lost
+    used = parse_decisions(data, path).used
+    if used == len(data):
+        return used, b"\n", b""  # only the line break was lost
+    return used, b"", data[used:]
 
 
 def _refuse(path: Path, error: OSError) -> RunError:

@@ -89,6 +89,11 @@ class ReviewSession:
         """Why handoff.csv does not follow, in one line; the decisions themselves are kept."""
         return self._publisher.fault
 
+    @property
+    def ledger_fault(self) -> str:
+        """What is wrong with the ledger, in one line; empty where nothing is."""
+        return self._ledger.fault
+
     @cached_property
     def data(self) -> ReviewData:
         """Vectors, neighbours, map and metadata of the images, each loaded when first used."""

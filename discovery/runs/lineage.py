@@ -18,6 +18,14 @@ from numpy.typing import NDArray
 from discovery.records import Generation, LineageEntry, LineageEvent
 from discovery.runs.folder import Run
 from discovery.runs.provenance import Provenance
+from discovery.runs.state import RUN_JSON
+from embeddings.chain import (
+    FIELD,
+    ChainReader,
+    NewerLineError,
+    chain_lines,
+    warn_of_faults,
+)
 from embeddings.errors import RunError
 
 LINEAGE = "lineage.jsonl"
@@ -29,26 +37,27 @@ _FIELDS = frozenset(field.name for field in fields(LineageEntry))
 def read_lineage(path: Path) -> list[LineageEntry]:
     """Read lineage.jsonl, oldest first; one that does not exist is empty.
 
+    A line that is damaged is left out, told in one line, and kept in ``lineage.damaged``: only the
+    history lacks it, no id and no label.
+
     Raises
     ------
     RunError
-        A line cannot be read; names it.
+        It cannot be read, or a newer version of the program wrote it.
     """
     try:
-        lines = path.read_bytes().split(b"\n") if path.exists() else []
+        data = path.read_bytes() if path.exists() else b""
+        reading = ChainReader(_parse_entry).read(data)
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
-    entries = []
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                entries.append(_parse_entry(line))
-            except (ValueError, TypeError, KeyError) as error:
-                raise RunError(
-                    f"{path}, line {number} cannot be read ({error}): restore it from a copy, or "
-                    "remove the file: only the history is lost, no id and no label"
-                ) from error
-    return entries
+    except NewerLineError as error:
+        raise RunError(f"{path}, {error}") from error
+    if data and reading.is_whole and (path.parent / RUN_JSON).is_file():
+        # It is written as a whole: run.json knows its sha256, and so a lost end.
+        reading.is_cut = Run(path.parent).is_edited(LINEAGE)
+    advice = "Restore the file from a copy; only the history lacks it, no id and no label"
+    warn_of_faults(path, reading, is_torn=reading.used < len(data), advice=advice)
+    return reading.values
 
 
 def append_lineage(run: Run, entry: LineageEntry, provenance: Provenance) -> None:
@@ -58,8 +67,10 @@ def append_lineage(run: Run, entry: LineageEntry, provenance: Provenance) -> Non
     there = path.read_bytes() if path.exists() else b""
     if there and not there.endswith(b"\n"):
         there += b"\n"  # lost in an editor
-    line = json.dumps(asdict(entry), ensure_ascii=False)
-    run.save_bytes(LINEAGE, there + line.encode() + b"\n", provenance)
+    reader = ChainReader(_parse_entry)
+    reader.read(there)
+    line, _ = chain_lines([json.dumps(asdict(entry), ensure_ascii=False)], reader.link)
+    run.save_bytes(LINEAGE, there + line, provenance)
 
 
 def save_memory(run: Run, generation: Generation, provenance: Provenance) -> None:
@@ -120,8 +131,9 @@ def _make_generation(stored: dict[str, NDArray[Any]]) -> Generation:
 def _parse_entry(line: bytes) -> LineageEntry:
     values: Any = json.loads(line)
     # A field of a later version is refused rather than lost on the next line.
-    if not isinstance(values, dict) or values.keys() - _FIELDS:
+    if not isinstance(values, dict) or values.keys() - _FIELDS - {FIELD}:
         raise ValueError("not an entry of a lineage")
+    values.pop(FIELD, None)
     events = values.get("events", ())
     return LineageEntry(**{**values, "events": tuple(_parse_event(event) for event in events)})
 

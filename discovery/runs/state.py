@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from embeddings.errors import RunError
-from embeddings.files import write_bytes
+from embeddings.files import is_sealed, seal, write_bytes
 from embeddings.litter import is_temporary, sweep_temporary
 from embeddings.locks import JOB_LOCK, locked
 
 RUN_JSON = "run.json"
 FORMAT = "defect-discovery-run"
 VERSION = 1
+_NAMES = frozenset({"format", "version", "run_id", "store", "artefacts", "pending"})
 # What may be in the folder before run.json is: the store that was extracted into it, and the lock
 # of who is making the run.
 _MAY_PRECEDE = ("store", "views", ".DS_Store", JOB_LOCK)
@@ -152,10 +153,17 @@ def _parse_state(path: Path) -> State:
             f"{path} has version {state.get('version')}, this program reads {VERSION}: "
             "use the program that wrote it"
         )
-    missing = {"run_id", "store", "artefacts", "pending"} - state.keys()
+    # Version 0.1 wrote these names and no checksum: any other one is a damaged `sha256`.
+    is_old = state.keys() <= _NAMES
+    if not is_old and not is_sealed(state):
+        raise RunError(
+            f"{path} is damaged (its sha256 does not match): restore it from a copy, or run "
+            "discovery.cluster into a new folder"
+        )
+    missing = _NAMES - state.keys()
     if missing:
         raise RunError(f"{path} lacks {sorted(missing)[0]}: restore it from a copy")
-    return state
+    return {name: value for name, value in state.items() if name != "sha256"}
 
 
 def change_state(folder: Path, cache: FileCache, change: Callable[[State], None]) -> None:
@@ -181,5 +189,7 @@ def refuse_vanished(folder: Path) -> RunError:
 
 
 def _write_state(folder: Path, state: State) -> None:
-    text = json.dumps(state, indent=2, ensure_ascii=False)
+    # As it is read back: keys that are numbers are texts then, in another order.
+    state = json.loads(json.dumps(state))
+    text = json.dumps(seal(state), indent=2, ensure_ascii=False)
     write_bytes(folder / RUN_JSON, (text + "\n").encode())

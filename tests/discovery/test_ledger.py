@@ -1,5 +1,6 @@
 import json
 import logging
+import re
 
 import pytest
 from hypothesis import given
@@ -7,8 +8,11 @@ from hypothesis import strategies as st
 
 from discovery.ledger import append_decisions, read_decisions, replay_decisions
 from discovery.records import Decision, ImageLabel
+from embeddings.chain import ChainReader, chain_lines
 from embeddings.console import get_logger
 from embeddings.errors import RunError
+
+SEAL = rb', "chain": "[0-9a-f-]{33}"'
 
 
 def at(second):
@@ -49,8 +53,9 @@ def test_decisions_come_back_in_their_order(ledger):
 
 def test_a_torn_last_line_is_left_out_and_then_mended(ledger, caplog):
     append_decisions(ledger, [decide(label="x"), decide(label="y")])
-    whole = ledger.read_bytes()
-    for cut in range(len(whole) // 2 + 5, len(whole) - 1, 7):
+    whole, torn = ledger.read_bytes(), []
+    first = whole.index(b"\n") + 1
+    for cut in range(first + 1, len(whole) - 1, 7):
         ledger.write_bytes(whole[:cut])
         get_logger().propagate = True
         with caplog.at_level(logging.WARNING):
@@ -58,6 +63,9 @@ def test_a_torn_last_line_is_left_out_and_then_mended(ledger, caplog):
         assert "torn" in caplog.text
         append_decisions(ledger, [decide(label="z")])
         assert read_decisions(ledger) == [decide(label="x"), decide(label="z")]
+        # What was torn is kept, each time anew.
+        torn.append(whole[first:cut])
+        assert ledger.with_suffix(".torn").read_bytes() == b"".join(one + b"\n" for one in torn)
 
 
 def test_a_last_line_that_lost_only_its_line_break_is_kept(ledger):
@@ -77,10 +85,31 @@ def test_a_last_line_that_lost_only_its_line_break_is_kept(ledger):
         b'{"proposal_id": "P", "verdict": "maybe", "label": "", "by": "", "at": ""}',
     ],
 )
-def test_any_other_bad_line_is_named(ledger, line):
-    append_decisions(ledger, [decide(label="x")])
-    ledger.write_bytes(ledger.read_bytes() + line + b"\n" + ledger.read_bytes())
-    with pytest.raises(RunError, match=r"decisions\.jsonl, line 2 cannot be read"):
+@pytest.mark.parametrize("is_old", [False, True])
+def test_any_other_bad_line_is_named_and_kept_aside(ledger, line, is_old, caplog):
+    append_decisions(ledger, [decide(label="x"), decide(label="y")])
+    whole = ledger.read_bytes()
+    first, second = (re.sub(SEAL, b"", whole) if is_old else whole).splitlines(keepends=True)
+    ledger.write_bytes(first + line + b"\n" + second)
+    get_logger().propagate = True
+    with caplog.at_level(logging.WARNING):
+        assert read_decisions(ledger) == [decide(label="x"), decide(label="y")]
+    assert caplog.messages == [
+        f"WARNING: {ledger}: line 2 is damaged and does not count, kept in decisions.damaged too; "
+        "all else counts. Restore the file from a copy, or decide anew what is missing"
+    ]
+    assert ledger.with_suffix(".damaged").read_bytes() == line + b"\n"
+    append_decisions(ledger, [decide(label="z")])
+    assert [one.label for one in read_decisions(ledger)] == ["x", "y", "z"]
+    # It stays where it is, too, and is not kept twice.
+    assert ledger.read_bytes().startswith(first + line + b"\n" + second)
+    assert ledger.with_suffix(".damaged").read_bytes() == line + b"\n"
+
+
+def test_a_line_of_a_newer_version_is_refused_with_advice(ledger):
+    data, _ = chain_lines(['{"verdict": "accept", "mood": "good"}'], ChainReader(len).link)
+    ledger.write_bytes(data)
+    with pytest.raises(RunError, match=r"line 1 was written by a newer .*pip install --upgrade"):
         read_decisions(ledger)
 
 
@@ -191,6 +220,6 @@ def test_a_line_reads_as_plain_json(ledger):
     append_decisions(ledger, [decide(label="größer")])
     values = json.loads(ledger.read_text(encoding="utf-8"))
     assert list(values) == [
-        "proposal_id", "verdict", "label", "by", "at", "note", "scope", "image_ids",
+        "proposal_id", "verdict", "label", "by", "at", "note", "scope", "image_ids", "chain",
     ]  # fmt: skip
     assert "größer" in ledger.read_text(encoding="utf-8")

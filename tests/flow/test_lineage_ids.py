@@ -13,8 +13,15 @@ from discovery.flow.lineage_ids import keep_ids, settle_lineage
 from discovery.ledger import append_decisions
 from discovery.records import Clustering, Decision, Layout, number_by_size
 from discovery.runs import CLUSTERING, LEDGER, PROPOSALS, Provenance, create_run
-from discovery.runs.lineage import LINEAGE, LINEAGE_MEMORY, load_memory, read_lineage
+from discovery.runs.lineage import (
+    LINEAGE,
+    LINEAGE_MEMORY,
+    _parse_entry,
+    load_memory,
+    read_lineage,
+)
 from discovery.stages.propose import propose_types
+from embeddings.chain import ChainReader
 from embeddings.console import get_logger
 from embeddings.errors import RunError
 from embeddings.files import hash_file
@@ -253,14 +260,39 @@ def test_ids_that_clash_are_told_apart(run, lot):
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"at": "now"}', '{"events": [{}]}'])
-def test_a_line_that_cannot_be_read_is_named(run, lot, line):
+def test_a_line_that_cannot_be_read_is_named_and_kept(run, lot, line, caplog):
     run_round(run, lot)
     path = run.path / LINEAGE
     path.write_text(path.read_text() + line + "\n")
-    with pytest.raises(RunError, match=r"lineage\.jsonl, line 2 cannot be read"):
+    with caplog.at_level(logging.WARNING, logger="defect-discovery"):
         run_round(run, make_vectors(range(60)))
-    with pytest.raises(RunError, match=r"lineage\.jsonl, line 2 cannot be read"):
-        read_lineage(path)
+    assert caplog.messages == [
+        f"WARNING: {path}: line 2 is damaged and does not count, kept in lineage.damaged too; all "
+        "else counts. Restore the file from a copy; only the history lacks it, no id and no label"
+    ]
+    assert path.with_suffix(".damaged").read_text() == line + "\n"
+    assert len(read_lineage(path)) == 2
+    assert path.read_text().splitlines()[1] == line
+
+
+def test_every_flipped_bit_of_the_history_is_detected(run, lot, caplog):
+    run_round(run, lot)
+    run_round(run, make_vectors(range(60)))
+    path = run.path / LINEAGE
+    whole = path.read_bytes()
+    entries = read_lineage(path)
+    assert len(entries) == 2
+    lines = whole.splitlines(keepends=True)
+    for bit in range(0, 8 * len(whole), 11):  # a prime: every bit of a byte has its turn
+        data = bytearray(whole)
+        data[bit // 8] ^= 1 << bit % 8
+        reading = ChainReader(_parse_entry).read(bytes(data))
+        assert not reading.is_whole or reading.used < len(data)
+        assert all(entry in entries for entry in reading.values)
+    with caplog.at_level(logging.WARNING, logger="defect-discovery"):
+        path.write_bytes(lines[0])
+        assert read_lineage(path) == entries[:1]
+    assert "lines at its end were lost or altered" in caplog.text
 
 
 def test_a_damaged_memory_is_named_and_can_be_removed(run, lot):

@@ -167,7 +167,8 @@ class ApiContext:
         """Say what a person must know though no request failed, one line each."""
         fault = self.review.handoff_fault
         handoff = f"handoff.csv does not follow: {fault}" if fault else ""
-        return [text for text in (self.fault, handoff) if text]
+        ledger = self.review.ledger_fault
+        return [text for text in (self.fault, ledger, handoff) if text]
 
     def close(self) -> None:
         """Give up what runs in the background."""
