@@ -22,6 +22,7 @@ from discovery.detector.options import (
     DetectorEvaluateOptions,
     DetectorTrainOptions,
 )
+from discovery.formats.portable_names import make_portable
 from embeddings.console import get_logger, run_command, say, stage, track
 from embeddings.errors import InputError
 from embeddings.files import check_out_file, format_faults, write_bytes
@@ -33,6 +34,7 @@ if TYPE_CHECKING:  # torch is loaded when there is work for it, not for --help
 
 _PROG = "python -m discovery.detect"
 _QUARANTINE = "quarantine.csv"  # in a model's folder
+_LONGEST_STEM = 150  # bytes: what a file is called while it is written is longer than its name
 _FAULTS = ".quarantine.csv"  # beside a table: its own name goes before
 _MOST_FAULTS = 5  # unreadable pictures named in the log; the file has all
 
@@ -177,7 +179,9 @@ def _draw(answer: "Counted", labels: Sequence[str], folder: Path) -> None:
     if answer.pixels is None:
         raise ValueError("the picture is no longer there")
     image = draw_boxes(answer.pixels, answer.boxes, labels)
-    name = f"{answer.path.stem}_{answer.image_id.replace('#', '-')}.png"
+    end = f"_{answer.image_id.replace('#', '-')}.png"
+    # Of another system, or too long with what is added: no reason to lose what was counted.
+    name = make_portable(answer.path.stem, _LONGEST_STEM) + end
     write_bytes(folder / name, encode_png(image))
 
 

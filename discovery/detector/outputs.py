@@ -107,7 +107,8 @@ def format_boxes_coco(answers: Sequence[Counted], labels: Sequence[str]) -> byte
         "annotations": annotations,
         "categories": categories,
     }
-    return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+    return text.encode(errors="backslashreplace")  # a path that is not UTF-8: as JSON escapes it
 
 
 def draw_boxes(pixels: Pixels, boxes: Boxes, labels: Sequence[str]) -> Image.Image:

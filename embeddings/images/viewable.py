@@ -19,6 +19,7 @@ _WIDE_MODES = ("I", "F")
 _WIDE_RAW = re.compile(r";(9|1[0-6]|32)")  # bits a sample, in Pillow's name of what it decodes
 _BITS_PER_SAMPLE, _SAMPLE_FORMAT = 258, 339  # tags of a TIFF
 _UNSIGNED = 1
+_ORIENTATION = 274
 
 
 def is_viewable(path: Path) -> bool:
@@ -31,7 +32,9 @@ def is_viewable(path: Path) -> bool:
             with Image.open(path) as image:
                 if image.format == "TIFF":
                     image.load()  # some compressions are found to be unknown only then
-                return not _is_wide(image)
+                # Most programs do not turn it, and then boxes are those of another picture.
+                is_turned = image.getexif().get(_ORIENTATION, 1) not in (0, 1)
+                return not is_turned and not _is_wide(image)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
         return False
 

@@ -1,13 +1,17 @@
 """Boxes that were counted, as other tools read them."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
+from discovery.detect import _draw
 from discovery.detector.boxes import Boxes
-from discovery.detector.outputs import format_boxes_coco
+from discovery.detector.outputs import format_boxes_coco, format_counts
 from discovery.detector.predict import Counted
+from embeddings.files import parse_csv
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -26,5 +30,29 @@ def test_coco_boxes_are_drawn_as_masks_by_pycocotools(tmp_path, capsys):
     assert [0, 0] == [one["iscrowd"] for one in found]
     masks = [coco.annToMask(one) for one in found]
     assert [(40, 64)] * 2 == [mask.shape for mask in masks]
+    assert [image["file_name"] for image in coco.loadImgs([1, 2])] == ["a.png", "b.png"]
     assert 120 == found[0]["area"] == masks[0].sum() == masks[0][20:26, 10:30].sum()
     assert abs(found[1]["area"] - masks[1].sum()) < 10
+
+
+def test_a_path_that_is_not_utf8_is_written_and_comes_back():
+    answer = Counted(
+        image_id="a", path=Path("\udcff.png"), page=0, size=(64, 40), boxes=Boxes.make([], []),
+        um_per_pixel=float("nan"),
+    )  # fmt: skip
+    data = format_boxes_coco([answer], ["dot"])
+    assert json.loads(data)["images"][0]["file_name"] == "\udcff.png"
+    assert parse_csv(format_counts([answer], ["dot"]))[0]["path"] == "\udcff.png"
+
+
+def test_pictures_with_boxes_have_names_that_any_system_takes(tmp_path):
+    answer = Counted(
+        image_id="0123456789abcdef", path=Path("a:" + "x" * 248 + ".png"), page=0, size=(20, 20),
+        boxes=Boxes.make([], []), um_per_pixel=float("nan"),
+        pixels=np.zeros((1, 20, 20), np.float32),
+    )  # fmt: skip
+    _draw(answer, ["dot"], tmp_path)
+    (path,) = tmp_path.iterdir()
+    assert path.name.startswith("a%3Axxx")
+    assert path.name.endswith("_0123456789abcdef.png")
+    assert len(path.name.encode()) < 200

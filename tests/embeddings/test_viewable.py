@@ -59,6 +59,15 @@ def test_more_than_eight_bits_are_not(tmp_path, name, pixels):
     assert not is_viewable(tmp_path / name)
 
 
+@pytest.mark.parametrize(("orientation", "expected"), [(1, True), (6, False)])
+def test_a_picture_that_has_to_be_turned_is_not(tmp_path, orientation, expected):
+    exif = Image.Exif()
+    exif[274] = orientation
+    for name in ("a.jpg", "a.png"):  # Pillow turns a TIFF by itself
+        Image.fromarray(GREY.astype(np.uint8)).save(tmp_path / name, exif=exif)
+        assert is_viewable(tmp_path / name) is expected
+
+
 def test_what_no_program_looks_for_or_opens_is_not(tmp_path):
     Image.fromarray(GREY.astype(np.uint8)).save(tmp_path / "LOT.I01", format="TIFF")
     (tmp_path / "damaged.png").write_bytes(b"no picture")
