@@ -8,7 +8,7 @@ label's; a tree without it is read as typed anew.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import get_args
@@ -20,7 +20,13 @@ from discovery.formats.folder_names import FolderLayout, name_folders, read_fold
 from discovery.formats.image_folders import IMAGES_COLUMNS, IMAGES_CSV
 from discovery.formats.pictures import PART_PREFIX
 from discovery.formats.returned import Returned, place_labels, raise_faults, read_base
-from discovery.records import Handoff, ImageLabel, find_label_fault, tidy_label
+from discovery.records import (
+    Handoff,
+    ImageLabel,
+    find_label_fault,
+    is_same_to_spreadsheet,
+    tidy_label,
+)
 from embeddings.errors import HandoffError, ImageError, InputError, TableError
 from embeddings.images import find_images, fingerprint_file
 from embeddings.tables import read_table
@@ -49,6 +55,7 @@ def read_imagefolder(folder: Path, *, written: Handoff) -> Returned:
     parts = _count_parts(written)
     listed = _read_list(folder)
     find_label = _LabelFinder(written, listed)
+    faults += listed.find_faults(find_label)
     labels: dict[str, str] = {}
     places: dict[str, Path] = {}
     strangers: list[str] = []
@@ -127,11 +134,25 @@ class _Listed:
     Attributes
     ----------
     files : mapping of the file as it was written to its image id
+    labels : mapping of the file to its label
     bases : mapping of image id to ImageLabel
     """
 
     files: Mapping[PurePosixPath, str] = field(default_factory=dict)
+    labels: Mapping[PurePosixPath, str] = field(default_factory=dict)
     bases: Mapping[str, ImageLabel] = field(default_factory=dict)
+
+    def find_faults(self, find_label: Callable[[Path], tuple[str, str]]) -> list[str]:
+        """Name the labels that are not those of the folders that the files were written into.
+
+        Somebody typed them there; to move the file is what says so.
+        """
+        return [
+            f"{IMAGES_CSV}: {file} has the label {label!r} there: move the file into the folder of "
+            "that label, or put back what was written"
+            for file, label in self.labels.items()
+            if not is_same_to_spreadsheet(find_label(Path(file.parent))[0], label)
+        ]
 
     def find_saved(self, place: Path, root: Path) -> str | None:
         """Return the image of a file that another program has saved anew: by its name alone.
@@ -151,18 +172,13 @@ class _LabelFinder:
     """Finds the label of a folder."""
 
     def __init__(self, written: Handoff, listed: _Listed) -> None:
-        labels = {label.label for label in listed.bases.values() if label.label}
-        labels |= {kind.label for kind in written.types}
-        # Names that were cut say not all of their label.
+        # Names that were cut say not all of their label. The labels that were written together
+        # come last: which of two that differ by case kept its letters depends on all of them.
         self._named: dict[PurePosixPath, str] = {
             folder: label
+            for labels in ({kind.label for kind in written.types}, set(listed.labels.values()))
             for layout in get_args(FolderLayout)
             for label, folder in name_folders(labels, layout).items()
-        }
-        self._named |= {
-            file.parent: listed.bases[image_id].label
-            for file, image_id in listed.files.items()
-            if listed.bases[image_id].label
         }
 
     def __call__(self, folder: Path) -> tuple[str, str]:
@@ -185,7 +201,9 @@ def _read_list(folder: Path) -> _Listed:
         rows = read_table(path, required=IMAGES_COLUMNS).to_dict("records")
     except TableError as error:
         raise HandoffError(f"{error}; take it as it was written, or remove it") from error
+    files = [PurePosixPath(row["file"].replace("\\", "/")) for row in rows]
     return _Listed(
-        files={PurePosixPath(row["file"].replace("\\", "/")): row["image_id"] for row in rows},
+        files={file: row["image_id"] for file, row in zip(files, rows, strict=True)},
+        labels={file: row["label"] for file, row in zip(files, rows, strict=True)},
         bases={row["image_id"]: read_base(row) for row in rows},
     )

@@ -185,7 +185,7 @@ class ReviewSession:
             self._state = self._compose()
             self._told = self.revision
             self._publisher.wake()
-            self.hint = describe_alike_labels(set(self._state.labels) - known, known)
+            self.hint = describe_alike_labels(set(self._state.labels) - known, self._state.labels)
             if self.hint:
                 get_logger().warning("%s", self.hint)
             return self._state

@@ -145,8 +145,11 @@ def _take(run: Run, returned: Returned, *, by: str, at: str, file: str) -> Taken
         again = decide_handoff(returned.handoff, decided, by=by, at=at, judged=returned.judged)
         taken = replace(taken, decisions=(*taken.decisions, *again.decisions))
     append_decisions(ledger, mark_sheet(taken.decisions, file))
-    known = {label.label for label in decided.images.values()}
-    warn_of_alike_labels(file, {one.label for one in taken.decisions if one.label}, known)
+    if taken.decisions:
+        # As it is now: a type that was spelt anew is not beside itself.
+        after = replay_decisions([*before, *taken.decisions])
+        labels = {label.label for label in after.images.values() if label.label}
+        warn_of_alike_labels(file, labels & {one.label for one in taken.decisions}, labels)
     return replace(taken, strangers=returned.strangers)
 
 

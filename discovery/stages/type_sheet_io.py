@@ -168,9 +168,10 @@ def read_types(run: Run, path: Path, *, by: str, at: str) -> TypesTaken:
 
 def _append(run: Run, decisions: Sequence[Decision], file: str) -> None:
     ledger = run.path / LEDGER
-    known = _list_labels(replay_decisions(read_decisions(ledger))) if decisions else set()
     append_decisions(ledger, mark_sheet(decisions, file))
-    warn_of_alike_labels(file, {one.label for one in decisions if one.label}, known)
+    if decisions:
+        labels = _list_labels(replay_decisions(read_decisions(ledger)))
+        warn_of_alike_labels(file, labels & {one.label for one in decisions}, labels)
 
 
 def _list_labels(decided: Decided) -> set[str]:

@@ -421,6 +421,16 @@ def test_faults_of_a_tree_are_named_and_nothing_is_taken(run, tree, images, caps
     assert (run.path / LEDGER).read_bytes() == before
 
 
+def test_a_label_typed_into_the_list_of_images_is_a_fault(run, tree, capsys):
+    listed = tree / "images.csv"
+    before, ledger = listed.read_text(), (run.path / LEDGER).read_bytes()
+    listed.write_text(before.replace(",defect/void,", ",scratch,", 1))
+    assert call(run.path, "--read", tree, "--by", "me") == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert "images.csv: defect__void/a.png has the label 'scratch' there: move the file" in error
+    assert (run.path / LEDGER).read_bytes() == ledger
+
+
 def test_a_tree_that_was_not_exported_is_read_when_asked(run, images, tmp_path, capsys):
     tree = tmp_path / "own"
     (tree / "void").mkdir(parents=True)

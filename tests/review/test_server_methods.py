@@ -79,6 +79,10 @@ def test_a_name_that_is_nearly_anothers_is_said_with_the_answer(ask, review):
     # Said where the name comes up, and not with every use of it.
     again = ask("act", action={"name": "move", "images": [2], "label": "scrach"})["text"]
     assert "nearly the same" not in again
+    action = {"name": "rename", "label": "scrach", "to": "scratch deep"}
+    assert "nearly the same" not in ask("act", action=action)["text"]
+    action = {"name": "rename", "label": "scratch deep", "to": "scratch deeep"}
+    assert "nearly the same" not in ask("act", action=action)["text"]
 
 
 def test_each_action_has_its_way_through(ask, review):
