@@ -26,6 +26,7 @@ from embeddings.errors import HandoffError, ModelError, StoreError
 from embeddings.files import hash_bytes, hash_file, hash_json, is_sealed, seal, write_bytes
 from embeddings.litter import is_temporary, sweep_temporary
 from embeddings.records import ExtractorSpec
+from embeddings.versions import advise_version
 
 if TYPE_CHECKING:
     import torch
@@ -217,9 +218,9 @@ def _read_json(folder: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ModelError(f"{path} is not of the format {FORMAT}: give the folder of a classifier")
     if content.get("version") != VERSION:
+        advice = advise_version(content.get("version"), VERSION, otherwise="train the model again")
         raise ModelError(
-            f"{path} has version {content.get('version')}, this program reads {VERSION}: use the "
-            "program that wrote it, or train the model again"
+            f"{path} has version {content.get('version')}, this program reads {VERSION}: {advice}"
         )
     is_whole = data == _format(content)  # blanks and the writing of numbers count, too
     if not is_sealed(content) or not is_whole:

@@ -19,6 +19,7 @@ from discovery.detector.predict import Detector
 from discovery.detector.spec import DetectorSpec
 from embeddings.errors import ModelError
 from embeddings.files import hash_file, is_sealed, seal, write_bytes
+from embeddings.versions import advise_version
 
 FORMAT: Final = "defect-discovery-detector"
 VERSION: Final = 1
@@ -100,9 +101,9 @@ def _read_json(folder: Path) -> dict[str, Any]:
         came = values.get("format") if isinstance(values, dict) else type(values).__name__
         raise ModelError(f"{path} has the format {came!r}, expected {FORMAT!r}: not a detector")
     if values.get("version") != VERSION:
+        advice = advise_version(values.get("version"), VERSION, otherwise="train again")
         raise ModelError(
-            f"{path} is of version {values.get('version')!r}, this program reads {VERSION}: "
-            "train again, or use the program that made it"
+            f"{path} has version {values.get('version')!r}, this program reads {VERSION}: {advice}"
         )
     # An early version wrote no checksum, and these names alone: a name more is a flipped bit.
     if not values.keys() <= _NAMES and not is_sealed(values):

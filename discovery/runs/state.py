@@ -17,6 +17,7 @@ from embeddings.errors import RunError
 from embeddings.files import is_sealed, seal, write_bytes
 from embeddings.litter import is_temporary, sweep_temporary
 from embeddings.locks import JOB_LOCK, locked
+from embeddings.versions import advise_version
 
 RUN_JSON = "run.json"
 FORMAT = "defect-discovery-run"
@@ -149,9 +150,9 @@ def _parse_state(path: Path) -> State:
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise RunError(f"{path} is not of the format {FORMAT}: give the folder of a run")
     if state.get("version") != VERSION:
+        advice = advise_version(state.get("version"), VERSION, otherwise="restore it from a copy")
         raise RunError(
-            f"{path} has version {state.get('version')}, this program reads {VERSION}: "
-            "use the program that wrote it"
+            f"{path} has version {state.get('version')}, this program reads {VERSION}: {advice}"
         )
     # Version 0.1 wrote these names and no checksum: any other one is a damaged `sha256`.
     is_old = state.keys() <= _NAMES

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from embeddings.chain.faults import Reading
+from embeddings.versions import UPGRADE
 
 Value = TypeVar("Value")
 
@@ -35,8 +36,7 @@ class NewerLineError(ValueError):
 
     def __init__(self, number: int, error: Exception) -> None:
         super().__init__(
-            f"line {number} was written by a newer version of this program ({error}): upgrade with "
-            "`pip install --upgrade defect-discovery`"
+            f"line {number} was written by a newer version of this program ({error}): {UPGRADE}"
         )
 
 

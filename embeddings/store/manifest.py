@@ -26,6 +26,7 @@ from embeddings.store.folder import (
     name_rows,
     unreadable,
 )
+from embeddings.versions import advise_version
 
 VectorDtype = Literal["float32", "fp16"]
 Window = tuple[float, float]
@@ -167,9 +168,10 @@ def check_identity(values: Mapping[str, Any]) -> None:
         raise StoreError(f"the format is {values.get('format')!r}, expected {FORMAT!r}")
     # Seals keep their rule in every version, so a flipped version is damage and never gets here.
     if values["version"] not in (VERSION, NOTED_VERSION):
+        advice = advise_version(values["version"], NOTED_VERSION, otherwise="make it anew")
         raise StoreError(
-            f"the store has format version {values['version']}, this version reads {VERSION} and "
-            f"{NOTED_VERSION}: update defect-discovery"
+            f"the store has format version {values['version']}, this program reads {VERSION} and "
+            f"{NOTED_VERSION}: {advice}"
         )
     if ExtractorSpec.from_dict(values["spec"]).hash != values["spec_hash"]:
         raise StoreError("the extractor spec and its hash differ: made by another version")

@@ -243,7 +243,7 @@ def test_versions_and_strangers(store):
     values = load_manifest(store.path).to_dict()
     (store.path / "store.json").write_bytes(format_manifest({**values, "version": 3}))
     for act in (open_store, verify_store, repair_store):
-        with pytest.raises(StoreError, match="format version 3, this version reads 1 and 2: upd"):
+        with pytest.raises(StoreError, match="format version 3, this program reads 1 and 2: upg"):
             act(store.path)
     (store.path / "store.json").write_bytes(format_manifest({**values, "format": "album"}))
     with pytest.raises(StoreError, match="the format is 'album'"):

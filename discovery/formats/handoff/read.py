@@ -29,6 +29,7 @@ from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError
 from embeddings.tables.locate import Locator
+from embeddings.versions import advise_version
 
 _LABELLED = ("path", "label")  # columns of any table of labelled images
 _KEYS = ("run_id", "store", "sha256", "types", "proposals", "witness", "provenance")
@@ -203,9 +204,9 @@ def _read_description(path: Path) -> _Description:
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise HandoffError(f"{path} is not of the format {FORMAT}: take it as it was written")
     if values.get("version") != VERSION:
+        advice = advise_version(values.get("version"), VERSION, otherwise="take it as written")
         raise HandoffError(
-            f"{path} has version {values.get('version')}, this program reads {VERSION}: "
-            "use the program that wrote it"
+            f"{path} has version {values.get('version')}, this program reads {VERSION}: {advice}"
         )
     missing = [key for key in _KEYS if key not in values]
     if missing:
