@@ -15,6 +15,7 @@ import logging
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
@@ -28,10 +29,15 @@ Item = TypeVar("Item")
 
 _LOG_NAME = "defect-discovery"
 _REDRAW_SECONDS = 0.2  # fast enough to look alive, slow enough to cost nothing
+_LINE_SECONDS = 30.0  # between two lines of a log that nobody redraws
 
 
 # How the user called the command, where that is not `python -m MODULE`.
 _NAME: ContextVar[str] = ContextVar("name of the command", default="")
+
+
+# What is being done now, the innermost last: each says it in a line of the log.
+_NOW: list[Callable[[], str]] = []
 
 
 # What this command has put on the disk for good, as far as it says so itself.
@@ -87,7 +93,8 @@ def run_command(
         options = parse_options(options_type, prog=prog, args=args)
         with _logging_to_stderr():
             sweep_places(options)  # what a killed command left where this one goes
-            return command(options) or 0
+            with _telling_now(sys.stderr):
+                return command(options) or 0
     except DefectDiscoveryError as error:
         report_error(prog, error)
         return 2
@@ -149,25 +156,31 @@ def track(
 ) -> Iterator[Item]:
     """Yield the items, redrawing one progress line where standard error is a terminal.
 
+    Elsewhere a command's log gets a line every half minute.
+
     `ends` tells the items that count: of the pieces of a file the last.
     """
     out = stream or sys.stderr
-    if not out.isatty():
-        yield from items
-        return
     start = last = time.monotonic()
     done = 0
-    for item in items:
-        yield item
-        done += ends(item)
-        now = time.monotonic()
-        if now - last > _REDRAW_SECONDS or done == total:
-            last = now
-            rate = done / max(now - start, 1e-9)
-            left = (total - done) / max(rate, 1e-9)
-            out.write(f"\r\x1b[K{what} {done}/{total}, {rate:.0f}/s, {left:.0f} s left")
-            out.flush()
-    out.write("\r\x1b[K")
+
+    def describe() -> str:
+        rate = done / max(time.monotonic() - start, 1e-9)
+        left = f", {(total - done) / rate:.0f} s left" if done else ""
+        return f"{what} {done}/{total}, {rate:.{0 if rate >= 1 else 2}f}/s{left}"
+
+    draws = out.isatty()
+    with _doing(describe):
+        for item in items:
+            yield item
+            done += ends(item)
+            now = time.monotonic()
+            if draws and (now - last > _REDRAW_SECONDS or done == total):
+                last = now
+                out.write(f"\r\x1b[K{describe()}")
+                out.flush()
+    if draws:
+        out.write("\r\x1b[K")
 
 
 @contextlib.contextmanager
@@ -175,9 +188,42 @@ def stage(name: str) -> Iterator[dict[str, Any]]:
     """Log one line when a stage ends: its name, the facts put into the yielded dict, seconds."""
     facts: dict[str, Any] = {}
     start = time.monotonic()
-    yield facts
+    with _doing(lambda: f"{name}, {time.monotonic() - start:.0f} s so far"):
+        yield facts
     text = ", ".join(f"{key} {value}" for key, value in facts.items())
     get_logger().info("%s: %s (%.1f s)", name, text or "done", time.monotonic() - start)
+
+
+@contextlib.contextmanager
+def _doing(describe: Callable[[], str]) -> Iterator[None]:
+    """Note what is being done inside, for the log of a command without a terminal."""
+    _NOW.append(describe)
+    try:
+        yield
+    finally:
+        # By itself and not the last: stages of several threads end in any order.
+        _NOW.remove(describe)
+
+
+@contextlib.contextmanager
+def _telling_now(stream: TextIO) -> Iterator[None]:
+    """Log what is being done every half minute, where no progress line is redrawn."""
+    ended = threading.Event()
+
+    def tell() -> None:
+        while not ended.wait(_LINE_SECONDS):
+            with contextlib.suppress(IndexError):  # nothing is, or it ended just now
+                get_logger().info("still at it: %s", _NOW[-1]())
+
+    thread = threading.Thread(target=tell, name="progress", daemon=True)
+    if not stream.isatty():
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if thread.ident is not None:
+            thread.join()  # its last line comes before what the command says at its end
 
 
 @contextlib.contextmanager

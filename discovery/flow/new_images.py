@@ -28,7 +28,8 @@ class AssignOptions:
     """Folder of a store that keeps the new vectors, so that the next call computes only what is
     new (default: none is kept); never the run's own."""
     target_purity: float = 0.95
-    """Share of the named images that bear the right name, measured on the run's own images."""
+    """Share of the named images that come into the cluster they are in, measured on the run's own
+    images; whether the cluster's label is true of them, it does not say."""
     max_rejection: float = 0.05
     """Share of the images of known clusters that may be refused for it, unknown and undecided
     together; it goes before the purity."""

@@ -15,6 +15,7 @@ from discovery.flow import outputs
 from discovery.flow import steps as do
 from discovery.flow.context import RoundContext, check_places, find_user, prepare_round
 from discovery.flow.embedding import describe_embedding, embed_images
+from discovery.flow.enough import check_enough
 from discovery.flow.lineage_ids import LINEAGE_SPEC, settle_lineage
 from discovery.flow.options import RoundOptions
 from discovery.flow.own_source import claim_source, find_images, warn_of_loss
@@ -260,6 +261,7 @@ def discover_types(
     """
     options = options or RoundOptions()
     check_places(source, out, known=options.known, since=options.since)
+    check_enough(source, options)
     with working(out):  # a second round into the same folder is told of the first
         run = create_run(out)
         claim_source(run, source, options.extract, replace=options.replace)

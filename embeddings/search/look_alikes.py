@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from embeddings.console import stage
+from embeddings.console import get_logger, stage
 from embeddings.errors import ImageError, InputError, OptionError, StoreError
 from embeddings.extract import ExtractOptions
 from embeddings.extract.batches import Batches, default_batch_size
@@ -28,6 +28,7 @@ from embeddings.store import Store
 from embeddings.thumbnails import draw_contact_sheet
 
 _SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+_PARTS = {"tile": "tiles of pictures", "box": "crops around defects"}
 _BLOCK_ROWS = 4096  # 50 MB of 3072-d float32, and as much again for the differences
 
 
@@ -81,6 +82,7 @@ def find_look_alikes(
         raise StoreError(f"{store.path} holds no vectors yet: extract images into it first")
     options = options or ExtractOptions()
     choice = choose_extractor(options, store)
+    warn_of_parts(store, image)
     prepared = _read_query(store, image, page, max_pixels=options.max_pixels)
     query = _find_known(store, prepared)
     if query is None:  # not one of the store's own: it must be embedded, which needs the weights
@@ -96,6 +98,22 @@ def find_look_alikes(
     ranks = range(1, len(ids) + 1)
     columns = {"rank": ranks, "distance": distances, "image_id": ids, "path": paths.tolist()}
     return LookAlikes(table=pd.DataFrame(columns), query=query)
+
+
+def warn_of_parts(store: Store, image: Path) -> None:
+    """Say so where a whole picture is compared with parts of pictures: they are not alike.
+
+    A store's rows say how each was cut: tiles, crops around defects, or not at all.
+    """
+    regions = set(store.rows()["region"].tolist())
+    if "" in regions:
+        return
+    parts = " and ".join(sorted({_PARTS.get(one.partition(":")[0], one) for one in regions}))
+    get_logger().warning(
+        "WARNING: %s holds %s, and %s is compared as a whole picture: unlike is compared with "
+        "unlike; give an image that shows a defect as they do",
+        store.path, parts, image,
+    )  # fmt: skip
 
 
 def _read_query(store: Store, image: Path, page: int, *, max_pixels: int) -> Prepared:

@@ -3,14 +3,17 @@
 import io
 import logging
 import os
+import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import pytest
 import tyro
 
+from embeddings import console
 from embeddings.console import (
     get_logger,
     note_kept,
@@ -255,6 +258,24 @@ def test_no_progress_is_written_into_a_file():
     out = io.StringIO()
     assert list(track("abc", total=3, what="extract", stream=out)) == ["a", "b", "c"]
     assert out.getvalue() == ""
+
+
+def test_a_log_without_a_terminal_says_every_half_minute_what_is_being_done(capsys, monkeypatch):
+    assert console._LINE_SECONDS == 30
+    monkeypatch.setattr(console, "_LINE_SECONDS", 0.02)
+
+    def work(_):
+        with stage("cluster"):
+            time.sleep(0.1)
+        for _item in track(range(4), total=4, what="extract"):
+            time.sleep(0.06)
+        time.sleep(0.1)  # between stages there is nothing to say
+
+    assert run(work) == 0
+    lines = [line.partition(" ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert lines.count("still at it: cluster, 0 s so far") >= 2
+    assert any(re.fullmatch(r"still at it: extract [123]/4, \d+/s, 0 s left", x) for x in lines)
+    assert console._NOW == []
 
 
 def test_a_stage_logs_its_name_facts_and_seconds(caplog):

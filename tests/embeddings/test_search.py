@@ -206,3 +206,23 @@ def test_a_networks_store_needs_its_own_weights_for_a_new_image_alone(
     code, rows, _ = search(store, new, "--weights", moved)
     assert (0, 3) == (code, len(rows))
     assert find_look_alikes(open_store(store), images / "2.png", k=1).table["distance"][0] == 0
+
+
+def test_a_whole_picture_among_crops_is_said_to_be_unlike(extract, make_images, caplog, tmp_path):
+    images = make_images(n=3)
+    table = tmp_path / "boxes.csv"
+    rows = [f"{images / f'{number}.png'},8,8,40,40" for number in range(3)]
+    table.write_text("\n".join(["path,xmin,ymin,xmax,ymax", *rows]) + "\n")
+    extract(images, "--store", tmp_path / "crops", "--boxes", table)
+    extract(images, "--store", tmp_path / "tiles", "--tile", 32)
+    extract(images, "--store", tmp_path / "whole")
+    for name, words in (
+        ("crops", "crops holds crops around defects, and"),
+        ("tiles", "tiles holds tiles of pictures, and"),
+        ("whole", ""),
+    ):
+        caplog.clear()
+        assert len(find_look_alikes(open_store(tmp_path / name), images / "0.png", k=2).table) == 2
+        told = [line for line in caplog.messages if "unlike is compared with unlike" in line]
+        assert len(told) == bool(words)
+        assert words in "".join(told)

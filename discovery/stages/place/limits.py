@@ -54,7 +54,9 @@ class Limits:
         In these units: beyond the distance an image is unknown; the spread is the way to it from
         the median of the fitted images.
     purity, rejection : float
-        What the fitted images come to under these limits; purity is NaN where none is named.
+        What the fitted images come to under these limits: the share of the named that come into
+        the cluster they are in (their label may still be wrong), NaN where none is named; and the
+        share of those in clusters that are refused.
     """
 
     rule: Rule
