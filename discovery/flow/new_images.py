@@ -156,7 +156,11 @@ def _make_options(options: AssignOptions, region: str) -> ExtractOptions:
 def _extract(source: Path, folder: Path, fitted: Store, *, options: ExtractOptions) -> RoundSource:
     """Extract a source into a store that sees as the fitted one does."""
     store = create_store(
-        folder, fitted.spec, vector_dtype=fitted.vector_dtype, bank=fitted.load_bank()
+        folder,
+        fitted.spec,
+        vector_dtype=fitted.vector_dtype,
+        bank=fitted.load_bank(),
+        weights_file=fitted.weights_file,
     )
     with store.write() as writer:
         # Grey levels as the run showed them, or the same picture gets another vector.

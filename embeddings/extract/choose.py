@@ -37,8 +37,8 @@ _NO_WEIGHTS = (
 class Choice:
     """The spec of a store, where its weights are, and what a user must be told.
 
-    `is_remembered`: the weights are a file's bare name, as the store knows it. `store` keeps the
-    patch bank of defect-weighted pooling; `bank` is one that no store keeps yet.
+    `is_remembered`: the weights are the file that the store remembers, or its bare name. `store`
+    keeps the patch bank of defect-weighted pooling; `bank` is one that no store keeps yet.
     """
 
     spec: ExtractorSpec
@@ -171,12 +171,31 @@ def open_weights(choice: Choice, options: ExtractOptions) -> tuple[Weights, Any]
             f"the store's vectors were computed by {choice.spec.backend} and this machine would "
             f"use {backend}: neighbours would move; pass --device or make a new store"
         )
-    if choice.is_remembered and not Path(choice.weights).is_file():
-        raise WeightsError(
-            f"the store was made with the weights file {choice.weights} (sha256 "
-            f"{choice.spec.weights_sha256[:12]}), which is not here: say where with --weights FILE"
-        )
+    if choice.is_remembered:
+        _check_remembered(choice)
     return plugin.read_weights(choice.spec.name, choice.weights), device
+
+
+def _check_remembered(choice: Choice) -> None:
+    """Refuse a file that has gone, or is another by now, since the store was made with it."""
+    wanted, path = choice.spec.weights_sha256, Path(choice.weights)
+    if not path.is_file():
+        fault = "which is not here"
+    elif (found := hash_weights(path)) != wanted:
+        fault = f"which has changed since (its sha256 is {found[:12]} now)"
+    else:
+        return
+    raise WeightsError(
+        f"the store was made with the weights file {choice.weights} (sha256 {wanted[:12]}), "
+        f"{fault}: say where with --weights FILE"
+    )
+
+
+def locate_file(choice: Choice) -> str:
+    """Return the whole path of the weights, where they are a file of the user's; else ""."""
+    plugin = find_extractor(choice.spec.name)
+    is_file = isinstance(plugin, NetworkPlugin) and choice.weights not in plugin.weight_names
+    return str(Path(choice.weights).absolute()) if is_file and choice.weights else ""
 
 
 def _choose_of_store(options: ExtractOptions, store: Store) -> Choice:
@@ -190,7 +209,7 @@ def _choose_of_store(options: ExtractOptions, store: Store) -> Choice:
         )
     return Choice(
         spec=spec,
-        weights=options.weights or spec.weights,
+        weights=options.weights or store.weights_file or spec.weights,
         is_remembered=options.weights is None and not _has_name(spec),
         store=store,
     )

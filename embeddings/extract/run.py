@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from embeddings.console import get_logger, stage
-from embeddings.extract.choose import choose_extractor
+from embeddings.extract.choose import choose_extractor, locate_file
 from embeddings.extract.compute import Computation
 from embeddings.extract.metadata import Joined, join_metadata, note_changes
 from embeddings.extract.options import ExtractOptions
@@ -33,7 +33,14 @@ from embeddings.extract.sources import (
 )
 from embeddings.images import Window, check_apart
 from embeddings.reader import Previews
-from embeddings.store import Store, StoreWriter, create_store, open_store, store_exists
+from embeddings.store import (
+    Store,
+    StoreWriter,
+    create_store,
+    open_store,
+    remember_weights,
+    store_exists,
+)
 
 _TURNS = 3  # that a file is read which is written to while it is read
 
@@ -128,7 +135,10 @@ def extract_vectors(
             vector_dtype=options.vector_dtype or "float32",
             windows=windows,
             bank=None if choice.bank is None else choice.bank.to_arrays(),
+            weights_file=locate_file(choice),
         )
+    elif options.weights is not None and (place := locate_file(choice)) != store.weights_file:
+        remember_weights(store_path, place)
     metadata = add_references(metadata, references)
     return _Extraction(work, found, metadata=metadata, only=only).run(store)
 

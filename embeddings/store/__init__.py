@@ -14,7 +14,7 @@ changed once committed, so a crash loses nothing that was committed, a reader is
 disturbed by a writer, and a checksum finds every flipped bit when a file is first read.
 """
 
-from embeddings.store.create import create_store, store_exists
+from embeddings.store.create import create_store, remember_weights, store_exists
 from embeddings.store.folder import StoreFault
 from embeddings.store.reader import Store, open_store
 from embeddings.store.repair import Repair, repair_store
@@ -28,6 +28,7 @@ __all__ = [
     "StoreWriter",
     "create_store",
     "open_store",
+    "remember_weights",
     "repair_store",
     "store_exists",
     "verify_store",

@@ -24,7 +24,13 @@ from embeddings.store.folder import (
     number_of,
     storage_errors,
 )
-from embeddings.store.manifest import Manifest, VectorDtype, Window, save_manifest
+from embeddings.store.manifest import (
+    Manifest,
+    VectorDtype,
+    Window,
+    load_manifest,
+    save_manifest,
+)
 from embeddings.store.reader import Store, open_store
 
 
@@ -42,6 +48,7 @@ def create_store(
     vector_dtype: VectorDtype = "float32",
     windows: Mapping[str, Window] | None = None,
     bank: Mapping[str, NDArray[np.generic]] | None = None,
+    weights_file: str = "",
 ) -> Store:
     """Make an empty store, or open the one that is there.
 
@@ -56,6 +63,8 @@ def create_store(
         The grey-level windows that the bank was made with.
     bank : mapping of str to array, optional
         The patch bank the spec names: the store then never exists without it.
+    weights_file : str
+        Where the weights lie that the spec names, so that nobody needs to say so again.
 
     Raises
     ------
@@ -70,7 +79,10 @@ def create_store(
         return _open_same(folder, spec, vector_dtype)
     _refuse_foreign(folder)
     manifest = Manifest(
-        spec=spec, vector_dtype=vector_dtype, windows=MappingProxyType(dict(windows or {}))
+        spec=spec,
+        vector_dtype=vector_dtype,
+        windows=MappingProxyType(dict(windows or {})),
+        weights_file=weights_file,
     )
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,6 +92,22 @@ def create_store(
             with storage_errors(folder):
                 _write_empty(folder, manifest, bank)
     return _open_same(folder, spec, vector_dtype)
+
+
+def remember_weights(path: Path | str, weights_file: str) -> None:
+    """Note where the weights of a store's extractor lie now.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be read or written.
+    """
+    folder = Path(path)
+    with hold_lock(folder):
+        manifest = load_manifest(folder)
+        if manifest.weights_file != weights_file:
+            with storage_errors(folder):
+                save_manifest(folder, dataclasses.replace(manifest, weights_file=weights_file))
 
 
 def _open_same(folder: Path, spec: ExtractorSpec, vector_dtype: VectorDtype) -> Store:

@@ -70,6 +70,9 @@ class Manifest:
     segments, paths, notes : tuple of entries, in the order of their numbers
     sidecars : mapping of str to str
         sha256 of `quarantine.csv` and, where there is one, of `bank.npz`.
+    weights_file : str
+        Where the extractor's weights lay when they were last given as a file; what they are says
+        the spec's sha256, and this may be lost without harm.
     next_number : int
         Number of the next commit. It only grows: no name is ever used twice.
     """
@@ -81,6 +84,7 @@ class Manifest:
     paths: tuple[PathsEntry, ...] = ()
     notes: tuple[PathsEntry, ...] = ()
     sidecars: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    weights_file: str = ""
     next_number: int = 1
 
     def __post_init__(self) -> None:
@@ -123,6 +127,8 @@ class Manifest:
         }
         if self.notes:
             values["notes"] = [_entry_dict(part) for part in self.notes]
+        if self.weights_file:
+            values["weights_file"] = self.weights_file
         return values
 
     @classmethod
@@ -147,6 +153,7 @@ class Manifest:
             paths=tuple(PathsEntry(**entry) for entry in values.get("paths", ())),
             notes=tuple(PathsEntry(**entry) for entry in values.get("notes", ())),
             sidecars=MappingProxyType(dict(values.get("sidecars", {}))),
+            weights_file=values.get("weights_file", ""),
             next_number=values.get("next_number", 1),
         )
 

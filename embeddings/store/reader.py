@@ -69,6 +69,11 @@ class Store:
         return self._manifest.vector_dtype
 
     @property
+    def weights_file(self) -> str:
+        """Where the extractor's weights lay when they were last given; "" where they never were."""
+        return self._manifest.weights_file
+
+    @property
     def windows(self) -> Mapping[str, Window]:
         """The window of each kind of picture."""
         return self._manifest.windows

@@ -26,7 +26,7 @@ from embeddings.errors import HandoffError, StoreSpecError, WeightsError
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
 from embeddings.reader import Preparation, read_parts
-from embeddings.store import open_store
+from embeddings.store import open_store, remember_weights
 
 pytestmark = pytest.mark.usefixtures("few_steps")
 SIZE = 64
@@ -233,7 +233,9 @@ def test_options_that_contradict_the_store_are_refused(images, stores, options):
 
 
 def test_weights_that_are_not_the_stores_are_refused(images, stores, tmp_path):
-    named = name_store(stores / "resnet50")
+    store = shutil.copytree(stores / "resnet50", tmp_path / "store")
+    named = name_store(store)
+    remember_weights(store, str(tmp_path / "gone"))
     with pytest.raises(WeightsError, match="say where with --weights FILE"):
         see(images, named, ExtractOptions())
     torch.manual_seed(1)

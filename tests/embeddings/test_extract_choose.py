@@ -1,5 +1,6 @@
 """Which extractor: the store's own, what is asked for, or lite where no weights can be had."""
 
+import json
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from embeddings import weights as weights_module
 from embeddings.errors import WeightsError
 from embeddings.store import open_store
+from embeddings.store.manifest import format_manifest
 
 torch = pytest.importorskip("torch")
 
@@ -55,8 +57,6 @@ def test_a_network_is_used_end_to_end_and_its_store_keeps_to_it(
     assert "computed 0, reused 3" in extract(images, "--store", store, extractor=None).last
     make_images(n=1, first=3)
     # Something to compute: they must be the same weights, under whatever name.
-    lost = extract(images, "--store", store, extractor=None)
-    assert (2, True) == (lost.code, "say where with --weights FILE" in lost.error)
     other = extract(images, "--store", store, "--weights", weights / "two.safetensors",
                     extractor=None)  # fmt: skip
     assert (2, True) == (other.code, "weights_sha256: " in other.error)
@@ -65,6 +65,41 @@ def test_a_network_is_used_end_to_end_and_its_store_keeps_to_it(
     ran = extract(images, "--store", store, "--weights", copy, *batch, extractor=None)
     assert "computed 1, reused 3" in ran.last, ran.err
     assert "one.safetensors" == open_store(store).spec.weights
+
+
+def test_a_store_remembers_where_its_weights_lie(extract, make_images, weights, tmp_path):
+    images, store, mine = make_images(n=2), tmp_path / "store", tmp_path / "mine.safetensors"
+    mine.write_bytes((weights / "one.safetensors").read_bytes())
+    extract(images, "--store", store, "--weights", mine, *SMALL, extractor=None)
+    assert str(mine) == open_store(store).weights_file
+    make_images(n=1, first=2)
+    ran = extract(images, "--store", store, "--batch-size", "2", extractor=None)
+    assert "computed 1, reused 2" in ran.last, ran.err
+    # Gone, or another by now: one line, which says where it was and what to do.
+    make_images(n=1, first=3)
+    moved = mine.rename(tmp_path / "moved.safetensors")
+    gone = extract(images, "--store", store, extractor=None)
+    assert (2, "") == (gone.code, gone.out)
+    assert f"made with the weights file {mine} (sha256 " in gone.error
+    assert "which is not here: say where with --weights FILE" in gone.error
+    mine.write_bytes((weights / "two.safetensors").read_bytes())
+    changed = extract(images, "--store", store, extractor=None)
+    assert (2, True) == (changed.code, "which has changed since (its sha256 is" in changed.error)
+    # Told once where it is now, it is known from then on.
+    words = ("--weights", moved, "--batch-size", "2")
+    assert extract(images, "--store", store, *words, extractor=None).code == 0
+    assert str(moved) == open_store(store).weights_file
+    make_images(n=1, first=4)
+    ran = extract(images, "--store", store, "--batch-size", "2", extractor=None)
+    assert "computed 1, reused 4" in ran.last, ran.err
+    # A store of an earlier version says nothing of it, and asks as before.
+    manifest = json.loads((store / "store.json").read_text())
+    del manifest["weights_file"], manifest["sha256"]
+    (store / "store.json").write_bytes(format_manifest(manifest))
+    assert open_store(store).weights_file == ""
+    make_images(n=1, first=5)
+    lost = extract(images, "--store", store, extractor=None)
+    assert (2, True) == (lost.code, "weights file mine.safetensors (sha256 " in lost.error)
 
 
 @pytest.mark.parametrize(
