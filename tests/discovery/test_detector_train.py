@@ -25,6 +25,7 @@ from discovery.detector.train import learn_boxes
 from embeddings.console import run_command
 from embeddings.errors import OptionError, WeightsError
 from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.files import seal
 
 CPU = torch.device("cpu")
 TINY = DetectorTrainOptions(
@@ -229,10 +230,14 @@ def change_bytes(model):
     path.write_bytes(data)
 
 
+def swap(path, old, new):
+    path.write_text(path.read_text().replace(old, new))
+
+
 def change_json(**values):
     def change(model):
         path = model / "model.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | values))
+        path.write_text(json.dumps(seal(json.loads(path.read_text()) | values)))
 
     return change
 
@@ -242,9 +247,10 @@ def change_json(**values):
     [
         (change_bytes, "damaged, or of another training"),
         (change_json(format="a-classifier"), "expected 'defect-discovery-detector'"),
-        (change_json(version=99), "is of version 99, this program reads 1"),
+        (change_json(version=99), "has version 99, this program reads 1: upgrade with"),
         (change_json(spec={}), "model.json is damaged"),
         (change_json(threshold="high"), "model.json is damaged"),
+        (lambda model: swap(model / "model.json", '"threshold"', '"threshole"'), "was altered"),
         (lambda model: (model / "model.json").write_text("{"), "model.json is damaged"),
         (lambda model: (model / "model.json").unlink(), "is not a detector"),
         (lambda model: (model / "model.safetensors").unlink(), "model.safetensors cannot be read"),
