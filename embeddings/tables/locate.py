@@ -76,8 +76,8 @@ class Locator:
             Any path may be of another disk, not only one that says so.
         """
         as_written = Path(os.path.normpath(os.path.join(self._folder, text)))  # noqa: PTH118
-        if "\0" in text or as_written.is_file():
-            return None if "\0" in text else as_written
+        if _is_file(as_written):
+            return as_written
         parts = split_path(text)
         if not (by_ending or _DRIVE.match(text)):
             return self._walk(resolve_path(text, self._folder))
@@ -90,7 +90,7 @@ class Locator:
 
     def _walk(self, path: Path) -> Path | None:
         """Return the one file of this path, whatever the case of its parts."""
-        if path.is_file():
+        if _is_file(path):
             return path
         here = Path(path.anchor)
         for part in path.parts[1:]:
@@ -101,7 +101,7 @@ class Locator:
             if len(alike) != 1:
                 return None
             here /= alike[0]
-        return here if here.is_file() else None
+        return here if _is_file(here) else None
 
     def _list(self, folder: Path) -> dict[str, list[str]]:
         if folder not in self._listed:
@@ -113,3 +113,8 @@ class Locator:
                 pass  # no folder, or not ours to read: nothing of it is found
             self._listed[folder] = names
         return self._listed[folder]
+
+
+def _is_file(path: Path) -> bool:
+    # Not Path.is_file: it raises where a name is too long, or holds what no name may.
+    return os.path.isfile(path)  # noqa: PTH113

@@ -193,7 +193,7 @@ TABLES = [
     ("metadata of others", "--metadata", "m.csv", "file,lot\nno.png,1\n", "no row has the file"),
     ("metadata without key", "--metadata", "m.csv", "lot\n1\n", "has no column path, file"),
     ("metadata that disagrees", "--metadata", "m.csv",
-     "file,lot\ngood1.png,1\na/good1.png,2\n", "say different things of good1.png"),
+     "file,lot\ngood1.png,1\na/good1.png,2\n", "good1.png and a/good1.png say different things of"),
     ("metadata page of words", "--metadata", "m.csv", "file,page\ngood1.png,x\n", "page is 'x'"),
     ("only of others", "--only", "o.csv", "name\nx\n", "expected image_id or path"),
     ("only named", "--only", "o.csv", "path,verdict\nimages/good1.png,named\n", "lists no image"),

@@ -216,3 +216,9 @@ def test_two_cells_of_another_disk_are_never_one_file(tmp_path):
     assert one != other
     assert str(tmp_path / "a.png") not in (one, other)
     assert [str(tmp_path / "a.png")] == Locator(tmp_path).locate_all(["C:\\lotA\\a.png"])
+
+
+@pytest.mark.parametrize("cell", ["x" * 300 + ".png", "a\0b.png", "C:\\" + "y" * 400, "..", "C:"])
+def test_a_name_that_no_file_may_have_is_not_there(tmp_path, cell):
+    assert Locator(tmp_path).find(cell, by_ending=True) is None
+    assert 1 == len(Locator(tmp_path).locate_all([cell]))
