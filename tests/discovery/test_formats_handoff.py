@@ -739,6 +739,24 @@ def test_known_types_are_checked_as_a_handoff_where_its_json_is_there(tmp_path, 
             read_known_types(tmp_path / form)
 
 
+def test_known_images_may_have_been_moved_all_of_them(tmp_path):
+    write_handoff(make_handoff(*DECISIONS), tmp_path)
+    table = tmp_path / "handoff.csv"
+    text = table.read_text(encoding="utf-8")
+    table.write_text(text.replace("/lot 7/", "/moved/"), encoding="utf-8")
+    known = read_known_types(tmp_path)
+    assert known["label"].tolist() == ["defect/scratch"] * 4 + ["defect/large/particle"]
+    assert known["path"][0] == "/moved/a,b.png"
+    # A row that is doubled, lost or of another image is a fault all the same.
+    lines = text.replace("/lot 7/", "/moved/").splitlines(keepends=True)
+    other = lines[4].replace(IDS[2], "0123456789abcdef")
+    for changed in ([*lines, lines[3]], lines[:-1], [*lines[:4], other, *lines[5:]],
+                    [*lines[:-1], lines[3]]):  # fmt: skip
+        table.write_text("".join(changed), encoding="utf-8")
+        with pytest.raises(HandoffError):
+            read_known_types(tmp_path)
+
+
 def test_another_table_beside_a_handoff_is_none(tmp_path):
     write_handoff(make_handoff(*DECISIONS), tmp_path)
     (tmp_path / "mine.csv").write_text("path,label\na.png,x\na.png,x\n")

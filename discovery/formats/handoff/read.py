@@ -20,6 +20,7 @@ from discovery.formats.handoff.row_checksums import (
     decode_checksums,
     digest_rows,
     find_row_faults,
+    have_moved,
     make_checksums,
 )
 from discovery.formats.handoff.template import FORMAT, VERSION
@@ -120,11 +121,12 @@ def read_known_types(path: Path) -> pd.DataFrame:
     ------
     HandoffError
         The file is missing, lacks a column, has no labelled row, a label that cannot be one, or
-        rows that are not those that were written.
+        rows that are not those that were written; all paths at once may be others, where the images
+        were moved.
     """
     table = find_handoff(path)
     if table is not None:
-        rows = read_handoff(table).rows[["image_id", "path", "label"]]
+        rows = _read_checked(table)[["image_id", "path", "label"]]
     else:
         table = _name_files(path)[0]
         rows = _read_labels(table)
@@ -134,6 +136,21 @@ def read_known_types(path: Path) -> pd.DataFrame:
     if rows.empty:
         raise HandoffError(f"{table} has no row with a label: fill its column label first")
     return rows
+
+
+def _read_checked(table: Path) -> pd.DataFrame:
+    """Read the rows of a handoff of any run; its images may have been moved, all of them."""
+    try:
+        return read_handoff(table).rows
+    except HandoffError:
+        beside = _locate(table)[1]
+        sheet = parse_sheet(_read_bytes(table), str(table), required=(*KEY_COLUMNS, "label"))
+        rows, faults = parse_rows(sheet, need_membership=False)
+        if beside is None or faults or not have_moved(rows, _read_description(beside).checksums):
+            raise
+        # Known images are found by their content.
+        get_logger().info("%s: its %d paths are others than were written", table, len(rows))
+        return rows
 
 
 def _read_labels(table: Path) -> pd.DataFrame:

@@ -115,6 +115,22 @@ def find_row_faults(
     return sorted(faults + named, key=lambda fault: fault.row) + missing
 
 
+def have_moved(rows: pd.DataFrame, written: RowChecksums) -> bool:
+    """Tell whether rows are those that were written, but for their paths, all of which changed.
+
+    So they are where somebody moved the images and named their new places.
+    """
+    old = set(written.rows["path"].tolist())
+    if len(rows) != len(written.rows) or any(hash_text(path) in old for path in rows["path"]):
+        return False
+    keys = zip(rows["image_id"].map(hash_text), rows["cluster_id"], strict=True)
+    if sorted(keys) != sorted(written.rows[["id", "cluster"]].tolist()):
+        return False
+    proposals = [written.proposals.get(int(cluster), "") for cluster in rows["cluster_id"]]
+    is_doubled = rows.duplicated(["image_id", "path"]).any()
+    return proposals == rows["proposal_id"].tolist() and not is_doubled
+
+
 def _compare(number: int, row: Any, *, written: RowChecksums, place: int) -> list[RowFault]:
     cluster = int(written.rows["cluster"][place])
     proposal = written.proposals.get(cluster, "")
