@@ -1,4 +1,4 @@
-"""What version 0.1 wrote is read, and answered as version 0.1 answered it."""
+"""What earlier versions wrote is read by every command, and answered as they answered it."""
 
 import hashlib
 import json
@@ -10,24 +10,65 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "version_0_1"
+from discovery import open_review
+from discovery.ledger import read_decisions
+
+VERSIONS = Path(__file__).resolve().parents[1] / "golden"
+GOLDEN = VERSIONS / "version_0_1"
+# The pictures of all versions are those of the first one.
+SHARED = ("images1", "images2", "metadata.csv", "truth.csv", "truth2.csv")
 # sha256 of the random weights; another build of torch may draw others, and then they are not his.
 RANDOM_WEIGHTS = "a12aadfd1bce527e9810a9d13872d75b6fbf5666eaa7187d1e655dc176a62b2d"
 
 
-@pytest.fixture
-def golden(tmp_path):
+# Many commands in one process: most of what each takes is the loading of its modules.
+CHILD = """
+import contextlib, io, json, os, sys
+from discovery.__main__ import main
+for line in sys.stdin:
+    folder, words = json.loads(line)
+    os.chdir(folder)
+    said, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(errors):
+        code = main(words)
+    print(json.dumps([code, said.getvalue(), errors.getvalue()]), flush=True)
+"""
+
+
+@pytest.fixture(params=["version_0_1", "version_0_2"])
+def golden(request, tmp_path):
     """Return a copy to write into."""
-    return shutil.copytree(GOLDEN, tmp_path / "golden")
+    folder = shutil.copytree(VERSIONS / request.param, tmp_path / "golden")
+    for name in SHARED:
+        if not (folder / name).exists():
+            copy = shutil.copytree if (GOLDEN / name).is_dir() else shutil.copy
+            copy(GOLDEN / name, folder / name)
+    return folder
 
 
-def command(module, *words, cwd):
-    done = subprocess.run(
-        [sys.executable, "-m", module, *map(str, words)],
-        cwd=cwd, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture(scope="module")
+def child():
+    """A process that runs one command after the other."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", CHILD], **pipes) as process:
+        yield process
+        process.stdin.close()
+        process.wait(60)
+
+
+@pytest.fixture
+def command(child):
+    """Return a function that runs a command in a folder, and gives what it printed."""
+
+    def run(module, *words, cwd):
+        words = [module.rpartition(".")[2], *map(str, words)]
+        child.stdin.write(json.dumps([str(cwd), words]) + "\n")
+        child.stdin.flush()
+        code, said, errors = json.loads(child.stdout.readline())
+        assert (code, ".jsonl" in errors) == (0, False), errors
+        return said
+
+    return run
 
 
 def read_table(path):
@@ -50,14 +91,14 @@ def check_answers(found, expected, figures):
             assert found[column].tolist() == expected[column].tolist()
 
 
-def test_a_run_is_scored_as_it_was(golden):
+def test_a_run_is_scored_as_it_was(golden, command):
     command("discovery.evaluate", "run", "truth.csv", "--out", "again.json", cwd=golden)
     again = json.loads((golden / "again.json").read_text())
     expected = json.loads((golden / "metrics.json").read_text())
     assert {key: again[key] for key in expected} == expected
 
 
-def test_a_handoff_is_written_again_word_for_word(golden):
+def test_a_handoff_is_written_again_word_for_word(golden, command):
     command("discovery.handoff", "run", "--out", "again", cwd=golden)
     assert (golden / "again" / "handoff.csv").read_bytes() == (
         golden / "handoff" / "handoff.csv"
@@ -71,12 +112,12 @@ def test_a_handoff_is_written_again_word_for_word(golden):
     }
 
 
-def test_new_images_are_assigned_as_they_were(golden):
+def test_new_images_are_assigned_as_they_were(golden, command):
     command("discovery.assign", "run", "images2", "--out", "again.csv", cwd=golden)
     check_answers(golden / "again.csv", golden / "assigned.csv", {"confidence", "novelty"})
 
 
-def test_a_run_goes_on_with_its_ids_and_decisions(golden):
+def test_a_run_goes_on_with_its_ids_and_decisions(golden, command):
     ledger = (golden / "run" / "decisions.jsonl").read_bytes()
     before = pd.read_csv(golden / "run" / "proposals.csv")
     labels = read_table(golden / "run" / "handoff.csv").set_index("image_id")["label"]
@@ -93,34 +134,61 @@ def test_a_run_goes_on_with_its_ids_and_decisions(golden):
     assert again.to_dict() == labels.to_dict()
 
 
-def test_a_handoff_says_what_is_known(golden):
+def test_a_ledger_is_read_by_a_review_and_chained_on(golden):
+    ledger = golden / "run" / "decisions.jsonl"
+    before, old = read_decisions(ledger), ledger.read_bytes()
+    with open_review(golden / "run", by="eva") as review:
+        assert (review.revision, review.ledger_fault) == (len(before), "")
+        review.move([0], "new")
+    assert ledger.read_bytes().startswith(old)
+    assert len(read_decisions(ledger)) == len(before) + 1
+    assert not list((golden / "run").glob("decisions.[dt]*"))  # none damaged, none torn
+
+
+def test_a_filled_handoff_is_taken_back(golden, command):
+    handoff = golden / "handoff" / "handoff.csv"
+    rows = read_table(handoff)
+    table = pd.read_csv(handoff, keep_default_na=False, dtype=str)
+    place = table.index[table["label"] == ""][0]
+    table.loc[place, "label"] = "defect/new"
+    table.to_csv(handoff, index=False)
+    command("discovery.handoff", "run", "--read", "handoff/handoff.csv", cwd=golden)
+    labels = read_table(golden / "run" / "handoff.csv").set_index("image_id")["label"]
+    assert labels[rows["image_id"][place]] == "defect/new"
+    assert (labels == "defect/new").sum() == 1
+
+
+def test_a_handoff_says_what_is_known(golden, command):
     # The labelled images are read where the handoff says they are.
     handoff = golden / "handoff" / "handoff.csv"
     rows = handoff.read_text()
     assert "/data/lot1/" in rows
     handoff.write_text(rows.replace("/data/lot1", str(golden / "images1")))
+    # With other paths it is a table like any other: handoff.json says what was written.
+    (golden / "handoff" / "handoff.json").unlink()
     command(
         "discovery.cluster", "images2", "--out", "run2", "--extractor", "texture",
-        "--known", "handoff", "--keep-matches", cwd=golden,
+        "--known", "handoff/handoff.csv", "--keep-matches", cwd=golden,
     )  # fmt: skip
     proposals = pd.read_csv(golden / "run2" / "proposals.csv")
     assert proposals["nearest_known"].str.startswith("defect/").all()
 
 
-def test_a_classifier_answers_as_it_did(golden):
+def test_a_classifier_answers_as_it_did(golden, command):
     command("discovery.classify", "predict", "model", "images2", "--out", "again.csv", cwd=golden)
     expected = read_table(golden / "predictions.csv")
     figures = {name for name in expected if name in ("confidence", "novelty") or name[:2] == "p_"}
     check_answers(golden / "again.csv", golden / "predictions.csv", figures)
 
 
-def test_a_store_is_searched_as_it_was(golden):
+def test_a_store_is_searched_as_it_was(golden, command):
     out = command("embeddings.search", "run/store", "images2/blob_00.png", "-k", 5, cwd=golden)
     (golden / "again.txt").write_text(out)
     check_answers(golden / "again.txt", golden / "search.txt", {"distance"})
 
 
-def test_vectors_of_a_network_are_not_computed_again(golden):
+@pytest.mark.parametrize("golden", ["version_0_1"], indirect=True)
+def test_vectors_of_a_network_are_not_computed_again(golden, command):
     import torch
     from safetensors.torch import save_file
     from torchvision.models import resnet50
@@ -146,15 +214,15 @@ def test_vectors_of_a_network_are_not_computed_again(golden):
     assert float(found[1].split(",")[1]) == pytest.approx(0, abs=5e-3)
 
 
-def test_a_detector_has_the_tensors_it_had():
-    from discovery.detector.model import FORMAT, VERSION, _make_spec
+def test_a_detector_has_the_tensors_it_had(golden):
+    from discovery.detector.model import MODEL_JSON, _make_spec, _read_json
     from discovery.detector.network import build_detector
 
-    held = json.loads((GOLDEN / "detector.json").read_text())
-    assert (held["format"], held["version"]) == (FORMAT, VERSION)
+    (golden / "detector.json").rename(golden / MODEL_JSON)
+    held = _read_json(golden)
     network = build_detector(_make_spec(held["spec"]))
     shapes = {
         name: [str(value.dtype).removeprefix("torch."), *value.shape]
         for name, value in network.state_dict().items()
     }
-    assert shapes == json.loads((GOLDEN / "detector_tensors.json").read_text())
+    assert shapes == json.loads((golden / "detector_tensors.json").read_text())
