@@ -80,7 +80,11 @@ class PatchWeigher:
         """
         spec = self._store.spec
         how = Preparation.to_reopen(
-            vectors, spec, self._store.windows, max_pixels=self._options.max_pixels
+            vectors,
+            spec,
+            self._store.windows,
+            max_pixels=self._options.max_pixels,
+            bars=self._store.bars,
         )
         wanted = np.flatnonzero(np.isin(vectors.ids, list(ids)))
         noted = vectors.rows["metadata"].iloc[wanted]

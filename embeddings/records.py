@@ -22,6 +22,8 @@ Level = Literal["none", "plane", "line"]
 View = Literal["picture", "map", "polar"]
 Pooling = Literal["mean", "max", "gem", "defect", "residual"]
 Precision = Literal["float32", "bf16", "fp16"]
+BarEdge = Literal["top", "bottom"]
+DataBarUse = Literal["keep", "auto"]
 
 # Places count by how unlike what is known they are: patches are compared, with a bank at hand.
 COMPARING: tuple[Pooling, ...] = ("defect", "residual")
@@ -31,10 +33,13 @@ REFERENCE = "reference"  # as normals_sha256: each picture is compared with its 
 KLARF_FILE, DEFECT_BOX = "klarf_file", "defect_box"
 # Who says how large a pixel is, and what speaks against it.
 SIZE_SOURCE, SIZE_DOUBT = "pixel_size_source", "pixel_size_doubt"
-NOTES = frozenset({KLARF_FILE, DEFECT_BOX, SIZE_SOURCE, SIZE_DOUBT})
+DATA_BAR = "data_bar"  # of a row whose picture was seen without its data bar: "bottom 59"
+NOTES = frozenset({KLARF_FILE, DEFECT_BOX, SIZE_SOURCE, SIZE_DOUBT, DATA_BAR})
 
 # Fields of a spec that earlier versions did not have, with what they did.
-_ADDED: dict[str, Any] = {"orientations": 1, "view": "picture", "cell": 32}
+_ADDED: dict[str, Any] = {
+    "orientations": 1, "view": "picture", "cell": 32, "data_bar": "keep",
+}  # fmt: skip
 _ANY = object()  # equal to nothing
 
 # One row of Vectors.rows; defect_px is the longest side of the defect box, in pixels.
@@ -43,6 +48,54 @@ ROW_COLUMNS = (
     "path", "paths", "width", "height", "bit_depth", "channels", "nan_pixels", "um_per_pixel",
     "defect_px", "parent_id", "page", "x0", "y0", "metadata",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataBar:
+    """The band of text that a microscope writes along an edge of its pictures.
+
+    Attributes
+    ----------
+    edge : {"top", "bottom"}
+    rows : int
+        How many rows of the picture it takes.
+    level : float or None
+        The grey level it is drawn on, in those of the picture; None where the file itself says
+        how many rows the bar has.
+    """
+
+    edge: BarEdge
+    rows: int
+    level: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.edge not in ("top", "bottom") or self.rows < 1:
+            raise ValueError(f"a data bar of {self.rows} rows at the {self.edge}")
+
+    def __str__(self) -> str:
+        return f"{self.edge} {self.rows}"
+
+    def rows_kept(self, height: int) -> slice:
+        """Return the rows that are left of a picture of this height."""
+        return slice(self.rows, height) if self.edge == "top" else slice(0, height - self.rows)
+
+
+# By the size of the picture, "1024x943": what its tools write there. Sizes that were looked at and
+# have no bar are there too.
+DataBars = Mapping[str, tuple[DataBar, ...]]
+
+
+def bars_to_dict(bars: DataBars) -> dict[str, list[list[Any]]]:
+    """Return data bars as JSON-ready values: edge, rows and level of each."""
+    return {size: [[one.edge, one.rows, one.level] for one in bars[size]] for size in sorted(bars)}
+
+
+def bars_from_dict(values: Mapping[str, Any]) -> dict[str, tuple[DataBar, ...]]:
+    """Read data bars back from `bars_to_dict`."""
+    return {
+        size: tuple(DataBar(edge=edge, rows=rows, level=level) for edge, rows, level in bars)
+        for size, bars in values.items()
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +135,8 @@ class ExtractorSpec:
     window : tuple of float or None
         Grey levels shown as black and white, only when the user gave them; otherwise the
         store fixes one a kind of picture.
+    data_bar : {"keep", "auto"}
+        "auto": a microscope's data bar, where one is found, is cut off before the picture is seen.
     dim : int
         Length of a vector.
     """
@@ -105,6 +160,7 @@ class ExtractorSpec:
     orientations: int = 1
     view: View = "picture"
     cell: int = 32
+    data_bar: DataBarUse = "keep"
     dim: int
 
     def __post_init__(self) -> None:

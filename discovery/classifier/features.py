@@ -12,9 +12,10 @@ from embeddings.console import get_logger
 from embeddings.errors import HandoffError
 from embeddings.extract import ExtractOptions
 from embeddings.extract.choose import Choice, choose_extractor, open_weights
+from embeddings.extract.data_bars import survey_bars
 from embeddings.extractors import Extractor, find_extractor
-from embeddings.reader import Part, Preparation, choose_windows
-from embeddings.records import ExtractorSpec
+from embeddings.reader import BarSurvey, Part, Preparation, choose_windows
+from embeddings.records import DataBars, ExtractorSpec
 from embeddings.store import Store, open_store, store_exists
 from embeddings.weights import NO_WEIGHTS, Weights
 
@@ -33,6 +34,7 @@ class FeatureSource:
     tensors : mapping
         Its weights; empty for what is no network.
     windows : mapping of kind to (low, high)
+    bars : DataBars
     known : mapping of image id to (d,)
         Vectors that a store already holds.
     warnings : tuple of str
@@ -41,6 +43,7 @@ class FeatureSource:
     extractor: Extractor
     tensors: "Mapping[str, torch.Tensor]" = field(default_factory=dict)
     windows: Mapping[str, Window] = field(default_factory=dict)
+    bars: DataBars = field(default_factory=dict)
     known: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -54,6 +57,7 @@ class FeatureSource:
         return Preparation(
             spec=self.spec,
             windows=self.windows,
+            bars=self.bars,
             max_pixels=options.max_pixels,
             workers=options.threads,
         )
@@ -87,21 +91,37 @@ def open_feature_source(
         extractor=extractor,
         tensors=tensors,
         windows=dict(opened.windows) if opened is not None else {},
+        bars=dict(opened.bars) if opened is not None else {},
         known=_load_known(opened, parts),
         warnings=choice.warnings,
     )
-    return add_windows(source, parts, max_pixels=options.max_pixels)
+    return add_windows(source, parts, options=options)
 
 
-def add_windows(source: FeatureSource, parts: Sequence[Part], *, max_pixels: int) -> FeatureSource:
-    """Choose windows for the kinds of pictures among these images that have none yet."""
-    if not parts or source.spec.window is not None:  # one was given for every kind
+def add_windows(
+    source: FeatureSource, parts: Sequence[Part], *, options: ExtractOptions
+) -> FeatureSource:
+    """Choose windows for the kinds of pictures among these images that have none yet.
+
+    The data bars of sizes that have not been looked at yet are found too.
+    """
+    if not parts:
         return source
     # Sorted: the sample, and so the windows, depend on the files alone.
     paths = sorted({part.path for part in parts})
-    windows = dict(source.windows)
-    windows |= choose_windows(paths, windows, level=source.spec.level, max_pixels=max_pixels)
-    return replace(source, windows=windows)
+    spec, windows, bars = source.spec, dict(source.windows), source.bars
+    survey = None if spec.data_bar == "keep" else BarSurvey(bars)
+    if spec.window is None:  # else one was given for every kind
+        windows |= choose_windows(
+            paths,
+            windows,
+            level=spec.level,
+            max_pixels=options.max_pixels,
+            cut=survey.look if survey is not None else lambda page: page,
+        )
+    if survey is not None:
+        bars = survey_bars(survey, paths, options)
+    return replace(source, windows=windows, bars=bars)
 
 
 def reopen_feature_source(

@@ -25,7 +25,7 @@ from discovery.classifier.serialization import cascade_from_arrays, cascade_to_a
 from embeddings.errors import HandoffError, ModelError, StoreError
 from embeddings.files import hash_bytes, hash_file, hash_json, is_sealed, seal, write_bytes
 from embeddings.litter import is_temporary, sweep_temporary
-from embeddings.records import ExtractorSpec
+from embeddings.records import DataBars, ExtractorSpec, bars_from_dict, bars_to_dict
 from embeddings.versions import advise_version
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Model:
         The extractor's state dict; empty for what is no network.
     windows : mapping of kind to (low, high)
         Grey levels shown as black and white.
+    bars : DataBars
+        The microscopes' data bars, which are not looked at.
     orientations : int
         Orientations that an image is seen in.
     gate : mapping
@@ -63,6 +65,7 @@ class Model:
     spec: ExtractorSpec
     tensors: "Mapping[str, torch.Tensor]" = field(default_factory=dict)
     windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    bars: DataBars = field(default_factory=dict)
     orientations: int
     gate: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -125,6 +128,7 @@ def save_model(model: Model, folder: Path) -> None:
         **settings,
         "spec": model.spec.to_dict(),
         "windows": {kind: list(window) for kind, window in sorted(model.windows.items())},
+        **({"data_bars": bars_to_dict(model.bars)} if model.bars else {}),
         "turns": model.orientations,  # the file's names are those of version 0.1
         "gate": dict(model.gate),
         "training": dict(model.training),
@@ -161,6 +165,7 @@ def load_model(folder: Path) -> Model:
             spec=spec,
             tensors=tensors,
             windows={kind: (low, high) for kind, (low, high) in content["windows"].items()},
+            bars=bars_from_dict(content.get("data_bars", {})),
             orientations=int(content["turns"]),
             gate=content["gate"],
             training=content["training"],

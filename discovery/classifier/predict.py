@@ -23,6 +23,7 @@ from discovery.classifier.parts import Parts
 from discovery.records import Predictions
 from embeddings.console import get_logger, stage
 from embeddings.errors import InputError
+from embeddings.extract import ExtractOptions
 from embeddings.files import format_csv
 from embeddings.reader import Fault, Part, read_parts
 
@@ -83,9 +84,9 @@ def predict_images(
     extract = (options or PredictOptions()).to_extract()
     with stage("load extractor") as facts:
         source = reopen_feature_source(model.spec, model.tensors, options=extract)
-        source = replace(source, windows=model.windows)
+        source = replace(source, windows=model.windows, bars=model.bars)
         facts.update(extractor=source.spec.name)
-    source = _add_windows(source, parts, max_pixels=extract.max_pixels)
+    source = _add_windows(source, parts, options=extract)
     gate = GateOptions(**model.gate)  # of training: the noise limit belongs to the model
     blocks: list[_Block] = []
     with stage("describe and answer") as facts:
@@ -103,7 +104,7 @@ def predict_images(
                 deferred += described.deferred
                 blocks.append(_answer_block(model.cascade, described, keep_rows=keep_rows))
             waiting = deferred
-            source = _add_windows(source, waiting, max_pixels=extract.max_pixels)
+            source = _add_windows(source, waiting, options=extract)
         answered = _join(blocks, source.windows)
         verdicts = Counter(answered.predictions.verdicts.tolist())
         facts.update({name: verdicts[name] for name in _VERDICTS}, unreadable=len(answered.faults))
@@ -172,9 +173,11 @@ def _join(blocks: Sequence[_Block], windows: Mapping[str, tuple[float, float]]) 
     )
 
 
-def _add_windows(source: FeatureSource, parts: Sequence[Part], *, max_pixels: int) -> FeatureSource:
+def _add_windows(
+    source: FeatureSource, parts: Sequence[Part], *, options: ExtractOptions
+) -> FeatureSource:
     """Choose windows for kinds of pictures that the model has not met, and warn of them."""
-    wider = add_windows(source, parts, max_pixels=max_pixels)
+    wider = add_windows(source, parts, options=options)
     if new := sorted(wider.windows.keys() - source.windows.keys()):
         get_logger().warning(
             "WARNING: the model was trained without pictures of the kind %s: their grey levels "

@@ -97,6 +97,7 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
         spec=trained.source.spec,
         tensors=trained.source.tensors,
         windows=trained.source.windows,
+        bars=trained.source.bars,
         orientations=options.orientations,
         gate=asdict(_choose_gate(trained.described, options)),
         training=_summarise_training(trained, options),
@@ -121,7 +122,7 @@ def _describe_kinds(
     varied = _count_varied(examples, options)
     described = _describe_examples(examples, source, options)
     while described.deferred:
-        source = add_windows(source, described.deferred, max_pixels=options.extract.max_pixels)
+        source = add_windows(source, described.deferred, options=options.extract)
         late = {part.image_id for part in described.deferred}
         left = [i for i, part in enumerate(examples.parts) if part.image_id in late]
         again = _describe_examples(

@@ -66,6 +66,7 @@ def gather_facts(context: RoundContext) -> ReportFacts:
             "pixel size": describe_sizes(source.rows),
             "neighbours": (run.entry(NEIGHBOURS) or {}).get("spec", {}).get("k", ""),
             "known types": str(options.known or "none"),
+            "data bar": "; ".join(source.data_bars) or _name_bar_use(spec),
         },
         seed=options.seed,
         versions=package_versions(),
@@ -133,6 +134,10 @@ def _read_views(context: RoundContext) -> list[dict[str, str]]:
     if len(context.candidates) == 1:
         return []
     return parse_csv(context.run.read_bytes(VIEWS_CSV))
+
+
+def _name_bar_use(spec: ExtractorSpec) -> str:
+    return "kept" if spec.data_bar == "keep" else "none found"
 
 
 def _name_view(spec: ExtractorSpec) -> str:

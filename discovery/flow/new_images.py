@@ -166,6 +166,7 @@ def _extract(source: Path, folder: Path, fitted: Store, *, options: ExtractOptio
         # Grey levels as the run showed them, or the same picture gets another vector.
         for kind, window in fitted.windows.items():
             writer.set_window(kind, window)
+        writer.set_bars(fitted.bars)  # nor of a bar that the run's were seen without
     opened = extract_source(source, folder, options=options)
     _check_alike(opened.store, fitted)
     return opened

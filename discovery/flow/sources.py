@@ -15,11 +15,12 @@ from embeddings.console import get_logger
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions, add_metadata, extract_vectors
 from embeddings.extract.choose import choose_extractor
+from embeddings.extract.data_bars import describe_bars
 from embeddings.extract.pixel_sizes import count_sizes
 from embeddings.extract.sources import read_only_list
 from embeddings.files import format_csv, hash_bytes, write_bytes
 from embeddings.reader import Previews
-from embeddings.records import Vectors
+from embeddings.records import Vectors, bars_to_dict
 from embeddings.store import Store, open_store
 
 
@@ -84,7 +85,15 @@ class RoundSource:
         identity["pixel_size"] = count_sizes(self.rows)
         if self.others:
             identity["others"] = [_identify(store) for store in self.others]
+        if self.data_bars:
+            identity["data_bars"] = list(self.data_bars)
         return identity
+
+    @property
+    def data_bars(self) -> tuple[str, ...]:
+        """What was left out of the images as a microscope's data bar, in words."""
+        rows = self.store.rows()
+        return describe_bars(rows.loc[rows["image_id"].isin(self.ids), "metadata"])
 
     def load_views(self) -> tuple[Vectors, ...]:
         """Load the images' vectors, view by view; their paths are those of the source alone."""
@@ -103,7 +112,9 @@ def _describe_view(store: Store) -> dict[str, Any]:
     """Return all that decides the vectors of a view."""
     # The grey levels shown as black and white move every vector of a kind of picture.
     windows = {kind: list(window) for kind, window in sorted(store.windows.items())}
-    return {"spec": store.spec.hash, "windows": windows}
+    view = {"spec": store.spec.hash, "windows": windows}
+    # Where there are none, what was made of the view before there could be any is still current.
+    return view | ({"data_bars": bars_to_dict(store.bars)} if any(store.bars.values()) else {})
 
 
 def _identify(store: Store) -> dict[str, Any]:

@@ -119,7 +119,10 @@ def find_copies(context: RoundContext, facts: Facts) -> Made:
     vectors = context.vectors
     # What was extracted just now is looked at in its previews; no file is opened for it.
     reader = make_reader(
-        vectors, max_pixels=context.options.extract.max_pixels, previews=context.previews
+        vectors,
+        max_pixels=context.options.extract.max_pixels,
+        previews=context.previews,
+        bars=context.source.store.bars,
     )
     found = find_duplicates(vectors, context.graph, reader)
     facts.update(exact=found.exact, near=found.near, groups=found.near_groups)

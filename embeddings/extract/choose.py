@@ -101,7 +101,7 @@ def _choose_new(name: str, options: ExtractOptions) -> Choice:
     if options.normal is not None:
         spec = _see_small_defects(spec, options)
     # Last, so that what a user says wins over every default.
-    given = _given(options, spec)
+    given = {"data_bar": "auto"} | _given(options, spec)
     return Choice(
         spec=replace(spec, **{key: given[key] for key in given if key not in _MADE}),
         weights=options.weights or spec.weights,
@@ -229,6 +229,8 @@ def _given(options: ExtractOptions, spec: ExtractorSpec) -> dict[str, Any]:
         "resize": options.resize,
         "view": options.view,
         "level": options.level,
+        # Whether each picture must have a bar moves no vector.
+        "data_bar": "auto" if options.data_bar == "crop" else options.data_bar,
         "window": options.window,
         "layers": options.layers,
         "name": None if options.extractor == "auto" else options.extractor,

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from embeddings.console import note_kept, stage, track
 from embeddings.extract.batches import Batches, default_batch_size
 from embeddings.extract.choose import Choice, make_extractor
+from embeddings.extract.data_bars import survey_bars
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.pieces import Job, Prepared
 from embeddings.extract.recipe import Recipe
 from embeddings.extract.rows import RowPlan, make_frame, read_jobs
 from embeddings.extractors import Extractor
-from embeddings.images import stream_pictures
-from embeddings.reader import Preparation, Previews, choose_windows
+from embeddings.images import Picture, stream_pictures
+from embeddings.reader import BarSurvey, Preparation, Previews, choose_windows
+from embeddings.reader.preparation import Stream
 from embeddings.store import StoreWriter
 
 # What a crash or Ctrl-C may cost at most, beside the file that is being read: half of what is
@@ -119,32 +121,59 @@ class Computation:
             Ids that the store has already.
         """
         self._files, self._known = files, known
+        survey = None if self.choice.spec.data_bar == "keep" else BarSurvey(writer.bars)
         # A store that has windows has had its sample: kinds it has not met are deferred.
         if self.choice.spec.window is None and not writer.windows:
-            self._fix_windows(files["path"].tolist(), writer)
+            self._fix_windows(files["path"].tolist(), writer, survey)
+        if survey is not None:
+            # Of what is new alone, once there are vectors: it may be of another tool.
+            paths, again = [job.path for job in jobs], len(writer) > 0
+            stream = self._stream
+            bars = survey_bars(survey, paths, self.options, stream=stream, again=again)
+            writer.set_bars(bars)
+        # Before the first vector: a run that is killed goes on as if it had not been.
+        writer.commit()
         deferred = self._compute_pass(jobs, writer)
         while deferred:  # each turn fixes the window of at least one more kind of picture
-            self._fix_windows([job.path for job in deferred], writer)
+            survey = None if survey is None else BarSurvey(writer.bars)
+            self._fix_windows([job.path for job in deferred], writer, survey)
+            writer.commit()
             deferred = self._compute_pass(deferred, writer)
 
-    def _fix_windows(self, paths: Sequence[str], writer: StoreWriter) -> None:
-        """Fix and commit a window for every new kind of picture in a sample of these files."""
-        level, most = self.choice.spec.level, self.options.max_pixels
-        stream = stream_pictures if self.previews is None else self.previews.stream
-        found = choose_windows(paths, writer.windows, level=level, max_pixels=most, stream=stream)
+    @property
+    def _stream(self) -> Stream:
+        return stream_pictures if self.previews is None else self.previews.stream
+
+    def _fix_windows(
+        self, paths: Sequence[str], writer: StoreWriter, survey: BarSurvey | None
+    ) -> None:
+        """Fix a window for every new kind of picture in a sample of these files."""
+        found = choose_windows(
+            paths,
+            writer.windows,
+            level=self.choice.spec.level,
+            max_pixels=self.options.max_pixels,
+            stream=self._stream,
+            cut=_see_all if survey is None else survey.look,
+        )
         for kind, window in found.items():
             writer.set_window(kind, window)
-        writer.commit()
 
     def _compute_pass(self, jobs: Sequence[Job], writer: StoreWriter) -> list[Job]:
         """Compute and commit; return the jobs whose kind of picture has no window yet."""
         spec, options = self.choice.spec, self.options
         plan = RowPlan(
-            how=Preparation(spec=spec, windows=dict(writer.windows), max_pixels=options.max_pixels),
+            how=Preparation(
+                spec=spec,
+                windows=dict(writer.windows),
+                max_pixels=options.max_pixels,
+                bars=writer.bars,
+            ),
             recipe=self.recipe,
             um_per_pixel=options.um_per_pixel,
             references=self.references,
             previews=self.previews,
+            needs_bar=options.data_bar == "crop",
         )
         batch_size = options.batch_size or default_batch_size(spec)
         # A file gives many tiles or crops; of whole pictures two batches wait beside the readers.
@@ -200,3 +229,7 @@ class Computation:
         self.computed.update(job.path for job in jobs)
         writer.commit()
         self._last_commit = time.monotonic()
+
+
+def _see_all(page: Picture) -> Picture:
+    return page

@@ -17,6 +17,7 @@ from embeddings.console import stage, track
 from embeddings.errors import ImageError, InputError, OptionError
 from embeddings.extract.batches import default_batch_size
 from embeddings.extract.choose import Choice, open_weights, take_residuals
+from embeddings.extract.data_bars import survey_bars
 from embeddings.extract.defect import DistanceMeter, PatchNetwork
 from embeddings.extract.normals import find_normals
 from embeddings.extract.options import ExtractOptions
@@ -36,8 +37,8 @@ from embeddings.pooling.bank import (
     SEED,
     TAU,
 )
-from embeddings.reader import Preparation, Previews, choose_windows
-from embeddings.records import REFERENCE
+from embeddings.reader import BarSurvey, Preparation, Previews, choose_windows
+from embeddings.records import REFERENCE, DataBars
 
 Image = NDArray[np.float32]  # (c, h, w) in [0, 1]
 
@@ -63,8 +64,10 @@ class Lot:
 
 def run_first_pass(
     choice: Choice, lot: Lot, *, options: ExtractOptions, previews: Previews | None = None
-) -> tuple[Choice, dict[str, Window]]:
-    """Make the patch bank; return the choice with it, and the grey-level windows it was made with.
+) -> tuple[Choice, dict[str, Window], DataBars]:
+    """Make the patch bank; return the choice with it, and what it was made with.
+
+    That are the grey-level windows, and the data bars that were left out.
 
     Parameters
     ----------
@@ -88,8 +91,9 @@ def run_first_pass(
             "--pooling residual leaves out what is normal, and nothing says what that is: expected "
             "--normal FOLDER of defect-free images, or a CSV with the columns path and reference"
         )
-    windows = _choose_windows(lot, choice, options)
-    how = Preparation(spec=choice.spec, windows=windows, max_pixels=options.max_pixels)
+    windows, bars = _choose_windows(lot, choice, options)
+    most = options.max_pixels
+    how = Preparation(spec=choice.spec, windows=windows, max_pixels=most, bars=bars)
     plan = RowPlan(how=how, recipe=lot.recipe, references=lot.references, previews=previews)
     network = PatchNetwork(choice.spec, *open_weights(choice, options))
     work = _FirstPass(network, plan, options)
@@ -105,21 +109,25 @@ def run_first_pass(
         bank_sha256=bank.sha256,
         normals_sha256=choice.spec.normals_sha256 or (REFERENCE if lot.references else ""),
     )
-    return replace(choice, spec=spec, bank=bank), windows
+    return replace(choice, spec=spec, bank=bank), windows, bars
 
 
-def _choose_windows(lot: Lot, choice: Choice, options: ExtractOptions) -> dict[str, Window]:
-    """Choose the windows that the store will have: what is compared must look alike."""
-    spec = choice.spec
-    if spec.window is not None:
-        return {}
+def _choose_windows(
+    lot: Lot, choice: Choice, options: ExtractOptions
+) -> tuple[dict[str, Window], DataBars]:
+    """Choose the windows and bars that the store will have: what is compared must look alike."""
+    spec, most = choice.spec, options.max_pixels
     paths = [path for path in lot.paths if _is_listed(path, lot)]
-    most = options.max_pixels
-    windows = choose_windows(paths, {}, level=spec.level, max_pixels=most)
-    if options.normal is not None:
-        normals = [str(path) for path in find_normals(options)]
-        windows |= choose_windows(normals, windows, level=spec.level, max_pixels=most)
-    return windows
+    normals = [] if options.normal is None else [str(path) for path in find_normals(options)]
+    survey = BarSurvey({})
+    cut = survey.look if spec.data_bar != "keep" else lambda page: page
+    windows: dict[str, Window] = {}
+    if spec.window is None:
+        windows = choose_windows(paths, {}, level=spec.level, max_pixels=most, cut=cut)
+        windows |= choose_windows(normals, windows, level=spec.level, max_pixels=most, cut=cut)
+    if spec.data_bar == "keep":
+        return windows, {}
+    return windows, survey_bars(survey, [*paths, *normals], options)
 
 
 def _is_listed(path: str, lot: Lot) -> bool:

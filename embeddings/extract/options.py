@@ -53,6 +53,11 @@ class ExtractOptions:
     is outside of the wafer, the next one a good die; a new store takes picture."""
     level: Level | None = None
     """AFM levelling: subtract a plane, or each scan line's median."""
+    data_bar: Literal["auto", "keep", "crop"] | None = None
+    """The band of text that an electron microscope writes along an edge. auto leaves it out where
+    it is found, keep shows it to the network as any other part of the picture, crop leaves it out
+    and puts pictures without one to quarantine. A new store takes auto; ids, boxes and what is
+    shown are always of the whole picture."""
     window: tuple[float, float] | None = None
     """Grey levels shown as black and white, instead of the ones found in the images."""
     tile: int | None = None

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from embeddings.errors import ImageChangedError, ImageError
+from embeddings.extract.data_bars import NO_BAR, note_bar
 from embeddings.extract.metadata import note_box, pick_page
 from embeddings.extract.pieces import Job, Prepared
 from embeddings.extract.pixel_sizes import choose_size, note_size
@@ -42,6 +43,8 @@ class RowPlan:
         The golden image of a path; its channels are put behind the picture's own.
     previews : Previews or None
         Where small pictures of what is read are kept, and read from if they are there.
+    needs_bar : bool
+        A file with a page that has no data bar is a fault.
     """
 
     how: Preparation
@@ -49,6 +52,7 @@ class RowPlan:
     um_per_pixel: float | None = None
     references: Mapping[str, str] = field(default_factory=dict)
     previews: Previews | None = None
+    needs_bar: bool = False
 
 
 def read_jobs(
@@ -95,9 +99,14 @@ def _read(
         if is_deferred:
             continue  # read on: what breaks at its last page must not wait for a window
         # By the page as stored: a levelled one is of another kind than its reference.
+        bar = how.find_bar(page)
+        if plan.needs_bar and bar is None:
+            raise ImageError(NO_BAR)
         golden = None if reference is None else reference.match(page, how.spec.level)
         for part, box in plan.recipe.list_parts(page, job.path, job.file_id):
-            opened = OpenPart(part=part, page=page, picture=picture)
+            opened = OpenPart(part=part, page=page, picture=picture, bar=bar)
+            if plan.recipe.tile and not opened.is_seen:  # nothing but the data bar
+                continue
             if plan.previews is not None:
                 plan.previews.add(opened, how)
             piece.ids.append(part.image_id)
@@ -120,6 +129,7 @@ def _make_row(opened: OpenPart, job: Job, plan: RowPlan, *, box: Box | None) -> 
     whole = image_id(job.file_id, page=picture.page, n_pages=picture.n_pages)
     size = choose_size(picture, plan.um_per_pixel)
     known = note_size(pick_page(job.metadata, picture.page), size)
+    known = note_bar(known, opened.bar)
     return {
         "file_id": job.file_id,
         "region": plan.recipe.name,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from embeddings.console import get_logger, stage
 from embeddings.extract.choose import choose_extractor, locate_file
 from embeddings.extract.compute import Computation
+from embeddings.extract.data_bars import describe_bars
 from embeddings.extract.metadata import Joined, join_metadata, note_changes
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.pieces import Job
@@ -33,6 +34,7 @@ from embeddings.extract.sources import (
 )
 from embeddings.images import Window, check_apart
 from embeddings.reader import Previews
+from embeddings.records import DataBars
 from embeddings.store import (
     Store,
     StoreWriter,
@@ -121,11 +123,12 @@ def extract_vectors(
     choice = choose_extractor(options, store)
     references = find_references(source, paths, choice.spec, options=options)
     windows: dict[str, Window] = {}
+    bars: DataBars = {}
     if choice.lacks_bank:
         from embeddings.extract.first_pass import Lot, run_first_pass
 
         lot = Lot(paths=paths, recipe=recipe, only=only, references=references)
-        choice, windows = run_first_pass(choice, lot, options=options, previews=previews)
+        choice, windows, bars = run_first_pass(choice, lot, options=options, previews=previews)
     work = Computation(choice, options, recipe=recipe, references=references, previews=previews)
     if store is None:
         work.load()  # weights that do not fit must not leave a store behind either
@@ -134,6 +137,7 @@ def extract_vectors(
             choice.spec,
             vector_dtype=options.vector_dtype or "float32",
             windows=windows,
+            bars=bars,
             bank=None if choice.bank is None else choice.bank.to_arrays(),
             weights_file=locate_file(choice),
         )
@@ -281,6 +285,8 @@ class _Extraction:
         rows = rows[rows["region"] == self.recipe.name]
         ids = order_ids(rows, self.files, recipe=self.recipe, only=self.only)
         self.warnings += tell_sizes(rows[rows["image_id"].isin(ids)], self.files)
+        for line in describe_bars(rows.loc[rows["image_id"].isin(ids.tolist()), "metadata"]):
+            get_logger().info("%s", line)
         return Extracted(
             ids=ids,
             paths=self.files[["path", "file_id"]].reset_index(drop=True),

@@ -53,6 +53,8 @@ class Picture:
         Who says so, and what speaks against it: see `embeddings.images.pixel_size`.
     nan_pixels : int
         Pixels that were NaN or infinite, filled with the median of the others.
+    bar_rows : int
+        Rows at the bottom that are a data bar, where the file itself says so.
     """
 
     pixels: NDArray[Any]
@@ -64,6 +66,7 @@ class Picture:
     n_pages: int = 1
     size_source: str = ""
     size_doubt: str = ""
+    bar_rows: int = 0
 
     def __post_init__(self) -> None:
         if self.pixels.dtype not in (np.uint8, np.uint16, np.float32):
@@ -109,6 +112,7 @@ def make_picture(
     page: int = 0,
     n_pages: int = 1,
     size: PixelSize = UNKNOWN_SIZE,
+    bar_rows: int = 0,
 ) -> Picture:
     """Check a decoded array and hold it as a `Picture`.
 
@@ -135,6 +139,7 @@ def make_picture(
         size_source=size.source,
         size_doubt=size.doubt,
         nan_pixels=bad,
+        bar_rows=bar_rows,
     )
 
 

@@ -17,6 +17,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from embeddings.errors import ImageError
+from embeddings.images.data_bar_tags import read_bar_rows
 from embeddings.images.picture import (
     PageHeader,
     Picture,
@@ -130,6 +131,7 @@ def _read_page(file: Any, page: Any, *, n_pages: int, companions: Sequence[SizeC
         page=page.index,
         n_pages=n_pages,
         size=size,
+        bar_rows=read_bar_rows(file, page),
     )
 
 

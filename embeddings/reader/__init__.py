@@ -11,6 +11,7 @@ have, as the user gave it. The ways to read:
 - `read_parts`: prepared as an extractor sees them, with faults and kinds of pictures that have no
   window yet (the classifier). `embeddings.extract` cuts whole files into parts as it reads them.
 - `choose_windows`: the grey-level windows, from a sample of files.
+- `BarSurvey`: the data bars that the tools of a source write, from that sample and some more files.
 
 A stack of a thousand pages is never held: pages are streamed, and a bounded number of prepared
 pictures waits for its consumer. `Previews` keeps what an extraction saw, small, so that copies and
@@ -24,6 +25,7 @@ from embeddings.reader.ahead import map_parts as map_parts
 from embeddings.reader.ahead import read_ahead as read_ahead
 from embeddings.reader.ahead import read_parts as read_parts
 from embeddings.reader.ahead import run_ahead as run_ahead
+from embeddings.reader.bar_survey import BarSurvey as BarSurvey
 from embeddings.reader.parts import OpenPart as OpenPart
 from embeddings.reader.parts import Part as Part
 from embeddings.reader.parts import list_parts as list_parts

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from embeddings.errors import ImageError
 from embeddings.images import file_of_id, tell_fault
-from embeddings.reader.parts import OpenPart, Part, open_parts
+from embeddings.reader.parts import OpenPart, Part
 from embeddings.reader.preparation import Image, Preparation
 
 Item = TypeVar("Item")
@@ -143,7 +143,7 @@ def map_parts(
     ) -> Generator[tuple[Part, Result], None, list[tuple[Part, Result]]]:
         held: list[tuple[Part, Result]] = []  # the last one
         try:
-            for opened in open_parts(file, level=how.spec.level, max_pixels=how.max_pixels):
+            for opened in how.open(file):
                 yield from held
                 held = [(opened.part, work(opened))]
         except (ImageError, MemoryError):  # moved or changed since it was embedded
@@ -185,9 +185,11 @@ def _read_pieces(file: list[Part], how: Preparation) -> Generator[ReadParts, Non
     """Yield all pieces but the last, which is returned."""
     images: list[tuple[Part, Image]] = []
     deferred: list[Part] = []
-    for opened in open_parts(file, level=how.spec.level, max_pixels=how.max_pixels):
+    for opened in how.open(file):
         if how.find_window(opened.picture) is None:
             deferred.append(opened.part)
+            continue
+        if not opened.is_seen:  # a tile of nothing but the data bar
             continue
         images.append((opened.part, how.show(opened)))
         if len(images) == CHUNK:

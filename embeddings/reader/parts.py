@@ -5,8 +5,8 @@ a cluster speak of the same image. A file may have been moved or changed since i
 then there is an `ImageError`, never another picture.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,13 @@ from embeddings.images import (
     Picture,
     Region,
     clip_pixels,
+    cut_data_bar,
     file_of_id,
     level_picture,
     split_id,
     stream_pictures,
 )
-from embeddings.records import Level, Vectors
+from embeddings.records import DataBar, Level, Vectors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +48,44 @@ class OpenPart:
         The whole page as it is stored.
     picture : Picture
         The whole page, levelled.
+    bar : DataBar or None
+        What an extractor does not see of the page.
     """
 
     part: Part
     page: Picture
     picture: Picture
+    bar: DataBar | None = None
+
+    @property
+    def seen(self) -> Picture:
+        """The levelled page without its data bar."""
+        return cut_data_bar(self.picture, self.bar)
+
+    @property
+    def seen_region(self) -> Region | None:
+        """The part's region in what is seen of the page; None: all of it."""
+        region, bar = self.part.region, self.bar
+        if region is None or bar is None:
+            return region
+        return replace(region, y0=region.y0 - bar.rows_kept(self.picture.height).start)
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether anything of the part is seen; a tile may lie in the data bar altogether."""
+        region, height = self.seen_region, self.seen.height
+        return self.bar is None or region is None or -region.height < region.y0 < height
+
+    @property
+    def seen_pixels(self) -> NDArray[np.generic]:
+        """The pixels of the part that an extractor sees.
+
+        Raises
+        ------
+        ImageError
+            There are none.
+        """
+        return clip_pixels(self.seen.pixels, self.seen_region)
 
     @property
     def pixels(self) -> NDArray[np.generic]:
@@ -94,7 +128,11 @@ def list_parts(vectors: Vectors, positions: NDArray[np.intp] | None = None) -> l
 
 
 def open_parts(
-    parts: Sequence[Part], *, level: Level = "none", max_pixels: int = MAX_PIXELS
+    parts: Sequence[Part],
+    *,
+    level: Level = "none",
+    max_pixels: int = MAX_PIXELS,
+    find_bar: Callable[[Picture], DataBar | None] = lambda _: None,
 ) -> Iterator[OpenPart]:
     """Yield parts of one file, page by page; each page is decoded once, others not at all.
 
@@ -106,6 +144,8 @@ def open_parts(
         As in `level_picture`.
     max_pixels : int
         Most pixels a page may have.
+    find_bar : callable
+        What an extractor does not see of a page; by default it sees all.
 
     Raises
     ------
@@ -118,8 +158,8 @@ def open_parts(
     path = Path(parts[0].path)
     file_id, wanted = file_of_id(parts[0].image_id), frozenset(by_page)
     for page in stream_pictures(path, max_pixels=max_pixels, pages=wanted, file_id=file_id):
-        picture = level_picture(page, level)
+        picture, bar = level_picture(page, level), find_bar(page)
         for part in by_page.pop(page.page):
-            yield OpenPart(part=part, page=page, picture=picture)
+            yield OpenPart(part=part, page=page, picture=picture, bar=bar)
     if by_page:
         raise ImageError(f"has no page {min(by_page)} (counted from 0)")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import numpy as np
@@ -15,17 +16,20 @@ from embeddings.images import (
     MAX_PIXELS,
     Picture,
     Window,
+    cut_data_bar,
     fix_window,
     level_picture,
     make_thumbnail,
+    pick_data_bar,
     show_picture,
     stream_pictures,
 )
-from embeddings.reader.parts import OpenPart
-from embeddings.records import ExtractorSpec, Level, Vectors
+from embeddings.reader.parts import OpenPart, Part, open_parts
+from embeddings.records import DataBar, DataBars, ExtractorSpec, Level, Vectors
 
 Image = NDArray[np.float32]  # (c, h, w) in [0, 1]
 Stream = Callable[..., Iterator[Picture]]  # as stream_pictures
+Cut = Callable[[Picture], Picture]
 
 SAMPLE_FILES = 64  # evenly spaced over the source, so that one lot does not decide
 SAMPLE_PIXELS = 4_000_000  # kept in all: twice what a window is chosen from
@@ -46,10 +50,13 @@ class Preparation:
         Most pixels a page may have, as the user gave it.
     workers : int
         Threads that read.
+    bars : mapping of size to DataBars
+        The data bars that are known of the tools' pictures; not for a spec that keeps them.
     """
 
     spec: ExtractorSpec
     windows: Mapping[str, Window] = field(default_factory=dict)
+    bars: DataBars = field(default_factory=dict)
     max_pixels: int = MAX_PIXELS
     workers: int = 8
 
@@ -61,6 +68,7 @@ class Preparation:
         windows: Mapping[str, Window],
         *,
         max_pixels: int,
+        bars: DataBars = MappingProxyType({}),
     ) -> Self:
         """Return how images that have vectors are read again: no limit is below the largest.
 
@@ -71,7 +79,18 @@ class Preparation:
         # Tiles reach as far as their page does; of crops it is a lower bound, and the limit holds.
         extents = (rows["x0"] + rows["width"]) * (rows["y0"] + rows["height"])
         largest = int(extents.max()) if len(rows) else 0
-        return cls(spec=spec, windows=windows, max_pixels=max(max_pixels, largest))
+        most = max(max_pixels, largest)
+        return cls(spec=spec, windows=windows, max_pixels=most, bars=bars)
+
+    def open(self, parts: Sequence[Part]) -> Iterator[OpenPart]:
+        """Yield parts of one file as `open_parts` does, each with what is not seen of its page."""
+        yield from open_parts(
+            parts, level=self.spec.level, max_pixels=self.max_pixels, find_bar=self.find_bar
+        )
+
+    def find_bar(self, page: Picture) -> DataBar | None:
+        """Return the data bar of a page as it is stored; None where it has none, or keeps it."""
+        return None if self.spec.data_bar == "keep" else pick_data_bar(page, self.bars)
 
     def find_window(self, picture: Picture) -> Window | None:
         """Return the window of a picture's kind; None where the kind has not been met yet."""
@@ -98,9 +117,12 @@ class Preparation:
         ImageError
             The kind has no window, or the region no pixel in common with the picture.
         """
-        picture, region = opened.picture, opened.part.region
-        window = self.require_window(picture)
-        return show_picture(picture, self.spec, window=window, region=region, golden=golden)
+        window = self.require_window(opened.picture)
+        if golden is not None:
+            golden = cut_data_bar(golden, opened.bar)  # of the same place, by the same tool
+        return show_picture(
+            opened.seen, self.spec, window=window, region=opened.seen_region, golden=golden
+        )
 
     def draw(self, opened: OpenPart, *, side: int) -> bytes:
         """Draw a part as a JPEG in the same grey levels, as `make_thumbnail` does.
@@ -123,6 +145,7 @@ def choose_windows(
     level: Level = "none",
     max_pixels: int = MAX_PIXELS,
     stream: Stream = stream_pictures,
+    cut: Cut = lambda page: page,
 ) -> dict[str, Window]:
     """Choose a window for every kind of picture in a sample of these files that is not known.
 
@@ -140,9 +163,11 @@ def choose_windows(
         Most pixels a page may have.
     stream : callable
         What gives the pages of a file, such as `Previews.stream`.
+    cut : callable
+        What is seen of a page, such as `BarSurvey.look`: text is blacker than any picture.
     """
     by_kind: dict[str, list[Picture]] = {}
-    for picture in _sample_pictures(paths, level, partial(stream, max_pixels=max_pixels)):
+    for picture in _sample_pictures(paths, level, partial(stream, max_pixels=max_pixels), cut):
         if picture.kind not in known:
             by_kind.setdefault(picture.kind, []).append(picture)
     windows = {}
@@ -153,7 +178,9 @@ def choose_windows(
     return windows
 
 
-def _sample_pictures(paths: Sequence[str], level: Level, stream: Stream) -> Iterator[Picture]:
+def _sample_pictures(
+    paths: Sequence[str], level: Level, stream: Stream, cut: Cut
+) -> Iterator[Picture]:
     """Yield the thinned pages of the sample; of a file that breaks, those before the damage."""
     step = max(1.0, len(paths) / SAMPLE_FILES)
     chosen = [Path(paths[int(i * step)]) for i in range(min(SAMPLE_FILES, len(paths)))]
@@ -161,7 +188,7 @@ def _sample_pictures(paths: Sequence[str], level: Level, stream: Stream) -> Iter
         try:
             for page in stream(path):
                 share = SAMPLE_PIXELS // len(chosen) // page.n_pages
-                yield _thin(level_picture(page, level), share)
+                yield _thin(level_picture(cut(page), level), share)
         except ImageError:
             continue  # it goes to quarantine when its turn comes
 

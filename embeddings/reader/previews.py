@@ -159,7 +159,7 @@ class Previews:
                 self._write(part.path, record, opened.page.pixels)
         if part.image_id in self._places or self._end >= self._most:
             return
-        preview = make_preview(opened.pixels)
+        preview = make_preview(opened.seen_pixels)  # two are no copies by their text
         seen = _Seen(
             width=preview.width,
             height=preview.height,

@@ -118,7 +118,9 @@ def warn_of_parts(store: Store, image: Path) -> None:
 
 def _read_query(store: Store, image: Path, page: int, *, max_pixels: int) -> Prepared:
     """Read one page as the store's images were read."""
-    how = Preparation(spec=store.spec, windows=store.windows, max_pixels=max_pixels)
+    how = Preparation(
+        spec=store.spec, windows=store.windows, max_pixels=max_pixels, bars=store.bars
+    )
     path = Path(image).absolute()
     try:
         job = Job(path=str(path), file_id=fingerprint_file(path))

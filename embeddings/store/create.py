@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from embeddings.errors import StoreError
 from embeddings.files import sync_path
-from embeddings.records import ExtractorSpec
+from embeddings.records import DataBars, ExtractorSpec
 from embeddings.store.commits import encode_bank, encode_quarantine, settle_sidecars, stage_sidecar
 from embeddings.store.folder import (
     BANK,
@@ -47,6 +47,7 @@ def create_store(
     *,
     vector_dtype: VectorDtype = "float32",
     windows: Mapping[str, Window] | None = None,
+    bars: DataBars | None = None,
     bank: Mapping[str, NDArray[np.generic]] | None = None,
     weights_file: str = "",
 ) -> Store:
@@ -61,6 +62,8 @@ def create_store(
         fp16 halves the store and moves a vector by about 2e-4 of its length.
     windows : mapping of str to (low, high), optional
         The grey-level windows that the bank was made with.
+    bars : DataBars, optional
+        The data bars that it was made without.
     bank : mapping of str to array, optional
         The patch bank the spec names: the store then never exists without it.
     weights_file : str
@@ -83,6 +86,7 @@ def create_store(
         vector_dtype=vector_dtype,
         windows=MappingProxyType(dict(windows or {})),
         weights_file=weights_file,
+        bars=MappingProxyType(dict(bars or {})),
     )
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 
 from embeddings.errors import StoreError
 from embeddings.files import is_sealed, put_bytes, seal
-from embeddings.records import ExtractorSpec
+from embeddings.records import DataBars, ExtractorSpec, bars_from_dict, bars_to_dict
 from embeddings.store.folder import (
     ALTERED,
     MANIFEST,
@@ -67,6 +67,8 @@ class Manifest:
     vector_dtype : {"float32", "fp16"}
     windows : mapping of str to (low, high)
         The grey levels shown as black and white, one pair a kind of picture.
+    bars : DataBars
+        The data bars of the tools' pictures, where the spec leaves them out.
     segments, paths, notes : tuple of entries, in the order of their numbers
     sidecars : mapping of str to str
         sha256 of `quarantine.csv` and, where there is one, of `bank.npz`.
@@ -84,6 +86,7 @@ class Manifest:
     paths: tuple[PathsEntry, ...] = ()
     notes: tuple[PathsEntry, ...] = ()
     sidecars: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    bars: DataBars = field(default_factory=lambda: MappingProxyType({}))
     weights_file: str = ""
     next_number: int = 1
 
@@ -107,6 +110,8 @@ class Manifest:
 
     def identity(self) -> dict[str, Any]:
         """Return what every file of the store repeats, so that a lost manifest can be rebuilt."""
+        # Without bars a store is written as it was before there were any.
+        bars = {"data_bars": bars_to_dict(self.bars)} if self.bars else {}
         return {
             "format": FORMAT,
             "version": NOTED_VERSION if self.notes else VERSION,
@@ -114,6 +119,7 @@ class Manifest:
             "spec_hash": self.spec.hash,
             "vector_dtype": self.vector_dtype,
             "windows": {kind: list(window) for kind, window in self.windows.items()},
+            **bars,
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -154,6 +160,7 @@ class Manifest:
             notes=tuple(PathsEntry(**entry) for entry in values.get("notes", ())),
             sidecars=MappingProxyType(dict(values.get("sidecars", {}))),
             weights_file=values.get("weights_file", ""),
+            bars=MappingProxyType(bars_from_dict(values.get("data_bars", {}))),
             next_number=values.get("next_number", 1),
         )
 

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from embeddings.errors import StoreError, StoreSpecError
-from embeddings.records import ROW_COLUMNS, ExtractorSpec, Vectors
+from embeddings.records import ROW_COLUMNS, DataBars, ExtractorSpec, Vectors
 from embeddings.store.commits import decode_bank, decode_quarantine, read_sidecar
 from embeddings.store.faiss_files import CodesFile
 from embeddings.store.folder import BANK, QUARANTINE, DamagedFileError
@@ -77,6 +77,11 @@ class Store:
     def windows(self) -> Mapping[str, Window]:
         """The window of each kind of picture."""
         return self._manifest.windows
+
+    @property
+    def bars(self) -> DataBars:
+        """The data bars of the tools' pictures, by size."""
+        return self._manifest.bars
 
     def refresh(self) -> "Store":
         """Return the store as it is now."""

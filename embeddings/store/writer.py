@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from embeddings.errors import StoreError
 from embeddings.files import hash_bytes
+from embeddings.records import DataBar, DataBars
 from embeddings.store.commits import (
     encode_quarantine,
     settle_sidecars,
@@ -124,6 +125,26 @@ class StoreWriter:
         if known is None:
             self._windows[kind] = (low, high)
 
+    @property
+    def bars(self) -> DataBars:
+        """The data bars of each size of picture, pending ones included."""
+        return MappingProxyType({**self._manifest.bars, **self._bars})
+
+    def set_bars(self, bars: DataBars) -> None:
+        """Note the data bars that pictures are seen without; those noted before stay first.
+
+        Raises
+        ------
+        ValueError
+            One that is noted is not among them: pictures were seen without it.
+        """
+        for size, own in bars.items():
+            known = self.bars.get(size)
+            if known is not None and tuple(own[: len(known)]) != known:
+                raise ValueError(f"the data bars of {size} pictures do not begin with those known")
+            if known != tuple(own):
+                self._bars[size] = tuple(own)
+
     def set_files(self, frame: pd.DataFrame) -> None:
         """Note files: columns path (absolute), file_id, size, mtime_ns.
 
@@ -190,13 +211,14 @@ class StoreWriter:
         _check_batch(ids, values, dim=self._manifest.spec.dim, known=known)
         table = make_rows(ids, rows)  # checked before anything is on the disk
         with self._writing():
-            segment = write_segment(self._folder, self._with_windows(), values=values, table=table)
+            segment = write_segment(self._folder, self._with_pending(), values=values, table=table)
             self._commit(segment)
         known.update(ids.tolist())  # only what is committed is known
 
     def commit(self) -> None:
         """Commit what is pending; where nothing is, nothing is written."""
-        if self._windows or self._paths or self._sidecars or self._notes:
+        pending = (self._windows, self._bars, self._paths, self._sidecars, self._notes)
+        if any(pending):
             with self._writing():
                 self._commit(None)
 
@@ -222,6 +244,7 @@ class StoreWriter:
 
     def _drop_pending(self) -> None:
         self._windows: dict[str, Window] = {}
+        self._bars: dict[str, tuple[DataBar, ...]] = {}
         self._paths: list[pa.Table] = []
         self._sidecars: dict[str, bytes] = {}
         self._notes: dict[str, str] = {}
@@ -258,7 +281,7 @@ class StoreWriter:
 
     def _commit(self, segment: SegmentEntry | None) -> None:
         # One number for all files of a commit, the segment's included.
-        folder, manifest = self._folder, self._with_windows()
+        folder, manifest = self._folder, self._with_pending()
         paths = (
             [write_paths(folder, manifest, pa.concat_tables(self._paths))] if self._paths else []
         )
@@ -277,8 +300,8 @@ class StoreWriter:
         self._manifest = committed
         self._drop_pending()
 
-    def _with_windows(self) -> Manifest:
-        return dataclasses.replace(self._manifest, windows=self.windows)
+    def _with_pending(self) -> Manifest:
+        return dataclasses.replace(self._manifest, windows=self.windows, bars=self.bars)
 
 
 def _check_batch(

@@ -1,6 +1,7 @@
 """`find_duplicates`: pairs are proposed, sketched, compared, and joined to groups."""
 
 from collections.abc import Callable, Iterator
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from embeddings.reader import (
     make_preview,
     map_parts,
 )
-from embeddings.records import Vectors
+from embeddings.records import DataBars, Vectors
 
 # Reads the images at some positions: (position, preview) file by file; an image whose file is no
 # longer there or readable is left out.
@@ -36,7 +37,11 @@ _BATCH = 256
 
 
 def make_reader(
-    vectors: Vectors, *, max_pixels: int = MAX_PIXELS, previews: Previews | None = None
+    vectors: Vectors,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    previews: Previews | None = None,
+    bars: DataBars = MappingProxyType({}),
 ) -> PreviewReader:
     """Return a function that reads small grey pictures of images that have vectors.
 
@@ -46,8 +51,10 @@ def make_reader(
         Most pixels a picture may have; what is embedded may always be read again.
     previews : Previews, optional
         What this process has just extracted: of that no file is opened.
+    bars : DataBars
+        Of the store: a date that differs makes no other picture.
     """
-    how = Preparation.to_reopen(vectors, vectors.spec, {}, max_pixels=max_pixels)
+    how = Preparation.to_reopen(vectors, vectors.spec, {}, max_pixels=max_pixels, bars=bars)
 
     def read(positions: NDArray[np.intp]) -> Iterator[tuple[int, Preview]]:
         left = []
@@ -61,7 +68,7 @@ def make_reader(
         # What was over the bound of the previews, or is of a store that was there before.
         place = {str(vectors.ids[position]): position for position in left}
         parts = list_parts(vectors, np.array(left, np.intp))
-        for part, preview in map_parts(parts, lambda opened: make_preview(opened.pixels), how):
+        for part, preview in map_parts(parts, lambda opened: make_preview(opened.seen_pixels), how):
             yield place[part.image_id], preview
 
     return read
