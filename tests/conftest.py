@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 
 
@@ -45,3 +46,30 @@ def random_weights(tmp_path_factory):
     file = tmp_path_factory.mktemp("weights") / "random.safetensors"
     save_file(resnet50().state_dict(), file)
     return str(file)
+
+
+@pytest.fixture(scope="session")
+def draw_bar():
+    """Return a function that draws a microscope's data bar, (rows, width) uint8."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    def draw(width, rows, *, seed=0, paper=0, ink=255, style="line"):
+        rng = np.random.default_rng(seed)
+        image = Image.new("L", (width, rows), paper)
+        pen = ImageDraw.Draw(image)
+        mag, hour, minute = rng.integers(1, 400) * 250, rng.integers(24), rng.integers(60)
+        words = f"HV {rng.integers(1, 30)}.0 kV  {mag} x  WD {rng.uniform(2, 12):.1f} mm"
+        clock = f"{rng.integers(1, 13)}/{rng.integers(1, 29)}/2024 {hour:02}:{minute:02}"
+        if style == "line":  # one line of text, and a scale
+            font = ImageFont.load_default(max(6, rows // 2))
+            pen.text((3, rows // 5), f"{words} {clock}", fill=ink, font=font)
+        else:  # two lines in a frame, a logo and a scale
+            font = ImageFont.load_default(max(6, round(rows * 0.36)))
+            pen.rectangle((0, 0, width - 1, rows - 1), outline=ink)
+            pen.text((4, 1), words, fill=ink, font=font)
+            pen.text((4, rows // 2), clock, fill=ink, font=font)
+            pen.rectangle((width - rows, 2, width - 3, rows - 3), fill=ink)
+        pen.line((width * 4 // 5, rows - 4, width - rows - 6, rows - 4), fill=ink)
+        return np.asarray(image)
+
+    return draw

@@ -22,8 +22,8 @@ CHANGES = {
     "name": "texture", "weights_sha256": "cd" * 32, "layers": ("layer4",), "pooling": "gem",
     "tau": 1.0, "bank_sha256": "x", "normals_sha256": "x", "input_size": 448, "fit": "stretch",
     "resize": "nearest", "level": "plane", "decoder": "opencv", "backend": "torch-cuda",
-    "precision": "bf16", "window": (0.0, 255.0), "orientations": 8, "view": "map", "cell": 14, "data_bar": "auto",
-    "dim": 5,
+    "precision": "bf16", "window": (0.0, 255.0), "orientations": 8, "view": "map", "cell": 14,
+    "data_bar": "auto", "dim": 5,
 }  # fmt: skip
 
 
