@@ -236,6 +236,12 @@ def make_proposals(context: RoundContext, facts: Facts) -> Made:
         tests=enrichment.tests,
         associations=sum(map(len, enrichment.found.values())),
     )
+    for one in proposals:
+        if "warning" in one.associations:
+            get_logger().warning(
+                "WARNING: %s, of %d images, %s",
+                one.proposal_id, one.size, one.associations["warning"],
+            )  # fmt: skip
     return {
         ASSOCIATIONS: format_associations(proposals, enrichment),
         PROPOSALS: format_proposals(proposals),

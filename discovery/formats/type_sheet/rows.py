@@ -147,6 +147,8 @@ def describe_associations(associations: Mapping[str, Any]) -> str:
     signature = associations.get("signature") or {}
     if signature.get("measures"):
         parts.append(f"wafer map: {signature['name']}")
+    if warning := associations.get("warning"):
+        parts.insert(0, str(warning))
     return "; ".join(parts)
 
 

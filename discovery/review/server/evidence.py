@@ -23,6 +23,7 @@ def tell_evidence(context: ApiContext, *, proposal: str) -> Answer:
     return Answer(
         json={
             "associations": [describe_association(one) for one in associations.get("found", ())],
+            "warning": str(associations.get("warning", "")),
             "wafer": _tell_wafer(associations),
             "sizes": _measure_sizes(context, found.images),
         }

@@ -12,7 +12,8 @@ def sum_up_associations(associations: Mapping[str, Any]) -> str:
     signature = associations.get("signature")
     if signature is not None and signature.get("measures"):
         words.insert(0, str(signature["name"]))
-    return ", ".join(words[:_MOST_SUMMED_UP])
+    text = ", ".join(words[:_MOST_SUMMED_UP])
+    return f"{text} (may be one tool's picture)" if associations.get("warning") else text
 
 
 def list_firm(associations: Mapping[str, Any]) -> list[Mapping[str, Any]]:

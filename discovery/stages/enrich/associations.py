@@ -20,6 +20,7 @@ from discovery.stages.enrich.hypothesis_tests import adjust_pvalues
 from discovery.stages.enrich.positions import find_positions
 from discovery.stages.enrich.records import Association, Candidate, Enrichment, EnrichOptions
 from discovery.stages.enrich.signature import name_signatures, sample_map
+from discovery.stages.enrich.tool_picture import warn_of_tool
 from embeddings.files import format_csv
 
 
@@ -116,7 +117,7 @@ def attach_associations(
     """Return the proposals with what was found of their clusters, as JSON-ready values.
 
     ``associations`` is a list of dict under ``found``, and ``signature`` and ``map`` where the
-    places are known; empty where nothing is.
+    places are known, ``warning`` where they may be one tool's picture; empty where nothing is.
     """
     return tuple(
         replace(proposal, associations=_describe(proposal.cluster_id, enrichment))
@@ -129,6 +130,8 @@ def _describe(cluster: int, enrichment: Enrichment) -> dict[str, object]:
     found = enrichment.found.get(cluster, ())
     if found:
         described["found"] = [association.to_dict() for association in found]
+    if warning := warn_of_tool(found):
+        described["warning"] = warning
     if cluster in enrichment.signatures:
         described["signature"] = enrichment.signatures[cluster].to_dict()
         described["map"] = dict(enrichment.maps[cluster])

@@ -22,7 +22,8 @@ def render_associations(associations: Mapping[str, Any]) -> Markup | None:
     """Render the associations and the wafer map of one proposal; None where there is nothing."""
     found: Sequence[Mapping[str, Any]] = associations.get("found", ())
     signature, places = associations.get("signature"), associations.get("map")
-    parts = []
+    warning = associations.get("warning")
+    parts = [node("p", f"This type {warning}.", class_="doubt")] if warning else []
     if signature is not None and places is not None:
         parts.append(_render_wafer(signature, places))
     if found:

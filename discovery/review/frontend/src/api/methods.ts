@@ -213,6 +213,8 @@ export interface Association {
 
 export interface Evidence {
   associations: Association[];
+  /** Why the group may be no defect: its images come nearly all from one tool. */
+  warning: string;
   /** In radii of the wafer; the name of the signature, where it has one. */
   wafer: { x: number[]; y: number[]; inside: number[]; name?: string } | null;
   sizes: number[] | null;

@@ -15,6 +15,7 @@ export function EvidencePanel({ row, validation }: Props) {
   const evidence = useAnswer<Evidence>("evidence", { proposal: row.id }).json;
   return (
     <aside class="evidence" aria-label="Evidence" tabIndex={0}>
+      {evidence?.warning && <p class="warning" role="note">{`These ${evidence.warning}.`}</p>}
       <Measures row={row} />
       <Pictures title="Most typical" images={validation?.exemplars ?? row.exemplars} />
       <Nearest validation={validation} />

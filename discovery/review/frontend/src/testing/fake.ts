@@ -90,7 +90,7 @@ export class FakeTransport implements Transport {
       case "validate":
         return [this.validate(args["proposal"] as string), {}];
       case "evidence":
-        return [{ associations: [], wafer: null, sizes: null }, {}];
+        return [{ associations: [], warning: "", wafer: null, sizes: null }, {}];
       case "split":
         return [{ parts: [[0, 1], [2, 3]], resolution: 2 }, {}];
       case "merge_pairs":
