@@ -175,3 +175,26 @@ def _runs(positions: NDArray[np.intp]) -> list[tuple[int, int]]:
     breaks = np.flatnonzero(np.diff(positions) != 1) + 1
     bounds = [0, *breaks.tolist(), len(positions)]
     return list(itertools.pairwise(bounds))
+
+
+def check_batch(
+    ids: NDArray[np.str_], values: NDArray[np.float32], *, dim: int, known: set[str]
+) -> None:
+    """Check a batch of a store's vectors before anything of it is written.
+
+    Raises
+    ------
+    ValueError
+        Shapes, ids or values are not those of a store, or an id is there already.
+    """
+    if values.dtype != np.float32 or values.shape != (len(ids), dim):
+        raise ValueError(
+            f"values are {values.dtype} {values.shape}, expected float32 {(len(ids), dim)}"
+        )
+    # An id is what an image contains: twice means it was extracted twice.
+    new = set(ids.tolist())
+    if len(new) != len(ids) or "" in new or not new.isdisjoint(known):
+        raise ValueError("ids are empty, repeated, or in the store already")
+    bad = find_bad_rows(values)
+    if len(bad):
+        raise ValueError(f"row {bad[0]} of values is not finite or not of length 1")

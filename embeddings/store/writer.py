@@ -34,7 +34,7 @@ from embeddings.store.commits import (
     write_paths,
     write_segment,
 )
-from embeddings.store.faiss_files import find_bad_rows
+from embeddings.store.faiss_files import check_batch
 from embeddings.store.folder import QUARANTINE, hold_lock, storage_errors
 from embeddings.store.manifest import Manifest, SegmentEntry, Window, load_manifest, save_manifest
 from embeddings.store.merge import merge_newest, remove_merged
@@ -131,19 +131,12 @@ class StoreWriter:
         return MappingProxyType({**self._manifest.bars, **self._bars})
 
     def set_bars(self, bars: DataBars) -> None:
-        """Note the data bars that pictures are seen without; those noted before stay first.
-
-        Raises
-        ------
-        ValueError
-            One that is noted is not among them: pictures were seen without it.
-        """
+        """Note the data bars that pictures are seen without, those noted before among them."""
         for size, own in bars.items():
-            known = self.bars.get(size)
-            if known is not None and tuple(own[: len(known)]) != known:
+            if own[: len(known := self.bars.get(size, ()))] != known:
                 raise ValueError(f"the data bars of {size} pictures do not begin with those known")
-            if known != tuple(own):
-                self._bars[size] = tuple(own)
+            if self.bars.get(size) != own:
+                self._bars[size] = own
 
     def set_files(self, frame: pd.DataFrame) -> None:
         """Note files: columns path (absolute), file_id, size, mtime_ns.
@@ -208,7 +201,7 @@ class StoreWriter:
             self.commit()
             return
         known = self._known_ids()
-        _check_batch(ids, values, dim=self._manifest.spec.dim, known=known)
+        check_batch(ids, values, dim=self._manifest.spec.dim, known=known)
         table = make_rows(ids, rows)  # checked before anything is on the disk
         with self._writing():
             segment = write_segment(self._folder, self._with_pending(), values=values, table=table)
@@ -302,19 +295,3 @@ class StoreWriter:
 
     def _with_pending(self) -> Manifest:
         return dataclasses.replace(self._manifest, windows=self.windows, bars=self.bars)
-
-
-def _check_batch(
-    ids: NDArray[np.str_], values: NDArray[np.float32], *, dim: int, known: set[str]
-) -> None:
-    if values.dtype != np.float32 or values.shape != (len(ids), dim):
-        raise ValueError(
-            f"values are {values.dtype} {values.shape}, expected float32 {(len(ids), dim)}"
-        )
-    # An id is what an image contains: twice means it was extracted twice.
-    new = set(ids.tolist())
-    if len(new) != len(ids) or "" in new or not new.isdisjoint(known):
-        raise ValueError("ids are empty, repeated, or in the store already")
-    bad = find_bad_rows(values)
-    if len(bad):
-        raise ValueError(f"row {bad[0]} of values is not finite or not of length 1")
