@@ -178,7 +178,7 @@ def _export(
         raise OptionError(
             "the store notes no KLARF that the images came from: say which with --klarf FILE"
         )
-    return export_handoff(handoff, out, options.format, at=at, boxes=origins.boxes)
+    return export_handoff(handoff, out, options.format, at=at, origins=origins)
 
 
 def _say_taken(taken: Taken, path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from discovery.runs import Run
 from embeddings.console import get_logger
 from embeddings.errors import StoreError
-from embeddings.records import DEFECT_BOX, KLARF_FILE
+from embeddings.records import DEFECT_BOX, KLARF_FILE, NOTES
 from embeddings.store import open_store
 
 Box = tuple[float, float, float, float]  # xmin, ymin, xmax, ymax in pixels of the picture
@@ -26,11 +26,17 @@ class Origins:
         The KLARF that lists the image.
     um_per_pixel : mapping of str to float
         The pixel size of images that have a box, NaN where it is not known.
+    known : mapping of str to mapping of str to str
+        The metadata of images that have some, names in small letters.
     """
 
     boxes: Mapping[str, Box] = field(default_factory=dict)
     klarfs: Mapping[str, Path] = field(default_factory=dict)
     um_per_pixel: Mapping[str, float] = field(default_factory=dict)
+    known: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+NO_ORIGINS = Origins()
 
 
 def read_origins(run: Run) -> Origins:
@@ -47,6 +53,7 @@ def read_origins(run: Run) -> Origins:
     boxes: dict[str, Box] = {}
     klarfs: dict[str, Path] = {}
     scales: dict[str, float] = {}
+    known: dict[str, dict[str, str]] = {}
     columns = (mine[name].tolist() for name in ("image_id", "metadata", "um_per_pixel"))
     for image_id, text, um_per_pixel in zip(*columns, strict=True):
         notes = json.loads(text) if text else {}
@@ -56,4 +63,9 @@ def read_origins(run: Run) -> Origins:
             scales[image_id] = um_per_pixel
         if KLARF_FILE in notes:
             klarfs[image_id] = Path(notes[KLARF_FILE])
-    return Origins(boxes=boxes, klarfs=klarfs, um_per_pixel=scales)
+        known[image_id] = {
+            name.lower(): value
+            for name, value in notes.items()
+            if isinstance(value, str) and name not in NOTES
+        }
+    return Origins(boxes=boxes, klarfs=klarfs, um_per_pixel=scales, known=known)

@@ -5,7 +5,7 @@ A folder of images appears whole or not at all: it is filled under another name 
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from discovery.formats.klarf import format_klarf
 from discovery.formats.klarf_back import LabelledKlarf, fill_klarf, label_defects, name_files
 from discovery.formats.klarf_classes import number_labels, read_class_numbers
 from discovery.formats.label_studio import format_label_studio
-from discovery.formats.origins import Origins
+from discovery.formats.origins import NO_ORIGINS, Origins
 from discovery.formats.pictures import WrittenPictures, measure_pictures, write_pictures
 from discovery.records import Handoff
 from discovery.runs import HANDOFF_CSV
@@ -71,7 +71,7 @@ def export_handoff(
     kind: Format = "csv",
     *,
     at: datetime,
-    boxes: Mapping[str, Sequence[float]] | None = None,
+    origins: Origins = NO_ORIGINS,
     grey: GreyLevels | None = None,
     layout: FolderLayout = "flat",
     originals: bool = False,
@@ -80,8 +80,8 @@ def export_handoff(
 
     Parameters
     ----------
-    boxes : mapping of image id to (xmin, ymin, xmax, ymax), optional
-        The boxes of defects in their pictures, for COCO.
+    origins : Origins, optional
+        The boxes of defects for COCO, and what is known of their wafers for a KLARF.
     grey : GreyLevels, optional
         How pictures of more than 8 bits are shown in 8; by default as they need it.
     layout : {"flat", "nested"}
@@ -112,13 +112,13 @@ def export_handoff(
     if kind == "coco":
         sizes, faults = measure_pictures(dict.fromkeys(handoff.labelled["path"]))
         path = folder / "coco.json"
-        write_bytes(path, format_coco(handoff, sizes, boxes=boxes))
+        write_bytes(path, format_coco(handoff, sizes, boxes=origins.boxes))
         return Exported(path=path, images=len(sizes), left_out=left_out, faults=tuple(faults))
     if kind == "label-studio":
         return _export_label_studio(handoff, folder)
     if kind == "klarf":
         path = folder / "handoff.klarf"
-        write_bytes(path, format_klarf(handoff, at=f"{at:%m-%d-%Y %H:%M:%S}"))
+        write_bytes(path, format_klarf(handoff, at=at, known=origins.known))
     else:
         path = folder / HANDOFF_CSV
         write_handoff(handoff, folder)

@@ -5,12 +5,14 @@ import json
 import subprocess
 import sys
 import warnings
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import PurePath, PurePosixPath
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from hypothesis import given
@@ -20,14 +22,15 @@ from pycocotools.coco import COCO
 from torchvision.datasets import ImageFolder
 
 from discovery.formats.folder_names import name_folder, read_folder
+from discovery.formats.klarf import format_klarf
 from discovery.handoff import HandoffOptions, main
 from discovery.ledger import append_decisions
-from discovery.records import Decision, find_label_fault, tidy_label
+from discovery.records import Decision, Handoff, find_label_fault, tidy_label
 from discovery.runs import LEDGER
 from embeddings.console import run_command
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.images import fingerprint_file
-from embeddings.tables import parse_klarf
+from embeddings.tables import parse_klarf, read_klarf
 
 # pycocotools wraps arrays the way NumPy 1 had it.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -355,6 +358,54 @@ def test_klarf_is_read_by_klarf_reader(run, tmp_path):
     own = parse_klarf(path.read_text())
     assert own.classes == {0: "unclassified", 1: LABELS[0], 2: LABELS[1], 3: LABELS[2]}
     assert [one[0].file for one in own.wafers[0].images] == [f"img {n}.png" for n in range(4)]
+
+
+def write_wafer(wafer, **columns):
+    """Return the metadata of four defects of a wafer, two a column of dies of 10 mm."""
+    rows = []
+    for n in range(4):
+        die, rel = n // 2 - 1, 1000.5 * n
+        rows.append({
+            "lot": "L7", "wafer": wafer, "slot": "3", "step": "ETCH", "device": "D1",
+            "wafer_diameter_mm": "200", "die_x": str(die), "die_y": str(die),
+            "xrel": str(rel), "yrel": str(rel + 5), "wafer_x_um": str(die * 10_000 + rel - 5000),
+            "wafer_y_um": str(die * 8_000 + rel + 5 - 4000), "xsize": "0.5", "dsize": "0.25",
+            **columns,
+        })  # fmt: skip
+    return rows
+
+
+def test_a_klarf_has_the_places_and_wafers_that_are_known(tmp_path):
+    rows = pd.DataFrame(
+        {"image_id": [f"{n:016x}" for n in range(8)], "path": [f"/x/{n}.png" for n in range(8)],
+         "cluster_id": 0, "membership": 1.0, "proposal_id": "P", "label": "", "label_source": "",
+         "decided_by": "", "decided_at": ""}
+    )  # fmt: skip
+    known = dict(zip(rows["image_id"], write_wafer("W1") + write_wafer("W2"), strict=True))
+    handoff = Handoff(rows=rows, types=(), proposals={}, run_id="r", store={}, provenance={})
+    path = tmp_path / "a.klarf"
+    path.write_bytes(format_klarf(handoff, at=datetime(2026, 11, 24, tzinfo=UTC), known=known))
+    own = read_klarf(path)
+    assert ["W1", "W2"] == [wafer.wafer for wafer in own.wafers]
+    for wafer in own.wafers:
+        told = (wafer.lot, wafer.slot, wafer.step, wafer.device, wafer.diameter / 1000)
+        assert ("L7", "3", "ETCH", "D1", 200) == told
+        assert ((10_000, 8_000), (5000, 4000)) == (wafer.die_pitch, wafer.sample_center)
+        places = [[float(one["wafer_x_um"]), float(one["wafer_y_um"])] for one in write_wafer("W")]
+        np.testing.assert_allclose(wafer.positions, places)
+        assert [0.5] * 4 == wafer.defects["XSIZE"].tolist()
+        assert [0.25] * 4 == wafer.defects["DSIZE"].tolist()
+    read = read_with_klarf_reader(path)
+    assert ["W1", "W2"] == [wafer.id for wafer in read.wafers]
+    assert [4, 4] == [len(wafer.defects) for wafer in read.wafers]
+    # Without dies the places on the wafer are kept, and of one wafer there is one list.
+    for one in known.values():
+        del one["die_x"]
+        one["wafer"] = "W1"
+    data = format_klarf(handoff, at=datetime(2026, 11, 24, tzinfo=UTC), known=known)
+    assert 1 == data.count(b"DefectList")
+    (wafer,) = parse_klarf(data.decode()).wafers
+    np.testing.assert_allclose(wafer.positions, [*places, *places])
 
 
 READ_WITH_KLARFIO = """

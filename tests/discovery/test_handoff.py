@@ -340,7 +340,7 @@ MISTAKES = {
     "bad ledger": (break_ledger, ["{run}", "--out", "x"], "decisions.jsonl, line 1"),
     "read nothing": (nothing, ["{run}", "--read", "{run}/no.csv"], "no.csv does not exist"),
     "read a folder without": (nothing, ["{run}", "--read", "{run}/.."], "does not exist"),
-    "read no text": (nothing, ["{run}", "--read", "{run}/clustering.parquet"], "not UTF-8"),
+    "read no text": (nothing, ["{run}", "--read", "{run}/clustering.parquet"], "is a Parquet file"),
     "out is a file": (nothing, ["{run}", "--out", "{run}/run.json"], "cannot write"),
     "unknown format": (nothing, ["{run}", "--out", "x", "--format", "xml"], "xml"),
     "nothing labelled": (
