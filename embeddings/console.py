@@ -84,11 +84,13 @@ def run_command(
     """Parse the command line, run the command and return its exit code.
 
     `prog` is what help and errors call it, unless `naming_command` says how it was called.
-    Returns 0, or 2 after one line on standard error for a `DefectDiscoveryError`; 130 after
-    Ctrl-C. Any other exception is a bug and passes through.
+    Returns 0, or 2 after one line on standard error for a `DefectDiscoveryError` and for what the
+    system says of a file or of memory; 130 after Ctrl-C. Any other exception is a bug and passes
+    through.
     """
     prog = _NAME.get() or prog
     _KEPT.set("")
+    _print_anything()
     try:
         options = parse_options(options_type, prog=prog, args=args)
         with _logging_to_stderr():
@@ -106,6 +108,29 @@ def run_command(
         # The reader of our output (head, less) went away: not an error of anyone's.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        report_error(prog, _blame_system(error))
+        return 2
+    except MemoryError:
+        text = "there is not enough memory: close other programs, or use a smaller --batch-size"
+        report_error(prog, DefectDiscoveryError(text))
+        return 2
+
+
+def _print_anything() -> None:
+    """Let names be printed that the terminal has no letters for."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _blame_system(error: OSError) -> DefectDiscoveryError:
+    """Say what the system says of a file: too long a name, no right, no space, gone."""
+    name = "" if error.filename is None else f"{error.filename}: "
+    return DefectDiscoveryError(
+        f"{name}{error.strerror or error}; expected a file or folder that can be used: check its "
+        "name, its permissions and the space on the disk"
+    )
 
 
 def parse_options(

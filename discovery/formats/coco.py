@@ -62,7 +62,9 @@ def format_coco(
             for label, number in category.items()
         ],
     }
-    return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode(
+        errors="backslashreplace"
+    )
 
 
 def _make_image(

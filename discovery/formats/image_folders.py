@@ -93,4 +93,4 @@ def plan_fiftyone(handoff: Handoff) -> tuple[Plan, bytes]:
             plan[PurePosixPath("data", key)] = (image_id, path)
             labels[key] = number[label]
     text = json.dumps({"classes": classes, "labels": labels}, indent=2, ensure_ascii=False)
-    return plan, (text + "\n").encode()
+    return plan, (text + "\n").encode(errors="backslashreplace")

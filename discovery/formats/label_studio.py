@@ -50,7 +50,7 @@ def format_label_studio(
         "</View>",
     ]
     text = json.dumps(tasks, indent=1, ensure_ascii=False)
-    return (text + "\n").encode(), ("\n".join(lines) + "\n").encode()
+    return (text + "\n").encode(errors="backslashreplace"), ("\n".join(lines) + "\n").encode()
 
 
 def _make_task(

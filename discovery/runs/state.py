@@ -193,4 +193,5 @@ def _write_state(folder: Path, state: State) -> None:
     # As it is read back: keys that are numbers are texts then, in another order.
     state = json.loads(json.dumps(state))
     text = json.dumps(seal(state), indent=2, ensure_ascii=False)
-    write_bytes(folder / RUN_JSON, (text + "\n").encode())
+    # A name that is not UTF-8 becomes JSON's own escape of it.
+    write_bytes(folder / RUN_JSON, (text + "\n").encode(errors="backslashreplace"))

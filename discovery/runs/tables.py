@@ -119,7 +119,7 @@ def format_clustering(clustering: Clustering, layout: Layout) -> bytes:
     table = pa.Table.from_pandas(tabulate_images(clustering, layout), preserve_index=False)
     record = json.dumps({"made_by": clustering.made_by, "spec": clustering.spec})
     table = table.replace_schema_metadata(
-        {**(table.schema.metadata or {}), _RECORD: record.encode()}
+        {**(table.schema.metadata or {}), _RECORD: record.encode(errors="backslashreplace")}
     )
     file = io.BytesIO()
     pq.write_table(table, file, write_page_checksum=True)

@@ -15,6 +15,7 @@ from embeddings.errors import ImageError, InputError, OptionError, TableError
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.recipe import Recipe
 from embeddings.images import find_images, fingerprint_file
+from embeddings.odd_names import real_path, spell_path
 from embeddings.tables import list_named, read_image_list, read_table
 from embeddings.tables.locate import Locator, fold_name
 from embeddings.tables.sheet import TABLE_SUFFIXES
@@ -98,7 +99,7 @@ def _list_named(options: ExtractOptions) -> frozenset[str]:
 
 def _absolute(path: Path) -> Path:
     # normalised, not resolved: a link keeps the name its user gave it, as find_images does
-    return Path(os.path.abspath(path))  # noqa: PTH100
+    return spell_path(Path(os.path.abspath(path)))  # noqa: PTH100
 
 
 def _list_files(table: Path) -> tuple[tuple[Path, ...], Quarantined]:
@@ -108,13 +109,13 @@ def _list_files(table: Path) -> tuple[tuple[Path, ...], Quarantined]:
     for path in map(Path, read_image_list(table)["path"]):
         # Named by the user, so what is not there is told, where a folder would just not list it.
         try:
-            path.stat()
+            real_path(path).stat()
         except OSError as error:
             missing = isinstance(error, FileNotFoundError)
             reason = "file not found" if missing else f"cannot be read: {error.strerror}"
             absent.append((str(path), reason))
         else:
-            there.append(path)
+            there.append(spell_path(path))
     return tuple(there), tuple(absent)
 
 
@@ -148,7 +149,7 @@ def _fingerprint(
     path: Path, remembered: Mapping[str, tuple[int, int, str]]
 ) -> tuple[tuple[str, str, int, int] | None, tuple[str, str] | None]:
     try:
-        status = path.stat()
+        status = real_path(path).stat()
         size, mtime, file_id = remembered.get(str(path), (-1, -1, ""))
         if (size, mtime) != (status.st_size, status.st_mtime_ns):
             file_id = fingerprint_file(path)

@@ -39,6 +39,7 @@ from embeddings.images.picture import (
 )
 from embeddings.images.pixel_size import SizeClaim, read_companions, settle_size
 from embeddings.images.tiff import read_tiff_headers, stream_tiff
+from embeddings.odd_names import real_path
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # little and big endian; + is BigTIFF
 _BYTES_A_PIXEL = 16  # four samples of 16 bits, doubled for what a file carries beside its pixels
@@ -104,7 +105,7 @@ def stream_pictures(
     with OneFile.open(path) as file:
         # By content: a TIFF is often called .jpg by the tool that exported it.
         if file.head.startswith(_TIFF):
-            handle, beside = file.check(file_id), read_companions(path)
+            handle, beside = file.check(file_id), read_companions(real_path(path))
             for page in stream_tiff(handle, max_pixels=max_pixels, pages=pages, companions=beside):
                 file.check_unchanged()
                 yield page
@@ -114,7 +115,7 @@ def stream_pictures(
             )
         elif pages is None or 0 in pages:
             picture = decode_raster(file.read(file_id), max_pixels=max_pixels)
-            yield _set_size(picture, read_companions(path))
+            yield _set_size(picture, read_companions(real_path(path)))
 
 
 def read_headers(path: Path) -> list[PageHeader]:
@@ -129,6 +130,7 @@ def read_headers(path: Path) -> list[PageHeader]:
         Not an image, or its header is damaged.
     """
     check_regular(path)
+    path = real_path(path)
     head = _read_head(path)
     if head.startswith(_TIFF):
         return read_tiff_headers(path)

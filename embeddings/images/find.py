@@ -13,6 +13,7 @@ from pathlib import Path
 from embeddings.errors import ImageError, InputError
 from embeddings.files import hash_file
 from embeddings.images.outputs import is_output
+from embeddings.odd_names import is_valid, real_path, spell_path
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".i01", ".pgm", ".ppm"}
@@ -76,13 +77,17 @@ def find_images(
     files: list[Path] = []
     quarantined: list[tuple[Path, str]] = []
     ignored = 0
-    for path, verdict in _walk(root, root.resolve()):
-        if _is_excluded(path.relative_to(root), exclude):
+    for place, verdict in _walk(root, root.resolve()):
+        path = spell_path(root) / place.relative_to(root)
+        if _is_excluded(place.relative_to(root), exclude):
             continue  # neither ignored nor quarantined: its user knows of it
         if verdict == "image" or (
-            verdict == "other" and is_named is not None and _is_taken(path, root, is_named)
+            verdict == "other" and is_named is not None and _is_taken(place, root, is_named)
         ):
-            files.append(path)
+            if is_valid(place.relative_to(root)):
+                files.append(path)
+            else:  # of the folder's own name: see `spell_path`
+                quarantined.append((path, "the file's name is not valid UTF-8: rename it"))
         elif verdict == "other":
             ignored += 1
         else:
@@ -105,7 +110,7 @@ def fingerprint_file(path: Path) -> str:
     """
     check_regular(path)  # a pipe would block for ever
     try:
-        with path.open("rb") as handle:
+        with real_path(path).open("rb") as handle:
             return hash_file(handle)[:16]
     except OSError as error:
         raise ImageError(f"cannot be read: {error.strerror}") from error
@@ -120,7 +125,7 @@ def check_regular(path: Path) -> int:
         The file is empty, gone, or not a regular file.
     """
     try:
-        status = path.stat()
+        status = real_path(path).stat()
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         reason = getattr(error, "strerror", None) or str(error)
         raise ImageError(f"cannot be read: {reason}") from error
@@ -141,6 +146,8 @@ def _walk(folder: Path, real_root: Path) -> Iterator[tuple[Path, str]]:
         try:
             with os.scandir(here) as scan:
                 entries = [entry for entry in scan if not entry.name.startswith(".")]
+        except FileNotFoundError:
+            continue  # it went meanwhile
         except OSError as error:
             yield here, f"the folder cannot be read: {error.strerror}"
             continue
@@ -148,12 +155,17 @@ def _walk(folder: Path, real_root: Path) -> Iterator[tuple[Path, str]]:
             continue
         for entry in entries:
             path = here / entry.name
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(path)
-            elif entry.is_symlink():
-                yield path, _judge_link(path, real_root)
-            else:
-                yield path, _judge_file(path, entry.stat(follow_symlinks=False).st_mode)
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(path)
+                elif entry.is_symlink():
+                    yield path, _judge_link(path, real_root)
+                else:
+                    yield path, _judge_file(path, entry.stat(follow_symlinks=False).st_mode)
+            except FileNotFoundError:
+                continue  # it went meanwhile: a folder lists what there is
+            except OSError as error:
+                yield path, f"cannot be read: {error.strerror}"
 
 
 def _judge_file(path: Path, mode: int) -> str:
@@ -162,11 +174,6 @@ def _judge_file(path: Path, mode: int) -> str:
         return special
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         return "other"
-    # Such a name could be written into no CSV and no parquet file.
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return "the file's name is not valid UTF-8: rename it"
     return "image"
 
 
@@ -182,7 +189,7 @@ def _judge_link(path: Path, real_root: Path) -> str:
     if not real.is_dir() and not has_suffix and real.is_file():
         return "other"
     if not real.is_relative_to(real_root):
-        return f"a link that leaves the folder, to {real}"
+        return f"a link that leaves the folder, to {spell_path(real)}"
     if real.is_dir():
         # Its images are met under their own path; following it would find each twice.
         return "a link cycle" if path.parent.resolve().is_relative_to(real) else "other"

@@ -16,6 +16,7 @@ from typing import BinaryIO, Self
 from embeddings.errors import ImageChangedError, ImageError
 from embeddings.files import hash_bytes, hash_file
 from embeddings.images.picture import name_damage
+from embeddings.odd_names import real_path
 
 _HELD_BYTES = 32_000_000  # of a file that is held while its pages are read
 _FINGERPRINT = 16  # hex digits
@@ -44,7 +45,7 @@ class OneFile:
             It cannot be read.
         """
         try:
-            handle = path.open("rb")
+            handle = real_path(path).open("rb")
         except OSError as error:
             raise ImageError(f"cannot be read: {error.strerror or error}") from error
         with handle:
@@ -100,7 +101,7 @@ class OneFile:
 @functools.lru_cache(maxsize=256)
 def _hash_once(path: Path, stamp: _Stamp) -> str:
     """Return the sha256 of a large file: its pages may be looked at one by one."""
-    with path.open("rb") as handle:
+    with real_path(path).open("rb") as handle:
         if _stamp(handle) != stamp:
             return ""
         found = hash_file(handle)

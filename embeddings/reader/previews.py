@@ -31,6 +31,7 @@ from embeddings.images import (
     is_wafer_map,
     stream_pictures,
 )
+from embeddings.odd_names import real_path
 from embeddings.reader.parts import OpenPart
 from embeddings.reader.preparation import Preparation
 from embeddings.records import Level
@@ -273,7 +274,7 @@ def are_maps(
 def _stamp(path: str) -> _Stamp | None:
     """Return size and time of change, as the store tells a changed file; None: it has gone."""
     try:
-        status = Path(path).stat()
+        status = real_path(Path(path)).stat()
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns

@@ -22,6 +22,7 @@ from embeddings.extract.pieces import Job, Prepared, join_pieces
 from embeddings.extract.rows import RowPlan, make_frame, read_job
 from embeddings.files import write_bytes
 from embeddings.images import MAX_PIXELS, fingerprint_file, read_headers
+from embeddings.odd_names import spell_path
 from embeddings.reader import Preparation
 from embeddings.records import Vectors
 from embeddings.store import Store
@@ -121,7 +122,7 @@ def _read_query(store: Store, image: Path, page: int, *, max_pixels: int) -> Pre
     how = Preparation(
         spec=store.spec, windows=store.windows, max_pixels=max_pixels, bars=store.bars
     )
-    path = Path(image).absolute()
+    path = spell_path(Path(image).absolute())
     try:
         job = Job(path=str(path), file_id=fingerprint_file(path))
         numbers = [header.page for header in read_headers(path) if header.is_picture]

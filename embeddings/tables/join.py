@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from embeddings.errors import TableError
+from embeddings.odd_names import spell_path
 from embeddings.tables.locate import Locator, fold_name, resolve_path, split_path
 
 _NAMED = 3  # names of rows without an image that are told; the rest are counted
@@ -110,7 +111,7 @@ class _Index:
         namesakes = self._by_name.get(fold_name(parts[-1]), []) if parts else []
         if not namesakes:
             return (0, 0), ()
-        exact = str(resolve_path(name, self._folder))
+        exact = str(spell_path(resolve_path(name, self._folder)))
         if exact in self._images:
             whole = len(split_path(exact))
             return (whole, whole), (exact,)

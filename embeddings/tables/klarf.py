@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embeddings.errors import TableError
+from embeddings.odd_names import spell_path
 from embeddings.tables.klarf_flat import parse_flat
 from embeddings.tables.klarf_nested import parse_nested
 from embeddings.tables.klarf_records import Klarf, KlarfImage, KlarfWafer
@@ -134,7 +135,7 @@ def _read(path: Path) -> bytes:
 def _locate(file: str, folder: Path, locator: Locator) -> Path:
     # A path of the tool's own disk rarely means anything here; where it does, it goes first.
     found = locator.find(file, by_ending=True)
-    return resolve_path(base_name(file), folder) if found is None else found
+    return spell_path(resolve_path(base_name(file), folder) if found is None else found)
 
 
 def _page(image: KlarfImage, *, is_from_zero: bool) -> int:

@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 
+from embeddings.odd_names import real_path, spell_path
+
 _DRIVE = re.compile(r"[A-Za-z]:|[\\/]{2}[^\\/]+[\\/]+[^\\/]+[\\/]|\\")  # C:, a share, or \ alone
 
 
@@ -63,7 +65,11 @@ class Locator:
                 foreign.setdefault(path, set()).add(fold_name("/".join(split_path(cell))))
         unsure = {path for path, names in foreign.items() if len(names) > 1}
         return [
-            str(resolve_path(cell, self._folder) if path is None or path in unsure else path)
+            str(
+                spell_path(
+                    resolve_path(cell, self._folder) if path is None or path in unsure else path
+                )
+            )
             for cell, path in ((cell, found[cell]) for cell in cells)
         ]
 
@@ -76,7 +82,7 @@ class Locator:
             Any path may be of another disk, not only one that says so.
         """
         as_written = Path(os.path.normpath(os.path.join(self._folder, text)))  # noqa: PTH118
-        if _is_file(as_written):
+        if _is_file(real_path(as_written)):
             return as_written
         parts = split_path(text)
         if not (by_ending or _DRIVE.match(text)):

@@ -65,7 +65,7 @@ class HandoffTemplate:
         lines = [format_csv_row(HANDOFF_COLUMNS) + "\n", *(head + tails[n] for head, n in heads)]
         table = "".join(lines).encode(errors="surrogateescape")
         text = json.dumps(self._describe(labels, numbers, types), indent=2, ensure_ascii=False)
-        return table, (text + "\n").encode()
+        return table, (text + "\n").encode(errors="backslashreplace")
 
     def list_types(
         self,

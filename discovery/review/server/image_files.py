@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from embeddings.errors import ImageError
 from embeddings.images import MAX_PIXELS, Region, fingerprint_file
+from embeddings.odd_names import real_path
 from embeddings.reader import Part
 from embeddings.store import Store
 
@@ -100,7 +101,7 @@ class ImageFiles:
 
     def _is_unchanged(self, path: str, file_id: str) -> bool:
         try:
-            status = Path(path).stat()
+            status = real_path(Path(path)).stat()
         except (OSError, ValueError):
             return False
         stamp = status.st_size, status.st_mtime_ns
