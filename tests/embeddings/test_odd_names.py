@@ -57,7 +57,7 @@ def test_images_of_such_a_folder_are_read(odd):
 
 
 def test_an_odd_name_beside_sound_ones_is_quarantined(odd):
-    os.rename(os.fsencode(odd / "1.png"), os.fsencode(odd) + b"/\xff.png")
+    (odd / "1.png").rename(odd / "\udcff.png")
     found = find_images(odd)
     assert ["0.png", "2.png"] == [path.name for path in found.files]
     assert [r for _, r in found.quarantined] == ["the file's name is not valid UTF-8: rename it"]
