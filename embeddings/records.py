@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from embeddings.errors import StoreError
+from embeddings.versions import UPGRADE
 
 Fit = Literal["pad", "stretch", "aspect", "none"]
 Resize = Literal["auto", "bilinear", "nearest"]
@@ -193,9 +194,8 @@ class ExtractorSpec:
         values = _ADDED | dict(values)
         if set(values) != names:
             odd = ", ".join(sorted(set(values) ^ names))
-            raise StoreError(
-                f"an extractor spec with other fields ({odd}): made by another version"
-            )
+            advice = UPGRADE if set(values) > names else "made by another version"
+            raise StoreError(f"an extractor spec with other fields ({odd}): {advice}")
         window = values["window"]
         return cls(
             **{

@@ -10,7 +10,7 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
+import subprocess  # nosec B404 # commands of this project, without a shell
 import sys
 from pathlib import Path
 

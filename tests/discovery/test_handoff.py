@@ -337,7 +337,6 @@ MISTAKES = {
     "not a run": (nothing, ["{run}/..", "--out", "x"], "has no run.json"),
     "no clustering": (lose(CLUSTERING), ["{run}", "--out", "x"], "has no clustering.parquet"),
     "no proposals": (lose(PROPOSALS), ["{run}", "--out", "x"], "has no proposals.csv"),
-    "bad ledger": (break_ledger, ["{run}", "--out", "x"], "decisions.jsonl, line 1"),
     "read nothing": (nothing, ["{run}", "--read", "{run}/no.csv"], "no.csv does not exist"),
     "read a folder without": (nothing, ["{run}", "--read", "{run}/.."], "does not exist"),
     "read no text": (nothing, ["{run}", "--read", "{run}/clustering.parquet"], "is a Parquet file"),
@@ -354,6 +353,14 @@ MISTAKES = {
         "is not an empty folder",
     ),
 }
+
+
+def test_a_damaged_ledger_is_told_and_the_rest_counts(run, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    break_ledger(run)
+    assert call(run.path, "--out", "x") == 0
+    assert f"{LEDGER}: lines 1, 2 are damaged and do not count" in capsys.readouterr().err
+    assert (run.path / LEDGER).with_suffix(".damaged").exists()
 
 
 @pytest.mark.parametrize("name", MISTAKES)
