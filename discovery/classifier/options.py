@@ -55,6 +55,11 @@ class TrainOptions:
                 flag = "--" + name.replace("_", "-")
                 raise OptionError(f"{flag} {value}: expected {low:g} to {high:g}")
         refuse_options(self.extract)
+        if self.extract.data_bar == "crop":
+            raise OptionError(
+                "--data-bar crop has no effect here: the table says which images are meant; "
+                "expected auto or keep"
+            )
         name = self.extract.extractor
         if self.finetune and name != "auto" and not find_extractor(name).tuned_layer:
             raise OptionError(f"--finetune needs ResNet-50; leave --extractor {name} out")

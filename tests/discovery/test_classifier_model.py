@@ -25,6 +25,7 @@ from embeddings.errors import ModelError
 from embeddings.extractors import SpecRequest
 from embeddings.extractors.texture import EXTRACTOR as TEXTURE
 from embeddings.files import hash_bytes
+from embeddings.records import DataBar
 
 LABELS = ("defect/Ätzung", "defect/pit", "no_defect")
 IDS = np.array([f"i{i:02}" for i in range(24)])
@@ -46,6 +47,7 @@ def model(few_steps, rows):
             "bn1.num_batches_tracked": torch.tensor(7),
         },
         windows={"uint8": (0.0, 255.0), "uint16": (821.0, 1265.5)},
+        bars={"640x540": (DataBar(edge="bottom", rows=60, level=0.0),), "64x64": ()},
         orientations=8,
         gate={"threshold": 0.04, "method": "median"},
         training={"sha256": "ab" * 32, "images": 24},
@@ -82,7 +84,7 @@ def test_a_model_that_was_read_answers_the_same(model, saved, rows):
         said = model.cascade.predict_flat(rows[0], variant).tolist()
         assert said == read.cascade.predict_flat(rows[0], variant).tolist()
     assert model.cascade.classes_.tolist() == read.cascade.classes_.tolist()
-    for name in ("spec", "windows", "orientations", "gate", "training"):
+    for name in ("spec", "windows", "bars", "orientations", "gate", "training"):
         assert getattr(model, name) == getattr(read, name)
 
 

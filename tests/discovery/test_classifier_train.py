@@ -160,6 +160,7 @@ def test_missing_files_are_counted(learned, tmp_path, caplog):
         ({"epochs": 0}, "--epochs 0"),
         ({"seed": -1}, "--seed -1"),
         ({"extract": ExtractOptions(tile=64)}, "--tile has no effect here"),
+        ({"extract": ExtractOptions(data_bar="crop")}, "--data-bar crop has no effect here"),
         ({"finetune": True, "extract": TEXTURE}, "--finetune needs ResNet-50"),
     ],
 )
