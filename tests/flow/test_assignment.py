@@ -244,9 +244,8 @@ def test_a_store_of_another_extractor_is_refused(four, pictures, tmp_path):
 
 def test_a_run_whose_store_is_gone_says_so(four, copy, pictures, tmp_path):
     run = copy(four)
-    text = (run / "run.json").read_text()
-    store = str(open_run(run).store["path"])
-    (run / "run.json").write_text(text.replace(store, str(tmp_path / "gone")))
+    opened = open_run(run)
+    opened.set_store({**opened.store, "path": str(tmp_path / "gone")})
     with pytest.raises(StoreError, match="which is not there"):
         assign(run, pictures / "images", tmp_path / "assigned.csv")
 
