@@ -20,13 +20,17 @@
 Anything else that is raised is a bug and keeps its traceback.
 """
 
+_LONGEST = 2000  # letters of an error
+
 
 class DefectDiscoveryError(Exception):
     """What a user can mend; the text is one line and says how."""
 
     def __str__(self) -> str:
         # File names may hold line breaks: the promise of one line is kept here, once for all.
-        return " ".join(super().__str__().splitlines())
+        text = " ".join(super().__str__().splitlines())
+        # So may cells of a damaged table, and thousands of brackets.
+        return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 500]} ... {text[-450:]}"
 
 
 class OptionError(DefectDiscoveryError, ValueError):

@@ -10,7 +10,6 @@ Each patch's distance is drawn in spreads above what is usual for the lot, on on
 pictures: a picture without anything unusual stays grey.
 """
 
-import json
 from collections.abc import Sequence
 from io import BytesIO
 
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from embeddings.bounded import parse_json
 from embeddings.errors import ImageError, StoreError
 from embeddings.extract import ExtractOptions
 from embeddings.extract.choose import choose_extractor, make_extractor
@@ -144,7 +144,7 @@ def _check_places(store: Store) -> None:
 
 
 def _read_golden(opened: OpenPart, metadata: str, how: Preparation) -> Picture:
-    path = json.loads(metadata or "{}").get(COLUMN)
+    path = parse_json(metadata or "{}").get(COLUMN)
     golden = open_reference(path, max_pixels=how.max_pixels)
     if golden is None:
         raise ImageError("its reference is not known")

@@ -4,9 +4,11 @@ To recognise weights needs no torch: it is loaded only where tensors are read.
 """
 
 import contextlib
+import errno
 import functools
 import io
 import socket
+import stat
 import threading
 import urllib.request
 import warnings
@@ -18,6 +20,7 @@ from pickle import UnpicklingError  # nosec B403 # the name of an error of torch
 from struct import error as StructError  # noqa: N812
 from typing import TYPE_CHECKING, Any
 
+from embeddings.bounded import check_safetensors, check_torch_file
 from embeddings.console import get_logger
 from embeddings.errors import WeightsError
 from embeddings.files import hash_file
@@ -62,13 +65,19 @@ def hash_weights(path: Path) -> str:
         The file cannot be read.
     """
     try:
-        stat = path.stat()
-        return _hash_unchanged(path, stat.st_size, stat.st_mtime_ns)
+        status = path.stat()
+        _check_file(status.st_mode)
+        return _hash_unchanged(path, status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise WeightsError(
             f"--weights {path}: {error.strerror}; expected imagenet, imagenet-v1 (ResNet-50), "
             "or a safetensors or state-dict file of the extractor's network"
         ) from error
+
+
+def _check_file(mode: int) -> None:
+    if not stat.S_ISREG(mode):  # a pipe would block for ever
+        raise OSError(errno.EINVAL, "not a file")
 
 
 def download_weights(url: str, asked: str) -> Path:
@@ -153,11 +162,13 @@ def read_tensors(path: Path) -> Mapping[str, Any]:
 
     try:
         if path.suffix == ".safetensors":
+            check_safetensors(path)
             loaded: Any = load_file(path)
         else:
+            check_torch_file(path)
             with warnings.catch_warnings(action="ignore"):  # torch warns of odd pickle protocols
                 loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, *_UNREADABLE) as error:
+    except (SafetensorError, OSError, *_UNREADABLE) as error:
         first_line = (str(error).splitlines() or ["empty"])[0]
         raise WeightsError(
             f"--weights {path}: not a readable weights file ({first_line}); expected "

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from discovery.classifier.cascade import CascadeClassifier
 from discovery.classifier.serialization import cascade_from_arrays, cascade_to_arrays
+from embeddings.bounded import check_safetensors, parse_json
 from embeddings.errors import HandoffError, ModelError, StoreError
 from embeddings.files import hash_bytes, hash_file, hash_json, is_sealed, seal, write_bytes
 from embeddings.litter import is_temporary, sweep_temporary
@@ -35,6 +36,12 @@ MODEL_JSON = "model.json"
 FORMAT = "defect-discovery-classifier"
 VERSION = 1
 _SHA = 16  # digits of a hash in a file's name
+# What settings and arrays raise that do not fit each other, whatever their seals say.
+_UNREADABLE = (
+    LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError, MemoryError,
+    StopIteration,
+)  # fmt: skip
+_MOST_COLUMNS = 1_000_000  # features of an image
 _OWN = re.compile(rf"(cascade|backbone)-[0-9a-f]{{{_SHA}}}\.safetensors")
 
 
@@ -159,22 +166,39 @@ def load_model(folder: Path) -> Model:
         arrays = _read_tensors(folder, content["files"]["cascade"], belongs)
         cascade = cascade_from_arrays(arrays, content)
         spec = ExtractorSpec.from_dict(content["spec"])
+        # Parts that do not fit each other are told now, and not at the first picture.
+        _try_out(cascade)
         tensors = _load_backbone(folder, content["files"], belongs)
         return Model(
             cascade=cascade,
             spec=spec,
             tensors=tensors,
-            windows={kind: (low, high) for kind, (low, high) in content["windows"].items()},
+            windows={
+                kind: (float(low), float(high)) for kind, (low, high) in content["windows"].items()
+            },
             bars=bars_from_dict(content.get("data_bars", {})),
-            orientations=int(content["turns"]),
-            gate=content["gate"],
-            training=content["training"],
+            orientations=_check_turns(content["turns"]),
+            gate=dict(content["gate"]),
+            training=dict(content["training"]),
         )
     # The hashes fit, so this is no damage but a file that another version wrote.
-    except (KeyError, TypeError, ValueError, RuntimeError, StoreError, HandoffError) as error:
+    except (*_UNREADABLE, StoreError, HandoffError) as error:
         raise ModelError(
             f"{folder} cannot be read ({error}): it was made by another version, train it again"
         ) from error
+
+
+def _try_out(cascade: CascadeClassifier) -> None:
+    if not 0 < cascade.n_features_in_ <= _MOST_COLUMNS:
+        raise ValueError(f"{cascade.n_features_in_} columns, expected 1 to {_MOST_COLUMNS}")
+    with np.errstate(all="ignore"):
+        cascade.predict_proba(np.zeros((1, cascade.n_features_in_), np.float32))
+
+
+def _check_turns(turns: Any) -> int:
+    if turns not in (1, 2, 4, 8):
+        raise ValueError(f"turns is {turns!r:.40}, expected 1, 2, 4 or 8")
+    return int(turns)
 
 
 def _describe_belonging(
@@ -211,7 +235,7 @@ def _read_json(folder: Path) -> dict[str, Any]:
     path = folder / MODEL_JSON
     try:
         data = path.read_bytes()
-        content = json.loads(data)
+        content = parse_json(data)
     except FileNotFoundError as error:
         raise ModelError(
             f"{folder} is not a model (no {MODEL_JSON}): make one with discovery.classify train"
@@ -243,6 +267,7 @@ def _read_tensors(
         raise ModelError(f"{path} is missing: copy the whole folder of the model")
     if hash_file(path) != entry["sha256"]:
         raise ModelError(f"{path} was altered: its sha256 does not match, train the model again")
+    check_safetensors(path)
     with safe_open(path, framework="numpy") as file:
         if (file.metadata() or {}) != dict(belongs):
             raise ModelError(

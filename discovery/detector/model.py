@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save
 from discovery.detector.network import build_detector
 from discovery.detector.predict import Detector
 from discovery.detector.spec import DetectorSpec
+from embeddings.bounded import check_safetensors, parse_json
 from embeddings.errors import ModelError
 from embeddings.files import hash_file, is_sealed, seal, write_bytes
 from embeddings.versions import advise_version
@@ -69,7 +70,7 @@ def load_detector(folder: Path, device: torch.device) -> Detector:
         spec = _make_spec(values["spec"])
         threshold, overlap = _read_share(values, "threshold"), _read_share(values, "overlap")
         facts, sha256 = dict(values["facts"]), str(values["tensors_sha256"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelError(
             f"{folder / MODEL_JSON} is damaged ({type(error).__name__}: {error}): train again"
         ) from error
@@ -89,7 +90,7 @@ def load_detector(folder: Path, device: torch.device) -> Detector:
 def _read_json(folder: Path) -> dict[str, Any]:
     path = folder / MODEL_JSON
     try:
-        values = json.loads(path.read_bytes())
+        values = parse_json(path.read_bytes())
     except OSError as error:
         raise ModelError(
             f"{folder} is not a detector ({MODEL_JSON}: {error.strerror}): give the folder that "
@@ -140,7 +141,8 @@ def _load_tensors(network: torch.nn.Module, folder: Path, sha256: str) -> None:
             "it is damaged, or of another training; train again or restore both files"
         )
     try:
+        check_safetensors(path)
         network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, ValueError) as error:
         first_line = str(error).splitlines()[0]  # torch lists every tensor below it
         raise ModelError(f"{path} does not fit {MODEL_JSON} ({first_line}): train again") from error

@@ -28,6 +28,9 @@ _RATIOS = (0.5, 1.0, 2.0)
 _LONG_RATIOS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _LONG = 3.0  # a tenth of the boxes longer than this many times their width: long anchors too
 
+_LARGEST = 16_384  # pixels of a side: what the network sees at once has to fit in memory
+_MOST_LABELS = 10_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorSpec:
@@ -65,16 +68,21 @@ class DetectorSpec:
     def __post_init__(self) -> None:
         if not self.labels or len(set(self.labels)) != len(self.labels) or "" in self.labels:
             raise ValueError(f"labels {self.labels}: expected one or more, each once, none empty")
+        if not all(isinstance(label, str) for label in self.labels):
+            raise ValueError(f"labels {self.labels}: expected texts")
+        if len(self.labels) > _MOST_LABELS or len(self.ratios) > _MOST_LABELS:
+            raise ValueError(f"{len(self.labels)} labels, {len(self.ratios)} ratios: too many")
         if self.norm not in ("frozen-batch", "group"):
             raise ValueError(f"norm {self.norm!r}: expected frozen-batch or group")
         if len(self.anchors) != LEVELS or not self.ratios:
             raise ValueError(f"{len(self.anchors)} anchors, {len(self.ratios)} ratios")
-        if not all(v > 0 and math.isfinite(v) for v in (*self.anchors, *self.ratios)):
+        if not all(0 < v <= _LARGEST for v in (*self.anchors, *self.ratios)):
             raise ValueError(f"anchors {self.anchors}, ratios {self.ratios}: expected above 0")
-        if self.tile < 1 or self.size < 1:
-            raise ValueError(f"tile {self.tile}, size {self.size}: expected 1 or more")
+        sides = (self.tile, self.size)
+        if not all(isinstance(side, int) and 1 <= side <= _LARGEST for side in sides):
+            raise ValueError(f"tile {self.tile}, size {self.size}: expected 1 to {_LARGEST}")
         for kind, (low, high) in self.windows.items():
-            if not low < high:
+            if not (low < high and math.isfinite(low) and math.isfinite(high)):
                 raise ValueError(f"window of {kind} is {low} to {high}: expected low below high")
 
     @property

@@ -24,6 +24,7 @@ from discovery.runs import (
     package_versions,
 )
 from discovery.stages.report import ReportFacts
+from embeddings.bounded import parse_json
 from embeddings.errors import RunError
 from embeddings.extract.pixel_sizes import describe_sizes
 from embeddings.files import parse_csv
@@ -99,7 +100,7 @@ def parse_facts(data: bytes, path: Path) -> ReportFacts:
         The file is damaged, or of another version.
     """
     try:
-        values = json.loads(data.decode(errors="surrogateescape"))
+        values = parse_json(data.decode(errors="surrogateescape"))
         return ReportFacts(**values)
     except (ValueError, TypeError) as error:
         raise RunError(f"{path} is damaged ({error}): run discovery.cluster again") from error

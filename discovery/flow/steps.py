@@ -28,6 +28,7 @@ from discovery.runs import (
     SWEEP,
     VIEWS_CSV,
 )
+from embeddings.bounded import parse_json
 from embeddings.console import get_logger
 from embeddings.errors import InputError
 from embeddings.files import format_csv
@@ -215,7 +216,7 @@ def make_proposals(context: RoundContext, facts: Facts) -> Made:
         context.vectors,
         clustering,
         # Read back: neither clusters nor draws are made again for new metadata.
-        np.array(json.loads(run.read_bytes(STABILITY)), float),  # (k,)
+        np.array(parse_json(run.read_bytes(STABILITY)), float),  # (k,)
         known=known,
         duplicates=context.copies,
     )

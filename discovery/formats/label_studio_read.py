@@ -5,7 +5,6 @@ where it can be read). A task that nobody has answered, or that was skipped, say
 whose answer was cleared takes the label away. Predictions are nobody's answers.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from discovery.formats.handoff.decide import Judged
 from discovery.formats.label_studio import CONTROL, LOCAL_FILES
 from discovery.formats.returned import Returned, place_labels, raise_faults, read_base
 from discovery.records import Handoff, ImageLabel, find_label_fault, tidy_label
+from embeddings.bounded import parse_json
 from embeddings.errors import HandoffError, ImageError
 from embeddings.images import fingerprint_file
 
@@ -89,7 +89,7 @@ def read_label_studio(path: Path, *, written: Handoff) -> Returned:
 
 def _read_tasks(path: Path) -> list[dict[str, Any]]:
     try:
-        values = json.loads(path.read_bytes().decode("utf-8-sig"))
+        values = parse_json(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise HandoffError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -1,11 +1,11 @@
 """Where the images of a run came from, as its store notes it: the defect's box, and the KLARF."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from discovery.runs import Run
+from embeddings.bounded import parse_json
 from embeddings.console import get_logger
 from embeddings.errors import StoreError
 from embeddings.records import DEFECT_BOX, KLARF_FILE, NOTES
@@ -56,7 +56,7 @@ def read_origins(run: Run) -> Origins:
     known: dict[str, dict[str, str]] = {}
     columns = (mine[name].tolist() for name in ("image_id", "metadata", "um_per_pixel"))
     for image_id, text, um_per_pixel in zip(*columns, strict=True):
-        notes = json.loads(text) if text else {}
+        notes = parse_json(text) if text else {}
         if DEFECT_BOX in notes:
             xmin, ymin, xmax, ymax = notes[DEFECT_BOX]
             boxes[image_id] = (xmin, ymin, xmax, ymax)

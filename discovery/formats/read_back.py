@@ -1,6 +1,5 @@
 """What a filled file or folder is, and how it is read back."""
 
-import json
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +10,7 @@ from discovery.formats.label_studio_read import read_label_studio
 from discovery.formats.returned import Returned
 from discovery.records import Handoff
 from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
+from embeddings.bounded import parse_json
 from embeddings.errors import HandoffError
 
 ReadFormat = Literal["auto", "handoff", "label-studio", "imagefolder"]
@@ -46,7 +46,7 @@ def find_read_format(path: Path) -> ReadFormat:
     if path.suffix.lower() != ".json" or not path.is_file():
         return "handoff"
     try:
-        values = json.loads(path.read_bytes())
+        values = parse_json(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return "handoff"  # whose reader says what is wrong
     is_task = isinstance(values, dict) and bool(values.keys() & {"annotations", "completions"})

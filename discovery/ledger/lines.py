@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from discovery.records import Decision
+from embeddings.bounded import parse_json
 from embeddings.chain import (
     FIELD,
     ChainReader,
@@ -152,7 +153,7 @@ def parse_decisions(
 
 def parse_decision(line: bytes) -> Decision:
     """Parse one line; raises a ValueError or TypeError where it is none."""
-    values: Any = json.loads(line)
+    values: Any = parse_json(line)
     if not isinstance(values, dict) or values.keys() - _FIELDS.keys() - {FIELD}:
         raise ValueError("not a decision")
     values.pop(FIELD, None)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from discovery.ledger import Replay
 from discovery.records import Decision, Scope, Verdict, find_label_fault, tidy_label
 from discovery.review.state import OpenProposal, Places, ReviewState
+from embeddings.bounded import parse_json
 from embeddings.errors import OptionError
 
 
@@ -129,7 +130,7 @@ def take_selection(selection: Mapping[str, Any] | None) -> dict[str, Any]:
         text = json.dumps(dict(selection or {}), default=_list_array, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise OptionError(f"selection cannot be written as JSON ({error})") from error
-    found: dict[str, Any] = json.loads(text)
+    found: dict[str, Any] = parse_json(text)
     return found
 
 

@@ -19,6 +19,7 @@ from discovery.records import Generation, LineageEntry, LineageEvent
 from discovery.runs.folder import Run
 from discovery.runs.provenance import Provenance
 from discovery.runs.state import RUN_JSON
+from embeddings.bounded import parse_json
 from embeddings.chain import (
     FIELD,
     ChainReader,
@@ -129,7 +130,7 @@ def _make_generation(stored: dict[str, NDArray[Any]]) -> Generation:
 
 
 def _parse_entry(line: bytes) -> LineageEntry:
-    values: Any = json.loads(line)
+    values: Any = parse_json(line)
     # A field of a later version is refused rather than lost on the next line.
     if not isinstance(values, dict) or values.keys() - _FIELDS - {FIELD}:
         raise ValueError("not an entry of a lineage")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from embeddings.bounded import parse_json
 from embeddings.errors import RunError
 from embeddings.files import is_sealed, seal, write_bytes
 from embeddings.litter import is_temporary, sweep_temporary
@@ -141,7 +142,7 @@ def read_state(folder: Path, cache: FileCache) -> State:
 
 def _parse_state(path: Path) -> State:
     try:
-        state: State = json.loads(path.read_bytes())
+        state: State = parse_json(path.read_bytes())
     except ValueError as error:
         raise RunError(
             f"{path} is damaged ({error}): restore it from a copy, or run discovery.cluster "

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from discovery.records import Clustering, Layout, Neighbours, Proposal
+from embeddings.bounded import parse_json
 from embeddings.errors import RunError
 from embeddings.files import format_csv, hash_bytes, parse_csv_rows
 
@@ -136,7 +137,7 @@ def parse_clustering(data: bytes, path: Path) -> tuple[pd.DataFrame, Clustering,
     """
     try:
         table = pq.read_table(io.BytesIO(data), page_checksum_verification=True)
-        record: dict[str, Any] = json.loads(table.schema.metadata[_RECORD])
+        record: dict[str, Any] = parse_json(table.schema.metadata[_RECORD])
         rows = table.to_pandas()
         return rows, *_gather_images(rows, record)
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
@@ -207,10 +208,10 @@ _CODECS: dict[Any, _Codec] = {
         parse=lambda low, high: (float(low), float(high)) if low else None,
         endings=("_low", "_high"),
     ),
-    dict[str, Any]: _Codec(format=lambda value: [_format_json(value)], parse=json.loads),
+    dict[str, Any]: _Codec(format=lambda value: [_format_json(value)], parse=parse_json),
     dict[str, tuple[str, ...]]: _Codec(
         format=lambda value: [_format_json(value)],
-        parse=lambda cell: {kind: tuple(ids) for kind, ids in json.loads(cell).items()},
+        parse=lambda cell: {kind: tuple(ids) for kind, ids in parse_json(cell).items()},
     ),
 }
 _FIELDS: dict[str, _Codec] = {one.name: _CODECS[one.type] for one in fields(Proposal)}

@@ -13,6 +13,7 @@ from discovery.graph.persistence import (
     sweep_resolutions,
 )
 from discovery.records import NOISE, Sweep
+from embeddings.bounded import parse_json
 from embeddings.errors import RunError
 
 # The fields of `Sweep` that are arrays, as sweep.json holds them, a list each.
@@ -74,7 +75,7 @@ def read_sweep(data: bytes) -> Sweep | None:
         It cannot be read.
     """
     try:
-        values = json.loads(data)
+        values = parse_json(data)
         if values is None:
             return None
         arrays = {name: np.array(values[name], kind) for name, kind in _ARRAYS.items()}

@@ -20,6 +20,7 @@ from PIL import Image as PillowImage
 
 from discovery.synthetic.pictures import draw_picture
 from discovery.synthetic.records import Box, PicturePlan
+from embeddings.bounded import parse_json
 from embeddings.console import track
 from embeddings.errors import InputError
 from embeddings.files import format_csv, write_bytes
@@ -90,7 +91,7 @@ def _check_ours(folder: Path) -> None:
 
 def _has_marker(folder: Path) -> bool:
     try:
-        found = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
+        found = parse_json((folder / _MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(found, dict) and found.get("format") == _FORMAT["format"]

@@ -171,7 +171,7 @@ def chain_lines(bodies: Iterable[str], link: str) -> tuple[bytes, str]:
     """
     lines = []
     for body in bodies:
-        before, head = link, body[:-1].encode()
+        before, head = link, body[:-1].encode(errors="backslashreplace")
         link = _digest(before.encode(), head).decode()
         lines.append(head + f', "{FIELD}": "{before}-{link}"}}\n'.encode())
     return b"".join(lines), link

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from embeddings.bounded import parse_json
 from embeddings.console import get_logger
 from embeddings.errors import ImageError, InputError, TableError
 from embeddings.extract.references import ALL_PAGES, COLUMN
@@ -110,7 +111,7 @@ def name_klarf(table: Path | None) -> dict[str, str]:
 
 def note_box(text: str, box: Sequence[float], *, listed: Mapping[str, str]) -> str:
     """Note a defect's box in the metadata of its crop, and where it was listed."""
-    known = {**listed, **(json.loads(text) if text else {})}
+    known = {**listed, **(parse_json(text) if text else {})}
     return json.dumps({**known, DEFECT_BOX: [round(float(edge), 3) for edge in box[:4]]})
 
 
@@ -146,7 +147,7 @@ def find_changes(
         said = pick_page(joined.get(path_of.get(file_id, ""), {}), page)
         if not said:
             continue
-        known, new = json.loads(metadata or "{}"), json.loads(said)
+        known, new = parse_json(metadata or "{}"), parse_json(said)
         if keeps_references and new.get(COLUMN, known.get(COLUMN)) != known.get(COLUMN):
             outdated += 1
             del new[COLUMN]

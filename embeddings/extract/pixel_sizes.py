@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from embeddings.bounded import parse_json
 from embeddings.console import get_logger
 from embeddings.images import PixelSize, compare_size
 from embeddings.images.picture import Picture
@@ -25,7 +26,7 @@ def note_size(text: str, size: PixelSize) -> str:
     """Note in a row's metadata who says the size, and what speaks against it."""
     notes = {SIZE_SOURCE: size.source, SIZE_DOUBT: size.doubt}
     notes = {name: note for name, note in notes.items() if note}
-    return json.dumps((json.loads(text) if text else {}) | notes) if notes else text
+    return json.dumps((parse_json(text) if text else {}) | notes) if notes else text
 
 
 def count_sizes(rows: pd.DataFrame) -> dict[str, int]:
@@ -89,4 +90,4 @@ def tell_sizes(rows: pd.DataFrame, files: pd.DataFrame) -> list[str]:
 
 
 def _read_note(text: str, name: str) -> str:
-    return str(json.loads(text).get(name, "")) if name in text else ""
+    return str(parse_json(text).get(name, "")) if name in text else ""

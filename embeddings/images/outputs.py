@@ -1,10 +1,10 @@
 """What this project writes lies beside the images, never among them."""
 
-import json
 import os
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from embeddings.bounded import parse_json
 from embeddings.errors import OptionError
 
 # Each kind of folder is known by a file in it, and by what that file says it is.
@@ -46,7 +46,7 @@ def check_apart(out: Path, source: Path, *, flag: str) -> None:
 
 def _says(path: Path, form: str) -> bool:
     try:
-        content = json.loads(path.read_bytes()) if path.is_file() else None
+        content = parse_json(path.read_bytes()) if path.is_file() else None
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(content, dict) and content.get("format") == form

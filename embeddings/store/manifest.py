@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Self
 
+from embeddings.bounded import parse_json
 from embeddings.errors import StoreError
 from embeddings.files import is_sealed, put_bytes, seal
 from embeddings.records import DataBars, ExtractorSpec, bars_from_dict, bars_to_dict
@@ -237,7 +238,7 @@ def load_manifest(folder: Path) -> Manifest:
 
 def _parse_manifest(folder: Path, data: bytes) -> Manifest:
     try:
-        values = json.loads(data)
+        values = parse_json(data)
     except ValueError:  # also UnicodeDecodeError
         raise DamagedFileError(folder, MANIFEST, "is damaged (not JSON)") from None
     if not isinstance(values, dict) or "sha256" not in values:

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from embeddings.bounded import parse_json
 from embeddings.errors import StoreError
 from embeddings.files import is_sealed, seal
 from embeddings.records import ROW_COLUMNS
@@ -231,7 +232,7 @@ def decode_table(data: bytes, schema: pa.Schema) -> tuple[pa.Table, dict[str, An
         table = file.read(use_threads=False)  # small: threads cost more than they give
     except (pa.ArrowException, OSError) as error:
         raise ValueError("is damaged (not Parquet)") from error
-    facts = json.loads((table.schema.metadata or {}).get(_FACTS, b"null"))
+    facts = parse_json((table.schema.metadata or {}).get(_FACTS, b"null"))
     if not is_sealed(facts) or facts["rows"] != table.num_rows:
         raise ValueError("is damaged (its facts are not sealed)")
     if not table.schema.equals(schema):

@@ -20,6 +20,7 @@ from embeddings.tables.sheet import Sheet, read_sheet
 ReadSizes = Callable[[Path], list[tuple[int, int]]]
 Locate = Callable[[Sequence[str]], Mapping[str, Sequence[str]]]  # the images of each name
 
+_FARTHEST = 1e8  # pixels or micrometres: beyond any picture, within 32 bits
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -98,6 +99,11 @@ def _read_table(table: Sheet, folder: Path) -> pd.DataFrame:
     # A box may stick out of its picture, but not be empty or turned inside out.
     for low, high in (("xmin", "xmax"), ("ymin", "ymax")):
         for position, (start, end) in enumerate(zip(boxes[low], boxes[high], strict=True)):
+            if max(abs(start), abs(end)) > _FARTHEST:
+                raise table.fail(
+                    position,
+                    f"{low} {start:g}, {high} {end:g}: no place in a picture, expected pixels",
+                )
             if start >= end:
                 raise table.fail(position, f"{low} {start:g} is not below {high} {end:g}")
     return boxes.assign(label=table.rows["label"]) if "label" in table.rows else boxes
@@ -108,7 +114,7 @@ def _read_pages(table: Sheet) -> list[int]:
         return [0] * len(table.rows)
     pages = table.numbers("page")
     for position, page in enumerate(pages):
-        if page < 0 or page != int(page):
+        if not 0 <= page <= _FARTHEST or page != int(page):
             raise table.fail(position, f"page is {page:g}, expected a whole number from 0")
     return [int(page) for page in pages]
 
@@ -167,7 +173,7 @@ def _read_size(image: DefectImage) -> tuple[float, float]:
 
     def read(name: str) -> float:
         value = float(defects[name].iloc[image.position]) if name in defects else 0.0
-        return value if math.isfinite(value) and value > 0 else 0.0
+        return min(value, _FARTHEST) if math.isfinite(value) and value > 0 else 0.0
 
     size = read("DSIZE")
     return read("XSIZE") or size, read("YSIZE") or size

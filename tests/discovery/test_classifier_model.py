@@ -1,5 +1,6 @@
 """The model's folder: the same answers after reading, nothing that was altered is read."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ from discovery.records import Predictions
 from embeddings.errors import ModelError
 from embeddings.extractors import SpecRequest
 from embeddings.extractors.texture import EXTRACTOR as TEXTURE
-from embeddings.files import hash_bytes
+from embeddings.files import hash_bytes, seal
 from embeddings.records import DataBar
 
 LABELS = ("defect/Ätzung", "defect/pit", "no_defect")
@@ -280,3 +281,36 @@ def test_a_new_or_empty_place_will_do(tmp_path):
     for place in (tmp_path, tmp_path / "deep" / "er"):
         check_model_folder(place)
     assert [] == list(tmp_path.iterdir())
+
+
+def _places(values, at=()):
+    """Yield the path of every value in nested JSON."""
+    children = (
+        values.items() if isinstance(values, dict)
+        else enumerate(values) if isinstance(values, list) else ()
+    )  # fmt: skip
+    for key, child in children:
+        yield (*at, key)
+        yield from _places(child, (*at, key))
+
+
+NONSENSE = (None, "x", -1, 10**12, 1e300, [], {}, [[[[]]]], {"a": {}}, True)
+
+
+@pytest.mark.filterwarnings("ignore")  # of numbers that a crafted file makes infinite
+def test_nonsense_under_a_valid_seal_is_an_error_of_ours(saved, tmp_path):
+    folder = shutil.copytree(saved, tmp_path / "m")
+    content = json.loads((folder / MODEL_JSON).read_bytes())
+    places = [p for p in _places(content) if p[0] not in ("sha256", "format", "version")]
+    rng = np.random.default_rng(4)
+    drawn = [places[place] for place in rng.permutation(len(places))[:120]]
+    for number, (*above, last) in enumerate(drawn):
+        altered = json.loads(json.dumps(content))
+        target = altered
+        for key in above:
+            target = target[key]
+        target[last] = NONSENSE[number % len(NONSENSE)]
+        data = (json.dumps(seal(altered), indent=2) + "\n").encode()
+        (folder / MODEL_JSON).write_bytes(data)
+        with contextlib.suppress(ModelError):  # any other error is none of ours
+            load_model(folder)

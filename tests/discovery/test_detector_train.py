@@ -23,7 +23,7 @@ from discovery.detector.predict import Detector, find_boxes
 from discovery.detector.spec import DetectorSpec
 from discovery.detector.train import learn_boxes
 from embeddings.console import run_command
-from embeddings.errors import OptionError, WeightsError
+from embeddings.errors import ModelError, OptionError, WeightsError
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.files import seal
 
@@ -526,3 +526,18 @@ def test_weights_that_were_asked_for_are_never_replaced(no_network, source):
 def test_none_is_a_wish_too(caplog):
     assert find_backbone("none") is None
     assert "" == caplog.text
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["labels", "norm", "anchors", "ratios", "tile", "size", "windows"])
+def test_nonsense_under_a_valid_seal_is_no_detector(tmp_path, name):
+    save_detector(make_detector(), tmp_path)
+    content = json.loads((tmp_path / "model.json").read_bytes())
+    for value in (None, "x", -1, 10**12, 1e300, [], {"a": 1}, [None], [1e300] * 5, [[[]]]):
+        spec = {**content["spec"], name: value}
+        if name == "labels" and value in ("x", {"a": 1}):
+            continue  # one label, however it is written
+        altered = seal({**content, "spec": spec})
+        (tmp_path / "model.json").write_text(json.dumps(altered, indent=2) + "\n")
+        with pytest.raises(ModelError, match=r"model\.(json|safetensors)"):
+            load_detector(tmp_path, CPU)

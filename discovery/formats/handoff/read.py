@@ -3,7 +3,6 @@
 Or its labelled rows alone are taken, as types that are known (`read_known_types`).
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from discovery.formats.handoff.template import FORMAT, VERSION
 from discovery.formats.handoff.write import list_types
 from discovery.records import Handoff, find_label_fault, tidy_label
 from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
+from embeddings.bounded import parse_json
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError
 from embeddings.tables.locate import Locator
@@ -215,7 +215,7 @@ def _read_bytes(path: Path) -> bytes:
 
 def _read_description(path: Path) -> _Description:
     try:
-        values = json.loads(_read_bytes(path))
+        values = parse_json(_read_bytes(path))
     except ValueError as error:
         raise HandoffError(f"{path} is not JSON ({error}): take it as it was written") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:

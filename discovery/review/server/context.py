@@ -1,6 +1,5 @@
 """What the methods of one review share: the review, its pictures, its jobs."""
 
-import json
 import threading
 from collections.abc import Callable
 from functools import cached_property
@@ -22,6 +21,7 @@ from discovery.review.server.jobs import Job, Jobs
 from discovery.review.server.lazy import Lazy
 from discovery.review.server.pictures import Pictures
 from discovery.review.state import OpenProposal
+from embeddings.bounded import parse_json
 from embeddings.errors import OptionError
 from embeddings.records import NOTES
 
@@ -112,7 +112,7 @@ class ApiContext:
         """What is known of images beside their pixels, by name."""
         names: dict[str, None] = {}
         for text in set(self.files.rows["metadata"].tolist()):
-            names |= dict.fromkeys(json.loads(text) if text else ())
+            names |= dict.fromkeys(parse_json(text) if text else ())
         return sorted(set(names) - NOTES)
 
     @cached_property

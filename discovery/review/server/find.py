@@ -1,13 +1,12 @@
 """The method ``find``: images by their file's name, and by what is known of them."""
 
-import json
-
 import numpy as np
 
 from discovery.review.server.answers import Answer
 from discovery.review.server.arguments import text
 from discovery.review.server.context import ApiContext
 from discovery.review.server.method import Method
+from embeddings.bounded import parse_json
 from embeddings.errors import OptionError
 
 
@@ -28,7 +27,7 @@ def find_images(context: ApiContext, *, text: str, column: str | None, value: st
     if column is not None and value is not None:
         texts = files.rows["metadata"].tolist()
         has_value = {
-            one: str(json.loads(one).get(column, "")).casefold() == value.casefold()
+            one: str(parse_json(one).get(column, "")).casefold() == value.casefold()
             for one in set(texts)
             if one
         }

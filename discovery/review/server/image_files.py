@@ -5,7 +5,6 @@ stands in the store; a file that has changed since is never shown in the place o
 embedded.
 """
 
-import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from embeddings.bounded import parse_json
 from embeddings.errors import ImageError
 from embeddings.images import MAX_PIXELS, Region, fingerprint_file
 from embeddings.odd_names import real_path
@@ -68,7 +68,7 @@ class ImageFiles:
     def read_metadata(self, index: int) -> dict[str, Any]:
         """Return what is known of an image beside its pixels."""
         text = self.rows["metadata"].iloc[index]
-        return dict(json.loads(text)) if text else {}
+        return dict(parse_json(text)) if text else {}
 
     def find_reference(self, index: int) -> str | None:
         """Return the path of an image's golden reference; None where it has none."""

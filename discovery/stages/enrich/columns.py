@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from embeddings.bounded import parse_json
 from embeddings.records import NOTES
 
 WAFER_KEY = "lot, wafer"  # wafer 1 of one lot is not wafer 1 of another
@@ -66,7 +67,7 @@ class Column:
 def spread_metadata(texts: Sequence[str]) -> pd.DataFrame:
     """Spread n JSON objects into (n, columns) of text, empty where a name is missing."""
     # Lots of different tools lie in one store: names may be missing in any row.
-    rows = [json.loads(text) if text else {} for text in texts]
+    rows = [parse_json(text) if text else {} for text in texts]
     names = list(dict.fromkeys(name for row in rows for name in row if name not in NOTES))
     cells = {name: [_write(row.get(name)) for row in rows] for name in names}
     return pd.DataFrame(cells, index=pd.RangeIndex(len(rows)), dtype="str")

@@ -1,0 +1,128 @@
+"""What a file that a user gives may ask for: JSON, safetensors, what ``torch.save`` wrote.
+
+A few kilobytes can hold brackets in brackets, a number of a million digits, or gigabytes that are
+packed. All is told before it is read; a `ValueError` says what there is too much of.
+"""
+
+import json
+import pickletools
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_DEEPEST = 64  # brackets in brackets: what is written here has seven
+_MOST_BITS = 64
+_MOST_HEADER = 8_000_000  # bytes: 1,000 tensors take 150 kB
+_MOST_TENSORS = 20_000  # of the largest network that is known, 2,000
+_MOST_DIRECTORY = 4_000_000  # bytes: the list of what a zip holds
+_MOST_STEPS = 2_000_000  # of a pickle: a network of 1,000 tensors takes 50,000
+_SLACK = 1_000_000  # bytes
+
+
+def parse_json(data: bytes | str) -> Any:
+    """Return the values of a JSON text.
+
+    Raises
+    ------
+    ValueError
+        It is none, is nested too deeply, or holds a whole number beyond 64 bits.
+    """
+    try:
+        values = json.loads(data, parse_int=_parse_int)
+    except RecursionError:
+        raise ValueError("brackets in brackets without end") from None
+    _check_depth(values)
+    return values
+
+
+def _parse_int(text: str) -> int:
+    # 2**64 has 20 digits; Python itself refuses those of 4,300.
+    if len(text) > 21 or (number := int(text)).bit_length() > _MOST_BITS:
+        raise ValueError(f"a number beyond {_MOST_BITS} bits: {text[:40]}")
+    return number
+
+
+def _check_depth(values: Any) -> None:
+    level = [values] if isinstance(values, dict | list) else []
+    for _ in range(_DEEPEST):
+        if not level:
+            return
+        level = [
+            child
+            for one in level
+            for child in (one.values() if isinstance(one, dict) else one)
+            if isinstance(child, dict | list)
+        ]
+    if level:
+        raise ValueError(f"brackets in brackets, more than {_DEEPEST} deep")
+
+
+def check_safetensors(path: Path) -> None:
+    """Look at the header of a safetensors file before it is loaded.
+
+    Raises
+    ------
+    ValueError
+        It is longer than the file, or names more tensors than any network has.
+    OSError
+        The file cannot be read.
+    """
+    with path.open("rb") as handle:
+        size = path.stat().st_size
+        (length,) = struct.unpack("<Q", handle.read(8).ljust(8, b"\0"))
+        if length > min(size, _MOST_HEADER):
+            raise ValueError(f"a header of {length} bytes in a file of {size}")
+        tensors = handle.read(length).count(b'"data_offsets"')
+    if tensors > _MOST_TENSORS:
+        raise ValueError(f"{tensors} tensors, expected at most {_MOST_TENSORS}")
+
+
+def check_torch_file(path: Path) -> None:
+    """Look at a file of ``torch.save`` before it is loaded: nothing of it is unpacked or run.
+
+    Raises
+    ------
+    ValueError
+        It is compressed, which ``torch.save`` never does, or its pickle is too long.
+    OSError
+        The file cannot be read.
+    """
+    with path.open("rb") as handle:
+        if handle.read(4) == b"PK\3\4":
+            _check_zip(handle, path.stat().st_size)
+        else:
+            handle.seek(0)
+            _check_pickles(handle)
+
+
+def _check_zip(handle: BinaryIO, size: int) -> None:
+    handle.seek(max(0, size - 65_557))
+    tail = handle.read()
+    at = tail.rfind(b"PK\5\6")
+    entries, length = struct.unpack("<HI", tail[at + 10 : at + 16].ljust(6, b"\0"))
+    if at < 0 or entries == 0xFFFF or length > _MOST_DIRECTORY:
+        raise ValueError(f"a zip of {entries} entries in {length} bytes")
+    try:
+        with zipfile.ZipFile(handle) as archive:
+            listed = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise ValueError(str(error)) from error
+    unpacked = sum(one.file_size for one in listed)
+    if unpacked > size + _SLACK or any(one.compress_type for one in listed):
+        raise ValueError(
+            f"it is compressed: {size} bytes become {unpacked}; save it by torch.save alone"
+        )
+    pickled = max((one.file_size for one in listed if one.filename.endswith(".pkl")), default=0)
+    if pickled > _MOST_HEADER:
+        raise ValueError(f"a pickle of {pickled} bytes")
+
+
+def _check_pickles(handle: BinaryIO) -> None:
+    """Count the steps of the pickles that an older ``torch.save`` wrote one behind another."""
+    steps = 0
+    for _ in range(4):  # a magic number, a protocol, the system, the tensors
+        for _ in pickletools.genops(handle):
+            steps += 1
+            if steps > _MOST_STEPS:
+                raise ValueError(f"a pickle of more than {_MOST_STEPS} steps")
