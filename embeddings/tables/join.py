@@ -6,13 +6,14 @@ longest ending of its path in common with it; a bare name is enough where only o
 Case is looked at only to tell apart what is the same without it.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from embeddings.errors import TableError
 from embeddings.odd_names import spell_path
-from embeddings.tables.locate import Locator, fold_name, resolve_path, split_path
+from embeddings.tables.locate import Locator, fold_name, split_path
 
 _NAMED = 3  # names of rows without an image that are told; the rest are counted
 Strength = tuple[int, int]  # parts of the path in common without regard to case, and with
@@ -98,7 +99,7 @@ class _Index:
 
     def __init__(self, images: Sequence[str], folder: Path) -> None:
         self._images = frozenset(images)
-        self._folder, self._locator = folder, Locator(folder)
+        self._folder, self._locator = str(spell_path(folder.absolute())), Locator(folder)
         self._by_name: dict[str, list[str]] = {}
         for image in dict.fromkeys(images):
             self._by_name.setdefault(fold_name(split_path(image)[-1]), []).append(image)
@@ -111,7 +112,9 @@ class _Index:
         namesakes = self._by_name.get(fold_name(parts[-1]), []) if parts else []
         if not namesakes:
             return (0, 0), ()
-        exact = str(spell_path(resolve_path(name, self._folder)))
+        # As `resolve_path`, without the Path: tables have a hundred thousand rows.
+        turned = name.replace("\\", "/")
+        exact = os.path.normpath(os.path.join(self._folder, turned))  # noqa: PTH118
         if exact in self._images:
             whole = len(split_path(exact))
             return (whole, whole), (exact,)

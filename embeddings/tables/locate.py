@@ -34,15 +34,14 @@ def base_name(text: str) -> str:
 
 def split_path(text: str) -> list[str]:
     """Return the folders and the name of a path written on any system, without its drive."""
-    drive = _DRIVE.match(text)
-    rest = text[2:] if drive and drive.group().endswith(":") else text
-    return [part for part in re.split(r"[\\/]+", rest) if part not in ("", ".")]
+    rest = text[2:] if text[1:2] == ":" and text[0].isalpha() and text[0].isascii() else text
+    return [part for part in rest.replace("\\", "/").split("/") if part not in ("", ".")]
 
 
 def fold_name(name: str) -> str:
     """Spell a name as file systems compare it that do not look at case."""
-    # macOS writes letters and their accents apart.
-    return unicodedata.normalize("NFC", name).casefold()
+    # macOS writes letters and their accents apart; most names have neither.
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
 class Locator:
