@@ -124,7 +124,7 @@ def build_lite0(
     network = EfficientNetLite0()
     network.load_state_dict(dict(tensors))
     network.eval().requires_grad_(requires_grad=False)
-    is_fused = device.type == "cpu" and has_fused_convolutions()
+    is_fused = device.type == "cpu" and has_fused_convolutions(dtype)
     for part in network.modules():
         if isinstance(part, Unit):
             part.fold(is_fused=is_fused)

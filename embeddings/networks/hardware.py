@@ -57,10 +57,16 @@ def _has_fast_bf16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def has_fused_convolutions() -> bool:
-    """Whether this build of torch has oneDNN's fused convolutions (x86 and ARM servers have)."""
+def has_fused_convolutions(dtype: torch.dtype) -> bool:
+    """Whether oneDNN's fused convolutions run here in this arithmetic.
+
+    Builds of torch for x86 and ARM servers have them; in bf16 only a CPU with AVX-512 or the like
+    runs them. Without, torch's own convolutions give the same features, slower.
+    """
     ops = torch.ops.mkldnn
-    return torch.backends.mkldnn.is_available() and hasattr(ops, "_convolution_pointwise_")
+    if not torch.backends.mkldnn.is_available() or not hasattr(ops, "_convolution_pointwise_"):
+        return False
+    return dtype != torch.bfloat16 or bool(ops._is_mkldnn_bf16_supported())
 
 
 def convolve(

@@ -37,7 +37,7 @@ class ResNet50Network:
         net.eval().requires_grad_(requires_grad=False)
         _fold_batch_norm(net)
         self._net = net.to(device, dtype).to(memory_format=torch.channels_last)
-        self._is_fused = device.type == "cpu" and has_fused_convolutions()
+        self._is_fused = device.type == "cpu" and has_fused_convolutions(dtype)
         if device.type == "cpu":
             keep_freed_memory()
 
