@@ -23,7 +23,7 @@ from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
 from embeddings.reader import Preparation
 from embeddings.records import ExtractorSpec
 
-pytestmark = pytest.mark.usefixtures("few_steps")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("few_steps")]
 SIZE = 64
 
 

@@ -130,6 +130,7 @@ def test_hits_at_a_threshold_are_those_of_the_boxes_that_reach_it(truth, found, 
     assert (expected / len(truth) if len(truth) else None) == scores["recall"]
 
 
+@pytest.mark.long
 def test_hits_are_counted_beyond_what_coco_looks_at():
     corners = np.array([(10 * x, 10 * y) for x in range(40) for y in range(30)], float)
     truth = Boxes.make(np.concatenate([corners, corners + 8], axis=1), [0] * len(corners))

@@ -57,6 +57,7 @@ def test_an_image_added_later_is_weighed_as_the_first_ones_were(make_images, opt
     np.testing.assert_allclose([np.linalg.norm(v) for v in after.values()], 1, atol=1e-5)
 
 
+@pytest.mark.long
 def test_with_previews_no_picture_is_decoded_more_than_twice(
     make_images, options, tmp_path, monkeypatch
 ):
@@ -80,6 +81,7 @@ def test_with_previews_no_picture_is_decoded_more_than_twice(
         assert np.array_equal(first, second)
 
 
+@pytest.mark.long
 def test_two_stores_of_the_same_images_are_the_same(make_images, options, tmp_path):
     images = make_images(n=4)
     for name, size in (("one", 1), ("two", 3)):  # whatever the batches
@@ -91,6 +93,7 @@ def test_two_stores_of_the_same_images_are_the_same(make_images, options, tmp_pa
         np.testing.assert_allclose(first[name], second[name], atol=1e-4)
 
 
+@pytest.mark.long
 def test_killed_before_the_first_commit_it_goes_on(make_images, options, tmp_path, monkeypatch):
     images, store = make_images(n=4), tmp_path / "store"
 
@@ -111,6 +114,7 @@ def test_killed_before_the_first_commit_it_goes_on(make_images, options, tmp_pat
     assert all(np.array_equal(killed[name], whole[name]) for name in whole)
 
 
+@pytest.mark.long
 def test_normals_are_the_bank_and_other_ones_are_another_extractor(make_images, options, tmp_path):
     images = make_images(n=3)
     normals, others = make_images("normals", n=3, first=10), make_images("others", n=2, first=20)
@@ -198,6 +202,7 @@ def test_normals_and_references_are_too_much(pairs, options, make_images, tmp_pa
         extract_vectors(pairs, tmp_path / "store", options=options(normal=make_images(n=2)))
 
 
+@pytest.mark.long
 def test_all_ways_up_are_one_vector(options, tmp_path, make_images):
     images = make_images(n=3)
     turned = tmp_path / "turned"
@@ -221,6 +226,7 @@ def test_a_store_made_before_has_the_spec_it_had():
     assert ExtractorSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not (TILES.exists() and REAL.exists()), reason="no ../shared data or weights")
 def test_with_normals_the_heat_finds_real_defects(tmp_path):
     with (TILES / "labels.csv").open() as file:

@@ -83,7 +83,7 @@ def load(store):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_twenty_kills_lose_nothing_and_change_nothing(picture, save_picture, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     for seed in range(FILES):

@@ -67,6 +67,7 @@ def test_a_store_of_residuals_is_made_and_keeps_to_itself(lots, options, tmp_pat
     assert 0 == extract_vectors(images, store, options=options(pooling="defect")).computed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pooling", [None, "defect", "residual"])
 def test_with_normals_defect_weighted_are_residuals_beside_a_deeper_layer(
     pooling, lots, options, tmp_path

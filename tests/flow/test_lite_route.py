@@ -52,6 +52,7 @@ def test_new_images_are_placed_with_the_same_network(round_, draw_more):
     assert [clusters.mode()[0]] * 4 == labels.tolist()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("given", ["defect", "normal"])
 def test_patches_are_compared_and_shown_as_heat(pictures, tmp_path, drawing, given):
     drawing(tmp_path / "normals", "lines", 6, 50)
@@ -69,6 +70,7 @@ def test_patches_are_compared_and_shown_as_heat(pictures, tmp_path, drawing, giv
     assert heat.weights.sum() == pytest.approx(1)
 
 
+@pytest.mark.long
 def test_the_classifier_learns_and_answers_without_weights_at_hand(pictures, tmp_path):
     options = TrainOptions(extract=LITE, epochs=8, orientations=1, varied=0)
     model = train_classifier(read_examples(pictures / "truth.csv"), options=options)

@@ -37,6 +37,11 @@ FIRST = ROOT / "notebooks" / "1_discover_defect_types.ipynb"
 SECOND = ROOT / "notebooks" / "2_from_clusters_to_classifier.ipynb"
 THIRD = ROOT / "notebooks" / "3_new_types_in_a_new_lot.ipynb"
 FOURTH = ROOT / "notebooks" / "4_review.ipynb"
+# The second and the third learn and find for minutes.
+RUN = [
+    pytest.param(path, marks=pytest.mark.long) if path in (SECOND, THIRD) else path
+    for path in NOTEBOOKS
+]
 IMAGES = 90
 VIEW = "application/vnd.jupyter.widget-view+json"
 # It shows the images of one step alone, and two lots of them: with fewer, no new type is found.
@@ -158,7 +163,7 @@ def test_cells_are_short_and_each_section_has_words(path):
     assert sum(cell["cell_type"] == "markdown" for cell in cells) >= len(cells) / 3
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RUN, ids=lambda path: path.stem)
 def test_a_notebook_runs_without_a_warning(path, run_once):
     notebook, _ = run_once(path)
     said = [out.text for out in outputs(notebook, "stream") if out.name == "stderr"]
@@ -212,6 +217,7 @@ def test_the_groups_say_more_of_the_truth_than_chance(first):
     assert shown == [round(scores[name], 3) for name in names]
 
 
+@pytest.mark.long
 def test_the_second_names_a_lot_and_sends_the_rest_back(second):
     notebook, work = second
     folder = work / "demo" / "classifier"
@@ -246,6 +252,7 @@ def count_types(run, cluster_id, types):
     return Counter(types[Path(path).name] for path in paths)
 
 
+@pytest.mark.long
 def test_the_third_sounds_the_alarm_and_proposes_the_new_type_first(third):
     notebook, work = third
     types = read_types(work)
@@ -265,6 +272,7 @@ def test_the_third_sounds_the_alarm_and_proposes_the_new_type_first(third):
         assert np.asarray(picture.convert("L")).std() > 5
 
 
+@pytest.mark.long
 def test_the_third_carries_every_name_into_the_run_of_all_lots(third):
     notebook, work = third
     folder = work / "demo" / "lots"
@@ -281,6 +289,7 @@ def test_the_third_carries_every_name_into_the_run_of_all_lots(third):
     assert set(told[-1].proposals) & set(told[0].proposals)
 
 
+@pytest.mark.long
 def test_the_third_finds_where_the_scratches_come_from(third):
     notebook, work = third
     run = open_run(work / "demo" / "lots" / "run")

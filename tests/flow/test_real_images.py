@@ -26,7 +26,7 @@ SETS = {
 }
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(not WEIGHTS.exists(), reason=f"the weights are not in {WEIGHTS.parent}"),
 ]
 

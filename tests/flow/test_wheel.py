@@ -94,6 +94,7 @@ def test_its_commands_run_without_the_checkout(installed, tmp_path):
         assert done.stdout.count(str(folder)) == 2 or "usage:" in done.stdout
 
 
+@pytest.mark.long
 def test_its_review_page_is_served(installed, tmp_path):
     _, environment = installed
     run = tmp_path / "run"

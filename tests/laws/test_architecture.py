@@ -128,12 +128,14 @@ def cluster(tree, images, *words):
     return tree / "run"
 
 
+@pytest.mark.long
 def test_the_default_clusterer_is_one_constant(changed, images):
     out = cluster(changed("default clusterer"), images)
     made = json.loads((out / "run.json").read_text())["artefacts"]["clustering.parquet"]
     assert made["spec"]["clusterer"] == "kmeans"
 
 
+@pytest.mark.long
 def test_the_normalisation_of_pixels_is_in_the_extractor(changed, images):
     words = ("embeddings.extract", images, "--extractor", "lite", "--device", "cpu", "--store")
     other = changed("normalisation")
@@ -144,6 +146,7 @@ def test_the_normalisation_of_pixels_is_in_the_extractor(changed, images):
     assert np.abs(before.values - after.values).max() > 0.01
 
 
+@pytest.mark.long
 def test_a_column_of_proposals_is_a_field_and_its_value(changed, images):
     out = cluster(changed("column of proposals.csv"), images)
     table = pd.read_csv(out / "proposals.csv")
@@ -151,6 +154,7 @@ def test_a_column_of_proposals_is_a_field_and_its_value(changed, images):
     assert len(table) >= 1
 
 
+@pytest.mark.long
 def test_an_extractor_is_one_module(changed, images):
     tree = changed("new extractor")
     timm = pytest.importorskip("timm")
@@ -164,6 +168,7 @@ def test_an_extractor_is_one_module(changed, images):
     assert (store.spec.name, store.spec.cell, len(store.ids())) == ("dinov2", 14, 24)
 
 
+@pytest.mark.long
 def test_a_step_is_a_row_and_its_function(changed, images):
     out = cluster(changed("new step"), images)
     sizes = pd.read_csv(out / "sizes.csv")
