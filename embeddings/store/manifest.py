@@ -252,3 +252,6 @@ def _parse_manifest(folder: Path, data: bytes) -> Manifest:
         return Manifest.from_dict(values)
     except StoreError as error:
         raise StoreError(f"{folder}: {error}") from None
+    # Sealed, and not what any version wrote.
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise DamagedFileError(folder, MANIFEST, f"is none of ours ({error})") from None

@@ -12,7 +12,10 @@ import torch
 from safetensors.numpy import save_file
 
 from embeddings.bounded import check_safetensors, check_torch_file, parse_json
-from embeddings.errors import OptionError, TableError, WeightsError
+from embeddings.errors import OptionError, StoreError, TableError, WeightsError
+from embeddings.files import seal
+from embeddings.records import ExtractorSpec
+from embeddings.store import create_store, open_store
 from embeddings.tables import read_boxes
 from embeddings.weights import hash_weights, read_tensors
 
@@ -116,3 +119,15 @@ def test_boxes_beyond_any_picture(tmp_path, edge):
     with pytest.raises((TableError, OptionError), match=r"expected|not below") as caught:
         read_boxes(table)
     assert "b.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["spec", "segments", "paths", "windows"])
+@pytest.mark.parametrize("value", [None, "x", 7, [[]], {"a": 1}, 1e300])
+def test_nonsense_under_the_seal_of_a_store(tmp_path, name, value):
+    spec = ExtractorSpec(name="texture", dim=3)
+    create_store(tmp_path / "s", spec)
+    content = json.loads((tmp_path / "s" / "store.json").read_bytes())
+    (tmp_path / "s" / "store.json").write_text(json.dumps(seal({**content, name: value})))
+
+    with pytest.raises(StoreError, match=r"."):
+        open_store(tmp_path / "s")
