@@ -125,7 +125,7 @@ def _predict(command: Predict) -> None:
 
     check_out_file(command.out, command.source)
     model = load_model(command.model)
-    found = find_parts(command.source, command.options.to_extract())
+    found = find_parts(command.source, command.options.to_extract(), reading=model.spec.reading)
     # Unreadable files are listed beside the answers, unless there is nothing else.
     if not found.parts:
         first = f" (the first: {': '.join(found.faults[0])})" if found.faults else ""

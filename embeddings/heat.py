@@ -145,7 +145,7 @@ def _check_places(store: Store) -> None:
 
 def _read_golden(opened: OpenPart, metadata: str, how: Preparation) -> Picture:
     path = parse_json(metadata or "{}").get(COLUMN)
-    golden = open_reference(path, max_pixels=how.max_pixels)
+    golden = open_reference(path, max_pixels=how.max_pixels, reading=how.spec.reading)
     if golden is None:
         raise ImageError("its reference is not known")
     return golden.match(opened.page, how.spec.level)

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from embeddings.errors import StoreError
+from embeddings.reading import READING, check_reading
 from embeddings.versions import UPGRADE
 
 Fit = Literal["pad", "stretch", "aspect", "none"]
@@ -39,7 +40,7 @@ NOTES = frozenset({KLARF_FILE, DEFECT_BOX, SIZE_SOURCE, SIZE_DOUBT, DATA_BAR})
 
 # Fields of a spec that earlier versions did not have, with what they did.
 _ADDED: dict[str, Any] = {
-    "orientations": 1, "view": "picture", "cell": 32, "data_bar": "keep",
+    "orientations": 1, "view": "picture", "cell": 32, "data_bar": "keep", "reading": 1,
 }  # fmt: skip
 _ANY = object()  # equal to nothing
 
@@ -133,6 +134,8 @@ class ExtractorSpec:
         Pixels of a place in the network's coarsest map: with `fit` "aspect" sides are multiples.
     decoder, backend, precision : str
         Who decoded, who computed, and with which arithmetic: each moves neighbours.
+    reading : {1, 2}
+        The rules by which files become pictures (`embeddings.reading`).
     window : tuple of float or None
         Grey levels shown as black and white, only when the user gave them; otherwise the
         store fixes one a kind of picture.
@@ -162,6 +165,7 @@ class ExtractorSpec:
     view: View = "picture"
     cell: int = 32
     data_bar: DataBarUse = "keep"
+    reading: int = READING
     dim: int
 
     def __post_init__(self) -> None:
@@ -196,6 +200,7 @@ class ExtractorSpec:
             odd = ", ".join(sorted(set(values) ^ names))
             advice = UPGRADE if set(values) > names else "made by another version"
             raise StoreError(f"an extractor spec with other fields ({odd}): {advice}")
+        check_reading(values["reading"])
         window = values["window"]
         return cls(
             **{

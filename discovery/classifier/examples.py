@@ -28,6 +28,7 @@ from embeddings.errors import HandoffError, ImageError
 from embeddings.files import hash_bytes, hash_file
 from embeddings.images import fingerprint_file, image_id, read_headers
 from embeddings.reader import Fault, Part, name_part
+from embeddings.reading import find_reading
 
 _SHOWN = 3  # examples named in an error; the rest are counted
 # Of a member at the very edge of its cluster: a type of such members alone is still learned.
@@ -143,12 +144,13 @@ def _make_examples(rows: pd.DataFrame, table: Path, **facts: Any) -> Examples:
     weights: list[float] = []
     faults: list[Fault] = []
     seen: dict[str, int] = {}  # image id -> position
+    reading = find_reading(facts.get("store", {}))
     fingerprint = functools.cache(fingerprint_file)  # a file of a thousand tiles is read once
     for name, path, label, weight in rows[["image_id", "path", "label", "weight"]].itertuples(
         index=False, name=None
     ):
         try:
-            found = _identify(name, path, fingerprint)
+            found = _identify(name, path, fingerprint, reading=reading)
         except ImageError as error:
             faults.append((path, str(error)))
             continue
@@ -175,7 +177,9 @@ def _make_examples(rows: pd.DataFrame, table: Path, **facts: Any) -> Examples:
     )
 
 
-def _identify(name: str, path: str, fingerprint: Callable[[Path], str]) -> Sequence[Part]:
+def _identify(
+    name: str, path: str, fingerprint: Callable[[Path], str], *, reading: int
+) -> Sequence[Part]:
     """Return the image that a row names; all pages of a file where it names none."""
     file = Path(path)
     if not file.is_file():
@@ -191,7 +195,7 @@ def _identify(name: str, path: str, fingerprint: Callable[[Path], str]) -> Seque
             path=path,
             page=header.page,
         )
-        for header in read_headers(file)
+        for header in read_headers(file, reading=reading)
         if header.is_picture
     ]
 

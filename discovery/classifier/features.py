@@ -117,6 +117,7 @@ def add_windows(
             windows,
             level=spec.level,
             max_pixels=options.max_pixels,
+            reading=spec.reading,
             cut=survey.look if survey is not None else lambda page: page,
         )
     if survey is not None:

@@ -23,6 +23,7 @@ from embeddings.extract.sources import (
 )
 from embeddings.images import read_headers
 from embeddings.reader import Fault, Part, name_part
+from embeddings.reading import READING
 from embeddings.store import open_store, store_exists
 
 
@@ -46,13 +47,15 @@ class Parts:
         return self.paths.get(part.image_id[:16], (part.path,))
 
 
-def find_parts(source: Path, options: ExtractOptions) -> Parts:
+def find_parts(source: Path, options: ExtractOptions, *, reading: int = READING) -> Parts:
     """Find the images of a folder, a CSV with a column path, a store or one image.
 
     Parameters
     ----------
     options : ExtractOptions
         `tile`, `boxes`, `only` and `exclude` count here.
+    reading : int
+        The rules of reading of the model that will see them (`ExtractorSpec.reading`).
 
     Raises
     ------
@@ -65,7 +68,7 @@ def find_parts(source: Path, options: ExtractOptions) -> Parts:
         _check_store_options(options)
         return _check_listed(_read_store(source, only), only, source)
     found = open_source(source, options)
-    recipe = make_recipe(options, [str(path) for path in found.files])
+    recipe = make_recipe(options, [str(path) for path in found.files], reading=reading)
     # Hashed anew each time: a model keeps no record of files as a store does.
     printed = fingerprint_files(found.files, NO_FILES, workers=options.threads)
     files = printed.files
@@ -76,7 +79,7 @@ def find_parts(source: Path, options: ExtractOptions) -> Parts:
     parts = []
     for file_id, copies in paths.items():
         try:
-            listed = _list_parts(copies, file_id, recipe)
+            listed = _list_parts(copies, file_id, recipe, reading=reading)
         except ImageError as error:
             faults.append((copies[0], str(error)))  # its copies have the same bytes
             continue
@@ -119,7 +122,7 @@ def _read_store(folder: Path, only: OnlyList | None) -> Parts:
     )
 
 
-def _list_parts(copies: Sequence[str], file_id: str, recipe: Recipe) -> list[Part]:
+def _list_parts(copies: Sequence[str], file_id: str, recipe: Recipe, *, reading: int) -> list[Part]:
     """List the images of one file, which may be there under several paths."""
     path = copies[0]
     if recipe.boxes is not None:
@@ -128,7 +131,7 @@ def _list_parts(copies: Sequence[str], file_id: str, recipe: Recipe) -> list[Par
         return [name_part(name, path) for name in names]
     return [
         part
-        for header in read_headers(Path(path))
+        for header in read_headers(Path(path), reading=reading)
         if header.is_picture  # a thumbnail or mask is counted, as the store does, and not seen
         for part, _ in recipe.list_parts(header, path, file_id)
     ]

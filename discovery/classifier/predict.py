@@ -158,7 +158,7 @@ def _join(blocks: Sequence[_Block], windows: Mapping[str, tuple[float, float]]) 
         first = faults[0] if faults else ("", "no image came")
         raise InputError(
             f"none of {len(faults)} files can be read (the first: {', '.join(first)}); expected "
-            "JPEG, PNG, BMP or TIFF files"
+            "JPEG, PNG, TIFF or other image files"
         )
     names = Predictions.__slots__
     return Answered(

@@ -19,6 +19,7 @@ from embeddings.console import get_logger
 from embeddings.errors import StoreError
 from embeddings.images import Picture, Region, Window, cut_region, fix_window
 from embeddings.reader import choose_windows
+from embeddings.reading import READING, find_reading
 from embeddings.records import Level
 from embeddings.store import open_store
 
@@ -39,24 +40,31 @@ class GreyLevels:
         What is taken away of heights first.
     window : (low, high) or None
         Of every kind, where the user gave it.
+    reading : int
+        The rules by which files become pictures (`ExtractorSpec.reading`).
     """
 
     windows: Mapping[str, Window] = field(default_factory=dict)
     level: Level = "none"
     window: Window | None = None
+    reading: int = READING
 
 
 def read_grey_levels(run: Run) -> GreyLevels:
     """Return how the run's store sees pictures; nothing is known where the store is gone."""
     place = run.store.get("path")
+    unknown = GreyLevels(reading=find_reading(run.store))
     if place is None:
-        return GreyLevels()
+        return unknown
     try:
         store = open_store(place)
     except StoreError as error:
         get_logger().warning("grey levels are chosen anew: %s", error)
-        return GreyLevels()
-    return GreyLevels(windows=store.windows, level=store.spec.level, window=store.spec.window)
+        return unknown
+    spec = store.spec
+    return GreyLevels(
+        windows=store.windows, level=spec.level, window=spec.window, reading=spec.reading
+    )
 
 
 class Viewer:
@@ -107,7 +115,11 @@ class Viewer:
             return self.grey.window
         if picture.kind not in self._windows:
             self._windows |= choose_windows(
-                self._paths, self._windows, level=self.grey.level, max_pixels=self._max_pixels
+                self._paths,
+                self._windows,
+                level=self.grey.level,
+                max_pixels=self._max_pixels,
+                reading=self.grey.reading,
             )
         if picture.kind not in self._windows:  # the sample of the files has missed it
             self._windows[picture.kind] = fix_window([picture])

@@ -12,6 +12,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from discovery.records import Handoff
 from embeddings.errors import OptionError
 from embeddings.extract.recipe import BOX_MARGIN, BOX_MIN_SIDE
 from embeddings.images import Region, crop_box, read_sizes, split_id
+from embeddings.reading import find_reading
 from embeddings.tables import Klarf, fill_column, parse_klarf, read_boxes
+from embeddings.tables.boxes import ReadSizes
 from embeddings.tables.join import PathJoin, join_paths
 from embeddings.tables.klarf import decode_klarf, list_images
 
@@ -109,7 +112,8 @@ def label_defects(
     klarf = parse_klarf(decode_klarf(data)[0], source=str(path), column=column.upper())
     known = _index_images(path, handoff, origins)
     joined = _join_pictures(path, klarf, known)
-    regions = _place_crops(path, klarf, known, joined, origins=origins)
+    sizes = partial(read_sizes, reading=find_reading(handoff.store))
+    regions = _place_crops(path, klarf, known, joined, origins=origins, read_sizes=sizes)
     places = {id(wafer): number for number, wafer in enumerate(klarf.wafers)}
     found: defaultdict[tuple[int, int], list[_Image]] = defaultdict(list)
     for picture in list_images(klarf, path.parent):
@@ -194,6 +198,7 @@ def _place_crops(
     joined: PathJoin,
     *,
     origins: Origins,
+    read_sizes: ReadSizes,
 ) -> dict[tuple[int, int], Region]:
     """Return the crop of each defect (wafer, row), where a picture has crops of several."""
     crowded = [
@@ -205,8 +210,8 @@ def _place_crops(
     if not crowded:
         return {}
     # Boxes of one KLARF were made with one pixel size.
-    sizes = [origins.um_per_pixel.get(image.image_id, math.nan) for image in crowded]
-    um_per_pixel = next((size for size in sizes if not math.isnan(size)), None)
+    scales = [origins.um_per_pixel.get(image.image_id, math.nan) for image in crowded]
+    um_per_pixel = next((size for size in scales if not math.isnan(size)), None)
     boxes = read_boxes(
         path,
         um_per_pixel=um_per_pixel,

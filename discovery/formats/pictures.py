@@ -19,6 +19,7 @@ from embeddings.console import track
 from embeddings.errors import ImageError
 from embeddings.images import OneFile, cut_region, file_of_id, is_viewable, read_sizes, split_id
 from embeddings.reader import OpenPart, name_part, open_parts
+from embeddings.reading import READING
 
 PART_PREFIX = "defect-discovery image "  # the description of what was made here: its id follows
 _LONGEST_SUFFIX = 10  # letters; none of an image's has more
@@ -107,7 +108,7 @@ class _Writer:
             if path not in self.viewable or is_part(image_id)
         )
         self.viewer = Viewer(grey, list(decoded), max_pixels=_ANY_SIZE)
-        self.level = grey.level
+        self.grey = grey
         self.files: dict[PurePosixPath, PurePosixPath] = {}
         self.kept: dict[PurePosixPath, PurePosixPath] = {}
         self.faults: list[str] = []
@@ -133,7 +134,8 @@ class _Writer:
         parts = [name_part(one, path) for one in names]
         if not parts:
             return
-        for opened in open_parts(parts, level=self.level, max_pixels=_ANY_SIZE):
+        level, reading = self.grey.level, self.grey.reading
+        for opened in open_parts(parts, level=level, max_pixels=_ANY_SIZE, reading=reading):
             for name in names[opened.part.image_id]:
                 self._write_opened(name, opened)
 
@@ -185,13 +187,15 @@ def _put(target: Path, data: bytes) -> None:
     target.write_bytes(data)
 
 
-def measure_pictures(paths: Iterable[str]) -> tuple[dict[str, list[tuple[int, int]]], list[str]]:
+def measure_pictures(
+    paths: Iterable[str], *, reading: int = READING
+) -> tuple[dict[str, list[tuple[int, int]]], list[str]]:
     """Read the width and height in pixels of each page of each file, and what could not be."""
     sizes: dict[str, list[tuple[int, int]]] = {}
     faults = []
     for path in paths:
         try:
-            sizes[path] = read_sizes(Path(path))
+            sizes[path] = read_sizes(Path(path), reading=reading)
         except ImageError as error:
             faults.append(f"{path}: {error}")
     return sizes, faults

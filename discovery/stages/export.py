@@ -32,6 +32,7 @@ from discovery.runs import HANDOFF_CSV
 from embeddings.errors import InputError, OptionError
 from embeddings.files import format_csv, write_bytes
 from embeddings.images import split_id
+from embeddings.reading import find_reading
 from embeddings.tables import read_table
 
 Format = Literal["csv", "imagefolder", "coco", "label-studio", "fiftyone", "klarf"]
@@ -110,7 +111,8 @@ def export_handoff(
             grey=grey or GreyLevels(), originals=beside, left_out=left_out,
         )  # fmt: skip
     if kind == "coco":
-        sizes, faults = measure_pictures(dict.fromkeys(handoff.labelled["path"]))
+        labelled = dict.fromkeys(handoff.labelled["path"])
+        sizes, faults = measure_pictures(labelled, reading=find_reading(handoff.store))
         path = folder / "coco.json"
         write_bytes(path, format_coco(handoff, sizes, boxes=origins.boxes))
         return Exported(path=path, images=len(sizes), left_out=left_out, faults=tuple(faults))
@@ -129,7 +131,7 @@ def _export_label_studio(handoff: Handoff, folder: Path) -> Exported:
     # Whole images need no frame: only the files of tiles and crops are opened.
     rows = zip(handoff.rows["image_id"], handoff.rows["path"], strict=True)
     framed = dict.fromkeys(path for image_id, path in rows if split_id(image_id)[1])
-    sizes, faults = measure_pictures(framed)
+    sizes, faults = measure_pictures(framed, reading=find_reading(handoff.store))
     tasks, config = format_label_studio(handoff, sizes)
     path = folder / "tasks.json"
     write_bytes(path, tasks)

@@ -153,6 +153,7 @@ class Computation:
             writer.windows,
             level=self.choice.spec.level,
             max_pixels=self.options.max_pixels,
+            reading=self.choice.spec.reading,
             stream=self._stream,
             cut=_see_all if survey is None else survey.look,
         )

@@ -8,6 +8,7 @@ was killed and starts again makes the same bank.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -121,10 +122,13 @@ def _choose_windows(
     normals = [] if options.normal is None else [str(path) for path in find_normals(options)]
     survey = BarSurvey({})
     cut = survey.look if spec.data_bar != "keep" else lambda page: page
+    choose = partial(
+        choose_windows, level=spec.level, max_pixels=most, reading=spec.reading, cut=cut
+    )
     windows: dict[str, Window] = {}
     if spec.window is None:
-        windows = choose_windows(paths, {}, level=spec.level, max_pixels=most, cut=cut)
-        windows |= choose_windows(normals, windows, level=spec.level, max_pixels=most, cut=cut)
+        windows = choose(paths, {})
+        windows |= choose(normals, windows)
     if spec.data_bar == "keep":
         return windows, {}
     return windows, survey_bars(survey, [*paths, *normals], options)
@@ -212,7 +216,7 @@ class _FirstPass:
         placed: dict[str, list[Box]] = {}
         for path in normals:
             try:
-                width, height = read_sizes(Path(path))[0]
+                width, height = read_sizes(Path(path), reading=self.plan.how.spec.reading)[0]
             except ImageError:
                 continue
             for _ in range(-(-NORMAL_IMAGES // len(normals))):

@@ -24,7 +24,7 @@ def find_normals(options: ExtractOptions) -> tuple[Path, ...]:
     if not found.files:
         raise InputError(
             f"--normal {folder}: holds no image ({found.ignored} other files); expected "
-            "defect-free JPEG, PNG, BMP or TIFF files"
+            "defect-free JPEG, PNG, TIFF or other image files"
         )
     return found.files
 

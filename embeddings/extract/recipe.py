@@ -19,6 +19,7 @@ from embeddings.images import (
     tile_picture,
 )
 from embeddings.reader import Part
+from embeddings.reading import READING
 from embeddings.tables import read_boxes
 from embeddings.tables.join import join_paths
 
@@ -74,13 +75,17 @@ class Recipe:
         ]
 
 
-def make_recipe(options: ExtractOptions, paths: Sequence[str] | None = None) -> Recipe:
+def make_recipe(
+    options: ExtractOptions, paths: Sequence[str] | None = None, *, reading: int = READING
+) -> Recipe:
     """Return how files become rows, with the boxes read.
 
     Parameters
     ----------
     paths : sequence of str, optional
         The images of the source, which boxes are joined to by the endings of their paths.
+    reading : int
+        The rules by which pictures are read: boxes of a KLARF are laid round their middles.
 
     Raises
     ------
@@ -93,7 +98,7 @@ def make_recipe(options: ExtractOptions, paths: Sequence[str] | None = None) -> 
     table = read_boxes(
         options.boxes,
         um_per_pixel=options.um_per_pixel,
-        read_sizes=read_sizes,
+        read_sizes=partial(read_sizes, reading=reading),
         locate=locate,
     )
     boxes: dict[str, list[Box]] = {}  # several defects of one picture are several rows

@@ -7,6 +7,7 @@ thousand pages, or a picture of a thousand tiles, is never held whole.
 import math
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,13 @@ def _read(
     piece = Prepared(job=job, is_last=False)
     lost = set(plan.recipe.crop_ids(job.path, job.file_id))
     is_deferred, n_pages = False, 1
-    reference = open_reference(plan.references.get(job.path), max_pixels=how.max_pixels)
+    reading = how.spec.reading
+    golden_path = plan.references.get(job.path)
+    reference = open_reference(golden_path, max_pixels=how.max_pixels, reading=reading)
     stream = stream_pictures if plan.previews is None else plan.previews.stream
-    most = how.max_pixels
-    for page in stream(Path(job.path), max_pixels=most, pages=pages, file_id=job.file_id):
+    # The bytes that were hashed are the ones that are decoded.
+    decode = partial(stream, max_pixels=how.max_pixels, file_id=job.file_id, reading=reading)
+    for page in decode(Path(job.path), pages=pages):
         n_pages = page.n_pages
         picture = level_picture(page, how.spec.level)
         is_deferred = is_deferred or how.find_window(picture) is None

@@ -34,6 +34,7 @@ from embeddings.extract.sources import (
 )
 from embeddings.images import Window, check_apart
 from embeddings.reader import Previews
+from embeddings.reading import READING
 from embeddings.records import DataBars
 from embeddings.store import (
     Store,
@@ -115,11 +116,11 @@ def extract_vectors(
         facts.update(files=len(found.files), ignored=found.ignored)
     # Every table is read before anything is written: a wrong one leaves no store behind.
     paths = [str(path) for path in found.files]
-    recipe = make_recipe(options, paths)
+    store = open_store(store_path) if has_store else None
+    recipe = make_recipe(options, paths, reading=store.spec.reading if store else READING)
     check_boxes(recipe, paths, options.boxes)
     metadata = join_metadata(options.metadata, paths)
     only = None if options.only is None else read_only_list(options.only)
-    store = open_store(store_path) if has_store else None
     choice = choose_extractor(options, store)
     references = find_references(source, paths, choice.spec, options=options)
     windows: dict[str, Window] = {}

@@ -86,7 +86,7 @@ def open_source(source: Path, options: ExtractOptions) -> Source:
     if not files and not quarantined:
         raise InputError(
             f"{source} holds no image ({ignored} other files were ignored); expected JPEG, PNG, "
-            "BMP or TIFF files, or a CSV with a column path"
+            "TIFF or other image files, or a CSV with a column path"
         )
     return Source(files=files, quarantined=quarantined, ignored=ignored, root=root)
 

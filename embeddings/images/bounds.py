@@ -21,7 +21,7 @@ _MAX_MARKERS = 100_000  # of a JPEG
 _MOST_RUNS = 16_000_000  # pixels, and bytes, of a BMP that is run-length encoded
 _MAX_CHUNKS = 1_000_000  # of a PNG: writers make one each 8 kB
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
-_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN, _END = 0xDA, 0xD9
 _NEXT_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 
@@ -69,8 +69,8 @@ def check_jpeg(data: bytes | memoryview, *, max_pixels: int) -> None:
         With the numbers. What is no JPEG, or is cut short, is left to the decoder.
     """
     scans = 0
-    for kind, at in _list_markers(data):
-        if kind in _START_OF_FRAME:
+    for kind, at in list_markers(data):
+        if kind in START_OF_FRAME:
             height, width = (int.from_bytes(data[at + i : at + i + 2]) for i in (5, 7))
             if width * height > max_pixels:
                 raise ImageError(
@@ -85,8 +85,14 @@ def check_jpeg(data: bytes | memoryview, *, max_pixels: int) -> None:
             )
 
 
-def _list_markers(data: bytes | memoryview) -> Iterator[tuple[int, int]]:
-    """Yield kind and place of each marker of a JPEG; entropy-coded data is passed over."""
+def list_markers(data: bytes | memoryview) -> Iterator[tuple[int, int]]:
+    """Yield kind and place of each marker of a JPEG; entropy-coded data is passed over.
+
+    Raises
+    ------
+    ImageError
+        No writer makes so many.
+    """
     at, size = 2, len(data)
     for _ in range(_MAX_MARKERS):
         found = _NEXT_MARKER.search(data, at)

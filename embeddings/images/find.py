@@ -16,7 +16,31 @@ from embeddings.images.outputs import is_output
 from embeddings.odd_names import is_valid, real_path, spell_path
 
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".i01", ".pgm", ".ppm"}
+    {
+        ".jpg",
+        ".jpeg",
+        ".jfif",
+        ".png",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".i01",
+        ".pgm",
+        ".ppm",
+        ".gif",
+        ".webp",
+        ".jp2",
+        ".jpx",
+        ".jpf",
+        ".j2k",
+        ".j2c",
+        ".jpc",
+        # Not read; they go to quarantine with a word, where they would be ignored like a text.
+        ".heic",
+        ".heif",
+        ".avif",
+        ".jxl",
+    }
 )
 _SPECIAL = {
     stat.S_IFIFO: "a pipe, not a file",

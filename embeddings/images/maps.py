@@ -17,6 +17,7 @@ from embeddings.images.picture import has_few_levels
 MapView = Literal["map", "polar"]
 
 _OUTSIDE, _GOOD, _BAD = 0.0, 0.5, 1.0
+_GOOD_LEVEL, _BAD_LEVEL = 0.25, 0.5  # of a map in colours: the lowest above 0 is good
 _LEAST_NEIGHBOURS = 2  # bad neighbours of eight that a bad die has if it is part of something
 _LEAST_SIDE = 8  # dice across
 _FILLED = (0.68, 0.92)  # share of its box that a disc fills: pi / 4, more where dice are few
@@ -28,13 +29,57 @@ Floats = NDArray[np.float64]
 
 
 def is_wafer_map(pixels: NDArray[np.generic]) -> bool:
-    """Tell whether (h, w) or (h, w, 3) pixels are a wafer: level 0 round a disc of few others.
+    """Tell whether (h, w) or (h, w, 3) pixels are a wafer: a disc of few levels or colours.
 
-    Binary masks, line art and screenshots have few levels too; they have no disc.
+    In grey, level 0 lies round it; in colour, whatever colour all four corners have. Binary masks,
+    line art and screenshots have few levels too; they have no disc.
     """
-    if min(pixels.shape[:2]) < _LEAST_SIDE or not has_few_levels(pixels):
+    if min(pixels.shape[:2]) < _LEAST_SIDE:
         return False
-    inside = pixels != 0 if pixels.ndim == 2 else (pixels != 0).any(axis=2)  # (h, w)
+    if pixels.ndim == 3 and not _is_grey(pixels):
+        return read_coloured_map(pixels) is not None
+    grey = pixels if pixels.ndim == 2 else pixels[..., 0]
+    return has_few_levels(grey) and _has_disc(grey != 0)
+
+
+def read_coloured_map(pixels: NDArray[np.generic]) -> NDArray[np.float64] | None:
+    """Return the levels of a wafer map in colours, as `draw_map` wants them; None if it is none.
+
+    A green place is good, as tools draw it; where none is green, or several are, the most frequent
+    of them (or of all) is. Any other is bad, and the colour of the corners is outside.
+
+    Parameters
+    ----------
+    pixels : (h, w, 3)
+
+    Returns
+    -------
+    (h, w) float64 in [0, 1), or None
+    """
+    if pixels.dtype.kind != "u" or min(pixels.shape[:2]) < _LEAST_SIDE:
+        return None
+    red, green, blue = (pixels[..., i].astype(np.int64) for i in range(3))
+    packed = red << 32 | green << 16 | blue  # (h, w), one number a colour
+    if not has_few_levels(packed):
+        return None
+    outside = packed[0, 0]
+    inside = packed != outside
+    if not _has_disc(inside):
+        return None
+    colours, counts = np.unique(packed[inside], return_counts=True)
+    levels = colours >> 16 & 0xFFFF
+    is_green = (levels > colours >> 32) & (levels > colours & 0xFFFF)
+    wanted = is_green if is_green.any() else np.ones_like(is_green)
+    good = colours[np.where(wanted, counts, 0).argmax()]
+    return np.where(inside, np.where(packed == good, _GOOD_LEVEL, _BAD_LEVEL), _OUTSIDE)
+
+
+def _is_grey(pixels: NDArray[np.generic]) -> bool:
+    return bool((pixels == pixels[..., :1]).all())
+
+
+def _has_disc(inside: NDArray[np.bool_]) -> bool:
+    """Tell whether what is (h, w) inside fills its box as a disc does, and no corner."""
     corners = inside[[0, 0, -1, -1], [0, -1, 0, -1]]
     if corners.any() or not inside.any():
         return False

@@ -6,22 +6,25 @@
 
 `show_picture` is what an extractor sees: the picture brought to size, or a wafer map drawn as one.
 A view other than "picture" is for maps: one page of at most 8 grey levels, grey, or in colour with
-three equal channels. All other pictures (more levels, as after lossy compression, or colours) are
-shown as pictures whatever the view, so that a store may hold both.
+three equal channels, or a wafer in at most 8 colours. All other pictures (more levels, as after
+lossy compression, or other colours) are shown as pictures whatever the view, so that a store may
+hold both.
 
 The part of the region that lies inside the picture is resized first, and what sticks out is
 filled at the target's scale: memory is bound by the target, however large the region.
 """
 
 import io
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from embeddings.images.maps import MapView, draw_map
+from embeddings.images.maps import MapView, draw_map, read_coloured_map
 from embeddings.images.picture import Picture, has_few_levels
 from embeddings.images.regions import Region, clip_pixels, clip_region
+from embeddings.reading import COLOUR_MAP_READING
 from embeddings.records import ExtractorSpec, Fit, Resize
 
 Window = tuple[float, float]  # grey levels shown as black and as white, low < high
@@ -64,10 +67,12 @@ def show_picture(
         The region has no pixel in common with the picture.
     """
     pair = [picture] if golden is None else [picture, golden]
-    levels = [_read_levels(one) for one in pair] if spec.view != "picture" else []
+    levels = []
+    if spec.view != "picture":
+        levels = [_read_levels(one, window, spec.reading) for one in pair]
     maps = [one for one in levels if one is not None]
     if len(maps) == len(pair):
-        images = [_draw(one, spec, window=window, region=region) for one in maps]
+        images = [_draw(one, spec, region=region) for one in maps]
     else:
         images = [_prepare(one, spec, window=window, region=region) for one in pair]
     return images[0] if golden is None else _join_channels(*images)
@@ -211,24 +216,29 @@ def _resize(
     )
 
 
-def _read_levels(picture: Picture) -> NDArray[np.generic] | None:
-    """Return the (h, w) grey levels of a map; None where the picture is none."""
+@dataclass(frozen=True, slots=True)
+class _Map:
+    """The (h, w) levels of a map, and which of them become 0 and 1."""
+
+    levels: NDArray[np.generic]
+    window: Window
+
+
+def _read_levels(picture: Picture, window: Window, reading: int) -> _Map | None:
+    """Return the levels of a map; None where the picture is none."""
     pixels = picture.pixels
-    if not has_few_levels(pixels):
-        return None
-    if pixels.ndim == 2:
-        return pixels
-    grey = pixels[..., 0]
-    return grey if np.array_equal(pixels, np.repeat(grey[..., None], 3, axis=2)) else None
+    grey = pixels if pixels.ndim == 2 else pixels[..., 0]
+    if pixels.ndim == 2 or np.array_equal(pixels, np.repeat(grey[..., None], 3, axis=2)):
+        return _Map(grey, window) if has_few_levels(grey) else None
+    coloured = read_coloured_map(pixels) if reading >= COLOUR_MAP_READING else None
+    return None if coloured is None else _Map(coloured, (0.0, 1.0))
 
 
-def _draw(
-    levels: NDArray[np.generic], spec: ExtractorSpec, *, window: Window, region: Region | None
-) -> NDArray[np.float32]:
-    levels = clip_pixels(levels, region)
+def _draw(one: _Map, spec: ExtractorSpec, *, region: Region | None) -> NDArray[np.float32]:
+    levels = clip_pixels(one.levels, region)
     # Thinned, not resized: a level between two would be another category.
     step = -(-max(levels.shape) // _MOST_PLACES)
-    low, high = window
+    low, high = one.window
     scaled = (levels[::step, ::step].astype(np.float64) - low) / (high - low)
     view: MapView = "polar" if spec.view == "polar" else "map"
     return draw_map(np.clip(scaled, 0.0, 1.0), view, size=spec.input_size)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from embeddings.errors import ImageError
 from embeddings.images.data_bar_tags import read_bar_rows
+from embeddings.images.orientation import UPRIGHT, turn_size, turn_upright
 from embeddings.images.picture import (
     PageHeader,
     Picture,
@@ -29,12 +30,13 @@ from embeddings.images.picture import (
 from embeddings.images.pixel_size import SizeClaim, read_tags, settle_size
 from embeddings.images.tiff_directories import count_directories
 from embeddings.images.tiff_header import check_page, count_bits
+from embeddings.images.tiff_stack import check_imagej, check_stack, is_picture, was_picture
+from embeddings.reading import READING, UPRIGHT_READING
 
 # tifffile logs what it works round; without a handler Python would print that to the console.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _NAME = "a.tif"  # of an open file, which tifffile wants
-_THUMBNAIL_OR_MASK = 1 | 4  # bits of NewSubfileType (TIFF 6.0, p. 36)
 
 
 def stream_tiff(
@@ -43,6 +45,7 @@ def stream_tiff(
     max_pixels: int,
     pages: Collection[int] | None = None,
     companions: Sequence[SizeClaim] = (),
+    reading: int = READING,
 ) -> Iterator[Picture]:
     """Yield each page of an open TIFF file, or those of these numbers.
 
@@ -50,6 +53,8 @@ def stream_tiff(
     ----------
     companions : sequence of SizeClaim
         What files beside it say of the size of its pixels.
+    reading : int
+        The rules of reading (`embeddings.reading.READING`).
 
     Raises
     ------
@@ -63,7 +68,8 @@ def stream_tiff(
         handle.seek(0)
         file = tifffile.TiffFile(handle, name=_NAME)
     with file:
-        _check_stack(file)
+        with name_damage("damaged or truncated TIFF"):
+            _check_pages(file, n_pages, reading)
         for index in range(n_pages):
             if pages is not None and index not in pages:
                 continue
@@ -72,14 +78,16 @@ def stream_tiff(
             # damaged ones are of any type.
             with name_damage(f"damaged or truncated TIFF{where}"):
                 page: Any = file.pages[index]
-                if not _is_picture(page, index):
+                if not _is_wanted(file, page, index, n_pages=n_pages, reading=reading):
                     continue
                 check_page(page, file, max_pixels=max_pixels)
-                picture = _read_page(file, page, n_pages=n_pages, companions=companions)
+                picture = _read_page(
+                    file, page, n_pages=n_pages, companions=companions, reading=reading
+                )
             yield picture
 
 
-def read_tiff_headers(path: Path) -> list[PageHeader]:
+def read_tiff_headers(path: Path, *, reading: int = READING) -> list[PageHeader]:
     """Return number and size of each page from its header, thumbnails and masks too.
 
     Raises
@@ -91,47 +99,61 @@ def read_tiff_headers(path: Path) -> list[PageHeader]:
         n_pages = count_directories(handle, handle.seek(0, os.SEEK_END))
         handle.seek(0)
         with tifffile.TiffFile(handle, name=_NAME) as file:
-            found: list[Any] = [file.pages[index] for index in range(n_pages)]
+            _check_pages(file, n_pages, reading)
             return [
-                PageHeader(
-                    page=index,
-                    n_pages=n_pages,
-                    width=int(page.imagewidth),
-                    height=int(page.imagelength),
-                    is_picture=_is_picture(page, index),
-                )
-                for index, page in enumerate(found)
+                _describe(file, file.pages[index], index, n_pages=n_pages, reading=reading)
+                for index in range(n_pages)
             ]
 
 
-def _is_picture(page: Any, index: int) -> bool:
-    """Tell a page from a thumbnail or mask of it; the first is always one."""
-    return index == 0 or not int(page.subfiletype) & _THUMBNAIL_OR_MASK
+def _describe(file: Any, page: Any, index: int, *, n_pages: int, reading: int) -> PageHeader:
+    width, height = turn_size(
+        int(page.imagewidth), int(page.imagelength), _find_orientation(page, reading)
+    )
+    return PageHeader(
+        page=index,
+        n_pages=n_pages,
+        width=width,
+        height=height,
+        is_picture=_is_wanted(file, page, index, n_pages=n_pages, reading=reading),
+    )
 
 
-def _check_stack(file: Any) -> None:
-    """Refuse ImageJ's stacks of one header: all but the first picture would be lost."""
-    if file.is_imagej and len(file.pages) == 1:
-        images = int((file.imagej_metadata or {}).get("images", 1))
-        if images > 1:
-            raise ImageError(
-                f"an ImageJ stack of {images} images under one header: save them apart"
-            )
+def _is_wanted(file: Any, page: Any, index: int, *, n_pages: int, reading: int) -> bool:
+    if reading < UPRIGHT_READING:
+        return was_picture(page, index)
+    return is_picture(file, page, index, n_pages=n_pages)
 
 
-def _read_page(file: Any, page: Any, *, n_pages: int, companions: Sequence[SizeClaim]) -> Picture:
+def _check_pages(file: Any, n_pages: int, reading: int) -> None:
+    if reading < UPRIGHT_READING:
+        check_imagej(file)
+    else:
+        check_stack(file, n_pages)
+
+
+def _find_orientation(page: Any, reading: int) -> int:
+    value = page.tags.valueof(274) if reading >= UPRIGHT_READING else UPRIGHT
+    return int(value) if isinstance(value, int) else UPRIGHT
+
+
+def _read_page(
+    file: Any, page: Any, *, n_pages: int, companions: Sequence[SizeClaim], reading: int
+) -> Picture:
     pixels = _drop_extra(_channels_last(page.asarray(maxworkers=1), page.axes), page)
     pixels, kind = _read_levels(pixels, page)
     claims = [*read_tags(file, page), *companions]
     size = settle_size(claims, width=page.imagewidth, height=page.imagelength)
+    orientation = _find_orientation(page, reading)
     return make_picture(
-        pixels,
+        turn_upright(pixels, orientation),
         kind,
         bit_depth=count_bits(page),
         page=page.index,
         n_pages=n_pages,
         size=size,
-        bar_rows=read_bar_rows(file, page),
+        # A bar is below what a microscope scanned: of a picture that is turned nothing is known.
+        bar_rows=read_bar_rows(file, page) if orientation == UPRIGHT else 0,
     )
 
 
@@ -156,7 +178,9 @@ def _drop_extra(pixels: NDArray[Any], page: Any) -> NDArray[Any]:
     if is_rgb and colours > 3:
         colours = 3 if samples == 4 else colours  # an unnamed fourth sample is alpha (Photoshop)
     if page.photometric == tifffile.PHOTOMETRIC.SEPARATED and colours == 4:
-        return convert_cmyk(pixels[..., :4], int(np.iinfo(pixels.dtype).max))
+        if pixels.dtype.kind not in "bu":
+            raise ImageError(f"CMYK colours of {pixels.dtype} are not supported: save as RGB")
+        return convert_cmyk(pixels[..., :4], 2 ** count_bits(page) - 1)
     if colours not in (1, 3):
         raise ImageError(f"{samples} channels, expected 1 (grey) or 3 (colour): save one a file")
     return pixels[..., 0] if colours == 1 else pixels[..., :3]

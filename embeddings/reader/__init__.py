@@ -34,12 +34,12 @@ from embeddings.reader.parts import open_parts as open_parts
 from embeddings.reader.preparation import Image as Image
 from embeddings.reader.preparation import Preparation as Preparation
 from embeddings.reader.preparation import choose_windows as choose_windows
-from embeddings.reader.previews import PREVIEW_SIDE as PREVIEW_SIDE
 from embeddings.reader.previews import THUMBNAIL_SIDE as THUMBNAIL_SIDE
-from embeddings.reader.previews import Preview as Preview
 from embeddings.reader.previews import Previews as Previews
 from embeddings.reader.previews import are_maps as are_maps
-from embeddings.reader.previews import make_preview as make_preview
-from embeddings.reader.previews import resize_values as resize_values
 from embeddings.reader.references import Reference as Reference
 from embeddings.reader.references import open_reference as open_reference
+from embeddings.reader.shrink import PREVIEW_SIDE as PREVIEW_SIDE
+from embeddings.reader.shrink import Preview as Preview
+from embeddings.reader.shrink import make_preview as make_preview
+from embeddings.reader.shrink import resize_values as resize_values

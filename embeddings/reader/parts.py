@@ -7,6 +7,7 @@ then there is an `ImageError`, never another picture.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from embeddings.images import (
     split_id,
     stream_pictures,
 )
+from embeddings.reading import READING
 from embeddings.records import DataBar, Level, Vectors
 
 
@@ -133,6 +135,7 @@ def open_parts(
     level: Level = "none",
     max_pixels: int = MAX_PIXELS,
     find_bar: Callable[[Picture], DataBar | None] = lambda _: None,
+    reading: int = READING,
 ) -> Iterator[OpenPart]:
     """Yield parts of one file, page by page; each page is decoded once, others not at all.
 
@@ -146,6 +149,8 @@ def open_parts(
         Most pixels a page may have.
     find_bar : callable
         What an extractor does not see of a page; by default it sees all.
+    reading : int
+        The rules by which the parts were named (`ExtractorSpec.reading`): regions lie in its frame.
 
     Raises
     ------
@@ -156,8 +161,8 @@ def open_parts(
     for part in parts:
         by_page.setdefault(part.page, []).append(part)
     path = Path(parts[0].path)
-    file_id, wanted = file_of_id(parts[0].image_id), frozenset(by_page)
-    for page in stream_pictures(path, max_pixels=max_pixels, pages=wanted, file_id=file_id):
+    decode = partial(stream_pictures, max_pixels=max_pixels, reading=reading)
+    for page in decode(path, pages=frozenset(by_page), file_id=file_of_id(parts[0].image_id)):
         picture, bar = level_picture(page, level), find_bar(page)
         for part in by_page.pop(page.page):
             yield OpenPart(part=part, page=page, picture=picture, bar=bar)

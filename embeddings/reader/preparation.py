@@ -25,6 +25,7 @@ from embeddings.images import (
     stream_pictures,
 )
 from embeddings.reader.parts import OpenPart, Part, open_parts
+from embeddings.reading import READING
 from embeddings.records import DataBar, DataBars, ExtractorSpec, Level, Vectors
 
 Image = NDArray[np.float32]  # (c, h, w) in [0, 1]
@@ -85,7 +86,11 @@ class Preparation:
     def open(self, parts: Sequence[Part]) -> Iterator[OpenPart]:
         """Yield parts of one file as `open_parts` does, each with what is not seen of its page."""
         yield from open_parts(
-            parts, level=self.spec.level, max_pixels=self.max_pixels, find_bar=self.find_bar
+            parts,
+            level=self.spec.level,
+            max_pixels=self.max_pixels,
+            find_bar=self.find_bar,
+            reading=self.spec.reading,
         )
 
     def find_bar(self, page: Picture) -> DataBar | None:
@@ -144,6 +149,7 @@ def choose_windows(
     *,
     level: Level = "none",
     max_pixels: int = MAX_PIXELS,
+    reading: int = READING,
     stream: Stream = stream_pictures,
     cut: Cut = lambda page: page,
 ) -> dict[str, Window]:
@@ -161,13 +167,16 @@ def choose_windows(
         Heights are levelled first, and are a kind of their own then.
     max_pixels : int
         Most pixels a page may have.
+    reading : int
+        The rules of reading (`ExtractorSpec.reading`).
     stream : callable
         What gives the pages of a file, such as `Previews.stream`.
     cut : callable
         What is seen of a page, such as `BarSurvey.look`: text is blacker than any picture.
     """
     by_kind: dict[str, list[Picture]] = {}
-    for picture in _sample_pictures(paths, level, partial(stream, max_pixels=max_pixels), cut):
+    pages = partial(stream, max_pixels=max_pixels, reading=reading)
+    for picture in _sample_pictures(paths, level, pages, cut):
         if picture.kind not in known:
             by_kind.setdefault(picture.kind, []).append(picture)
     windows = {}

@@ -3,9 +3,8 @@
 A preview is for comparing pixel by pixel, so it is in native grey levels and float32: averaged
 grain is smaller than one grey level. Beside it are kept the thumbnail, exactly as
 `read_thumbnails` would make it, and whether the page is a wafer map; of those, which a round looks
-at in several views, the page itself. All of it lives for this
-process only, in memory and then in a temporary file without a name, and within a bound: what is
-over it is read from its file again.
+at in several views, the page itself. All of it lives for this process only, in memory and then in
+a temporary file without a name, and within a bound: what is over it is read from its file again.
 """
 
 import dataclasses
@@ -15,12 +14,12 @@ import threading
 import weakref
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
 from embeddings.errors import ImageError
 from embeddings.images import (
@@ -34,11 +33,11 @@ from embeddings.images import (
 from embeddings.odd_names import real_path
 from embeddings.reader.parts import OpenPart
 from embeddings.reader.preparation import Preparation
-from embeddings.records import Level
+from embeddings.reader.shrink import Preview, make_preview
+from embeddings.reading import READING
+from embeddings.records import ExtractorSpec, Level
 
-PREVIEW_SIDE = 160  # pixels of the longest: grain of the size of a pixel or two survives in most
 THUMBNAIL_SIDE = 112  # pixels of the longest: a defect shows, and a JPEG takes about 4 kB
-_NOISE_SIDE = 256  # pixels of the middle that the noise is measured in
 _IN_MEMORY = 64_000_000  # bytes, before the temporary file is used
 _MOST = 2_000_000_000  # bytes in all: about 20,000 previews of 100 kB
 _LARGEST_PAGE = 1_000_000  # bytes: no wafer has more dice
@@ -46,26 +45,6 @@ _MAP_SAMPLE = 32  # files that are looked at to tell wafer maps
 _MOSTLY = 0.9  # of them
 
 _Stamp = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Preview:
-    """A shrunk picture in native grey levels.
-
-    Attributes
-    ----------
-    values : (h, w) float32
-    width, height : int
-        Of the picture before it was shrunk, in pixels.
-    noise_level : float
-        How far the middle pixel stands off the two beside it, as a share of the grey levels'
-        range: 0 for wafer maps and binarised boards, however they were compressed.
-    """
-
-    values: NDArray[np.float32]
-    width: int
-    height: int
-    noise_level: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,7 +56,11 @@ class _Seen:
     noise_level: float
     level: Level
     kind: str
+    reading: int
     window: Window
+
+    def is_read_by(self, spec: ExtractorSpec) -> bool:
+        return (self.level, self.reading) == (spec.level, spec.reading)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,30 +72,6 @@ class _Place:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     record: Any
-
-
-def make_preview(pixels: NDArray[np.generic], *, side: int = PREVIEW_SIDE) -> Preview:
-    """Shrink an (H, W) or (H, W, 3) array to a longest side in pixels, never enlarging it."""
-    grey = np.asarray(pixels, dtype=np.float32)
-    if grey.ndim == 3:
-        grey = grey.mean(axis=2)
-    height, width = grey.shape
-    scale = min(1.0, side / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return Preview(
-        values=resize_values(grey, size),
-        width=width,
-        height=height,
-        noise_level=_measure_noise(grey),
-    )
-
-
-def resize_values(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Resize an (h, w) array to (width, height), antialiased when shrinking."""
-    if values.shape[::-1] == size:
-        return values
-    resized = PillowImage.fromarray(values).resize(size, PillowImage.Resampling.BILINEAR)
-    return np.asarray(resized, dtype=np.float32)
 
 
 class Previews:
@@ -133,6 +92,7 @@ class Previews:
         weakref.finalize(self, self._spool.close)  # else an unclosed file is warned of
         self._lock = threading.Lock()  # readers add from several threads
         self._most, self._end = most, 0
+        self._reading = 0  # the rules by which all that is kept was read; 0 until something is
         self._places: dict[str, _Place] = {}  # of parts, by image id, and of pages, by path
         self._maps: dict[str, bool] = {}  # path -> whether its first page is a wafer map
         self._stamps: dict[str, _Stamp | None] = {}  # path -> of the file whose page that was
@@ -147,6 +107,9 @@ class Previews:
             The part lies outside of its page.
         """
         part = opened.part
+        self._reading = self._reading or how.spec.reading
+        if self._reading != how.spec.reading:
+            return  # another view, of an older store
         # Of the pixels as they are stored: levelled heights have more levels than dice.
         if opened.page.page == 0 and not self._knows_file(part.path):
             self._stamps[part.path] = _stamp(part.path)
@@ -166,16 +129,17 @@ class Previews:
             height=preview.height,
             noise_level=preview.noise_level,
             level=how.spec.level,
+            reading=how.spec.reading,
             kind=opened.picture.kind,
             window=how.require_window(opened.picture),
         )
         thumbnail = how.draw(opened, side=THUMBNAIL_SIDE)
         self._write(part.image_id, seen, preview.values, thumbnail)
 
-    def find(self, image_id: str, *, level: Level) -> Preview | None:
-        """Return the preview of an image, None where there is none of this levelling."""
+    def find(self, image_id: str, spec: ExtractorSpec) -> Preview | None:
+        """Return the preview of an image, None where there is none that was read so."""
         found = self._read(image_id)
-        if found is None or found[0].level != level:
+        if found is None or not found[0].is_read_by(spec):
             return None
         seen, values, _ = found
         return Preview(
@@ -185,7 +149,7 @@ class Previews:
     def find_thumbnail(self, image_id: str, how: Preparation) -> bytes | None:
         """Return the JPEG of an image, None where there is none in these grey levels."""
         found = self._read(image_id)
-        if found is None or found[0].level != how.spec.level:
+        if found is None or not found[0].is_read_by(how.spec):
             return None
         seen, _, thumbnail = found
         is_same = seen.window == (how.spec.window or how.windows.get(seen.kind))
@@ -202,6 +166,7 @@ class Previews:
         max_pixels: int,
         pages: Collection[int] | None = None,
         file_id: str = "",
+        reading: int = READING,
     ) -> Iterator[Picture]:
         """Yield the pages of a file as `stream_pictures` does, without it where they are kept.
 
@@ -210,9 +175,11 @@ class Previews:
         ImageError
             As `stream_pictures`.
         """
-        found = self._read(str(path)) if self._knows_file(str(path)) else None
+        is_kept = reading == self._reading and self._knows_file(str(path))
+        found = self._read(str(path)) if is_kept else None
         if found is None or (file_id and self._file_ids[str(path)] != file_id):
-            yield from stream_pictures(path, max_pixels=max_pixels, pages=pages, file_id=file_id)
+            decode = partial(stream_pictures, max_pixels=max_pixels, reading=reading)
+            yield from decode(path, pages=pages, file_id=file_id)
         elif pages is None or 0 in pages:
             page: Picture = dataclasses.replace(found[0], pixels=found[1])
             yield page
@@ -283,14 +250,3 @@ def _stamp(path: str) -> _Stamp | None:
 def _is_map(path: str, max_pixels: int) -> bool:
     pages = stream_pictures(Path(path), max_pixels=max_pixels, pages=(0,))
     return any(is_wafer_map(page.pixels) for page in pages)
-
-
-def _measure_noise(grey: NDArray[np.float32]) -> float:
-    """Return the median distance of a pixel to the median of three in its row, over the range."""
-    height, width = grey.shape
-    top, left = max(0, (height - _NOISE_SIDE) // 2), max(0, (width - _NOISE_SIDE) // 2)
-    part = grey[top : top + _NOISE_SIDE, left : left + _NOISE_SIDE]
-    before, here, after = part[:, :-2], part[:, 1:-1], part[:, 2:]
-    middle = np.maximum(np.minimum(before, after), np.minimum(np.maximum(before, after), here))
-    low, high = np.percentile(part, (0.5, 99.5))
-    return float(np.median(np.abs(here - middle))) / float(high - low) if high > low else 0.0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from embeddings.errors import ImageError
 from embeddings.images import Picture, level_picture, read_headers, stream_pictures
+from embeddings.reading import READING
 from embeddings.records import Level
 
 
@@ -16,6 +17,8 @@ class Reference:
     path : str
     max_pixels : int
         Most pixels a page may have.
+    reading : int
+        The rules of reading (`ExtractorSpec.reading`).
 
     Raises
     ------
@@ -23,10 +26,10 @@ class Reference:
         It cannot be read.
     """
 
-    def __init__(self, path: str, *, max_pixels: int) -> None:
-        self.path, self._max_pixels = path, max_pixels
+    def __init__(self, path: str, *, max_pixels: int, reading: int = READING) -> None:
+        self.path, self._max_pixels, self._reading = path, max_pixels, reading
         try:
-            headers = read_headers(Path(path))
+            headers = read_headers(Path(path), reading=reading)
         except ImageError as error:
             raise self._blame(error) from error
         # From the headers: one picture stands for all pages, whatever thumbnails lie beside it.
@@ -73,7 +76,9 @@ class Reference:
     def _stream(self, first: int) -> Iterator[Picture]:
         wanted = range(first, self._last)
         try:
-            yield from stream_pictures(Path(self.path), max_pixels=self._max_pixels, pages=wanted)
+            yield from stream_pictures(
+                Path(self.path), max_pixels=self._max_pixels, pages=wanted, reading=self._reading
+            )
         except ImageError as error:
             raise self._blame(error) from error
 
@@ -81,7 +86,9 @@ class Reference:
         return ImageError(f"its reference {self.path} cannot be used: {error}")
 
 
-def open_reference(path: str | None, *, max_pixels: int) -> Reference | None:
+def open_reference(
+    path: str | None, *, max_pixels: int, reading: int = READING
+) -> Reference | None:
     """Open a golden image; None where there is none.
 
     Raises
@@ -89,4 +96,4 @@ def open_reference(path: str | None, *, max_pixels: int) -> Reference | None:
     ImageError
         It cannot be read.
     """
-    return None if path is None else Reference(path, max_pixels=max_pixels)
+    return None if path is None else Reference(path, max_pixels=max_pixels, reading=reading)

@@ -125,9 +125,10 @@ def _read_query(store: Store, image: Path, page: int, *, max_pixels: int) -> Pre
     path = spell_path(Path(image).absolute())
     try:
         job = Job(path=str(path), file_id=fingerprint_file(path))
-        numbers = [header.page for header in read_headers(path) if header.is_picture]
+        headers = read_headers(path, reading=store.spec.reading)
     except ImageError as error:
         raise InputError(f"{image}: {error}") from error
+    numbers = [header.page for header in headers if header.is_picture]
     if page not in numbers:
         raise OptionError(f"--page {page}: {image} has the pages {', '.join(map(str, numbers))}")
     # The wanted page alone is decoded, however long the stack.

@@ -88,7 +88,7 @@ IDAT = PNG.index(b"IDAT")
 BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty.png": (lambda: b"", "an empty file (0 bytes)"),
     "text.png": (lambda: b"path,label\n", "not an image"),
-    "gif.png": (lambda: _encode(GREY, "GIF"), "not an image"),
+    "pdf.png": (lambda: _encode(GREY, "PDF"), "a PDF file, which is not read"),
     "zeros.tif": (lambda: bytes(1000), "not an image"),
     "half.jpg": (lambda: JPEG[: len(JPEG) // 2], "truncated JPEG"),
     "end.jpg": (lambda: JPEG[:-30], "truncated JPEG"),

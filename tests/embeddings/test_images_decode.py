@@ -232,13 +232,6 @@ def test_cmyk_tiff_becomes_colour(tmp_path):
     assert {(0, 204, 204)} == {tuple(int(v) for v in p) for p in picture.pixels.reshape(-1, 3)}
 
 
-def test_exif_orientation_is_ignored(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees
-    path = _save(tmp_path, "a.png", Image.fromarray(GREY), exif=exif)
-    np.testing.assert_array_equal(GREY, _one(path).pixels)
-
-
 def test_content_counts_not_the_suffix(tmp_path):
     path = tmp_path / "a.jpg"
     buffer = io.BytesIO()

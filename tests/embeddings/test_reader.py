@@ -5,6 +5,7 @@ import threading
 import time
 import tracemalloc
 import weakref
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -277,7 +278,7 @@ def test_previews_are_what_the_files_give(seen, options):
     assert again == read_thumbnails(vectors, ids, store, previews=previews)
     parts = list_parts(vectors)
     for part, fresh in map_parts(parts, lambda opened: make_preview(opened.pixels), HOW):
-        kept = previews.find(part.image_id, level="none")
+        kept = previews.find(part.image_id, store.spec)
         assert np.array_equal(fresh.values, kept.values)
         assert (fresh.width, fresh.height, fresh.noise_level) == (
             kept.width,
@@ -307,7 +308,8 @@ def test_other_windows_or_levels_take_no_preview(seen):
     assert previews.find_thumbnail(name, how)
     other = Preparation(spec=store.spec, windows={**store.windows, "uint16": (0.0, 9.0)})
     assert previews.find_thumbnail(name, other) is None
-    assert previews.find(name, level="plane") is None
+    assert previews.find(name, replace(store.spec, level="plane")) is None
+    assert previews.find(name, replace(store.spec, reading=1)) is None
 
 
 def test_previews_keep_within_their_bound(tmp_path, picture, save_picture):
@@ -317,7 +319,7 @@ def test_previews_keep_within_their_bound(tmp_path, picture, save_picture):
     for i in range(4):
         part = Part(path=str(path), image_id=str(i))
         previews.add(OpenPart(part=part, page=page, picture=page), HOW)
-    there = [previews.find(str(i), level="none") is not None for i in range(4)]
+    there = [previews.find(str(i), SPEC) is not None for i in range(4)]
     assert [True, True, False, False] == there
     assert previews.is_map(str(path)) is False
     del previews

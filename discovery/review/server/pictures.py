@@ -213,7 +213,9 @@ class Pictures:
 
     def _open_reference(self, index: int) -> Opened:
         path = self.files.find_reference(index)
-        reference = open_reference(path, max_pixels=self._how.max_pixels)
+        reference = open_reference(
+            path, max_pixels=self._how.max_pixels, reading=self._how.spec.reading
+        )
         if reference is None:
             raise ImageError("no reference is known of this image")
         part = self.files.find_part(index)
@@ -244,7 +246,8 @@ class Pictures:
 
 def _read_whole(part: Part, how: Preparation) -> Picture:
     """Decode the page that a part lies on."""
-    for opened in open_parts([replace(part, region=None)], max_pixels=how.max_pixels):
+    whole = [replace(part, region=None)]
+    for opened in open_parts(whole, max_pixels=how.max_pixels, reading=how.spec.reading):
         return opened.page
     raise ImageError(f"{part.path} holds no such page")
 

@@ -60,7 +60,7 @@ def make_reader(
         left = []
         for position in positions.tolist():
             name = str(vectors.ids[position])
-            kept = None if previews is None else previews.find(name, level=how.spec.level)
+            kept = None if previews is None else previews.find(name, how.spec)
             if kept is None:
                 left.append(position)
             else:

@@ -43,9 +43,9 @@ class OmeImage:
 
 def read_ome(file: Any, page: Any) -> Iterator[SizeClaim]:
     """PhysicalSizeX and Y with their units, which are micrometres where none is given."""
-    images = [one for one in list_ome_images(file) if one.is_here]
+    images = list_ome_images(file)
     own = [one for one in images if one.first <= page.index < one.first + one.planes]
-    for image in (own or images)[:1]:
+    for image in (own or list(images))[:1]:
         um, um_down = (
             read_number(image.pixels.get(f"PhysicalSize{axis}"))
             * find_unit(image.pixels.get(f"PhysicalSize{axis}Unit", "um"))
