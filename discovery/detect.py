@@ -23,9 +23,11 @@ from discovery.detector.options import (
     DetectorTrainOptions,
 )
 from discovery.formats.portable_names import make_portable
+from discovery.runs.checkpoint import CHECKPOINT
 from embeddings.console import get_logger, run_command, say, stage, track
 from embeddings.errors import InputError
 from embeddings.files import check_out_file, format_faults, write_bytes
+from embeddings.locks import working
 
 if TYPE_CHECKING:  # torch is loaded when there is work for it, not for --help
     from discovery.detector.dataset import PictureRef
@@ -102,13 +104,15 @@ def _train(command: TrainDetector) -> None:
     from discovery.detector.model import save_detector
     from discovery.detector.train import learn_boxes
 
-    # Saved after each best epoch: a training that is stopped leaves the best one so far.
-    detector, faults = learn_boxes(
-        command.boxes,
-        options=command.training,
-        keep=lambda best: save_detector(best, command.out),
-    )
-    _report_faults(faults, command.out / _QUARANTINE)
+    with working(command.out):  # a second training into the same folder is told of the first
+        # Saved after each best epoch: a training that is stopped leaves the best one so far.
+        detector, faults = learn_boxes(
+            command.boxes,
+            options=command.training,
+            keep=lambda best: save_detector(best, command.out),
+            folder=command.out / CHECKPOINT,
+        )
+        _report_faults(faults, command.out / _QUARANTINE)
     figures = detector.facts["held_out_figures"]
     say(
         f"held out: {figures['images']} images with {figures['boxes']} defects; AP50 "

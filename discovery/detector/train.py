@@ -8,17 +8,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import torch
+
 from discovery.detector.dataset import ANY_DEFECT, BoxExamples, read_box_examples
 from discovery.detector.network import find_backbone
 from discovery.detector.options import DetectorTrainOptions
 from discovery.detector.pictures import GreyWindows, LoadedExamples, load_examples
 from discovery.detector.predict import Detector
-from discovery.detector.spec import choose_spec
+from discovery.detector.spec import DetectorSpec, choose_spec
 from discovery.detector.training_loop import Keep, train_detector
 from discovery.runs import package_versions
+from discovery.runs.checkpoint import Checkpoint
 from embeddings.console import stage
 from embeddings.errors import InputError
-from embeddings.files import hash_file
+from embeddings.files import hash_file, hash_json
+from embeddings.images import fingerprint_file
 from embeddings.networks.hardware import choose_device
 from embeddings.reader import Fault
 from embeddings.weights import Weights
@@ -27,7 +31,11 @@ _LEAST = 2  # pictures with boxes: one to learn from, one to judge by
 
 
 def learn_boxes(
-    table: Path, *, options: DetectorTrainOptions, keep: Keep | None = None
+    table: Path,
+    *,
+    options: DetectorTrainOptions,
+    keep: Keep | None = None,
+    folder: Path | None = None,
 ) -> tuple[Detector, tuple[Fault, ...]]:
     """Read the boxes and their pictures, and train a detector on them.
 
@@ -38,6 +46,9 @@ def learn_boxes(
     options : DetectorTrainOptions
     keep : callable, optional
         Called with the detector whenever an epoch was the best so far.
+    folder : Path, optional
+        Where each epoch is kept until the training is done: a call with the same boxes, pictures
+        and options goes on after the last one, and comes to the very same detector.
 
     Returns
     -------
@@ -74,6 +85,8 @@ def learn_boxes(
         options=options,
     )
     described = _describe(table, weights, options)  # before hours of training, not after
+    key = _make_key(loaded, spec, weights, options=options, device=device)
+    checkpoint = Checkpoint(folder, key=key)
     with stage("training") as facts:
         detector = train_detector(
             loaded.items,
@@ -83,9 +96,11 @@ def learn_boxes(
             backbone=weights.tensors if weights else None,
             device=device,
             keep=None if keep is None else lambda best: keep(_add_facts(best, described)),
+            checkpoint=checkpoint,
         )
         facts["tile"], facts["size"] = spec.tile, spec.size
         facts["best epoch"] = detector.facts["epoch"]
+    checkpoint.remove()
     return _add_facts(detector, described), (*examples.faults, *loaded.faults)
 
 
@@ -122,3 +137,36 @@ def _describe(
         "options": given,
         "versions": package_versions(),
     }
+
+
+def _make_key(
+    loaded: LoadedExamples,
+    spec: DetectorSpec,
+    weights: Weights | None,
+    *,
+    options: DetectorTrainOptions,
+    device: torch.device,
+) -> str:
+    """Return a hash of all that decides what comes of a training, wherever its files lie."""
+    given = asdict(options)
+    del given["images"], given["weights"]  # by what is in them, below
+    pictures = [
+        {
+            "file": fingerprint_file(item.ref.path),
+            "page": item.ref.page,
+            "reference": item.ref.reference and fingerprint_file(Path(item.ref.reference)),
+            "boxes": item.boxes.edges.tolist(),
+            "labels": item.boxes.labels.tolist(),
+        }
+        for item in loaded.items
+    ]
+    return hash_json(
+        {
+            "pictures": pictures,
+            "spec": asdict(spec),
+            "weights": weights.sha256 if weights else None,
+            "options": given,
+            "device": device.type,
+            "versions": package_versions(),
+        }
+    )

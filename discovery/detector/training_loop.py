@@ -22,9 +22,11 @@ from discovery.detector.network import build_detector
 from discovery.detector.options import DetectorTrainOptions
 from discovery.detector.pictures import PictureCache
 from discovery.detector.predict import Detector, arithmetic
+from discovery.detector.progress import Progress, load_progress, save_progress
 from discovery.detector.samples import Sample, list_crops, make_sample
 from discovery.detector.spec import DetectorSpec
 from discovery.detector.tiling import choose_overlap
+from discovery.runs.checkpoint import NO_CHECKPOINT, Checkpoint
 from embeddings.console import get_logger, track
 from embeddings.errors import OptionError
 from embeddings.reader import run_ahead
@@ -55,6 +57,7 @@ def train_detector(
     backbone: Mapping[str, torch.Tensor] | None,
     device: torch.device,
     keep: Keep | None = None,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> Detector:
     """Train a detector on pictures and their boxes.
 
@@ -72,6 +75,8 @@ def train_detector(
     keep : callable, optional
         Called with the detector after each epoch that is the best so far, to save it: a training
         of hours that is stopped is not lost.
+    checkpoint : Checkpoint, optional
+        Of these pictures, spec and options: kept after each epoch, and gone on from.
 
     Returns
     -------
@@ -97,7 +102,10 @@ def train_detector(
             overlap=choose_overlap(lengths, spec.tile),
             facts={"learnt": len(split.learned), "held_out": len(split.held_out)},
         )
-        return _fit(detector, boxes, pictures, split=split, options=options, keep=keep)
+        return _fit(
+            detector, boxes, pictures, split=split, options=options, keep=keep,
+            checkpoint=checkpoint,
+        )  # fmt: skip
 
 
 def _fit(
@@ -108,12 +116,16 @@ def _fit(
     split: Split,
     options: DetectorTrainOptions,
     keep: Keep | None,
+    checkpoint: Checkpoint,
 ) -> Detector:
     crops = list_crops(split.learned, pictures.sizes, detector.spec.tile)  # (n, 2)
     schedule = _Schedule(detector, n=len(crops), options=options)
-    best: Detector | None = None
-    tensors: dict[str, torch.Tensor] = {}
-    for epoch in range(schedule.epochs):
+    progress = load_progress(checkpoint, detector, schedule.optimizer)
+    if progress.epoch:
+        get_logger().info("goes on after epoch %d, which was kept", progress.epoch)
+        schedule.go_on(progress.steps, progress.seconds)
+    while not _is_over(progress, schedule, options):
+        epoch = progress.epoch
         order = np.random.default_rng([options.seed, epoch]).permutation(crops)
         share = _SMALL_CROP if schedule.share < _SMALL_UNTIL else 1.0
 
@@ -131,18 +143,33 @@ def _fit(
         )
         validated = replace(validated, facts=validated.facts | {"epoch": epoch + 1, "loss": loss})
         _log_epoch(validated, schedule)
-        if best is None or _rank(validated) > _rank(best):
-            best = validated
-            # The network trains on: its tensors now are those of the best epoch.
-            tensors = copy.deepcopy(detector.network.state_dict())
-            if keep is not None:
-                keep(best)
-        if schedule.is_over or epoch + 1 - best.facts["epoch"] >= options.patience:
-            break
-    detector.network.load_state_dict(tensors)
-    if best is None:
+        progress = _advance(progress, validated, schedule)
+        if progress.best is validated and keep is not None:
+            keep(validated)
+        save_progress(checkpoint, progress, schedule.optimizer)
+    detector.network.load_state_dict(progress.tensors)
+    if progress.best is None:
         raise ValueError("no epoch was run")
-    return best
+    return progress.best
+
+
+def _advance(progress: Progress, validated: Detector, schedule: "_Schedule") -> Progress:
+    """Count an epoch; where it is the best so far, keep its tensors: the network trains on."""
+    done = replace(
+        progress, epoch=progress.epoch + 1, steps=schedule.done, seconds=schedule.seconds
+    )
+    if progress.best is not None and _rank(validated) <= _rank(progress.best):
+        return done
+    tensors = copy.deepcopy(validated.network.state_dict())
+    return replace(done, best=validated, tensors=tensors)
+
+
+def _is_over(progress: Progress, schedule: "_Schedule", options: DetectorTrainOptions) -> bool:
+    """Tell whether no further epoch is run: all are, the time is gone, or none gets better."""
+    if progress.best is None:
+        return False
+    waited = progress.epoch - progress.best.facts["epoch"]
+    return progress.epoch >= schedule.epochs or schedule.is_over or waited >= options.patience
 
 
 class _Schedule:
@@ -161,6 +188,10 @@ class _Schedule:
         trained = [p for p in detector.network.parameters() if p.requires_grad]
         self.parameters = trained
         self.optimizer = torch.optim.AdamW(trained, self.highest, weight_decay=_DECAY, fused=True)
+
+    def go_on(self, steps: int, seconds: float) -> None:
+        """Start where an earlier call stopped."""
+        self.done, self._start = steps, time.monotonic() - seconds
 
     @property
     def share(self) -> float:
