@@ -19,10 +19,12 @@ from typing import Annotated
 import tyro
 
 from discovery.classifier.options import PredictOptions, TrainOptions, refuse_options
+from discovery.runs.checkpoint import CHECKPOINT, Checkpoint
 from embeddings.console import get_logger, run_command, say
 from embeddings.errors import InputError, OptionError
 from embeddings.extractors import find_extractor
 from embeddings.files import check_out_file, format_faults, write_bytes
+from embeddings.locks import working
 
 _PROG = "python -m discovery.classify"
 
@@ -97,13 +99,16 @@ def _train(command: Train) -> None:
     from discovery.classifier.train import train_classifier
 
     check_model_folder(command.out)  # before the work, which takes minutes
-    examples = read_examples(command.handoff)
-    get_logger().info(
-        "labelled images: %d, %d rows left out, %d unusable",
-        len(examples), examples.left_out, len(examples.faults),
-    )  # fmt: skip
-    model = train_classifier(examples, options=command.options)
-    save_model(model, command.out)
+    with working(command.out):  # a second training into the same folder is told of the first
+        examples = read_examples(command.handoff)
+        get_logger().info(
+            "labelled images: %d, %d rows left out, %d unusable",
+            len(examples), examples.left_out, len(examples.faults),
+        )  # fmt: skip
+        kept = command.out / CHECKPOINT
+        model = train_classifier(examples, options=command.options, folder=kept)
+        save_model(model, command.out)
+        Checkpoint(kept, key="").remove()
     say(model.cascade.taxonomy_.draw())
     held = model.training["held_out"]
     if held["n"]:

@@ -15,7 +15,9 @@ from discovery.classifier.evaluation.calibration import apply_temperature, fit_t
 from discovery.classifier.evaluation.correctness import judge_answers
 from discovery.classifier.networks import FittedNetworks, find_children
 from discovery.classifier.novelty import MEASURES, NoveltyScale
+from discovery.classifier.progress import answer_fold
 from discovery.classifier.taxonomy import Taxonomy
+from discovery.runs.checkpoint import NO_CHECKPOINT, Checkpoint
 
 Floats = NDArray[np.float32]
 
@@ -95,6 +97,7 @@ def calibrate(
     folds: NDArray[np.int32],
     taxonomy: Taxonomy,
     aims: Aims,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> Calibration:
     """Hold out fold after fold, and fit temperatures, thresholds and the limit of the known.
 
@@ -108,13 +111,17 @@ def calibrate(
     labels : (n,) array of str
     folds : (n,) int32
         -1: never held out.
+    checkpoint : Checkpoint, optional
+        Of these images and options: keeps the answers of each fold.
     """
     which = np.flatnonzero(folds >= 0)
     temperatures = dict.fromkeys(taxonomy.decision_nodes(), 1.0)
     if not len(which):
         nothing = np.full(taxonomy.depth, np.inf)
         return Calibration(temperatures=temperatures, thresholds=nothing, scale=_ALL_ACCEPTED)
-    logits, flat, distances = _answer_held_out(fit, rows, folds, taxonomy)
+    logits, flat, distances = _answer_held_out(
+        fit, rows, folds, taxonomy=taxonomy, checkpoint=checkpoint
+    )
     for node, values in logits.items():
         children = find_children(taxonomy, labels, node)
         below = which[children[which] >= 0]
@@ -145,7 +152,9 @@ def _answer_held_out(
     fit: Callable[[NDArray[np.intp]], FittedNetworks],
     rows: Floats,
     folds: NDArray[np.int32],
+    *,
     taxonomy: Taxonomy,
+    checkpoint: Checkpoint,
 ) -> tuple[dict[str, Floats], NDArray[np.str_], NDArray[np.float64]]:
     """Answer each image by networks that did not learn it.
 
@@ -166,14 +175,17 @@ def _answer_held_out(
     flat = np.full(n, "", dtype=np.array(taxonomy.leaves).dtype)  # as wide as the longest leaf
     distances = np.zeros((n, 2))
     for fold in np.unique(folds[folds >= 0]).tolist():
-        # Images of fold -1 are learned every time.
-        out, kept = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        networks = fit(kept)
-        fused = networks.fuse(rows[out])
-        for node, head in networks.heads.items():
-            logits[node][out] = head.logits(fused)
-        flat[out] = networks.flats["fused"].predict(fused)
-        distances[out] = networks.known.measure(fused.mean(axis=1))
+        out = np.flatnonzero(folds == fold)
+        kept = checkpoint.load(f"fold-{fold}")
+        if kept is None:
+            # Images of fold -1 are learned every time.
+            kept = answer_fold(fit(np.flatnonzero(folds != fold)), rows[out])
+            checkpoint.save(f"fold-{fold}", *kept)
+        arrays, values = kept
+        for position, node in enumerate(values["nodes"]):
+            logits[node][out] = arrays[f"logits.{position}"]
+        flat[out] = values["flat"]
+        distances[out] = arrays["distances"]
     return logits, flat, distances
 
 

@@ -20,6 +20,7 @@ from discovery.classifier.novelty import MEASURES
 from discovery.classifier.taxonomy import Taxonomy, check_types
 from discovery.records import Predictions
 from discovery.records.labels import tidy_label
+from discovery.runs.checkpoint import NO_CHECKPOINT, Checkpoint
 from embeddings.errors import HandoffError
 
 Floats = NDArray[np.float32]
@@ -85,6 +86,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         groups: NDArray[np.str_] | None = None,
         folds: NDArray[np.int32] | None = None,
         taxonomy: Taxonomy | None = None,
+        checkpoint: Checkpoint = NO_CHECKPOINT,
     ) -> Self:
         """Learn from images and their label paths, which may stop at any node.
 
@@ -101,6 +103,8 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
             of the images, only the others can vouch. By default `assign_folds` divides them.
         taxonomy : Taxonomy, optional
             With definitions; must be the tree of these labels.
+        checkpoint : Checkpoint, optional
+            Of these images and options: keeps the answers of each fold.
 
         Raises
         ------
@@ -146,6 +150,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
                 max_rejection=self.max_rejection,
                 false_alarms=self.false_alarms,
             ),
+            checkpoint=checkpoint,
         )
         self.networks_ = fit(np.arange(len(rows)), ("fused", "deep", "classical"))
         return self

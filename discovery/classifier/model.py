@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 
 from discovery.classifier.cascade import CascadeClassifier
 from discovery.classifier.serialization import cascade_from_arrays, cascade_to_arrays
+from discovery.runs.checkpoint import CHECKPOINT
 from embeddings.bounded import check_safetensors, parse_json
 from embeddings.errors import HandoffError, ModelError, StoreError
 from embeddings.files import hash_bytes, hash_file, hash_json, is_sealed, seal, write_bytes
 from embeddings.litter import is_temporary, sweep_temporary
+from embeddings.locks import JOB_LOCK
 from embeddings.records import DataBars, ExtractorSpec, bars_from_dict, bars_to_dict
 from embeddings.versions import advise_version
 
@@ -105,8 +107,8 @@ def _may_replace(folder: Path) -> bool:
 
 
 def _is_own(name: str) -> bool:
-    """Tell whether a file is one that `save_model` writes, whole or interrupted."""
-    return is_temporary(name) or bool(_OWN.fullmatch(name))
+    """Tell whether a file is one that a training writes, whole or interrupted."""
+    return is_temporary(name) or name in (JOB_LOCK, CHECKPOINT) or bool(_OWN.fullmatch(name))
 
 
 def save_model(model: Model, folder: Path) -> None:

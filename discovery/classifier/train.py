@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,23 +18,22 @@ from discovery.classifier.describe import (
     describe_images,
     join_described,
 )
-from discovery.classifier.enhance.gate import GateOptions
 from discovery.classifier.examples import Examples, describe_faults
 from discovery.classifier.features import FeatureSource, add_windows, open_feature_source
 from discovery.classifier.finetune import check_tunable, finetune_source
 from discovery.classifier.model import Model
+from discovery.classifier.noise_limit import choose_gate
 from discovery.classifier.options import TrainOptions
+from discovery.classifier.progress import describe_chunks, make_training_key
 from discovery.classifier.taxonomy import Taxonomy, check_types
 from discovery.runs import package_versions
+from discovery.runs.checkpoint import Checkpoint
 from embeddings.console import get_logger, stage
 from embeddings.errors import HandoffError
 from embeddings.reader import read_parts
 
 _FEW_IMAGES = 300  # below, varied copies are learned too
 _FEW_COPIES = 8
-# What training images have may be exceeded by half before an image counts as noisy.
-_NOISE_MARGIN = 1.5
-_NOISE_FLOOR = 0.02  # of the grey range: below, nothing is lost in noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,19 @@ class _Trained:
         return scores | {"finetuned": 1} if self.finetuned else scores
 
 
-def train_classifier(examples: Examples, *, options: TrainOptions | None = None) -> Model:
+def train_classifier(
+    examples: Examples, *, options: TrainOptions | None = None, folder: Path | None = None
+) -> Model:
     """Train the cascade, and the flat baseline beside it, from labelled images.
+
+    Parameters
+    ----------
+    examples : Examples
+    options : TrainOptions, optional
+    folder : Path, optional
+        Where described images and the answers of each fold are kept: a call with the same
+        examples and options goes on from there, and comes to the very same model. They stay
+        until `Checkpoint.remove`, so that a model that cannot be written is not lost.
 
     Raises
     ------
@@ -76,13 +87,15 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
             check_tunable(source.spec)  # now, and not after minutes of work
         # Vectors of the handoff's store are not computed again.
         facts.update(extractor=source.spec.name, known=f"{len(source.known)} vectors")
+    key = make_training_key(examples, source.spec, source.windows, options=options)
+    checkpoint = Checkpoint(folder, key=key)
     with stage("describe images") as facts:
-        described, source = _describe_kinds(examples, source, options)
+        described, source = _describe_kinds(examples, source, options, checkpoint)
         facts.update(images=len(described), copies=described.rows.shape[1])
     learned = _match(examples, described)
     with stage("train") as facts:
         trained = _Trained(
-            cascade=_fit_cascade(learned, described, options),
+            cascade=_fit_cascade(learned, described, options, checkpoint=checkpoint),
             source=source,
             learned=learned,
             described=described,
@@ -90,7 +103,7 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
         types = len(trained.cascade.taxonomy_.leaves)
         facts.update(types=types, **_format_scores(trained.score_held_out()))
     if options.finetune:
-        trained = _finetune(trained, options) or trained
+        trained = _finetune(trained, options, checkpoint.within("tuned")) or trained
     _warn(trained)
     return Model(
         cascade=trained.cascade,
@@ -99,7 +112,7 @@ def train_classifier(examples: Examples, *, options: TrainOptions | None = None)
         windows=trained.source.windows,
         bars=trained.source.bars,
         orientations=options.orientations,
-        gate=asdict(_choose_gate(trained.described, options)),
+        gate=asdict(choose_gate(trained.described, options)),
         training=_summarise_training(trained, options),
     )
 
@@ -116,12 +129,13 @@ def _match(examples: Examples, described: Described) -> Examples:
 
 
 def _describe_kinds(
-    examples: Examples, source: FeatureSource, options: TrainOptions
+    examples: Examples, source: FeatureSource, options: TrainOptions, checkpoint: Checkpoint
 ) -> tuple[Described, FeatureSource]:
     """Describe all, and choose windows for kinds of pictures that the first sample missed."""
     varied = _count_varied(examples, options)
-    described = _describe_examples(examples, source, options)
+    described = _describe_examples(examples, source, options, checkpoint)
     while described.deferred:
+        checkpoint = checkpoint.within("late")  # each turn knows one more kind of picture
         source = add_windows(source, described.deferred, options=options.extract)
         late = {part.image_id for part in described.deferred}
         left = [i for i, part in enumerate(examples.parts) if part.image_id in late]
@@ -130,6 +144,7 @@ def _describe_kinds(
             examples.take(np.array(left, np.intp)),
             source,
             replace(options, varied=varied),
+            checkpoint,
         )
         described = join_described(described, again)
     return described, source
@@ -142,22 +157,26 @@ def _count_varied(examples: Examples, options: TrainOptions) -> int:
 
 
 def _describe_examples(
-    examples: Examples, source: FeatureSource, options: TrainOptions
+    examples: Examples, source: FeatureSource, options: TrainOptions, checkpoint: Checkpoint
 ) -> Described:
     """Describe the examples in every orientation; where they are few, in varied copies too."""
     varied = _count_varied(examples, options)
     turned = options.orientations > 1
     augment = AugmentOptions(copies=varied, flips=turned, quarter_turns=turned) if varied else None
-    return describe_images(
-        read_parts(examples.parts, source.prepare(options.extract)),
-        source.extractor,
-        options=DescribeOptions(
-            orientations=options.orientations, augment=augment, seed=options.seed
-        ),
-        known=source.known,
-        batch_size=options.extract.batch_size,
-        total=len({part.path for part in examples.parts}),
-    )
+
+    def describe(some: Examples) -> Described:
+        return describe_images(
+            read_parts(some.parts, source.prepare(options.extract)),
+            source.extractor,
+            options=DescribeOptions(
+                orientations=options.orientations, augment=augment, seed=options.seed
+            ),
+            known=source.known,
+            batch_size=options.extract.batch_size,
+            total=len({part.path for part in some.parts}),
+        )
+
+    return describe_chunks(examples, describe, checkpoint)
 
 
 def _fit_cascade(
@@ -166,6 +185,7 @@ def _fit_cascade(
     options: TrainOptions,
     *,
     folds: NDArray[np.int32] | None = None,
+    checkpoint: Checkpoint,
 ) -> CascadeClassifier:
     """Learn described examples; `folds` says which are held out together (default: in turn)."""
     cascade = CascadeClassifier(
@@ -186,10 +206,11 @@ def _fit_cascade(
         groups=np.array([part.image_id[:16] for part in learned.parts], dtype=np.str_),
         folds=folds,
         taxonomy=Taxonomy.from_labels(learned.labels.tolist(), definitions=learned.definitions),
+        checkpoint=checkpoint,
     )
 
 
-def _finetune(first: _Trained, options: TrainOptions) -> _Trained | None:
+def _finetune(first: _Trained, options: TrainOptions, checkpoint: Checkpoint) -> _Trained | None:
     """Fine-tune and learn again; None where held-out images are not answered better."""
     learned, source = first.learned, first.source
     with stage("fine-tune"):
@@ -198,12 +219,14 @@ def _finetune(first: _Trained, options: TrainOptions) -> _Trained | None:
     if refined is None or before is None:
         return None
     with stage("describe images again") as facts:
-        described = _describe_examples(learned, refined.source, options)
+        # Of these very weights: the clock may end fine-tuning elsewhere the next time.
+        checkpoint = checkpoint.within(refined.source.spec.weights_sha256[:16])
+        described = _describe_examples(learned, refined.source, options, checkpoint)
         facts.update(images=len(described))
     with stage("train again") as facts:
         # Only images that the stage was not tuned on can vouch for what is learned now.
         folds = np.where(refined.held_out, 0, -1).astype(np.int32)
-        cascade = _fit_cascade(learned, described, options, folds=folds)
+        cascade = _fit_cascade(learned, described, options, folds=folds, checkpoint=checkpoint)
         after = cascade.calibration_.held_out
         if after is None:
             return None  # nothing says whether it helped
@@ -248,16 +271,6 @@ def _warn(trained: _Trained) -> None:
             "answers stop above it; label more images, or lower --target-purity",
             cascade.target_purity,
         )
-
-
-def _choose_gate(described: Described, options: TrainOptions) -> GateOptions:
-    threshold = options.noise_threshold
-    if threshold is None:
-        measured = described.noises[~np.isnan(described.noises)]
-        # Not the largest: one bad picture must not open the gate for all.
-        usual = float(np.percentile(measured, 99)) if len(measured) else 0.0
-        threshold = min(max(_NOISE_MARGIN * usual, _NOISE_FLOOR), 0.9)
-    return GateOptions(threshold=round(threshold, 4), method=options.denoise)
 
 
 def _summarise_training(trained: _Trained, options: TrainOptions) -> dict[str, Any]:

@@ -42,8 +42,17 @@ class Checkpoint:
         saved, and never read.
     """
 
-    def __init__(self, folder: Path | None, *, key: str) -> None:
-        self._folder, self._key = folder, key
+    def __init__(self, folder: Path | None, *, key: str, prefix: str = "") -> None:
+        self._folder, self._key, self._prefix = folder, key, prefix
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a place to keep anything."""
+        return self._folder is not None
+
+    def within(self, prefix: str) -> "Checkpoint":
+        """Return the same checkpoint for parts whose names begin so."""
+        return Checkpoint(self._folder, key=self._key, prefix=f"{self._prefix}{prefix}-")
 
     @property
     def is_begun(self) -> bool:
@@ -56,7 +65,7 @@ class Checkpoint:
 
         if self._folder is None or not self.is_begun:
             return None
-        path = self._folder / (name + _ENDING)
+        path = self._folder / self._name(name)
         try:
             data = path.read_bytes()
         except OSError:
@@ -88,13 +97,13 @@ class Checkpoint:
         # Not ascontiguousarray, which makes single numbers arrays of one.
         whole = {key: np.asarray(value, order="C") for key, value in arrays.items()}
         data = save({**whole, "": text})
-        write_bytes(self._folder / (name + _ENDING), hash_bytes(data).encode() + data)
-        note_kept(f"{name} in {self._folder.parent}; the same command goes on there")
+        write_bytes(self._folder / self._name(name), hash_bytes(data).encode() + data)
+        note_kept(f"{self._prefix}{name} in {self._folder.parent}; the same command goes on there")
 
     def drop(self, name: str) -> None:
         """Remove a part that is of no use any more."""
         if self._folder is not None:
-            (self._folder / (name + _ENDING)).unlink(missing_ok=True)
+            (self._folder / self._name(name)).unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove all parts: the training is done."""
@@ -110,6 +119,9 @@ class Checkpoint:
         # What else is there is not ours, and stays.
         with contextlib.suppress(OSError):
             self._folder.rmdir()
+
+    def _name(self, name: str) -> str:
+        return f"{self._prefix}{name}{_ENDING}"
 
     def _read_key(self) -> str:
         if self._folder is None:
