@@ -14,6 +14,7 @@ from PIL import Image
 
 from discovery.formats.type_sheet import is_type_sheet
 from discovery.formats.type_sheet.rows import COLUMNS
+from discovery.formats.type_sheet.workbook import format_types_xlsx
 from discovery.handoff import HandoffOptions, main
 from discovery.ledger import append_decisions, read_decisions, replay_decisions
 from discovery.records import Clustering, Decision, Layout, Pictures, Proposal
@@ -520,3 +521,12 @@ def test_the_command_names_types_and_not_rows(run, tmp_path, capsys):
     assert call(run.path, "--read", tmp_path / "out" / TYPES_CSV, "--by", "eva") == 0
     assert "0 proposed types named, 1 split, rejected or put off" in capsys.readouterr().out
     assert len(labels_of(run)) == 7
+
+
+def test_a_workbook_does_not_say_when_it_was_made():
+    """The same rows are the same bytes, whenever they are written."""
+    data = format_types_xlsx([], {})
+    with zipfile.ZipFile(io.BytesIO(data)) as book:
+        assert {1980} == {entry.date_time[0] for entry in book.infolist()}
+        assert 2 == book.read("docProps/core.xml").count(b">1980-01-01T00:00:00Z<")
+    assert data == format_types_xlsx([], {})

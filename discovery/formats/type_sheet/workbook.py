@@ -5,6 +5,7 @@ Every text is written as text, so that a spreadsheet runs none of it.
 
 import io
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,10 @@ _HELP = (
 )
 
 
+# When a workbook was made and last changed, in docProps/core.xml.
+_TIME = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*<")
+
+
 def format_types_xlsx(
     rows: Sequence[TypeRow], pictures: Mapping[str, bytes], *, labels: Sequence[str] = ()
 ) -> bytes:
@@ -72,6 +77,19 @@ def format_types_xlsx(
         _write_cell(names.cell(number, 1), label)
     file = io.BytesIO()
     book.save(file)
+    return _drop_times(file.getvalue())
+
+
+def _drop_times(data: bytes) -> bytes:
+    """Write a workbook again without its times: the same rows are then the same bytes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "docProps/core.xml":
+                content = _TIME.sub(rb"\g<1>1980-01-01T00:00:00Z<", content)
+            # An entry that is named alone is of 1980, the first year that a zip knows.
+            new.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
 
