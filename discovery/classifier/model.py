@@ -21,7 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.classifier.cascade import CascadeClassifier
-from discovery.classifier.serialization import cascade_from_arrays, cascade_to_arrays
+from discovery.classifier.serialization import (
+    add_metadata,
+    cascade_from_arrays,
+    cascade_to_arrays,
+)
 from discovery.runs.checkpoint import CHECKPOINT
 from embeddings.bounded import check_safetensors, parse_json
 from embeddings.errors import HandoffError, ModelError, StoreError
@@ -226,23 +230,11 @@ def _write_tensors(
     # Not ascontiguousarray, which makes single numbers arrays of one.
     whole = {name: np.asarray(value, order="C") for name, value in arrays.items()}
     # As bytes: the hash is in the file's name, and the write is atomic.
-    data = _add_metadata(save(whole), belongs)
+    data = add_metadata(save(whole), belongs)
     sha256 = hash_bytes(data)
     name = f"{kind}-{sha256[:_SHA]}.safetensors"
     write_bytes(folder / name, data)
     return {"name": name, "sha256": sha256}
-
-
-def _add_metadata(data: bytes, metadata: Mapping[str, str]) -> bytes:
-    """Write metadata into the header of a safetensors file, in the order of their names.
-
-    Its own writer puts them in another order each time: the same model would be other bytes.
-    """
-    start = 8 + int.from_bytes(data[:8], "little")
-    header = {"__metadata__": dict(sorted(metadata.items())), **json.loads(data[8:start])}
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
-    return len(text).to_bytes(8, "little") + text + data[start:]
 
 
 def _read_json(folder: Path) -> dict[str, Any]:

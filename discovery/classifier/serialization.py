@@ -3,6 +3,7 @@
 The names in the file are those of version 0.1, whatever the attributes are called today.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -99,6 +100,18 @@ def cascade_from_arrays(
         known=KnownSpace.from_arrays(_select(arrays, "known")),
     )
     return cascade
+
+
+def add_metadata(data: bytes, metadata: Mapping[str, str]) -> bytes:
+    """Write metadata into the header of a safetensors file, in the order of their names.
+
+    Its own writer puts them in another order each time: the same model would be other bytes.
+    """
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = {"__metadata__": dict(sorted(metadata.items())), **json.loads(data[8:start])}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + data[start:]
 
 
 def _describe_head(name: str, head: Head) -> dict[str, Any]:
