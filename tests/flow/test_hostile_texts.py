@@ -82,7 +82,7 @@ def write_csv(table, names):
 def write_klarf(table, names):
     """Write a KLARF, whose texts hold no quotes of their own."""
     defects = [
-        f'TiffFileName "{name}";\nDefectList\n {number} 1.0 2.0 1 1 1 1 0;\n'
+        f'TiffFileName "{name}";\nDefectList\n {number} 1.0 2.0 1 1 1 1 1 0;\n'
         for number, name in enumerate(names, start=1)
     ]
     table.write_text(KLARF + "".join(defects) + "EndOfFile;\n", encoding="utf-8")
