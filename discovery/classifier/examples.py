@@ -27,6 +27,7 @@ from discovery.records import NOISE, warn_of_alike_labels
 from embeddings.errors import HandoffError, ImageError
 from embeddings.files import hash_bytes, hash_file
 from embeddings.images import fingerprint_file, image_id, read_headers
+from embeddings.paths import takes_paths
 from embeddings.reader import Fault, Part, name_part
 from embeddings.reading import find_reading
 
@@ -89,6 +90,7 @@ class Examples:
         return Examples(**chosen)
 
 
+@takes_paths
 def read_examples(path: Path) -> Examples:
     """Read labelled images from a handoff (CSV, JSON or their folder) or a CSV with path,label.
 

@@ -32,6 +32,7 @@ from embeddings.errors import HandoffError, ModelError, StoreError
 from embeddings.files import hash_bytes, hash_file, hash_json, is_sealed, seal, write_bytes
 from embeddings.litter import is_temporary, sweep_temporary
 from embeddings.locks import JOB_LOCK
+from embeddings.paths import takes_paths
 from embeddings.records import DataBars, ExtractorSpec, bars_from_dict, bars_to_dict
 from embeddings.versions import advise_version
 
@@ -115,6 +116,7 @@ def _is_own(name: str) -> bool:
     return is_temporary(name) or name in (JOB_LOCK, CHECKPOINT) or bool(_OWN.fullmatch(name))
 
 
+@takes_paths
 def save_model(model: Model, folder: Path) -> None:
     """Write a model; one that is there stays whole until the new one is.
 
@@ -155,6 +157,7 @@ def save_model(model: Model, folder: Path) -> None:
             stale.unlink()  # a user's own files stay
 
 
+@takes_paths
 def load_model(folder: Path) -> Model:
     """Read a model, every byte of it checked.
 

@@ -9,12 +9,14 @@ from discovery.classifier.enhance.denoise import DenoiseMethod
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
 from embeddings.extractors import find_extractor
+from embeddings.paths import takes_paths
 
 MAX_SEED = 2**32 - 1
 # Options of extraction that say which images there are: here the table says it.
 OF_TABLES = ("tile", "boxes", "only", "exclude", "metadata", "um_per_pixel", "vector_dtype")
 
 
+@takes_paths
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     """How the classifier is trained; what is left out is chosen from the images."""
@@ -65,6 +67,7 @@ class TrainOptions:
             raise OptionError(f"--finetune needs ResNet-50; leave --extractor {name} out")
 
 
+@takes_paths
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions:
     """Which images are answered, and where the network runs."""

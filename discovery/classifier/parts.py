@@ -22,6 +22,7 @@ from embeddings.extract.sources import (
     select_files,
 )
 from embeddings.images import read_headers
+from embeddings.paths import takes_paths
 from embeddings.reader import Fault, Part, name_part
 from embeddings.reading import READING
 from embeddings.store import open_store, store_exists
@@ -47,6 +48,7 @@ class Parts:
         return self.paths.get(part.image_id[:16], (part.path,))
 
 
+@takes_paths
 def find_parts(source: Path, options: ExtractOptions, *, reading: int = READING) -> Parts:
     """Find the images of a folder, a CSV with a column path, a store or one image.
 

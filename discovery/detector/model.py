@@ -20,6 +20,7 @@ from discovery.detector.spec import DetectorSpec
 from embeddings.bounded import check_safetensors, parse_json
 from embeddings.errors import ModelError
 from embeddings.files import hash_file, is_sealed, seal, write_bytes
+from embeddings.paths import takes_paths
 from embeddings.versions import advise_version
 
 FORMAT: Final = "defect-discovery-detector"
@@ -31,6 +32,7 @@ _NAMES: Final = frozenset(
 TENSORS: Final = "model.safetensors"
 
 
+@takes_paths
 def save_detector(detector: Detector, folder: Path) -> None:
     """Write a detector into a folder, made when absent; model.json commits it.
 
@@ -57,6 +59,7 @@ def save_detector(detector: Detector, folder: Path) -> None:
     write_bytes(folder / MODEL_JSON, (json.dumps(seal(values), indent=2) + "\n").encode())
 
 
+@takes_paths
 def load_detector(folder: Path, device: torch.device) -> Detector:
     """Read a detector and check that its parts belong together.
 

@@ -24,12 +24,14 @@ from embeddings.errors import InputError
 from embeddings.files import hash_file, hash_json
 from embeddings.images import fingerprint_file
 from embeddings.networks.hardware import choose_device
+from embeddings.paths import takes_paths
 from embeddings.reader import Fault
 from embeddings.weights import Weights
 
 _LEAST = 2  # pictures with boxes: one to learn from, one to judge by
 
 
+@takes_paths
 def learn_boxes(
     table: Path,
     *,

@@ -35,6 +35,7 @@ from discovery.stages.place import (
 )
 from embeddings.console import stage
 from embeddings.errors import InputError
+from embeddings.paths import takes_paths
 from embeddings.records import Vectors
 from embeddings.store import Store
 
@@ -71,6 +72,7 @@ class Assigned:
     reused: int
 
 
+@takes_paths
 def assign_images(run: Run, source: Path, *, options: AssignOptions | None = None) -> Assigned:
     """Place the images of a source among the clusters of a run.
 

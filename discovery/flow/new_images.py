@@ -17,9 +17,11 @@ from embeddings.errors import OptionError, StoreError, StoreSpecError
 from embeddings.extract import ExtractOptions
 from embeddings.images import check_apart
 from embeddings.litter import making_scratch
+from embeddings.paths import takes_paths
 from embeddings.store import Store, create_store, open_store, store_exists
 
 
+@takes_paths
 @dataclass(frozen=True, kw_only=True)
 class AssignOptions:
     """How new images are seen, and how sure an answer must be."""

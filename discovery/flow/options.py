@@ -14,6 +14,7 @@ from discovery.clusterers.base import (
 )
 from embeddings.errors import OptionError
 from embeddings.extract.options import ExtractOptions
+from embeddings.paths import takes_paths
 
 MAX_SEED = 2**31 - 2  # FAISS keeps seed + 1 in 32 bits with a sign
 
@@ -33,6 +34,7 @@ else:
     ]
 
 
+@takes_paths
 @dataclass(frozen=True, kw_only=True)
 class RoundOptions:
     """One round of discovery: how images become vectors, how vectors become proposals."""

@@ -52,6 +52,7 @@ from discovery.runs.lineage import LINEAGE, LINEAGE_MEMORY
 from discovery.stages.stability import DRAWS
 from embeddings.console import note_kept, stage
 from embeddings.locks import working
+from embeddings.paths import takes_paths
 
 # A number in a spec stands for the method: it is raised when the same inputs come to another
 # result, so that artefacts of an earlier version are made again.
@@ -232,6 +233,7 @@ class Discovered:
     noise: int
 
 
+@takes_paths
 def discover_types(
     source: Path,
     out: Path,

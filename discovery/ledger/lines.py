@@ -31,12 +31,14 @@ from embeddings.chain import (
 )
 from embeddings.errors import RunError
 from embeddings.locks import locked
+from embeddings.paths import takes_paths
 
 _FIELDS = {field.name: field for field in fields(Decision)}
 # An earlier version wrote these and no others: its lines and ours are the same where they can be.
 _ALWAYS = frozenset(list(_FIELDS)[:8])
 
 
+@takes_paths
 def append_decisions(path: Path, decisions: Sequence[Decision]) -> None:
     """Append decisions in one write and put them on the disk.
 
@@ -100,6 +102,7 @@ def write_decisions(file: FileIO, decisions: Sequence[Decision]) -> bytes:
     return missing + data
 
 
+@takes_paths
 def read_decisions(path: Path) -> list[Decision]:
     """Read the ledger; one that does not exist is empty.
 

@@ -21,6 +21,7 @@ from discovery.runs.provenance import Provenance
 from discovery.runs.state import FileCache, Value, change_state, create_state, read_state
 from embeddings.errors import RunError
 from embeddings.files import hash_bytes, hash_file, write_bytes
+from embeddings.paths import takes_paths
 
 NEIGHBOURS = "neighbours.npz"  # the k nearest neighbours of each image
 CLUSTERING = "clustering.parquet"
@@ -251,6 +252,7 @@ def create_run(path: Path) -> Run:
     return run
 
 
+@takes_paths
 def open_run(path: Path) -> Run:
     """Open a run.
 

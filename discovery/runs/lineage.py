@@ -28,6 +28,7 @@ from embeddings.chain import (
     warn_of_faults,
 )
 from embeddings.errors import RunError
+from embeddings.paths import takes_paths
 
 LINEAGE = "lineage.jsonl"
 LINEAGE_MEMORY = "lineage.npz"
@@ -35,6 +36,7 @@ LINEAGE_MEMORY = "lineage.npz"
 _FIELDS = frozenset(field.name for field in fields(LineageEntry))
 
 
+@takes_paths
 def read_lineage(path: Path) -> list[LineageEntry]:
     """Read lineage.jsonl, oldest first; one that does not exist is empty.
 

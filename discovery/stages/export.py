@@ -32,6 +32,7 @@ from discovery.runs import HANDOFF_CSV
 from embeddings.errors import InputError, OptionError
 from embeddings.files import format_csv, write_bytes
 from embeddings.images import split_id
+from embeddings.paths import takes_paths
 from embeddings.reading import find_reading
 from embeddings.tables import read_table
 
@@ -66,6 +67,7 @@ class Exported:
     notes: tuple[str, ...] = ()
 
 
+@takes_paths
 def export_handoff(
     handoff: Handoff,
     folder: Path,

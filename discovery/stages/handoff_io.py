@@ -32,6 +32,7 @@ from discovery.runs import (
 )
 from embeddings.errors import RunError
 from embeddings.locks import locked
+from embeddings.paths import takes_paths
 
 
 def compose_handoff(run: Run, decided: Decided | None = None) -> Handoff:
@@ -118,6 +119,7 @@ def save_handoff(run: Run, files: tuple[bytes, bytes], provenance: Provenance) -
         run.save_bytes(name, data, provenance)
 
 
+@takes_paths
 def take_back(run: Run, path: Path, *, by: str, at: str, read_format: ReadFormat = "auto") -> Taken:
     """Read a filled handoff, or what another tool gives back, into the run's ledger.
 

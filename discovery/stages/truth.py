@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from discovery.records import warn_of_alike_labels
 from embeddings.errors import TableError
+from embeddings.paths import takes_paths
 from embeddings.tables import read_table
 from embeddings.tables.locate import Locator
 
@@ -54,6 +55,7 @@ class Matched:
     missing: int
 
 
+@takes_paths
 def read_truth(path: Path) -> list[TruthRow]:
     """Read a table with `path,label` and perhaps `image_id`; rows without a label are left out.
 

@@ -31,6 +31,7 @@ from discovery.runs import (
     Run,
 )
 from embeddings.errors import HandoffError, RunError
+from embeddings.paths import takes_paths
 
 
 def compose_types(run: Run) -> dict[str, bytes]:
@@ -78,6 +79,7 @@ def publish_types(run: Run) -> None:
         run.save_bytes(name, data, provenance)
 
 
+@takes_paths
 def take_types(run: Run, path: Path, *, by: str, at: str) -> TypesTaken:
     """Read a filled sheet of types into the run's ledger, all of it or nothing.
 

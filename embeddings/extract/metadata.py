@@ -16,6 +16,7 @@ from embeddings.console import get_logger
 from embeddings.errors import ImageError, InputError, TableError
 from embeddings.extract.references import ALL_PAGES, COLUMN
 from embeddings.images import fingerprint_file
+from embeddings.paths import takes_paths
 from embeddings.records import DEFECT_BOX, KLARF_FILE, NOTES
 from embeddings.store import Store, StoreWriter, open_store
 from embeddings.tables import is_klarf, read_metadata
@@ -62,6 +63,7 @@ def join_metadata(table: Path | None, paths: Sequence[str]) -> dict[str, dict[in
     return joined
 
 
+@takes_paths
 def add_metadata(path: Path, table: Path) -> Store:
     """Give the images of a store what a table says of them, and return the store as it is then.
 

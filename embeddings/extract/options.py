@@ -8,9 +8,11 @@ from typing import Literal
 
 from embeddings.errors import OptionError
 from embeddings.extractors import NETWORK_OPTIONS, find_extractor
+from embeddings.paths import takes_paths
 from embeddings.records import COMPARING, Level, Pooling, Resize, View
 
 
+@takes_paths
 @dataclass(frozen=True, kw_only=True)
 class ExtractOptions:
     """How images become vectors. What is left out is decided by the store, or by the defaults."""

@@ -33,6 +33,7 @@ from embeddings.extract.sources import (
     select_files,
 )
 from embeddings.images import Window, check_apart
+from embeddings.paths import takes_paths
 from embeddings.reader import Previews
 from embeddings.reading import READING
 from embeddings.records import DataBars
@@ -80,6 +81,7 @@ class Extracted:
         return text + f", quarantined {len(self.quarantined)}, ignored {self.ignored}"
 
 
+@takes_paths
 def extract_vectors(
     source: Path,
     store_path: Path,

@@ -29,11 +29,13 @@ from embeddings.images.pixel_size import SizeClaim, read_companions, settle_size
 from embeddings.images.raster import decode_pixels, read_raster_size
 from embeddings.images.tiff import read_tiff_headers, stream_tiff
 from embeddings.odd_names import real_path
+from embeddings.paths import takes_paths
 from embeddings.reading import READING, UPRIGHT_READING
 
 _BYTES_A_PIXEL = 16  # four samples of 16 bits, doubled for what a file carries beside its pixels
 
 
+@takes_paths
 def read_pictures(
     path: Path, *, max_pixels: int = MAX_PIXELS, reading: int = READING
 ) -> list[Picture]:

@@ -14,6 +14,7 @@ from embeddings.errors import ImageError, InputError
 from embeddings.files import hash_file
 from embeddings.images.outputs import is_output
 from embeddings.odd_names import is_valid, real_path, spell_path
+from embeddings.paths import takes_paths
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -69,6 +70,7 @@ class Found:
     quarantined: tuple[tuple[Path, str], ...]
 
 
+@takes_paths
 def find_images(
     folder: Path, *, exclude: Sequence[str] = (), is_named: Callable[[str], bool] | None = None
 ) -> Found:

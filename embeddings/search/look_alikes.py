@@ -23,6 +23,7 @@ from embeddings.extract.rows import RowPlan, make_frame, read_job
 from embeddings.files import write_bytes
 from embeddings.images import MAX_PIXELS, fingerprint_file, read_headers
 from embeddings.odd_names import spell_path
+from embeddings.paths import takes_paths
 from embeddings.reader import Preparation
 from embeddings.records import Vectors
 from embeddings.store import Store
@@ -49,6 +50,7 @@ class LookAlikes:
     query: Vectors
 
 
+@takes_paths
 def find_look_alikes(
     store: Store, image: Path, *, k: int = 10, page: int = 0, options: ExtractOptions | None = None
 ) -> LookAlikes:

@@ -29,6 +29,7 @@ from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.bounded import parse_json
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError
+from embeddings.paths import takes_paths
 from embeddings.tables.locate import Locator
 from embeddings.versions import advise_version
 
@@ -48,6 +49,7 @@ class _Description:
     accepted: Mapping[str, Sequence[str]]
 
 
+@takes_paths
 def read_handoff(path: Path, *, written: Handoff | None = None) -> Handoff:
     """Read a handoff, filled or not, from its CSV, its JSON or the folder of both.
 
@@ -110,6 +112,7 @@ def find_handoff(path: Path) -> Path | None:
     return table if {*KEY_COLUMNS, "label"} <= sheet.columns.keys() else None
 
 
+@takes_paths
 def read_known_types(path: Path) -> pd.DataFrame:
     """Read labelled images: columns image_id (empty where not given), path, label.
 

@@ -22,6 +22,7 @@ from discovery.records import (
 from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.errors import RunError
 from embeddings.files import write_bytes
+from embeddings.paths import takes_paths
 
 
 def build_handoff(
@@ -68,6 +69,7 @@ def format_handoff(handoff: Handoff) -> tuple[bytes, bytes]:
     return HandoffTemplate(handoff).format(labels, numbers, types=handoff.types)
 
 
+@takes_paths
 def write_handoff(handoff: Handoff, folder: Path) -> None:
     """Write handoff.csv and handoff.json into a folder, which is made if need be.
 
