@@ -1,7 +1,4 @@
-"""A handoff in the formats of other tools: `export_handoff` writes one of them into a folder.
-
-A folder of images appears whole or not at all: it is filled under another name and then renamed.
-"""
+"""A handoff in the formats of other tools; a folder of images appears whole or not at all."""
 
 import os
 import shutil

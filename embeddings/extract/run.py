@@ -102,12 +102,10 @@ def extract_vectors(
 
     Raises
     ------
-    InputError, OptionError
-        The source, a table or an option cannot be used.
+    InputError, OptionError, WeightsError
+        The source, a table, an option or the weights cannot be used.
     StoreError
         The store cannot be read or written, or holds vectors of another extractor.
-    WeightsError
-        The weights cannot be had.
     """
     options = options or ExtractOptions()
     has_store = store_exists(store_path)
