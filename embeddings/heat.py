@@ -11,6 +11,7 @@ pictures: a picture without anything unusual stays grey.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -91,12 +92,18 @@ class PatchWeigher:
         known = dict(zip(vectors.ids[wanted].tolist(), noted, strict=True))
         is_paired = spec.normals_sha256 == REFERENCE
 
+        rows: dict[str, tuple[float, float]] = {}
+
         def show(opened: OpenPart) -> NDArray[np.float32]:
             text = known[opened.part.image_id]
+            rows[opened.part.image_id] = _find_rows(opened)
             return how.show(opened, golden=_read_golden(opened, text, how) if is_paired else None)
 
         prepared = map_parts(list_parts(vectors, wanted), show, how)
-        return {part.image_id: self._extractor.weigh(image[None])[0] for part, image in prepared}
+        return {
+            part.image_id: replace(self._extractor.weigh(image[None])[0], rows=rows[part.image_id])
+            for part, image in prepared
+        }
 
 
 def weigh_images(
@@ -120,8 +127,11 @@ def draw_heat(thumbnail: bytes, heat: PatchWeights) -> bytes:
         base = np.asarray(opened.convert("RGB"), dtype=np.float64)  # (h, w, 3)
     heights = np.clip((heat.standard - COOL) / (HOT - COOL), 0, 1)  # (rows, columns) of patches
     small = Image.fromarray(heights.astype(np.float32))
-    size = base.shape[1], base.shape[0]
-    level = np.asarray(small.resize(size, Image.Resampling.BICUBIC)).clip(0, 1)[..., None]
+    top, bottom = (round(share * len(base)) for share in heat.rows)
+    size = base.shape[1], max(1, bottom - top)
+    level = np.zeros((*base.shape[:2], 1))
+    drawn = np.asarray(small.resize(size, Image.Resampling.BICUBIC)).clip(0, 1)
+    level[top : top + size[1], :, 0] = drawn
     colour = _AMBER + (_RED - _AMBER) * level  # (h, w, 3)
     # By the root: what is only just unusual is seen too.
     mixed = base + (colour - base) * (_STRENGTH * np.sqrt(level))
@@ -141,6 +151,15 @@ def _check_places(store: Store) -> None:
             f"{store.path} has no heat maps: wafer maps were looked at by radius and angle, which "
             "cannot be laid over a picture; expected a store made with another --view"
         )
+
+
+def _find_rows(opened: OpenPart) -> tuple[float, float]:
+    """Return which share of a thumbnail's height the patches cover: a bar is left out of them."""
+    height = opened.picture.height
+    if opened.bar is None or opened.part.region is not None:
+        return 0.0, 1.0
+    kept = opened.bar.rows_kept(height)
+    return kept.start / height, kept.stop / height
 
 
 def _read_golden(opened: OpenPart, metadata: str, how: Preparation) -> Picture:

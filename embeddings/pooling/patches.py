@@ -60,11 +60,15 @@ class PatchWeights:
         Sum to 1.
     standard : (h, w) float64
         Distances in spreads above the bank's centre: comparable between pictures.
+    rows : (float, float)
+        From where to where in the picture the patches lie, as shares of its height: what a data
+        bar takes was not looked at.
     """
 
     distances: Floats
     weights: Floats
     standard: Floats
+    rows: tuple[float, float] = (0.0, 1.0)
 
 
 def weigh_patches(distances: Floats, *, spread: float, tau: float) -> Floats:

@@ -1,14 +1,19 @@
 """Vectors are of the picture without the microscope's data bar; ids and sizes of the whole."""
 
 import json
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
+from scipy import ndimage
 
 from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.heat import draw_heat, weigh_images
 from embeddings.records import DataBar
 from embeddings.search import find_look_alikes
 from embeddings.store import open_store
+from embeddings.thumbnails import read_thumbnails
 
 SIDE, ROWS = 128, 20
 
@@ -108,3 +113,31 @@ def test_a_new_tool_of_the_same_size_is_seen_without_its_own_bar(pictures, pictu
     load(pictures / "images", pictures / "store")
     levels = [bar.level for bar in open_store(pictures / "store").bars["128x148"]]
     assert [0.0, 255.0] == levels
+
+
+@pytest.mark.parametrize("edge", ["top", "bottom"])
+def test_heat_lies_on_the_defect_and_not_beside_it(
+    tmp_path, save_picture, draw_bar, random_weights, edge
+):
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        pixels = rng.integers(90, 110, (128, 128), dtype=np.uint8)
+        if number == 1:
+            pixels[88:112, 80:104] = 255
+        whole = [pixels, draw_bar(128, 24, seed=number)]
+        save_picture(
+            tmp_path / "i" / f"{number}.png", np.concatenate(whole[:: 1 - 2 * (edge == "top")])
+        )
+    options = ExtractOptions(pooling="defect", size=128, weights=random_weights, device="cpu")
+    extract_vectors(tmp_path / "i", tmp_path / "store", options=options)
+    store = open_store(tmp_path / "store")
+    vectors = store.load_vectors()
+    (name,) = vectors.ids[vectors.rows["path"].str.endswith("1.png")]
+    heat = weigh_images(vectors, [name], store, options=options)[name]
+    assert heat.rows == ((24 / 152, 1) if edge == "top" else (0, 128 / 152))
+    drawn = draw_heat(read_thumbnails(vectors, [name], store)[name], heat)
+    shown = np.asarray(Image.open(BytesIO(drawn)).convert("RGB"), dtype=float)
+    redness = shown[..., 0] - shown[..., 2]
+    y, x = (round(place) for place in ndimage.center_of_mass(redness > 0.5 * redness.max()))
+    assert abs(y * 152 / len(shown) - 100 - 24 * (edge == "top")) < 10
+    assert abs(x * 128 / shown.shape[1] - 92) < 10
