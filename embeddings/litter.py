@@ -48,13 +48,13 @@ def strip_temporary(name: str) -> str:
 
 
 def sweep_temporary(folder: Path) -> None:
-    """Remove the temporary files of writers that are no longer there."""
+    """Remove the temporary files and folders of writers that are no longer there."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.name.endswith(".tmp")]
     for name in names:
         match = _TEMPORARY.match(name)
         if match and _is_left(folder / name, match["machine"], int(match["pid"])):
-            (folder / name).unlink(missing_ok=True)
+            _remove(folder / name)
 
 
 def sweep_once(folder: Path) -> None:
@@ -71,7 +71,9 @@ def sweep_places(options: Any) -> None:
         _sweep_scratch(Path(tempfile.gettempdir()))
     for path in set(_list_paths(options)):
         with contextlib.suppress(OSError):
-            sweep_temporary(path if path.is_dir() else path.parent)
+            sweep_temporary(path.parent)
+        with contextlib.suppress(OSError):
+            sweep_temporary(path)
 
 
 @contextlib.contextmanager
@@ -90,6 +92,13 @@ def _is_left(file: Path, machine: str | None, pid: int) -> bool:
     with contextlib.suppress(FileNotFoundError):
         return _is_old(file)
     return False
+
+
+def _remove(place: Path) -> None:
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def _is_old(file: Path) -> bool:

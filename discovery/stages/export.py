@@ -29,6 +29,7 @@ from discovery.runs import HANDOFF_CSV
 from embeddings.errors import InputError, OptionError
 from embeddings.files import format_csv, write_bytes
 from embeddings.images import split_id
+from embeddings.litter import name_temporary
 from embeddings.paths import takes_paths
 from embeddings.reading import find_reading
 from embeddings.tables import read_table
@@ -251,7 +252,7 @@ def _export_pictures(
         if place.exists() and (not place.is_dir() or any(place.iterdir())):
             raise OptionError(f"{place} is not an empty folder: give a new one with --out")
     # Beside its place, on the same disk: only there is a rename one step.
-    halves = [place.with_name(f".{place.name}.{os.getpid()}.tmp") for place in targets]
+    halves = [name_temporary(place) for place in targets]
     half, kept = halves[0], halves[1] if originals else None
     try:
         half.mkdir(parents=True)
