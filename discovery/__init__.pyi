@@ -47,6 +47,7 @@ from .formats.handoff import Taken as Taken
 from .formats.handoff import read_handoff as read_handoff
 from .formats.handoff import read_known_types as read_known_types
 from .formats.handoff import write_handoff as write_handoff
+from .formats.picture_folders import Exported as Exported
 from .graph.neighbours import find_neighbours as find_neighbours
 from .ledger import append_decisions as append_decisions
 from .ledger import read_decisions as read_decisions
@@ -73,7 +74,6 @@ from .review.widget import review_widget as review_widget
 from .runs import Run as Run
 from .runs import open_run as open_run
 from .runs.lineage import read_lineage as read_lineage
-from .stages.export import Exported as Exported
 from .stages.export import export_handoff as export_handoff
 from .stages.handoff_io import compose_handoff as compose_handoff
 from .stages.handoff_io import publish_handoff as publish_handoff

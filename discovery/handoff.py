@@ -23,12 +23,13 @@ from discovery.formats.folder_names import FolderLayout
 from discovery.formats.grey_levels import read_grey_levels
 from discovery.formats.handoff import Taken, decide_handoff, read_handoff
 from discovery.formats.origins import read_origins
+from discovery.formats.picture_folders import Exported
 from discovery.formats.read_back import ReadFormat
 from discovery.formats.type_sheet import TypesTaken, is_type_sheet
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import Handoff
 from discovery.runs import CLUSTERING, HANDOFF_CSV, LEDGER, TYPES_CSV, TYPES_XLSX, Run, open_run
-from discovery.stages.export import Exported, Format, export_handoff, fill_klarfs
+from discovery.stages.export import Format, export_handoff, fill_klarfs
 from discovery.stages.handoff_io import absorb_handoff, publishing, take_back
 from discovery.stages.type_sheet_io import absorb_types, compose_types, read_types, take_types
 from embeddings.console import get_logger, run_command, say

@@ -1,9 +1,7 @@
 """A handoff in the formats of other tools; a folder of images appears whole or not at all."""
 
 import os
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -12,24 +10,18 @@ from discovery.formats.coco import format_coco
 from discovery.formats.folder_names import FolderLayout
 from discovery.formats.grey_levels import GreyLevels
 from discovery.formats.handoff import write_handoff
-from discovery.formats.image_folders import (
-    IMAGES_CSV,
-    format_images_csv,
-    plan_fiftyone,
-    plan_imagefolder,
-)
 from discovery.formats.klarf import format_klarf
 from discovery.formats.klarf_back import LabelledKlarf, fill_klarf, label_defects, name_files
 from discovery.formats.klarf_classes import number_labels, read_class_numbers
 from discovery.formats.label_studio import format_label_studio
 from discovery.formats.origins import NO_ORIGINS, Origins
-from discovery.formats.pictures import WrittenPictures, measure_pictures, write_pictures
+from discovery.formats.picture_folders import Exported, export_pictures
+from discovery.formats.pictures import measure_pictures
 from discovery.records import Handoff
 from discovery.runs import HANDOFF_CSV
 from embeddings.errors import InputError, OptionError
 from embeddings.files import format_csv, write_bytes
 from embeddings.images import split_id
-from embeddings.litter import name_temporary
 from embeddings.paths import takes_paths
 from embeddings.reading import find_reading
 from embeddings.tables import read_table
@@ -38,31 +30,6 @@ Format = Literal["csv", "imagefolder", "coco", "label-studio", "fiftyone", "klar
 CLASSES_CSV = "classes.csv"
 _ORIGINALS = "-originals"  # ends the name of the folder beside: in it, it would be a class
 _LABELLED_ONLY = ("imagefolder", "coco", "fiftyone")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
-    """What was written.
-
-    Attributes
-    ----------
-    path : Path
-        The file or folder to open.
-    images : int
-        Images in it.
-    left_out : int
-        Rows without a label, where the format takes labelled images only.
-    faults : tuple of str
-        Images that could not be read, with the reason.
-    notes : tuple of str
-        What else a person must know, a line each.
-    """
-
-    path: Path
-    images: int
-    left_out: int
-    faults: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 @takes_paths
@@ -106,7 +73,7 @@ def export_handoff(
     left_out = len(handoff) - len(handoff.labelled)
     if kind in ("imagefolder", "fiftyone"):
         beside = folder.with_name(f"{folder.name}{_ORIGINALS}") if originals else None
-        return _export_pictures(
+        return export_pictures(
             handoff, folder, layout if kind == "imagefolder" else None,
             grey=grey or GreyLevels(), originals=beside, left_out=left_out,
         )  # fmt: skip
@@ -233,68 +200,3 @@ def _read(path: Path) -> bytes:
             f"{path} cannot be read: {error.strerror}; the images came from it, say where it is "
             "with --klarf FILE"
         ) from error
-
-
-def _export_pictures(
-    handoff: Handoff,
-    folder: Path,
-    layout: FolderLayout | None,
-    *,
-    grey: GreyLevels,
-    originals: Path | None,
-    left_out: int,
-) -> Exported:
-    """Write an ImageFolder; without a layout FiftyOne's."""
-    # Whole, or "." has no name of which that of the unfinished folder is made.
-    targets = [Path(os.path.abspath(place)) for place in (folder, originals) if place]  # noqa: PTH100
-    # Images of an earlier export would stay in the folder of a type they no longer have.
-    for place in targets:
-        if place.exists() and (not place.is_dir() or any(place.iterdir())):
-            raise OptionError(f"{place} is not an empty folder: give a new one with --out")
-    # Beside its place, on the same disk: only there is a rename one step.
-    halves = [name_temporary(place) for place in targets]
-    half, kept = halves[0], halves[1] if originals else None
-    try:
-        half.mkdir(parents=True)
-        if layout is None:
-            plan, labels = plan_fiftyone(handoff)
-            written = write_pictures(plan, half, grey=grey, originals=kept)
-            write_bytes(half / "labels.json", labels)
-        else:
-            plan = plan_imagefolder(handoff, layout)
-            written = write_pictures(plan, half, grey=grey, originals=kept)
-            write_bytes(half / IMAGES_CSV, format_images_csv(handoff, written, plan))
-        # The folder that is asked for comes last: where it is, all is there.
-        for unfinished, target in reversed(list(zip(halves, targets, strict=True))):
-            if unfinished.exists():
-                unfinished.replace(target)
-    except OSError as error:
-        raise InputError(
-            f"cannot write {folder}: {error.strerror}; choose a writable place"
-        ) from error
-    finally:
-        for unfinished in halves:
-            shutil.rmtree(unfinished, ignore_errors=True)
-    return Exported(
-        path=folder,
-        images=len(written.files),
-        left_out=left_out,
-        faults=written.faults,
-        notes=_describe_pictures(written, originals),
-    )
-
-
-def _describe_pictures(written: WrittenPictures, originals: Path | None) -> tuple[str, ...]:
-    if not written.shown:
-        return ()
-    kept = f"as they were: {originals}" if originals else "--originals keeps them as they were"
-    notes = [
-        f"{written.shown} images that most programs would not show as they are (of 16 bits, of "
-        f"numbers, of a format of their own) are written as 8-bit PNG; {kept}"
-    ]
-    if written.apart:
-        notes.append(
-            f"{written.apart} of their files are shown in grey levels of their own: in those of "
-            "the run nothing would be seen of them"
-        )
-    return tuple(notes)
