@@ -30,6 +30,7 @@ from discovery.runs import package_versions
 from discovery.runs.checkpoint import Checkpoint
 from embeddings.console import get_logger, stage
 from embeddings.errors import HandoffError
+from embeddings.paths import takes_paths
 from embeddings.reader import read_parts
 
 _FEW_IMAGES = 300  # below, varied copies are learned too
@@ -55,6 +56,7 @@ class _Trained:
         return scores | {"finetuned": 1} if self.finetuned else scores
 
 
+@takes_paths
 def train_classifier(
     examples: Examples, *, options: TrainOptions | None = None, folder: Path | None = None
 ) -> Model:

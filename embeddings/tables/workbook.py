@@ -9,7 +9,7 @@ import datetime
 import io
 import zipfile
 from typing import Any
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import ParseError  # nosec B405 # the name of an error of openpyxl
 
 from embeddings.cells import guard_text
 from embeddings.errors import TableError
