@@ -74,14 +74,21 @@ READERS_ONLY = (
 )  # fmt: skip
 
 
+SLOW = ("detect",)
 POWER_CUTS = ("extract", "cluster", "read back", "review", "train", "detect")
 
 
 def pytest_generate_tests(metafunc):
     if "verb" in metafunc.fixturenames:
-        metafunc.parametrize("verb", VERBS, ids=list(BY_NAME))
+        metafunc.parametrize("verb", [_mark(verb) for verb in VERBS], ids=list(BY_NAME))
     if "power_verb" in metafunc.fixturenames:
-        metafunc.parametrize("power_verb", [BY_NAME[name] for name in POWER_CUTS], ids=POWER_CUTS)
+        given = [_mark(BY_NAME[name]) for name in POWER_CUTS]
+        metafunc.parametrize("power_verb", given, ids=POWER_CUTS)
+
+
+def _mark(verb):
+    """Leave what takes a minute to the long tests."""
+    return pytest.param(verb, marks=pytest.mark.long) if verb.name in SLOW else verb
 
 
 class Lot:

@@ -35,7 +35,7 @@ def lay_out(kept, state, folder):
 def test_every_prefix_of_the_writes_is_readable(power_verb, states, lot, check):
     kept, found = states(power_verb)
     assert len(found) > 3
-    step = max(1, len(found) // 40)
+    step = max(1, len(found) // 8)
     for number in [*range(0, len(found), step), len(found) - 1]:
         lay_out(kept, found[number], lot.folder)
         check(f"{power_verb.name}, power cut {number} of {len(found)}")
