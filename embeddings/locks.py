@@ -112,8 +112,10 @@ def working(folder: Path) -> Iterator[None]:
     BusyError
         Another command is at work there; the text says which, whose, where and since when.
     InputError
-        The folder cannot be written to.
+        The folder is a file, or cannot be written to.
     """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: expected a folder, give another name")
     made = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
     # A stack, because errors of the caller's block are not errors of taking the lock.
     with contextlib.ExitStack() as stack:

@@ -115,6 +115,7 @@ def draw_wafer(seed, side=40):
     return levels.astype(np.uint8)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("view", ["picture", "map", "polar"])
 def test_wafer_maps_are_seen_in_the_view_of_the_store(view, network, weights, tmp_path):
     for seed in range(4):
@@ -306,6 +307,7 @@ def test_varied_copies_of_pictures_that_are_not_square_vouch_for_nothing(wide_mo
     assert (8, 8) == answered.rows.shape[:2]
 
 
+@pytest.mark.long
 def test_answers_do_not_depend_on_the_shapes_of_other_pictures(wide_model, tmp_path, monkeypatch):
     folder = draw_wide(tmp_path / "mixed", square=(0, 5))
     parts = find_parts(folder, ExtractOptions()).parts

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from discovery.formats.grey_levels import GreyLevels
 from discovery.formats.pictures import name_picture, write_pictures
 
 
@@ -27,7 +28,7 @@ def stack(tmp_path):
 
 def export(ids, path, folder):
     plan = {PurePosixPath(name_picture(one, str(path))): (one, str(path)) for one in ids}
-    return write_pictures(plan, folder)
+    return list(write_pictures(plan, folder, grey=GreyLevels()).faults)
 
 
 def test_a_page_is_exported_by_its_number(stack, tmp_path):

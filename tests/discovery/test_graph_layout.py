@@ -40,6 +40,7 @@ def test_near_images_lie_together(data):
     assert (truth[near] == truth[:, None]).mean() > 0.9
 
 
+@pytest.mark.long
 @pytest.mark.slow  # umap-learn compiles
 @pytest.mark.parametrize(("width", "min_dist"), [(2, 0.1), (5, 0.0)])
 def test_it_is_as_faithful_as_umap_learn(data, width, min_dist):

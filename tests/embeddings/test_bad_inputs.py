@@ -236,7 +236,7 @@ def test_a_box_outside_of_its_picture(extract, images, store, tmp_path):
 
 WEIGHTS = [
     ("missing", lambda t: t / "none.pth", "No such file or directory"),
-    ("folder", lambda t: t, "Is a directory"),
+    ("folder", lambda t: t, "not a file; expected imagenet"),
     ("empty", lambda t: write(t / "w.pth", ""), "not a readable weights file"),
     ("text", lambda t: write(t / "w.safetensors", "text"), "not a readable weights file"),
     ("image", lambda t: write(t / "w.pth", png()), "not a readable weights file"),
@@ -266,10 +266,17 @@ def test_a_store_below_a_file(extract, images, tmp_path):
     assert (2, True) == (ran.code, "cannot be written" in ran.error)
 
 
-def test_a_folder_that_holds_other_files_is_not_made_a_store(extract, images):
+def test_the_folder_of_the_images_is_not_made_a_store(extract, images):
     ran = extract(images, "--store", images)
-    assert (2, True) == (ran.code, "is not empty and not a store" in ran.error)
+    assert (2, True) == (ran.code, "is kept apart from them" in ran.error)
     assert ["good1.png", "good2.png"] == sorted(path.name for path in images.iterdir())
+
+
+def test_a_folder_that_holds_other_files_is_not_made_a_store(extract, images, tmp_path):
+    kept = write(tmp_path / "papers" / "mine.txt", "mine")
+    ran = extract(images, "--store", kept.parent)
+    assert (2, True) == (ran.code, "is not empty and not a store" in ran.error)
+    assert [kept] == list(kept.parent.iterdir())
 
 
 @pytest.mark.parametrize("name", ["store.json", "segment", "paths"])

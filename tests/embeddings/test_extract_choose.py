@@ -206,6 +206,7 @@ def test_texture_refuses_what_only_networks_have(extract, make_images, tmp_path)
     assert "--extractor texture has no pooling, turns: leave that out" in ran.error
 
 
+@pytest.mark.long
 def test_without_any_proxy_or_network_the_command_ends_in_time(make_images, tmp_path):
     # As a user's machine behind a firewall; where there is a network, the name is not to be found.
     environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}

@@ -87,6 +87,7 @@ def test_with_normals_defect_weighted_are_residuals_beside_a_deeper_layer(
     assert (parts[2] >= 0).all()  # of what is seen, not of what differs
 
 
+@pytest.mark.long
 def test_what_all_have_in_common_is_left_out(lots, options, tmp_path, picture, save_picture):
     images, normals = lots
     save_picture(images / "normal.png", picture(10))
@@ -131,6 +132,7 @@ def test_against_golden_images_what_did_not_change_is_nothing(level, options, tm
     assert 3 == len(heats)
 
 
+@pytest.mark.long
 def test_all_ways_up_are_one_vector(lots, options, tmp_path):
     images, normals = lots
     turned = tmp_path / "turned"

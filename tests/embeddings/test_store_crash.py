@@ -140,6 +140,7 @@ def make_batch(start):
     return ids, unit_rows(np.ones((1, 4))), rows
 
 
+@pytest.mark.long
 def test_killed_at_every_step_of_a_commit(tmp_path):
     points = run_script(_FAILPOINTS, tmp_path, dim=4, rows=2)
     assert points > 60

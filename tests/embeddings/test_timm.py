@@ -15,6 +15,7 @@ from embeddings.store import open_store  # noqa: E402
 CPU = torch.device("cpu")
 # A transformer of 14-pixel patches, a residual and a ConvNeXt network, all of them small.
 VIT, RESNET, CONVNEXT = "vit_small_patch14_dinov2", "test_resnet", "test_convnext"
+MODELS = (pytest.param(VIT, marks=pytest.mark.long), RESNET, CONVNEXT)
 BATCH = np.random.default_rng(0).random((2, 1, 56, 84), dtype=np.float32)
 
 
@@ -41,7 +42,7 @@ def make_extractor(model, file, **request):
     return plugin.load(spec, plugin.read_weights(name, str(file)), CPU)
 
 
-@pytest.mark.parametrize("model", [VIT, RESNET, CONVNEXT])
+@pytest.mark.parametrize("model", MODELS)
 def test_maps_are_timms_own(model, weights):
     extractor = make_extractor(model, weights(model))
     features = timm.create_model(model, features_only=model is not VIT, **_any_size(model)).eval()
@@ -75,7 +76,7 @@ def test_the_patch_size_is_the_models(weights):
     assert 32 == make_extractor(RESNET, weights(RESNET)).spec.cell
 
 
-@pytest.mark.parametrize("model", [VIT, RESNET, CONVNEXT])
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("pooling", ["max", "defect"])
 def test_a_store_is_made_and_goes_on(extract, make_images, weights, tmp_path, model, pooling):
     store, small = tmp_path / "store", ("--size", "56", "--fit", "aspect", "--batch-size", "2")

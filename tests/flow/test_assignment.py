@@ -197,6 +197,7 @@ def test_one_row_a_path_and_unreadable_files_are_counted(four, draw_more, tmp_pa
     assert "broken.png" in caplog.text
 
 
+@pytest.mark.long
 def test_the_source_of_a_tiled_run_is_tiled_too(pictures, draw_more, tmp_path):
     options = RoundOptions(
         clusterer=KMeansOptions(n_clusters=3), extract=ExtractOptions(extractor="texture", tile=32)
@@ -250,6 +251,7 @@ def test_a_run_whose_store_is_gone_says_so(four, copy, pictures, tmp_path):
         assign(run, pictures / "images", tmp_path / "assigned.csv")
 
 
+@pytest.mark.long
 def test_it_runs_as_a_program_without_a_warning(four, draw_more, tmp_path):
     folder = draw_more("waves", 3)[0].parent
     words = [str(four), str(folder), "--out", str(tmp_path / "assigned.csv")]

@@ -30,6 +30,7 @@ def store(finished):
     return finished / "store"
 
 
+@pytest.mark.long
 def test_it_runs_as_a_program_without_a_warning(finished, tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "discovery.cluster", str(finished / "store"),
@@ -192,10 +193,10 @@ FAULTY = [
     ("{images} --out {out} --extractor texture --metadata none.csv", "none.csv"),
     ("{images} --out {out} --extractor texture --known none", "none does not exist"),
     ("{images} --out {out} --extractor texture --known {table}", "label"),
-    ("{images} --out {file} --extractor texture", "is a file: a run is a folder"),
+    ("{images} --out {file} --extractor texture", "is a file: expected a folder"),
     ("{images} --out {foreign} --extractor texture", "is not a run and not empty"),
     ("{images} --out {store} --extractor texture", "is not a run and not empty"),
-    ("{images} --out {images} --extractor texture", "is not a run and not empty"),
+    ("{images} --out {images} --extractor texture", "is kept apart from them"),
     ("{images} --out {damaged}", "run.json is damaged"),
     ("{images} --out {newer}", "has version 99"),
     ("{images} --out {run} --extractor texture --size 64", "another extractor"),

@@ -13,6 +13,8 @@ from discovery.__main__ import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):

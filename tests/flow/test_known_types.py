@@ -282,12 +282,13 @@ def test_a_user_may_keep_what_matches(crowd, tmp_path):
 
 def test_where_all_is_known_nothing_is_to_be_discovered(crowd, tmp_path):
     for path in sorted((crowd / "source").glob("blob_*"))[:7]:
-        shutil.copy(path, tmp_path)
+        (tmp_path / "images").mkdir(exist_ok=True)
+        shutil.copy(path, tmp_path / "images")
     options = RoundOptions(
         known=crowd / "known.csv", extract=ExtractOptions(extractor="texture"), target_purity=0.5
     )
     with pytest.raises(InputError, match="nothing to discover; --keep-matches"):
-        discover_types(tmp_path, tmp_path / "out", options=options)
+        discover_types(tmp_path / "images", tmp_path / "out", options=options)
 
 
 def test_known_types_guide_what_is_new(crowd, tmp_path):

@@ -22,7 +22,7 @@ from discovery.runs.pictures import format_pictures, parse_pictures
 from discovery.stages.report import ReportFacts
 from embeddings.errors import RunError
 from embeddings.extract import ExtractOptions
-from embeddings.files import hash_bytes
+from embeddings.files import hash_bytes, seal
 
 OPTIONS = RoundOptions(extract=ExtractOptions(extractor="texture"))
 
@@ -122,7 +122,7 @@ def test_what_was_said_of_the_extraction_stands_after_a_later_round(made, tmp_pa
     path.write_bytes(data)
     state = json.loads((run.path / "run.json").read_text())
     state["artefacts"]["facts.json"] = entry | {"sha256": hash_bytes(data)}
-    (run.path / "run.json").write_text(json.dumps(state))
+    (run.path / "run.json").write_text(json.dumps(seal(state)))
     (run.path / "report.html").unlink()
     discover_types(made / "run" / "store", run.path, options=OPTIONS)
     page = read_page(open_run(run.path))

@@ -95,6 +95,7 @@ def wait_for(driver, script, *values):
     return WebDriverWait(driver, FINDS_SECONDS).until(lambda d: d.execute_script(script, *values))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_type_is_named_by_keyboard_in_jupyterlab(lab, start_chromium, tmp_path):
     from selenium.webdriver import Keys

@@ -99,9 +99,9 @@ def look_at_every_point(polygon, x, y):
     ("graphics", "renderer", "n"),
     [
         ("with_webgl", "webgl2", 100_000),
-        ("with_webgl", "webgl2", 1_000_000),
+        pytest.param("with_webgl", "webgl2", 1_000_000, marks=pytest.mark.long),
         ("without_webgl", "canvas", 100_000),
-        ("without_webgl", "canvas", 1_000_000),
+        pytest.param("without_webgl", "canvas", 1_000_000, marks=pytest.mark.long),
     ],
 )
 def test_lasso_selects_what_a_look_at_every_point_selects(request, open_map, graphics, renderer, n):
@@ -139,6 +139,7 @@ def test_escape_gives_a_lasso_up(without_webgl, open_map):
     assert outline.get_attribute("points") == ""
 
 
+@pytest.mark.long
 def test_fewer_points_are_drawn_while_moving_where_all_take_too_long(with_webgl, open_map):
     open_map(with_webgl, 1_000_000, renderer="webgl2")
     moved = with_webgl.execute_async_script("measure(20).then(arguments[0])")

@@ -107,6 +107,7 @@ def test_a_second_round_compares_nothing(mapped, maps, extract, copy, watch):
     assert [] == watch()[before:]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("views", [("maps",), ("given",)])
 def test_a_view_that_is_asked_for_is_taken(views, maps, extract, tmp_path):
     discover_types(maps, tmp_path / "run", options=RoundOptions(extract=extract, views=views))
@@ -148,6 +149,7 @@ def test_photographs_have_one_view(pictures, extract, tmp_path):
     assert not (tmp_path / "run" / "views").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("said", [{"view": "map"}, {"turns": 8}, {"tile": 16}])
 def test_a_user_who_says_how_maps_are_seen_is_followed(said, maps, extract, tmp_path):
     options = RoundOptions(extract=replace(extract, **said))

@@ -18,6 +18,8 @@ SOURCES = (
 )  # fmt: skip
 MADE = ("__pycache__", "*.egg-info", "page", "node_modules")
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
@@ -94,7 +96,6 @@ def test_its_commands_run_without_the_checkout(installed, tmp_path):
         assert done.stdout.count(str(folder)) == 2 or "usage:" in done.stdout
 
 
-@pytest.mark.long
 def test_its_review_page_is_served(installed, tmp_path):
     _, environment = installed
     run = tmp_path / "run"

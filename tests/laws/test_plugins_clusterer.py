@@ -75,6 +75,7 @@ def test_its_help_is_its_docstring(module):
     assert "--my-option" in done.stdout
 
 
+@pytest.mark.long
 def test_it_becomes_the_default_in_one_place(module, images, tmp_path):
     before = "import discovery.clusterers.base as base; base.DEFAULT = 'mine'"
     run = tmp_path / "run"

@@ -399,7 +399,7 @@ def test_a_ledger_that_cannot_be_followed_is_said_on_the_page(api, ask, run):
     api.subscribe(heard.append)
     api.poll()
     [notice] = ask("state")["notices"]
-    assert "line 1 cannot be read" in notice
+    assert "lines 1, 2 are damaged" in notice
     assert heard == [{"revision": 0}]
     api.poll()
     assert len(heard) == 1

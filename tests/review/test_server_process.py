@@ -134,6 +134,7 @@ def test_it_ends_cleanly_and_writes_the_handoff(serve, run, how):
     assert b"scratch,human,eva" in after
 
 
+@pytest.mark.long
 def test_two_at_once_see_each_others_decisions(serve):
     one, two = serve("--by", "eva"), serve("--by", "adam")
     assert one.address != two.address
@@ -163,6 +164,7 @@ def test_the_page_is_served_and_its_address_answers_to_this_machine_alone(serve)
     assert served.client.get("/", headers={"host": "evil.example"}).status_code == 403
 
 
+@pytest.mark.long
 def test_a_port_that_is_taken_is_said_in_one_line(serve, run):
     port = serve("--by", "eva").address.rpartition(":")[2]
     done = subprocess.run(

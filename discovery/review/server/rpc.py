@@ -146,6 +146,7 @@ class ReviewApi:
             return
         self._stamps = stamps
         context = self._context
+        known = context.list_notices()
         try:
             changed = context.review.refresh()
             context.fault = ""
@@ -153,7 +154,8 @@ class ReviewApi:
             # Such as that the run was clustered again: the page says so, and every action does.
             context.fault, changed = str(error), True
             get_logger().warning("WARNING: %s", error)
-        if changed:
+        # A damaged line of the ledger decides nothing, and must be seen all the same.
+        if changed or context.list_notices() != known:
             context.tell_revision()
 
     def warm(self) -> None:

@@ -27,6 +27,8 @@ axe.run(document, { resultTypes: ["violations"] }).then(
   (error) => done([String(error)]));
 """
 
+LOOKS = ((1400, False), pytest.param(800, True, marks=pytest.mark.long))
+
 
 @pytest.fixture
 def begun(page):
@@ -67,7 +69,7 @@ def visit(page):
         page.wait(lambda: not page.find("dialog"))
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1400, False), (800, True)])
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
 def test_no_screen_overflows(begun, tmp_path, width, dark):
     begun.resize(width, 900, dark=dark)
     faults = {}
@@ -79,7 +81,7 @@ def test_no_screen_overflows(begun, tmp_path, width, dark):
     assert begun.log() == []
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1400, False), (800, True)])
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
 def test_axe_finds_nothing_serious(begun, axe, width, dark):
     begun.resize(width, 900, dark=dark)
     begun.script(axe)

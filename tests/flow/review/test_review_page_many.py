@@ -133,6 +133,7 @@ def crowded(browser, serve, many, copy):
     return window.open(serve(window.run).url)
 
 
+@pytest.mark.long
 def test_the_grid_scrolls_through_all_of_them(crowded):
     crowded.go("All images")
     crowded.wait_for(".screen-head", "100,000 images of 100,000")
@@ -148,6 +149,7 @@ def test_the_grid_scrolls_through_all_of_them(crowded):
     crowded.wait(lambda: "no picture" in crowded.text(".all-images .cell"))
 
 
+@pytest.mark.long
 def test_a_lasso_round_all_points_names_all_images(crowded):
     crowded.press("b")
     crowded.wait(lambda: crowded.find(".map-box canvas"))
