@@ -16,15 +16,15 @@ import tyro
 
 from discovery.flow.new_images import AssignOptions
 from discovery.runs import open_run
-from embeddings.console import get_logger, run_command, say
-from embeddings.files import check_out_file, format_csv, write_bytes
+from embeddings.alike_faults import tell_faults
+from embeddings.console import run_command, say
+from embeddings.files import check_out_file, format_csv, format_faults, write_bytes
 
 if TYPE_CHECKING:
     from discovery.flow.assignment import Assigned
 
 _PROG = "python -m discovery.assign"
 _COLUMNS = ("image_id", "path", "label", "cluster_id", "confidence", "novelty", "verdict")
-_MOST_FAULTS = 20  # unreadable files named in the log; the rest are counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,8 @@ class AssignCommand:
     """Folder of images (searched recursively), CSV with a column path, one image, or a store that
     was made with the run's extractor."""
     out: Annotated[Path, tyro.conf.arg(metavar="CSV")]
-    """File to write the answers into."""
+    """File to write the answers into; what cannot be read is listed beside it, in a file with the
+    ending .quarantine.csv."""
     assign: AssignOptions = field(default_factory=AssignOptions)
 
 
@@ -59,7 +60,8 @@ def main(command: AssignCommand) -> None:
 
     # Refused before the work: placing a large lot takes minutes.
     groups_path = command.out.with_suffix(".groups.csv")
-    for path in (command.out, groups_path):
+    faults_path = command.out.with_suffix(".quarantine.csv")
+    for path in (command.out, groups_path, faults_path):
         check_out_file(path, command.source)
     run = open_run(command.run)
     assigned = assign_images(run, command.source, options=command.assign)
@@ -68,7 +70,7 @@ def main(command: AssignCommand) -> None:
         write_bytes(groups_path, format_csv(_list_groups(assigned)))
     else:
         groups_path.unlink(missing_ok=True)  # of an earlier call
-    _log_faults(assigned)
+    _list_faults(assigned, faults_path)
     for line in _sum_up(assigned):
         say(line)
     for group in assigned.groups:
@@ -114,12 +116,13 @@ def _sum_up(assigned: "Assigned") -> Iterable[str]:
         )
 
 
-def _log_faults(assigned: "Assigned") -> None:
-    for path, reason in assigned.quarantined[:_MOST_FAULTS]:
-        get_logger().warning("not readable: %s: %s", path, reason)
-    more = len(assigned.quarantined) - _MOST_FAULTS
-    if more > 0:
-        get_logger().warning("not readable: %d more", more)
+def _list_faults(assigned: "Assigned", path: Path) -> None:
+    """List what cannot be read in a file, and tell of it; none is left of an earlier call."""
+    if not assigned.quarantined:
+        path.unlink(missing_ok=True)
+        return
+    write_bytes(path, format_faults(assigned.quarantined))
+    tell_faults(assigned.quarantined, what="not readable", where=path)
 
 
 if __name__ == "__main__":

@@ -10,21 +10,25 @@ to discovery. evaluate also writes a page with the pictures beside metrics.json.
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from discovery.classifier.options import PredictOptions, TrainOptions, refuse_options
 from discovery.runs.checkpoint import CHECKPOINT, Checkpoint
+from embeddings.alike_faults import tell_faults
 from embeddings.console import get_logger, run_command, say
 from embeddings.errors import InputError, OptionError
 from embeddings.extractors import find_extractor
 from embeddings.files import check_out_file, format_faults, write_bytes
 from embeddings.locks import working
+
+if TYPE_CHECKING:
+    from embeddings.reader import Fault
 
 _PROG = "python -m discovery.classify"
 
@@ -139,7 +143,7 @@ def _predict(command: Predict) -> None:
     # Both files before the summary: what is said is there.
     write_bytes(command.out, tabulate_answers(answered, found))
     faults = [*found.faults, *answered.faults]
-    _write_quarantine(command.out, format_faults(faults), count=len(faults))
+    _write_quarantine(command.out, faults)
     verdicts = answered.predictions.verdicts
     counts = [f"{(verdicts == name).sum()} {name}" for name in ("named", "unknown", "undecided")]
     say(f"{len(verdicts)} images: {', '.join(counts)}; {len(faults)} not readable")
@@ -202,12 +206,12 @@ def _format_scores(scores: dict[str, object]) -> Iterable[str]:
     yield f"calibration      ECE {write(scores['ece'])}, AURC {write(scores['aurc'])}"
 
 
-def _write_quarantine(out: Path, table: bytes, *, count: int) -> None:
+def _write_quarantine(out: Path, faults: Sequence["Fault"]) -> None:
     """Write what could not be used beside the answers; none is left from an earlier call."""
     path = out.with_suffix(".quarantine.csv")
-    if count:
-        write_bytes(path, table)
-        get_logger().warning("WARNING: %d files could not be used, see %s", count, path)
+    if faults:
+        write_bytes(path, format_faults(faults))
+        tell_faults(faults, what="WARNING: not used", where=path)
     else:
         path.unlink(missing_ok=True)
 

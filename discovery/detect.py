@@ -24,7 +24,8 @@ from discovery.detector.options import (
 )
 from discovery.formats.portable_names import make_portable
 from discovery.runs.checkpoint import CHECKPOINT
-from embeddings.console import get_logger, run_command, say, stage, track
+from embeddings.alike_faults import tell_faults
+from embeddings.console import run_command, say, stage, track
 from embeddings.errors import InputError
 from embeddings.files import check_out_file, format_faults, write_bytes
 from embeddings.locks import working
@@ -38,7 +39,6 @@ _PROG = "python -m discovery.detect"
 _QUARANTINE = "quarantine.csv"  # in a model's folder
 _LONGEST_STEM = 150  # bytes: what a file is called while it is written is longer than its name
 _FAULTS = ".quarantine.csv"  # beside a table: its own name goes before
-_MOST_FAULTS = 5  # unreadable pictures named in the log; the file has all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,9 +209,8 @@ def _evaluate(command: EvaluateDetector) -> None:
 
 def _report_faults(faults: Sequence["Fault"], path: Path) -> None:
     """Name what could not be read, and list it in a file; none is left of an earlier run."""
-    for fault in faults[:_MOST_FAULTS]:
-        get_logger().warning("left out: %s: %s", *fault)
     if faults:
+        tell_faults(faults, what="left out")
         say(f"{len(faults)} images cannot be read: {path}")
         write_bytes(path, format_faults(faults))
     else:

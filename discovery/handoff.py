@@ -32,13 +32,13 @@ from discovery.runs import CLUSTERING, HANDOFF_CSV, LEDGER, TYPES_CSV, TYPES_XLS
 from discovery.stages.export import Format, export_handoff, fill_klarfs
 from discovery.stages.handoff_io import absorb_handoff, publishing, take_back
 from discovery.stages.type_sheet_io import absorb_types, compose_types, read_types, take_types
-from embeddings.console import get_logger, run_command, say
+from embeddings.alike_faults import tell_faults
+from embeddings.console import run_command, say
 from embeddings.errors import HandoffError, OptionError
 from embeddings.files import write_bytes
 
 _WITH_PICTURES = ("imagefolder", "fiftyone")
 _PROG = "python -m discovery.handoff"
-_MOST_FAULTS = 5  # unreadable images named in the log; the rest are counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,8 +195,8 @@ def _say_taken(taken: Taken, path: Path) -> None:
             f"one image each of {len(single)} proposals was labelled and no other: a whole "
             f"proposal is named by one row of {TYPES_CSV} or {TYPES_XLSX}"
         )
-    for stranger in taken.strangers[:_MOST_FAULTS]:
-        get_logger().warning("%s: %s is no image of this run", path, stranger)
+    strangers = [(stranger, "no image of this run") for stranger in taken.strangers]
+    tell_faults(strangers, what=str(path))
     if taken.strangers:
         say(f"{path}: {len(taken.strangers)} labelled images are not of this run, left out")
 
@@ -210,8 +210,7 @@ def _say_types(taken: TypesTaken, path: Path) -> None:
 
 
 def _say_written(written: Exported, run: Run, handoff: Handoff) -> None:
-    for fault in written.faults[:_MOST_FAULTS]:
-        get_logger().warning("left out: %s", fault)
+    tell_faults(written.faults, what="left out")
     if written.left_out or written.faults:
         say(
             f"left out: {written.left_out} rows without a label, "

@@ -24,6 +24,7 @@ from discovery.formats.handoff import (
     read_known_types,
 )
 from discovery.records import NOISE, warn_of_alike_labels
+from embeddings.alike_faults import fold_faults
 from embeddings.errors import HandoffError, ImageError
 from embeddings.files import hash_bytes, hash_file
 from embeddings.images import fingerprint_file, image_id, read_headers
@@ -211,7 +212,5 @@ def _check_agreement(table: Path, first: tuple[str, str], second: tuple[str, str
 
 
 def describe_faults(faults: Sequence[Fault]) -> str:
-    """Name the first few files that could not be used, and count the rest."""
-    named = "; ".join(f"{path}: {reason}" for path, reason in faults[:_SHOWN])
-    more = len(faults) - _SHOWN
-    return named + (f"; and {more} more" if more > 0 else "")
+    """Name the first of the files that could not be used for one reason, and count the rest."""
+    return "; ".join(fold_faults(faults, most=_SHOWN))

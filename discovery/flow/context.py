@@ -23,12 +23,14 @@ from discovery.records import Duplicates, Neighbours, Rarity
 from discovery.runs import COPIES, EMBEDDING, MATCHED, VIEWS_CSV, Run, open_run
 from discovery.runs.lineage import LINEAGE_MEMORY
 from discovery.runs.state import RUN_JSON
+from embeddings.alike_faults import tell_faults
 from embeddings.console import stage
 from embeddings.errors import InputError, OptionError
 from embeddings.files import hash_bytes
 from embeddings.images import check_apart
 from embeddings.reader import Previews
 from embeddings.records import COMPARING, Vectors
+from embeddings.store.folder import QUARANTINE
 
 
 class RoundContext:
@@ -237,6 +239,8 @@ def prepare_round(source: Path, run: Run, options: RoundOptions) -> RoundContext
     previews = Previews(keep_pages=compares or bool(set(options.views) - {"given"}))
     start = time.monotonic()
     candidates = open_views(source, run.path, options=options, previews=previews)
+    first = next(iter(candidates.values()))  # what no view can read is told once
+    tell_faults(first.quarantined, what="quarantined", where=first.store.path / QUARANTINE)
     return RoundContext(
         source,
         run,

@@ -3,6 +3,7 @@
 Only what a spreadsheet does by itself is forgiven. Each row keeps the number it has on the screen.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from embeddings.tables.csv_rows import Record
 from embeddings.tables.sheet import split_records
 
 _MOST_FAULTS = 20  # named in the one line; the rest are counted
+_MOST_ROWS = 3  # named of those that have one fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +88,25 @@ def _read_cell(text: str, column: str) -> str:
 
 
 def raise_faults(name: str, faults: Sequence[RowFault]) -> None:
-    """Raise a HandoffError of all faults, each once, in one line; without any do nothing."""
+    """Raise a HandoffError of all faults, alike ones once, in one line; without any do nothing."""
     if not faults:
         return
-    unique = list(dict.fromkeys(str(fault) for fault in faults))
-    listed = "; ".join(unique[:_MOST_FAULTS])
-    more = len(unique) - _MOST_FAULTS
+    alike: defaultdict[tuple[str, str], list[RowFault]] = defaultdict(list)
+    for fault in dict.fromkeys(faults):
+        alike[fault.column, fault.text].append(fault)
+    lines = [line for group in alike.values() for line in _name_rows(group)]
+    listed = "; ".join(line for line, _ in lines[:_MOST_FAULTS])
+    more = sum(count for _, count in lines[_MOST_FAULTS:])
     raise HandoffError(f"{name}: {listed}" + (f"; and {more} more faults" if more > 0 else ""))
+
+
+def _name_rows(alike: Sequence[RowFault]) -> list[tuple[str, int]]:
+    """Say one fault of many rows in a line, with their number; of a few rows each by itself."""
+    if len(alike) <= _MOST_ROWS:
+        return [(str(fault), 1) for fault in alike]
+    named = ", ".join(str(fault.row) for fault in alike[:_MOST_ROWS])
+    rows = f"rows {named} and {len(alike) - _MOST_ROWS} more"
+    return [(f"{rows}, column {alike[0].column}: {alike[0].text}", len(alike))]
 
 
 def _check_names(names: list[str], where: str, *, required: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from discovery.formats.origins import Origins
 from discovery.records import Handoff
+from embeddings.alike_faults import fold_faults
 from embeddings.errors import OptionError
 from embeddings.extract.recipe import BOX_MARGIN, BOX_MIN_SIDE
 from embeddings.images import Region, crop_box, read_sizes, split_id
@@ -27,6 +28,7 @@ from embeddings.tables.boxes import ReadSizes
 from embeddings.tables.join import PathJoin, join_paths
 from embeddings.tables.klarf import decode_klarf, list_images
 
+_APART = 3  # faults that are alike and still named one by one
 _MOST_FAULTS = 5  # named in the one line
 _MOST_NAMED = 3  # files in a note
 # Not classes: the file would no longer say what it measured.
@@ -125,14 +127,14 @@ def label_defects(
     for (wafer, position), images in found.items():
         label, fault = _agree(images)
         if fault:
-            faults.append(f"defect {position + 1} of wafer {klarf.wafers[wafer].wafer!r}: {fault}")
+            name = f"defect {position + 1} of wafer {klarf.wafers[wafer].wafer!r}"
+            faults.append((name, fault))
         elif label:
             labels[wafer][position] = label
     if faults:
-        more = f"; and {len(faults) - _MOST_FAULTS} more" if len(faults) > _MOST_FAULTS else ""
         raise OptionError(
             f"{path}: pictures of one defect have different labels, give them one: "
-            f"{'; '.join(faults[:_MOST_FAULTS])}{more}"
+            f"{'; '.join(fold_faults(faults, most=_MOST_FAULTS, apart=_APART))}"
         )
     ids = frozenset(image.image_id for images in found.values() for image in images)
     return LabelledKlarf(

@@ -32,8 +32,8 @@ class Exported:
         Images in it.
     left_out : int
         Rows without a label, where the format takes labelled images only.
-    faults : tuple of str
-        Images that could not be read, with the reason.
+    faults : tuple of (path, reason)
+        Images that could not be read.
     notes : tuple of str
         What else a person must know, a line each.
     """
@@ -41,7 +41,7 @@ class Exported:
     path: Path
     images: int
     left_out: int
-    faults: tuple[str, ...] = ()
+    faults: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -34,8 +34,8 @@ class WrittenPictures:
     ----------
     files, originals : dict of planned name to PurePosixPath
         The picture's file, and its original's where that was asked for and is another one.
-    faults : tuple of str
-        What could not be read, with the reason.
+    faults : tuple of (path, reason)
+        What could not be read.
     shown : int
         Pictures that were made 8-bit.
     apart : int
@@ -44,7 +44,7 @@ class WrittenPictures:
 
     files: Mapping[PurePosixPath, PurePosixPath]
     originals: Mapping[PurePosixPath, PurePosixPath]
-    faults: tuple[str, ...]
+    faults: tuple[tuple[str, str], ...]
     shown: int
     apart: int
 
@@ -111,7 +111,7 @@ class _Writer:
         self.grey = grey
         self.files: dict[PurePosixPath, PurePosixPath] = {}
         self.kept: dict[PurePosixPath, PurePosixPath] = {}
-        self.faults: list[str] = []
+        self.faults: list[tuple[str, str]] = []
         self.shown = 0
 
     def write_file(self, path: str, wanted: Sequence[tuple[PurePosixPath, str]]) -> None:
@@ -122,7 +122,7 @@ class _Writer:
         except ImageError as error:
             # Each picture that is missing counts, as the export says how many it left out.
             missing = len(wanted) - (len(self.files) - before)
-            self.faults += [f"{path} {error}"] * missing
+            self.faults += [(path, str(error))] * missing
 
     def _write_parts(self, path: str, wanted: Sequence[tuple[PurePosixPath, str]]) -> None:
         names: dict[str, list[PurePosixPath]] = {}
@@ -189,7 +189,7 @@ def _put(target: Path, data: bytes) -> None:
 
 def measure_pictures(
     paths: Iterable[str], *, reading: int = READING
-) -> tuple[dict[str, list[tuple[int, int]]], list[str]]:
+) -> tuple[dict[str, list[tuple[int, int]]], list[tuple[str, str]]]:
     """Read the width and height in pixels of each page of each file, and what could not be."""
     sizes: dict[str, list[tuple[int, int]]] = {}
     faults = []
@@ -197,5 +197,5 @@ def measure_pictures(
         try:
             sizes[path] = read_sizes(Path(path), reading=reading)
         except ImageError as error:
-            faults.append(f"{path}: {error}")
+            faults.append((path, str(error)))
     return sizes, faults

@@ -10,8 +10,10 @@ from typing import Any
 
 from discovery.formats.handoff.decide import Judged
 from discovery.records import Handoff, ImageLabel
+from embeddings.alike_faults import fold_faults
 from embeddings.errors import HandoffError
 
+_APART = 3  # faults that are alike and still named one by one
 _MOST_FAULTS = 20  # named in the one line; the rest are counted
 
 
@@ -82,7 +84,9 @@ def raise_faults(name: str, faults: Sequence[str]) -> None:
         There are some.
     """
     if faults:
-        more = len(faults) - _MOST_FAULTS
         # What a stranger typed may hold line breaks.
-        listed = "; ".join(" ".join(fault.split()) for fault in faults[:_MOST_FAULTS])
-        raise HandoffError(f"{name}: {listed}" + (f"; and {more} more faults" if more > 0 else ""))
+        parts = (" ".join(fault.split()).partition(": ") for fault in faults)
+        folded = fold_faults(
+            ((one, reason) for one, _, reason in parts), most=_MOST_FAULTS, apart=_APART
+        )
+        raise HandoffError(f"{name}: {'; '.join(folded)}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tyro
 
+from embeddings.alike_faults import tell_faults
 from embeddings.console import run_command, say
 from embeddings.extract.options import ExtractOptions
 
@@ -28,8 +29,10 @@ class ExtractCommand:
 def main(command: ExtractCommand) -> int:
     """Run the command."""
     from embeddings.extract import extract_vectors
+    from embeddings.store.folder import QUARANTINE
 
     extracted = extract_vectors(command.images, command.store, options=command.extract)
+    tell_faults(extracted.quarantined, what="quarantined", where=command.store / QUARANTINE)
     say(f"{command.store}: {extracted.summary}, {len(extracted.ids)} vectors")
     return 0
 

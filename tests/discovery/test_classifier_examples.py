@@ -279,9 +279,13 @@ def test_the_digest_says_what_is_learned_and_not_how_the_file_is_called(folder):
     assert first.digest != other.digest
 
 
-def test_faults_are_named_up_to_three():
+def test_faults_are_named_once_and_up_to_three_kinds():
     faults = [(f"{i}.png", "gone") for i in range(5)]
-    assert "0.png: gone; 1.png: gone; 2.png: gone; and 2 more" == describe_faults(faults)
+    assert "0.png: gone (and 4 more alike)" == describe_faults(faults)
+    others = [(f"{word}.png", word) for word in ("cut", "empty", "odd", "torn")]
+    assert "cut.png: cut; empty.png: empty; odd.png: odd; and 1 more faults" == (
+        describe_faults(others)
+    )
     assert "0.png: gone" == describe_faults(faults[:1])
 
 

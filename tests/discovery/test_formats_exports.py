@@ -236,7 +236,7 @@ def test_pictures_that_were_made_eight_bit_are_known_when_they_come_back(wide, t
     assert call(run.path, "--read", out, "--by", "me") == 0
     said = capsys.readouterr()
     assert "2 images labelled, 0 labels withdrawn" in said.out
-    assert "pit/foreign.png is no image of this run" in said.err
+    assert "pit/foreign.png: no image of this run" in said.err
     assert [row["label"] for row in read_rows(run.path / "handoff.csv")] == ["pit"] * 5
 
 

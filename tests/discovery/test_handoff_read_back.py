@@ -194,7 +194,7 @@ def test_tasks_are_found_by_path_and_content_and_strangers_are_named(
     assert call(run.path, "--read", save(tmp_path, listed), "--by", "me") == 0
     said = capsys.readouterr()
     assert "1 labelled images are not of this run, left out" in said.out
-    assert "task 103 (s3://other/d.png) is no image of this run" in said.err
+    assert "task 103 (s3://other/d.png): no image of this run" in said.err
     assert [label and label[0] for label in labels_of(run)[:4]] == ["void"] * 3 + [None]
 
 
@@ -389,7 +389,7 @@ def test_an_image_in_another_folder_is_a_decision(run, tree, images, capsys):
     said = capsys.readouterr()
     assert "3 images labelled, 0 labels withdrawn" in said.out
     assert "1 labelled images are not of this run" in said.out
-    assert "bridge/foreign.png is no image of this run" in said.err
+    assert "bridge/foreign.png: no image of this run" in said.err
     assert labels_of(run) == [
         ("defect/void", "human", "ann"), ("defect/scratch", "human", "me"),
         ("bridge", "human", "me"), None, ("defect/void", "human", "me"),

@@ -194,6 +194,9 @@ def test_one_row_a_path_and_unreadable_files_are_counted(four, draw_more, tmp_pa
     assert 3 == len(table)
     assert 2 == table["image_id"].nunique()
     assert "1 files not readable" in capsys.readouterr().out
+    listed = tmp_path / "assigned.quarantine.csv"
+    assert f"1 in all, each with its reason in {listed}" in caplog.text
+    assert 2 == len(listed.read_text().splitlines())
     assert "broken.png" in caplog.text
 
 
