@@ -16,6 +16,7 @@ from embeddings.console import get_logger, stage
 from embeddings.extract.choose import choose_extractor, locate_file
 from embeddings.extract.compute import Computation
 from embeddings.extract.data_bars import describe_bars
+from embeddings.extract.masks import tell_masks
 from embeddings.extract.metadata import Joined, join_metadata, note_changes
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.pieces import Job
@@ -156,7 +157,7 @@ class _Extraction:
     ) -> None:
         self.work, self.found, self.metadata, self.only = work, found, metadata, only
         self.options, self.recipe = work.options, work.recipe
-        self.warnings = list(work.choice.warnings)
+        self.warnings = [*work.choice.warnings, *tell_masks(found, work.options)]
 
     def run(self, store: Store) -> Extracted:
         with store.write() as writer:
@@ -192,15 +193,12 @@ class _Extraction:
             self.all_files = self.all_files[is_kept]
             return
         nothing = self.all_files[:0]  # what was remembered of them is wrong
-        again = fingerprint_files(
-            [Path(path) for path in self.all_files.loc[~is_kept, "path"]],
-            nothing,
-            workers=self.options.threads,
-        )
+        files = [Path(path) for path in self.all_files.loc[~is_kept, "path"]]
+        again = fingerprint_files(files, nothing, workers=self.options.threads)
         self.work.faults += again.quarantined
         place = {path: number for number, path in enumerate(self.all_files["path"])}
-        files = pd.concat([self.all_files[is_kept], again.files])
-        self.all_files = files.sort_values("path", key=lambda column: column.map(place))
+        found = pd.concat([self.all_files[is_kept], again.files])
+        self.all_files = found.sort_values("path", key=lambda column: column.map(place))
         self.store = self.store.refresh()  # the rows of this turn are there
 
     def _make_jobs(self) -> list[Job]:
