@@ -67,6 +67,19 @@ def test_the_modules_that_a_document_runs_exist(name):
     assert [module for module in sorted(said) if find_spec(module) is None] == []
 
 
+@pytest.mark.parametrize("name", ["README.md", "docs/tutorial.md"])
+def test_who_follows_a_document_has_a_run_with_its_metadata(name):
+    # The synthetic lots have a metadata.csv beside their images; a store keeps what it was given.
+    text = read(name).replace("\\\n", " ")
+    said = re.findall(
+        r"^python -m (?:discovery\.cluster|embeddings\.extract) (\w+)/images(.*)$",
+        text,
+        re.MULTILINE,
+    )
+    assert said
+    assert [lot for lot, rest in said if f"--metadata {lot}/metadata.csv" not in rest] == []
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
 def test_the_files_that_a_document_links_to_exist(name):
     linked = set(re.findall(r"\]\((?!https?:|#)([^)#]+)", read(name)))
