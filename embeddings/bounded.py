@@ -1,15 +1,22 @@
-"""What a file that a user gives may ask for: JSON, safetensors, what ``torch.save`` wrote.
+"""What a file that a user gives may ask for: JSON, .npz, safetensors, what ``torch.save`` wrote.
 
 A few kilobytes can hold brackets in brackets, a number of a million digits, or gigabytes that are
 packed. All is told before it is read; a `ValueError` says what there is too much of.
 """
 
+import io
 import json
+import math
 import pickletools  # nosec B403 # lists what a pickle would do, and does none of it
 import struct
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from numpy.lib import format as npy
+from numpy.typing import NDArray
 
 _DEEPEST = 64  # brackets in brackets: what is written here has seven
 _MOST_BITS = 64
@@ -18,6 +25,9 @@ _MOST_TENSORS = 20_000  # of the largest network that is known, 2,000
 _MOST_DIRECTORY = 4_000_000  # bytes: the list of what a zip holds
 _MOST_STEPS = 2_000_000  # of a pickle: a network of 1,000 tensors takes 50,000
 _SLACK = 1_000_000  # bytes
+_MOST_RATIO = 50  # of an .npz: ids, four bytes a letter, shrink to a seventh
+_UNPARSED = (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
+_NPY_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 def parse_json(data: bytes | str) -> Any:
@@ -56,6 +66,42 @@ def _check_depth(values: Any) -> None:
         ]
     if level:
         raise ValueError(f"brackets in brackets, more than {_DEEPEST} deep")
+
+
+def parse_npz(data: bytes) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an .npz, without pickle; each is held against its bytes first.
+
+    Raises
+    ------
+    ValueError
+        It is none, or an array asks for more than its bytes or the file's can hold.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            unpacked = sum(one.file_size for one in archive.infolist())
+            if unpacked > _MOST_RATIO * len(data) + _SLACK:
+                raise ValueError(f"{len(data)} bytes become {unpacked}")
+            return {one.filename.removesuffix(".npy"): _read_npy(archive, one)
+                    for one in archive.infolist()}  # fmt: skip
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ValueError(str(error) or "it ends early") from error
+
+
+def _read_npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    with archive.open(member) as handle:
+        version = npy.read_magic(handle)
+        if version not in _NPY_HEADERS:
+            raise ValueError(f"{member.filename} is of version {version}")
+        try:
+            shape, _, dtype = _NPY_HEADERS[version](handle)
+        except _UNPARSED as error:  # NumPy says it with the whole header, in several lines
+            raise ValueError(f"the header of {member.filename} cannot be read") from error
+        asked, there = math.prod(shape) * max(dtype.itemsize, 1), member.file_size - handle.tell()
+    if asked != there or any(side < 0 for side in shape):
+        raise ValueError(f"{member.filename} of shape {shape} asks for {asked} bytes of {there}")
+    with archive.open(member) as handle:
+        array: NDArray[Any] = npy.read_array(handle, allow_pickle=False)
+    return array
 
 
 def check_safetensors(path: Path) -> None:

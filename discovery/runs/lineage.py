@@ -19,7 +19,7 @@ from discovery.records import Generation, LineageEntry, LineageEvent
 from discovery.runs.folder import Run
 from discovery.runs.provenance import Provenance
 from discovery.runs.state import RUN_JSON
-from embeddings.bounded import parse_json
+from embeddings.bounded import parse_json, parse_npz
 from embeddings.chain import (
     FIELD,
     ChainReader,
@@ -111,9 +111,8 @@ def load_memory(run: Run) -> Generation | None:
     if run.entry(LINEAGE_MEMORY) is None:
         raise RunError(f"{path} is not the file that was written (damaged): {advice}")
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            return _make_generation({name: arrays[name] for name in arrays.files})
-    except (ValueError, KeyError) as error:
+        return _make_generation(parse_npz(path.read_bytes()))
+    except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} is of another version ({error}): {advice}") from error
 
 

@@ -1,7 +1,6 @@
 """What pictures.npz looks like: ids, sizes, and the bytes of the JPEGs one after the other."""
 
 import io
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.records import Pictures, TileSheet
+from embeddings.bounded import parse_npz
 from embeddings.errors import RunError
 
 
@@ -40,14 +40,14 @@ def parse_pictures(data: bytes, path: Path) -> Pictures:
         The file is damaged.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return Pictures(
-                thumbnails=_unpack("thumbnails", arrays),
-                larger=_unpack("larger", arrays),
-                heats=_unpack("heats", arrays),
-                tiles=tuple(_unpack_tiles(arrays)),
-            )
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        arrays = parse_npz(data)
+        return Pictures(
+            thumbnails=_unpack("thumbnails", arrays),
+            larger=_unpack("larger", arrays),
+            heats=_unpack("heats", arrays),
+            tiles=tuple(_unpack_tiles(arrays)),
+        )
+    except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} is damaged ({error}): run discovery.cluster again") from error
 
 

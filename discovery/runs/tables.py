@@ -8,7 +8,6 @@ what is on the disk and are not altered for it.
 
 import io
 import json
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -21,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from discovery.records import Clustering, Layout, Neighbours, Proposal
-from embeddings.bounded import parse_json
+from embeddings.bounded import parse_json, parse_npz
 from embeddings.errors import RunError
 from embeddings.files import format_csv, hash_bytes, parse_csv_rows
 
@@ -55,14 +54,12 @@ def parse_neighbours(data: bytes, path: Path) -> tuple[Neighbours, str]:
         The file is damaged.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            neighbours = Neighbours(
-                indices=arrays["indices"],
-                distances=arrays["distances"],
-                exact=bool(arrays["exact"]),
-            )
-            return neighbours, str(arrays["ids_sha256"])
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        arrays = parse_npz(data)
+        neighbours = Neighbours(
+            indices=arrays["indices"], distances=arrays["distances"], exact=bool(arrays["exact"])
+        )
+        return neighbours, str(arrays["ids_sha256"])
+    except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} is damaged ({error}): run discovery.cluster again") from error
 
 
@@ -74,9 +71,19 @@ def format_map(xy: NDArray[np.float32]) -> bytes:
 
 
 def parse_map(data: bytes) -> NDArray[np.float32]:
-    """Read map.npz, (n, 2)."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        xy: NDArray[np.float32] = arrays["xy"]
+    """Read map.npz, (n, 2).
+
+    Raises
+    ------
+    RunError
+        The file is damaged.
+    """
+    try:
+        xy: NDArray[np.float32] = parse_npz(data)["xy"]
+    except (ValueError, KeyError) as error:
+        raise RunError(
+            f"the positions of the run's images are damaged ({error}): run discovery.cluster again"
+        ) from error
     return xy
 
 

@@ -5,7 +5,6 @@ every round can be asked for, whatever clusters it.
 """
 
 import io
-import zipfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from discovery.graph.hierarchy import (
 )
 from discovery.graph.levels import Levels, make_levels
 from discovery.graph.persistence import COARSEST, FINEST, MergeTree, merge_communities
+from embeddings.bounded import parse_npz
 from embeddings.errors import RunError
 
 if TYPE_CHECKING:
@@ -101,15 +101,15 @@ def read_levels(data: bytes) -> tuple[Levels, str]:
         It cannot be read.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            levels = Levels(
-                kind=str(arrays["kind"]),
-                smallest=int(arrays["smallest"]),
-                tree=MergeTree(**{name: arrays[name] for name in _OF_TREE}),
-                **{name: arrays[name] for name in _OF_LEVELS},
-            )
-            return levels, str(arrays["ids_sha256"])
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        arrays = parse_npz(data)
+        levels = Levels(
+            kind=str(arrays["kind"]),
+            smallest=int(arrays["smallest"]),
+            tree=MergeTree(**{name: arrays[name] for name in _OF_TREE}),
+            **{name: arrays[name] for name in _OF_LEVELS},
+        )
+        return levels, str(arrays["ids_sha256"])
+    except (ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"levels.npz cannot be read ({error}): remove it, or run discovery.cluster into the "
             "folder again"

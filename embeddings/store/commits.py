@@ -15,10 +15,12 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from embeddings.bounded import parse_npz
 from embeddings.files import format_csv, hash_bytes, parse_csv_rows, put_bytes, sync_path
 from embeddings.store.faiss_files import encode_codes
 from embeddings.store.folder import (
     ALTERED,
+    BANK,
     MANIFEST,
     MISSING,
     NEXT,
@@ -170,11 +172,19 @@ def encode_bank(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
     return sink.getvalue()
 
 
-def decode_bank(data: bytes) -> dict[str, NDArray[np.generic]]:
-    """Return the arrays of `bank.npz`."""
-    # No pickle: a store may come from someone else.
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+def read_bank(folder: Path) -> dict[str, NDArray[np.generic]] | None:
+    """Return the arrays of `bank.npz`, or None where there is none.
+
+    Raises
+    ------
+    DamagedFileError
+        It is damaged, or asks for more than is in it.
+    """
+    data = read_sidecar(folder, BANK)
+    try:
+        return None if data is None else parse_npz(data)
+    except ValueError as error:
+        raise DamagedFileError(folder, BANK, str(error)) from error
 
 
 def _read_if(path: Path, sha256: str) -> bytes | None:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from embeddings.errors import StoreError, StoreSpecError
 from embeddings.records import ROW_COLUMNS, DataBars, ExtractorSpec, Vectors
-from embeddings.store.commits import decode_bank, decode_quarantine, read_sidecar
+from embeddings.store.commits import decode_quarantine, read_bank, read_sidecar
 from embeddings.store.faiss_files import CodesFile
-from embeddings.store.folder import BANK, QUARANTINE, DamagedFileError
+from embeddings.store.folder import QUARANTINE, DamagedFileError
 from embeddings.store.manifest import Manifest, SegmentEntry, VectorDtype, Window, load_manifest
 from embeddings.store.parquet_files import IMAGE_COLUMNS, collect_files, collect_rows
 from embeddings.store.writer import StoreWriter, open_writer
@@ -122,8 +122,7 @@ class Store:
 
     def load_bank(self) -> dict[str, NDArray[np.generic]] | None:
         """Return the arrays of the patch bank, or None where the extractor needs none."""
-        data = read_sidecar(self.path, BANK)
-        return None if data is None else decode_bank(data)
+        return read_bank(self.path)
 
     def load_vectors(self, ids: Iterable[str] | None = None) -> Vectors:
         """Load vectors with what is known of them.
