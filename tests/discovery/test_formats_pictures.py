@@ -12,7 +12,7 @@ from discovery.formats.pictures import name_picture, write_pictures
 
 
 def draw(seed, side=32):
-    return np.random.default_rng(seed).integers(0, 4000, (side, side), dtype=np.uint16)
+    return np.random.default_rng(seed).integers(0, 256, (side, side), dtype=np.uint8)
 
 
 @pytest.fixture
