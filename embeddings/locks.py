@@ -114,7 +114,7 @@ def working(folder: Path) -> Iterator[None]:
     InputError
         The folder is a file, or cannot be written to.
     """
-    if folder.exists() and not folder.is_dir():
+    if folder.is_file():  # asked once: a folder may go meanwhile
         raise InputError(f"{folder} is a file: expected a folder, give another name")
     made = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
     # A stack, because errors of the caller's block are not errors of taking the lock.
