@@ -44,9 +44,10 @@ def write_folder(pictures: Sequence[PicturePlan], folder: Path, *, seed: int) ->
     """
     _check_ours(folder)
     images = folder / "images"
-    images.mkdir(parents=True, exist_ok=True)
     made_by = {**_FORMAT, "n": len(pictures), "seed": seed}
+    # First, so that a folder of a killed command is known as ours.
     write_bytes(folder / _MARKER, (json.dumps(made_by) + "\n").encode())
+    images.mkdir(parents=True, exist_ok=True)
     (folder / "truth.csv").unlink(missing_ok=True)
     _remove_others(images, {picture.file_name for picture in pictures})
     truth: list[Sequence[Any]] = []

@@ -75,12 +75,16 @@ READERS_ONLY = (
 
 
 SLOW = ("detect",)
+FULL = ("extract", "cluster", "read back", "review")  # tried on a full disk in make test
 POWER_CUTS = ("extract", "cluster", "read back", "review", "train", "detect")
 
 
 def pytest_generate_tests(metafunc):
     if "verb" in metafunc.fixturenames:
         metafunc.parametrize("verb", [_mark(verb) for verb in VERBS], ids=list(BY_NAME))
+    if "full_verb" in metafunc.fixturenames:
+        given = [verb if verb.name in FULL else _as_long(verb) for verb in VERBS]
+        metafunc.parametrize("full_verb", given, ids=list(BY_NAME))
     if "power_verb" in metafunc.fixturenames:
         given = [_mark(BY_NAME[name]) for name in POWER_CUTS]
         metafunc.parametrize("power_verb", given, ids=POWER_CUTS)
@@ -88,7 +92,11 @@ def pytest_generate_tests(metafunc):
 
 def _mark(verb):
     """Leave what takes a minute to the long tests."""
-    return pytest.param(verb, marks=pytest.mark.long) if verb.name in SLOW else verb
+    return _as_long(verb) if verb.name in SLOW else verb
+
+
+def _as_long(verb):
+    return pytest.param(verb, marks=pytest.mark.long)
 
 
 class Lot:

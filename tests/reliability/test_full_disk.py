@@ -21,9 +21,9 @@ def fill_and_check(forks, lot, check, verb, limit):
     return done["code"] == 2
 
 
-def test_a_full_disk_is_said_in_one_line(forks, lot, check, verb):
+def test_a_full_disk_is_said_in_one_line(forks, lot, check, full_verb):
     for limit in QUICK:
-        assert fill_and_check(forks, lot, check, verb, limit)
+        assert fill_and_check(forks, lot, check, full_verb, limit)
 
 
 @pytest.mark.long
