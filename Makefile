@@ -62,9 +62,10 @@ test: $(STAMP)  ## run the tests, or TESTS=path, in JOBS=auto processes
 	@$(VENV_PYTHON) -m discovery.review.server.build --if-possible >/dev/null
 	@if [ -n "$$TESTS" ]; then $(PYTEST) "$$TESTS"; else $(PYTEST) -q $(IN_PARALLEL) --durations 10; fi
 
-test-long: $(STAMP)  ## run the long tests (kills, full disks, fuzzing), or SAMPLE=n of them from SEED
+test-long: $(STAMP)  ## run the long tests, those of TESTS=path, or SAMPLE=n of them from SEED
 	@$(VENV_PYTHON) -m discovery.review.server.build --if-possible >/dev/null
-	@$(PYTEST) -m long $(IN_PARALLEL) --timeout 900 -rA --seed "$$SEED" $${SAMPLE:+--sample "$$SAMPLE"}
+	@$(PYTEST) $${TESTS:-tests} -m long $(IN_PARALLEL) --timeout 900 -rA --seed "$$SEED" \
+	  $${SAMPLE:+--sample "$$SAMPLE"}
 
 coverage: $(STAMP)  ## run every quick test and tell which lines none of them reached
 	@$(VENV_PYTHON) -m discovery.review.server.build --if-possible >/dev/null
