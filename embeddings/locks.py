@@ -149,13 +149,23 @@ def is_held(path: Path) -> bool:
 
 def _hold_job(folder: Path) -> contextlib.ExitStack:
     for _ in range(_TRIES):
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(folder)
         stack = contextlib.ExitStack()
         # Another command may just have removed the folder that it had made for nothing.
         with contextlib.suppress(FileNotFoundError):
             stack.enter_context(holding(folder / JOB_LOCK, stays=False))
             return stack
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def _make_folder(folder: Path) -> None:
+    for _ in range(100):
+        with contextlib.suppress(FileExistsError):  # there, and dropped before it was looked at
+            folder.mkdir(parents=True, exist_ok=True)
+            return
+        if folder.is_file():
+            break
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _drop_empty(made: list[Path]) -> None:

@@ -50,8 +50,9 @@ def test_nothing_is_read_in_a_way_that_runs_code():
 
 
 def test_arrays_and_weights_are_read_without_pickle():
-    arrays, weights = list(calls("np.load")), list(calls("torch.load"))
-    assert len(arrays) >= 6
+    arrays = [*calls("np.load"), *calls("npy.read_array")]
+    weights = list(calls("torch.load"))
+    assert len(arrays) >= 1  # all through one reader
     assert [where for where, words in arrays if words.get("allow_pickle") != "False"] == []
     assert [words["weights_only"] for _, words in weights] == ["True"]
     assert list(calls("torch.jit.load")) == []
