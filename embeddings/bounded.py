@@ -26,6 +26,9 @@ _MOST_DIRECTORY = 4_000_000  # bytes: the list of what a zip holds
 _MOST_STEPS = 2_000_000  # of a pickle: a network of 1,000 tensors takes 50,000
 _SLACK = 1_000_000  # bytes
 _MOST_RATIO = 50  # of an .npz: ids, four bytes a letter, shrink to a seventh
+# What zipfile raises of a damaged zip in memory: no list or a wrong checksum, bytes that cannot be
+# unpacked, a flipped bit that asks for another method or a password, an end that is missing.
+ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError)
 _UNPARSED = (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
 _NPY_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -83,7 +86,7 @@ def parse_npz(data: bytes) -> dict[str, NDArray[Any]]:
                 raise ValueError(f"{len(data)} bytes become {unpacked}")
             return {one.filename.removesuffix(".npy"): _read_npy(archive, one)
                     for one in archive.infolist()}  # fmt: skip
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except ZIP_DAMAGE as error:
         raise ValueError(str(error) or "it ends early") from error
 
 

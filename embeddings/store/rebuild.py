@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from embeddings.bounded import ZIP_DAMAGE
 from embeddings.errors import StoreError
 from embeddings.files import hash_bytes, hash_file
 from embeddings.store.commits import decode_quarantine
@@ -140,7 +141,7 @@ def _check_zip(data: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             bad = archive.testzip()
-    except zipfile.BadZipFile as error:
+    except ZIP_DAMAGE as error:
         raise ValueError("not a zip") from error
     if bad is not None:
         raise ValueError(f"{bad} is damaged")

@@ -11,6 +11,7 @@ import zipfile
 from typing import Any
 from xml.etree.ElementTree import ParseError  # nosec B405 # the name of an error of openpyxl
 
+from embeddings.bounded import ZIP_DAMAGE
 from embeddings.cells import guard_text
 from embeddings.errors import TableError
 from embeddings.tables.csv_rows import Record
@@ -18,8 +19,7 @@ from embeddings.tables.csv_rows import Record
 _ZIP = b"PK\x03\x04"
 _MOST_BYTES = 1 << 30  # of all parts, unpacked: a bomb is a thousand times its own size
 # What openpyxl raises on a workbook that is none, or damaged.
-_DAMAGE = (zipfile.BadZipFile, ParseError, KeyError, ValueError, TypeError, AttributeError,
-           IndexError, OSError, EOFError, NotImplementedError, RuntimeError)  # fmt: skip
+_DAMAGE = (*ZIP_DAMAGE, ParseError, KeyError, ValueError, TypeError, AttributeError, IndexError)
 
 
 def is_workbook(data: bytes) -> bool:
@@ -71,7 +71,7 @@ def _check_zip(data: bytes, source: str) -> None:
             names = archive.namelist()
             size = sum(part.file_size for part in archive.infolist())
             kind = archive.read("mimetype")[:64] if "mimetype" in names else b""
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+    except ZIP_DAMAGE as error:
         raise _damaged(source, error) from error
     if b"opendocument" in kind:
         raise TableError(f"{source} is an OpenDocument file: save it as .xlsx or as CSV UTF-8")

@@ -1,5 +1,6 @@
 """Tables as countries and systems write them: numbers, paths, workbooks."""
 
+import contextlib
 import io
 import zipfile
 
@@ -10,6 +11,7 @@ from embeddings.errors import TableError
 from embeddings.tables import read_boxes, read_image_list, read_metadata, read_table
 from embeddings.tables.decimals import read_number, respell_column
 from embeddings.tables.locate import Locator, split_path
+from embeddings.tables.workbook import read_workbook
 
 
 @pytest.mark.parametrize(
@@ -167,6 +169,22 @@ def test_what_is_no_table_is_named_for_what_it_is(tmp_path, data, told):
         read_table(path, required=["path"])
     assert told in str(error.value)
     assert "CSV UTF-8" in str(error.value)
+
+
+def test_a_flipped_bit_of_a_workbook_is_one_line(tmp_path):
+    rows = [["path", "lot"], *([f"{number}.png", "lot A"] for number in range(40))]
+    path = write_book(tmp_path / "m.xlsx", {"S": rows})
+    sound = path.read_bytes()
+    refused = 0
+    for place in range(0, 8 * len(sound), 131):
+        data = bytearray(sound)
+        data[place // 8] ^= 1 << place % 8
+        # It is read, or refused by its name.
+        with contextlib.suppress(TableError):
+            read_workbook(bytes(data), "m.xlsx")
+            continue
+        refused += 1
+    assert refused > 50
 
 
 @pytest.mark.parametrize(
