@@ -1,6 +1,7 @@
 """What tests of both packages share."""
 
 import random
+import shutil
 
 import numpy as np
 import pytest
@@ -78,3 +79,18 @@ def draw_bar():
         return np.asarray(image)
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def built_page():
+    """Build the review page where it is not there yet; skipped only on a machine without npm."""
+    from discovery.review.server.build import PAGE, ensure_page
+    from embeddings.errors import InputError
+
+    try:
+        ensure_page()
+    except InputError as error:
+        if shutil.which("npm"):  # it is the page's own fault, and not the machine's
+            raise
+        pytest.skip(f"the review page cannot be built here: {error}")
+    return PAGE

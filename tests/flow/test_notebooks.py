@@ -20,10 +20,8 @@ from discovery import (
     read_truth,
     score_clustering,
 )
-from discovery.review.server.build import ensure_page
 from discovery.runs import LEDGER
 from discovery.runs.lineage import LINEAGE, read_lineage
-from embeddings.errors import InputError
 from embeddings.tables import read_table
 
 nbformat = pytest.importorskip("nbformat", reason="needs the extra test")
@@ -71,24 +69,16 @@ def execute(notebook, folder, work, images=IMAGES):
     return client.execute(env=environment)
 
 
-def need_page():
-    """Build the front end that the review's notebook shows, or skip."""
-    pytest.importorskip("anywidget", reason="needs the extra notebook")
-    try:
-        ensure_page()
-    except InputError as error:
-        pytest.skip(f"the front end cannot be built here: {error}")
-
-
 @pytest.fixture(scope="module")
-def run_once(tmp_path_factory):
+def run_once(tmp_path_factory, request):
     """Return a function that gives a notebook with its outputs, and where it worked."""
     done = {}
 
     def run(path):
         if path not in done:
             if path == FOURTH:
-                need_page()
+                pytest.importorskip("anywidget", reason="needs the extra notebook")
+                request.getfixturevalue("built_page")
             work = tmp_path_factory.mktemp("two words")
             folder = work / "notebooks"
             folder.mkdir()

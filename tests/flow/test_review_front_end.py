@@ -7,17 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from discovery.review.server.build import FRONTEND, ensure_page
-from embeddings.errors import InputError
+from discovery.review.server.build import FRONTEND
 
 
 @pytest.fixture(scope="module")
-def npm():
+def npm(built_page):  # its building brings the tools, too
     """Return a function that runs one of the project's scripts."""
-    try:
-        ensure_page()  # brings the tools, too
-    except InputError as error:
-        pytest.skip(f"the front end cannot be built here: {error}")
     if shutil.which("npm") is None or not (FRONTEND / "node_modules").is_dir():
         pytest.skip("npm is not on the path, or the front end's tools are absent")
 

@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 
 from discovery import read_decisions
-from discovery.review.server.build import ensure_page
 from discovery.runs import LEDGER
-from embeddings.errors import InputError
 
 pytest.importorskip("anywidget", reason="needs the extra notebook")
 pytest.importorskip("jupyterlab", reason="needs the extra notebook")
 nbformat = pytest.importorskip("nbformat", reason="needs the extra test")
 
+pytestmark = pytest.mark.usefixtures("built_page")
 ROOT = Path(__file__).resolve().parents[2]
 FINDS_SECONDS = 90  # a kernel that starts beside other tests
 LAB_OPTIONS = ("--no-browser", "--ip=127.0.0.1", "--port=0", "--expose-app-in-browser")
@@ -35,15 +34,6 @@ CELLS = (
     "from pathlib import Path\n"
     "Path('seen.txt').write_text(f'{len(widget.decisions)} {len(widget.handoff().labelled)}')",
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def page():
-    """The front end, built once."""
-    try:
-        ensure_page()
-    except InputError as error:
-        pytest.skip(f"the front end cannot be built here: {error}")
 
 
 @pytest.fixture

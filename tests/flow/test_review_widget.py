@@ -9,20 +9,10 @@ import pytest
 from PIL import Image
 
 from discovery import read_decisions, review_widget
-from discovery.review.server.build import ensure_page
 from discovery.runs import LEDGER
-from embeddings.errors import InputError
 
 pytest.importorskip("anywidget", reason="needs the extra notebook")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def page():
-    """The front end, built once."""
-    try:
-        ensure_page()
-    except InputError as error:
-        pytest.skip(f"the front end cannot be built here: {error}")
+pytestmark = pytest.mark.usefixtures("built_page")
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import httpx2 as httpx
 import pytest
 
 from discovery.ledger import read_decisions
-from discovery.review.server import build
 from discovery.runs import HANDOFF_CSV, LEDGER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,12 +66,8 @@ class Served:
 
 
 @pytest.fixture
-def serve(run):
+def serve(run, built_page):
     """Return a function that starts the command; what is left of it is ended."""
-    try:
-        build.ensure_page()
-    except build.InputError as error:
-        pytest.skip(f"the page cannot be built here: {error}")
     started = []
 
     def start(*words):

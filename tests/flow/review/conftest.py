@@ -26,10 +26,9 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from discovery import open_review  # noqa: E402
 from discovery.review.server import ReviewApi  # noqa: E402
 from discovery.review.server.app import make_app  # noqa: E402
-from discovery.review.server.build import FRONTEND, PAGE, ensure_page  # noqa: E402
+from discovery.review.server.build import FRONTEND, PAGE  # noqa: E402
 from discovery.review.server.events import EventHub  # noqa: E402
 from discovery.review.server.guard import Secrets  # noqa: E402
-from embeddings.errors import InputError  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -52,15 +51,11 @@ FLAGS = (
 
 
 @pytest.fixture(scope="session")
-def built_page():
-    """Build the page where it is not there yet; returns its folder."""
+def shown_page(built_page):
+    """The built page, where there is a browser to show it."""
     if not (CHROMIUM and DRIVER):
         pytest.skip("chromium or chromedriver is absent")
-    try:
-        ensure_page()
-    except InputError as error:
-        pytest.skip(str(error))
-    return PAGE
+    return built_page
 
 
 class Server:
@@ -215,7 +210,7 @@ class Page:
 
 
 @pytest.fixture(scope="module")
-def browser(built_page, tmp_path_factory):
+def browser(shown_page, tmp_path_factory):
     """Return a function that opens a window of 1400 by 900; the first one is used again."""
     drivers = []
 
@@ -242,7 +237,7 @@ def browser(built_page, tmp_path_factory):
 
 
 @pytest.fixture
-def serve(built_page, tmp_path):
+def serve(shown_page, tmp_path):
     """Return a function that starts a review of a run, in a thread or a process.
 
     It asks for `tmp_path`, which the runs are copied to, so that servers end before their runs go.
