@@ -92,17 +92,15 @@ class PatchWeigher:
         known = dict(zip(vectors.ids[wanted].tolist(), noted, strict=True))
         is_paired = spec.normals_sha256 == REFERENCE
 
-        rows: dict[str, tuple[float, float]] = {}
-
-        def show(opened: OpenPart) -> NDArray[np.float32]:
+        def show(opened: OpenPart) -> tuple[NDArray[np.float32], tuple[float, float]]:
             text = known[opened.part.image_id]
-            rows[opened.part.image_id] = _find_rows(opened)
-            return how.show(opened, golden=_read_golden(opened, text, how) if is_paired else None)
+            golden = _read_golden(opened, text, how) if is_paired else None
+            return how.show(opened, golden=golden), _find_rows(opened)
 
         prepared = map_parts(list_parts(vectors, wanted), show, how)
         return {
-            part.image_id: replace(self._extractor.weigh(image[None])[0], rows=rows[part.image_id])
-            for part, image in prepared
+            part.image_id: replace(self._extractor.weigh(image[None])[0], rows=rows)
+            for part, (image, rows) in prepared
         }
 
 

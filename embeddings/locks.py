@@ -25,6 +25,7 @@ from embeddings.processes import find_machine, find_start, is_running
 # ends, and nothing is created beside a ledger or inside a run. (The package filelock can lock
 # neither, and its older versions empty the file that they lock.)
 _TRIES, _PAUSE_SECONDS = 5, 0.02  # outlasts an `is_held` of another process
+_TURNS = 100  # to find a folder there that others make and drop
 _MOST_COMMAND = 200  # characters of a command line that a message can bear
 
 JOB_LOCK = ".defect-discovery.lock"  # in a folder while a command writes into it
@@ -148,24 +149,15 @@ def is_held(path: Path) -> bool:
 
 
 def _hold_job(folder: Path) -> contextlib.ExitStack:
-    for _ in range(_TRIES):
-        _make_folder(folder)
+    for _ in range(_TURNS):
         stack = contextlib.ExitStack()
-        # Another command may just have removed the folder that it had made for nothing.
-        with contextlib.suppress(FileNotFoundError):
+        # Another command may just remove the folder that it had made for nothing: then it was not
+        # there any more when it was looked at, or when its lock was to be made.
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
+            folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(holding(folder / JOB_LOCK, stays=False))
             return stack
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-
-
-def _make_folder(folder: Path) -> None:
-    for _ in range(100):
-        with contextlib.suppress(FileExistsError):  # there, and dropped before it was looked at
-            folder.mkdir(parents=True, exist_ok=True)
-            return
-        if folder.is_file():
-            break
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _drop_empty(made: list[Path]) -> None:

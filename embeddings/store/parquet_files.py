@@ -151,9 +151,7 @@ def load_paths(folder: Path, entry: PathsEntry) -> pa.Table:
     StoreCorruptError
         The file is damaged or missing.
     """
-    name = name_paths(entry.number)
-    data = read_file(folder, name, sha256=entry.sha256)
-    return parse_table(folder, name, data=data, schema=PATHS_SCHEMA)[0]
+    return _load_part(folder, name_paths(entry.number), entry, PATHS_SCHEMA)
 
 
 def load_notes(folder: Path, entry: PathsEntry) -> pa.Table:
@@ -164,9 +162,12 @@ def load_notes(folder: Path, entry: PathsEntry) -> pa.Table:
     StoreCorruptError
         The file is damaged or missing.
     """
-    name = name_notes(entry.number)
+    return _load_part(folder, name_notes(entry.number), entry, NOTES_SCHEMA)
+
+
+def _load_part(folder: Path, name: str, entry: PathsEntry, schema: pa.Schema) -> pa.Table:
     data = read_file(folder, name, sha256=entry.sha256)
-    return parse_table(folder, name, data=data, schema=NOTES_SCHEMA)[0]
+    return parse_table(folder, name, data=data, schema=schema)[0]
 
 
 def collect_rows(folder: Path, manifest: Manifest) -> pd.DataFrame:
