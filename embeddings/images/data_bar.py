@@ -155,26 +155,22 @@ def _find_level(view: _View) -> float:
     return float(np.median(rows.ravel()[inside]))
 
 
-def _share_near(rows: Grey, level: float, near: float) -> NDArray[np.float64]:
-    """Return which share of each row is of this grey level."""
-    shares: NDArray[np.float64] = (np.abs(rows - level) <= near).mean(axis=1)
+def _share_near(rows: Grey, level: float | Grey, near: float) -> NDArray[np.float64]:
+    """Return which share of each row is of this grey level, or of its own one of several."""
+    levels = np.asarray(level, dtype=np.float32).reshape(-1, 1)
+    shares: NDArray[np.float64] = (np.abs(rows - levels) <= near).mean(axis=1)
     return shares
 
 
 def _are_rules(rows: Grey, near: float) -> NDArray[np.bool_]:
     """Tell which rows are a line drawn along the bar: of one level, and few of them together."""
     middle = np.median(rows, axis=1)
-    is_flat = _share_flat(rows, middle, near) >= _RULE_ROW
+    is_flat = _share_near(rows, middle, near) >= _RULE_ROW
     # A plain picture has such rows too, but many of one level.
     joins = is_flat[1:] & is_flat[:-1] & (np.abs(np.diff(middle)) <= near)
     runs = np.concatenate([[0], np.cumsum(~joins)])
     rules: NDArray[np.bool_] = is_flat & (np.bincount(runs)[runs] <= _MOST_RULES)
     return rules
-
-
-def _share_flat(rows: Grey, levels: NDArray[np.float32], near: float) -> NDArray[np.float64]:
-    flat: NDArray[np.float64] = (np.abs(rows - levels[:, None]) <= near).mean(axis=1)
-    return flat
 
 
 def _find_rows(view: _View, level: float) -> int:
