@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
+from scipy.optimize import brentq
 from scipy.sparse import csgraph
 from sklearn.metrics import adjusted_rand_score
 
@@ -51,26 +52,59 @@ def weigh_as_umap(neighbours):
     )[0]  # fmt: skip
 
 
-@pytest.mark.slow  # compiles
-@pytest.mark.filterwarnings("ignore::ImportWarning")
-@pytest.mark.parametrize(("k", "d", "seed"), [(14, 20, 0), (9, 2, 1), (49, 50, 2)])
-def test_the_graph_is_weighed_as_umap_does(k, d, seed):
-    values = np.random.default_rng(seed).normal(size=(300, d)).astype(np.float32)
-    neighbours = find_neighbours(values, k)
+def weigh_by_definition(neighbours):
+    """Solve what McInnes et al. (2018), section 3.1, ask of each row's ties, one row at a time."""
+    n, k = neighbours.indices.shape
+    directed = np.zeros((n, n))
+    for row, gaps in enumerate(neighbours.distances.astype(float)):
+        gaps = np.maximum(gaps - gaps[gaps > 0].min(), 0)
+        sigma = brentq(lambda width, d=gaps: np.exp(-d / width).sum() - np.log2(k + 1), 1e-4, 1e4)
+        directed[row, neighbours.indices[row]] = np.exp(-gaps / sigma)
+    return directed + directed.T - directed * directed.T
+
+
+WEIGHED = [(14, 20, 0), (9, 2, 1), (49, 50, 2)]
+
+
+@pytest.mark.parametrize(("k", "d", "seed"), WEIGHED)
+def test_the_ties_of_a_row_are_as_they_are_defined(k, d, seed):
+    neighbours = find_neighbours(draw_row_values(d, seed), k)
     ours = weigh_graph(neighbours.indices, neighbours.distances)
-    gaps = abs(ours - weigh_as_umap(neighbours))
-    assert gaps.max() < 1e-5
+    np.testing.assert_allclose(ours.toarray(), weigh_by_definition(neighbours), atol=1e-5)
 
 
-@pytest.mark.slow
+def test_the_ties_of_duplicates_are_as_they_are_defined():
+    neighbours = find_neighbours(draw_duplicates(), 14)
+    ours = weigh_graph(neighbours.indices, neighbours.distances)
+    np.testing.assert_allclose(ours.toarray(), weigh_by_definition(neighbours), atol=1e-5)
+    assert 1.0 == ours[50, 0]
+
+
+@pytest.mark.long  # umap-learn compiles
 @pytest.mark.filterwarnings("ignore::ImportWarning")
-def test_duplicates_are_weighed_as_umap_does():
-    values = np.random.default_rng(0).normal(size=(100, 5)).astype(np.float32)
-    values[50:60] = values[:10]  # distance 0: the nearest other is the next one
-    neighbours = find_neighbours(values, 14)
+@pytest.mark.parametrize(("k", "d", "seed"), WEIGHED)
+def test_the_graph_is_weighed_as_umap_does(k, d, seed):
+    neighbours = find_neighbours(draw_row_values(d, seed), k)
     ours = weigh_graph(neighbours.indices, neighbours.distances)
     assert abs(ours - weigh_as_umap(neighbours)).max() < 1e-5
-    assert 1.0 == ours[50, 0]
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore::ImportWarning")
+def test_duplicates_are_weighed_as_umap_does():
+    neighbours = find_neighbours(draw_duplicates(), 14)
+    ours = weigh_graph(neighbours.indices, neighbours.distances)
+    assert abs(ours - weigh_as_umap(neighbours)).max() < 1e-5
+
+
+def draw_row_values(d, seed):
+    return np.random.default_rng(seed).normal(size=(300, d)).astype(np.float32)
+
+
+def draw_duplicates():
+    values = np.random.default_rng(0).normal(size=(100, 5)).astype(np.float32)
+    values[50:60] = values[:10]  # distance 0: the nearest other is the next one
+    return values
 
 
 @settings(max_examples=40, deadline=None)
