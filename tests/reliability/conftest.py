@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -80,6 +81,7 @@ READERS_ONLY = (
 )  # fmt: skip
 
 
+LARGE = 1 << 20  # bytes: a detector has 130 MB, the hundreds of copies of which are gigabytes
 SLOW = ("detect",)
 FULL = ("extract", "cluster", "read back", "review")  # tried on a full disk in make test
 POWER_CUTS = ("extract", "cluster", "read back", "review", "train", "detect")
@@ -105,6 +107,14 @@ def _as_long(verb):
     return pytest.param(verb, marks=pytest.mark.long)
 
 
+def copy_or_link(source, target):
+    """Copy a small file; link a large one, which the toolkit replaces and never writes into."""
+    if Path(source).stat().st_size < LARGE:
+        return shutil.copy2(source, target)
+    os.link(source, target)
+    return target
+
+
 class Lot:
     """A folder that can be put back to how it was before a command ran."""
 
@@ -118,10 +128,18 @@ class Lot:
     def restore(self):
         """Put it back."""
         shutil.rmtree(self.folder)
-        shutil.copytree(self._kept, self.folder)
+        shutil.copytree(self._kept, self.folder, copy_function=copy_or_link)
 
-    def path(self, name):
-        return self.folder / name
+    def lay_out(self, state, contents):
+        """Make it what a power cut left: {path: name of its content, or "" where it is empty}."""
+        shutil.rmtree(self.folder)
+        for name, content in state.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if content:
+                copy_or_link(contents / content, path)
+            else:
+                path.touch()
 
 
 class Forks:

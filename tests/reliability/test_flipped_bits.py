@@ -40,6 +40,7 @@ def flip(path, place):
     """Turn one bit of a file; `place` counts bits."""
     data = bytearray(path.read_bytes())
     data[place // 8] ^= 1 << place % 8
+    path.unlink()  # it may be a link to the file that is kept
     path.write_bytes(data)
 
 

@@ -5,7 +5,6 @@ everything that was not synced lost, is laid out as a folder and read.
 """
 
 import json
-import shutil
 
 import pytest
 
@@ -24,20 +23,12 @@ def states(forks, lot, check, tmp_path):
     return record
 
 
-def lay_out(kept, state, folder):
-    shutil.rmtree(folder)
-    for name, content in state.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((kept / content).read_bytes() if content else b"")
-
-
 def test_every_prefix_of_the_writes_is_readable(power_verb, states, lot, check):
     kept, found = states(power_verb)
     assert len(found) > 3
     step = max(1, len(found) // 8)
     for number in [*range(0, len(found), step), len(found) - 1]:
-        lay_out(kept, found[number], lot.folder)
+        lot.lay_out(found[number], kept)
         check(f"{power_verb.name}, power cut {number} of {len(found)}")
 
 
@@ -45,5 +36,5 @@ def test_every_prefix_of_the_writes_is_readable(power_verb, states, lot, check):
 def test_every_single_prefix_is_readable(power_verb, states, lot, check):
     kept, found = states(power_verb)
     for number, state in enumerate(found):
-        lay_out(kept, state, lot.folder)
+        lot.lay_out(state, kept)
         check(f"{power_verb.name}, power cut {number} of {len(found)}")
