@@ -1,5 +1,6 @@
 """What tests of both packages share."""
 
+import os
 import random
 import shutil
 
@@ -10,6 +11,8 @@ from hypothesis import settings
 # How long an example takes says how busy the machine is: speed belongs in benchmarks/.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+RELIABILITY = "tests/reliability/"  # works on one lot, which takes half a minute to make
 
 
 def pytest_addoption(parser):
@@ -33,6 +36,25 @@ def pytest_collection_modifyitems(config, items):
     drawn = set(random.Random(config.getoption("--seed")).sample(names, size))
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in drawn])
     items[:] = [item for item in items if item.nodeid in drawn]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """One process more than cores: a test that waits for a browser leaves its core to another."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
+
+
+@pytest.hookimpl(optionalhook=True)  # without xdist there is nothing to schedule
+def pytest_xdist_make_scheduler(config, log):
+    """Keep the tests of one file in one process, and those that share the dearest fixture."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class FileScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return RELIABILITY if file.startswith(RELIABILITY) else file
+
+    return FileScheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
