@@ -11,9 +11,11 @@ worth it at all, and only they can vouch for what is learned on the tuned featur
 
 import hashlib
 import itertools
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,12 +27,21 @@ from discovery.classifier.examples import Examples
 from discovery.classifier.features import FeatureSource
 from discovery.classifier.frozen_maps import Copies, MapPlan, gather_maps
 from discovery.classifier.options import FineTuneOptions, TrainOptions
-from discovery.classifier.stage_tuner import StageTuner, TuningSet
+from discovery.classifier.stage_tuner import StageTuner
 from discovery.classifier.taxonomy import Taxonomy
+from discovery.classifier.tunable import check_shapes, check_targets, check_tunable
+from discovery.classifier.tuning_progress import (
+    TuningState,
+    load_result,
+    load_state,
+    save_result,
+    save_state,
+)
+from discovery.classifier.tuning_set import TuningSet
+from discovery.runs.checkpoint import NO_CHECKPOINT, Checkpoint
+from discovery.runs.tensors import State
 from embeddings.console import get_logger
-from embeddings.errors import HandoffError, OptionError
 from embeddings.extractors import find_extractor
-from embeddings.networks.features import POOLINGS
 from embeddings.networks.hardware import choose_device
 from embeddings.reader import Preparation, read_parts
 from embeddings.records import ExtractorSpec
@@ -82,7 +93,11 @@ class Refined:
 
 
 def finetune_source(
-    source: FeatureSource, examples: Examples, *, options: TrainOptions
+    source: FeatureSource,
+    examples: Examples,
+    *,
+    options: TrainOptions,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> Refined | None:
     """Fine-tune the extractor's last stage on the examples; None where nothing is gained.
 
@@ -90,6 +105,9 @@ def finetune_source(
     ----------
     examples : Examples
         Those that can be read; pictures of one shape.
+    options : TrainOptions
+    checkpoint : Checkpoint, optional
+        Of these examples and options: kept after each epoch, and gone on from.
 
     Raises
     ------
@@ -113,6 +131,7 @@ def finetune_source(
         spec=source.spec,
         options=FineTuneOptions(max_minutes=options.finetune_minutes, seed=options.seed),
         device=choose_device(options.extract.device),
+        checkpoint=checkpoint,
     )
     if not _is_worth_it(tuned):
         return None
@@ -176,6 +195,7 @@ def finetune_stage(
     spec: ExtractorSpec,
     options: FineTuneOptions | None = None,
     device: torch.device,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> FineTuned:
     """Fine-tune ResNet-50's last stage on labelled pictures.
 
@@ -195,6 +215,8 @@ def finetune_stage(
         Of the extractor that will use the tensors: its layers, pooling and precision.
     options : FineTuneOptions, optional
     device : torch.device
+    checkpoint : Checkpoint, optional
+        Of these pictures, spec and options: kept after each epoch, and gone on from.
 
     Raises
     ------
@@ -210,16 +232,20 @@ def finetune_stage(
     The same seed gives the same tensors on one machine, unless `max_minutes` ends the training.
     """
     options = options or FineTuneOptions()
-    start = time.monotonic()
     check_tunable(spec)
-    _check(targets, weights, held_out)
+    check_shapes(targets, weights, held_out)
+    if result := load_result(checkpoint):
+        return _put_together(tensors, *result)
     wanted = (targets >= 0) & (weights > 0)
     # Before the maps, which take minutes; and again after, as not all of them may have fitted.
-    _check_types(targets[wanted & ~held_out], targets[wanted & held_out])
+    check_targets(targets[wanted & ~held_out], targets[wanted & held_out])
+    kept = load_state(checkpoint)
+    start = time.monotonic()
     plan = MapPlan(
         wanted=wanted,
         max_bytes=options.max_map_bytes,
-        deadline=start + 60 * _MAPS_SHARE * options.max_minutes,
+        # They were made in time once, and are made again whatever that takes.
+        deadline=math.inf if kept else start + 60 * _MAPS_SHARE * options.max_minutes,
         seed=options.seed,
     )
     frozen = gather_maps(pictures, tensors, spec, plan=plan, device=device)
@@ -228,69 +254,46 @@ def finetune_stage(
             "WARNING: fine-tuning was given up: %g minutes are too few for these pictures",
             options.max_minutes,
         )
-        return FineTuned(
-            tensors=dict(tensors),
-            history=(),
-            best_epoch=0,
-            p_value=1.0,
-            seconds=time.monotonic() - start,
-        )
+        result = {}, _summarise(None, time.monotonic() - start)
+        save_result(checkpoint, *result)
+        return _put_together(tensors, *result)
     tuning_set = TuningSet(frozen, targets, weights, held_out=held_out)
-    _check_types(
+    check_targets(
         tuning_set.targets[tuning_set.trained].numpy(),
         tuning_set.targets[tuning_set.held_out].numpy(),
     )
     tuner = StageTuner(tuning_set, tensors, spec, options=options, device=device)
-    # Both end by the same deadline: a slow head leaves the stage less.
-    tuner.train_head(start + 60 * options.max_minutes)
-    tuner.train_stage(start + 60 * options.max_minutes)
+    if kept:
+        get_logger().info("fine-tuning goes on after epoch %d, which was kept", kept.epoch)
+        tuner.go_on(kept)
+        start = time.monotonic() - kept.values["seconds"]  # in all calls
+
+    def keep(state: TuningState) -> None:
+        seconds = {"seconds": time.monotonic() - start}
+        save_state(checkpoint, replace(state, values={**state.values, **seconds}))
+
+    tuner.train(start + 60 * options.max_minutes, keep=keep if checkpoint.keeps else None)
+    result = tuner.best, _summarise(tuner, time.monotonic() - start)
+    save_result(checkpoint, *result)
+    return _put_together(tensors, *result)
+
+
+def _summarise(tuner: StageTuner | None, seconds: float) -> dict[str, Any]:
+    return {
+        "history": list(tuner.history) if tuner else [],
+        "best_epoch": tuner.best_epoch if tuner else 0,
+        "p_value": tuner.p_value if tuner else 1.0,
+        "seconds": seconds,
+    }
+
+
+def _put_together(
+    tensors: Mapping[str, torch.Tensor], best: State, values: Mapping[str, Any]
+) -> FineTuned:
     return FineTuned(
-        tensors={**tensors, **tuner.best},
-        history=tuple(tuner.history),
-        best_epoch=tuner.best_epoch,
-        p_value=tuner.p_value,
-        seconds=time.monotonic() - start,
+        tensors={**tensors, **best},
+        history=tuple(values["history"]),
+        best_epoch=values["best_epoch"],
+        p_value=values["p_value"],
+        seconds=values["seconds"],
     )
-
-
-def check_tunable(spec: ExtractorSpec) -> None:
-    """Refuse an extractor that cannot be fine-tuned.
-
-    Raises
-    ------
-    OptionError
-        It has no stage that can be trained, does not use it, or pools in a way that has no slope.
-    """
-    stage = find_extractor(spec.name).tuned_layer
-    if not stage:
-        raise OptionError(
-            f"fine-tuning knows ResNet-50's last stage, and the extractor is {spec.name}: "
-            "use --extractor resnet50, or do not fine-tune"
-        )
-    if stage not in spec.layers:
-        raise OptionError(
-            f"fine-tuning trains {stage}, and the extractor uses {', '.join(spec.layers)}: "
-            f"add {stage} to its layers, or do not fine-tune"
-        )
-    if spec.pooling not in POOLINGS:
-        raise OptionError(
-            f"fine-tuning through {spec.pooling} pooling: expected {', '.join(POOLINGS)}"
-        )
-
-
-def _check(targets: NDArray[np.intp], weights: Floats, held_out: NDArray[np.bool_]) -> None:
-    if not targets.shape == weights.shape == held_out.shape or targets.ndim != 1:
-        raise ValueError(
-            f"targets {targets.shape}, weights {weights.shape}, held_out {held_out.shape}: "
-            "expected one of each an image"
-        )
-
-
-def _check_types(trained: NDArray[np.integer], held_out: NDArray[np.integer]) -> None:
-    """Refuse targets that leave nothing to learn or nothing to judge by."""
-    types = len(np.unique(trained))
-    if types < 2 or not len(held_out):
-        raise HandoffError(
-            f"fine-tuning with {types} types to learn and {len(held_out)} images held out: "
-            "expected two types and one image at least; label more images, or do not fine-tune"
-        )

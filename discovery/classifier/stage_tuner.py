@@ -1,93 +1,49 @@
 """The training behind `finetune_stage`: a linear head, then head and last stage together.
 
     tuner = StageTuner(data, tensors, spec, options=options, device=device)
-    tuner.train_head(deadline)
-    tuner.train_stage(deadline)
+    tuner.train(deadline, keep=keep)
     tuner.best, tuner.best_epoch, tuner.history
 
 Every epoch ends with the answers to the images that were held out; the best stage so far is kept.
+A tuner that is given the state after an epoch goes on as if it had run the epochs itself.
 """
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy import stats
 from torch import nn
 
-from discovery.classifier.frozen_maps import FrozenMaps
 from discovery.classifier.last_stage import LastStage, choose_dtype
+from discovery.classifier.linear_head import LinearHead
 from discovery.classifier.options import FineTuneOptions
+from discovery.classifier.stage_optimizer import StageOptimizer
+from discovery.classifier.tuning_progress import TuningState
+from discovery.classifier.tuning_set import TuningSet
+from discovery.runs.tensors import (
+    State,
+    optimizer_to_arrays,
+    restore_optimizer,
+    to_arrays,
+    to_tensors,
+)
 from embeddings.console import get_logger
 from embeddings.networks.features import pool_maps
 from embeddings.records import ExtractorSpec
 
-Floats = NDArray[np.float32]
-State = Mapping[str, torch.Tensor]
+Keep = Callable[[TuningState], None]
 
 _SMOOTHING = 0.05  # of the labels, as the small networks'
-_WARM_UP = 0.1  # of the steps: AdamW's first ones are as long as any, and know the least
-_CLIP = 1.0  # length of the gradient: one odd picture must not undo ImageNet
 _HEAD_BATCH = 256
 _TOGETHER = 0.1  # the head's learning rate beside the stage, as a share: it has learned already
 _HEAD_DECAY = 1e-2  # thousands of columns for a few hundred rows: the head must stay small
 _STAGE_DECAY = 1e-4
 _EVAL_BATCH = 64  # without gradients twice the pictures fit
-# Of the usual spread of a column: those that hardly vary must not be blown up once they do.
-_LEAST_SPREAD = 0.1
-
-
-class TuningSet:
-    """Maps of m images with what is to be learned of them.
-
-    Attributes
-    ----------
-    held_out, trained : (a,), (m - a,)
-        Positions among the m of the images that are held out, and of the others.
-    """
-
-    def __init__(
-        self,
-        frozen: FrozenMaps,
-        targets: NDArray[np.intp],
-        weights: Floats,
-        *,
-        held_out: NDArray[np.bool_],
-    ) -> None:
-        self.copies = frozen.maps.shape[1]
-        self.maps = frozen.maps.flatten(0, 1)  # (m * copies, h, w, 1024)
-        self.before = frozen.before.flatten(0, 1)  # (m * copies, d)
-        self.pretrained = frozen.last.flatten(0, 1)  # (m * copies, 2048)
-        self.targets = torch.from_numpy(targets[frozen.which].astype(np.int64))
-        self.weights = torch.from_numpy(weights[frozen.which].astype(np.float32))
-        self.classes = int(targets.max()) + 1
-        self.held_out = np.flatnonzero(held_out[frozen.which])
-        self.trained = np.flatnonzero(~held_out[frozen.which])
-
-    def list_rows(self, images: NDArray[np.intp], copies: int) -> torch.Tensor:
-        """Return the rows (images * copies,) of the first copies of these images."""
-        rows = images[:, None] * self.copies + np.arange(copies)
-        return torch.from_numpy(rows.reshape(-1))
-
-
-class _Head(nn.Module):
-    """Features, each column standardised, to the logits of all classes."""
-
-    def __init__(self, rows: torch.Tensor, classes: int) -> None:
-        super().__init__()
-        spread = rows.std(dim=0)
-        self.mean = rows.mean(dim=0)
-        self.spread = spread.clamp(min=_LEAST_SPREAD * float(spread.median().clamp(min=1e-8)))
-        self.linear = nn.Linear(rows.shape[1], classes, device=rows.device)
-        for part in self.linear.parameters():  # zeros: nothing random, and no class is preferred
-            nn.init.zeros_(part)
-
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.linear((rows - self.mean) / self.spread)
-        return logits
+_STAGE, _HEAD, _OPTIMIZER = "stage.", "head.", "optimizer."
+_RANDOM, _WAITING, _FIRST, _BEST = "random", "waiting", "first", "best"
 
 
 class StageTuner:
@@ -119,11 +75,21 @@ class StageTuner:
         self.held_out_rows = data.list_rows(
             data.held_out, min(options.held_out_copies, data.copies)
         )
-        self.head = _Head(self._pretrained_features(self.rows), data.classes)
+        self.head = LinearHead(self._pretrained_features(self.rows), data.classes)
         self.generator = torch.Generator().manual_seed(options.seed)
         self.history: list[Mapping[str, float]] = []
         self.best: State = {}
         self.best_epoch = 0
+        # Positions of one epoch: each picture once, unless there are too many for one.
+        self._size = min(options.pictures, len(self.rows))
+        self._optimizer = StageOptimizer(
+            [
+                (self.stage, options.learning_rate_stage, _STAGE_DECAY),
+                (self.head, _TOGETHER * options.learning_rate_head, _HEAD_DECAY),
+            ],
+            -(-self._size // options.batch_size) * options.epochs_stage,
+        )
+        self._waiting = torch.empty(0, dtype=torch.int64)  # rows that are next, in that order
         self._first = self._last = self._best = torch.full((len(data.held_out),), math.inf)
 
     @property
@@ -134,7 +100,61 @@ class StageTuner:
             return 1.0
         return float(stats.ttest_1samp(gains, 0, alternative="greater").pvalue)
 
-    def train_head(self, deadline: float) -> None:
+    def go_on(self, state: TuningState) -> None:
+        """Take over what was kept after an epoch."""
+        arrays, values = state.arrays, state.values
+        self.stage.load_state_dict(to_tensors(arrays, _STAGE))
+        self.head.load_state_dict(to_tensors(arrays, _HEAD))
+        restore_optimizer(self._optimizer.optimizer, to_tensors(arrays, _OPTIMIZER))
+        self._optimizer.done = values["steps"]
+        self.generator.set_state(torch.from_numpy(arrays[_RANDOM]))
+        self._waiting = torch.from_numpy(arrays[_WAITING])
+        self._first, self._best = (torch.from_numpy(arrays[name]) for name in (_FIRST, _BEST))
+        self.history = list(values["history"])
+        self.best, self.best_epoch = state.best, state.best_epoch
+
+    def train(self, deadline: float, *, keep: Keep | None = None) -> None:
+        """Train the head, then head and stage, until held-out images are answered no better.
+
+        Parameters
+        ----------
+        deadline : float
+            In seconds of `time.monotonic`. One for both: a slow head leaves the stage less.
+        keep : callable, optional
+            Called with the state after each epoch; the head is epoch 0.
+        """
+        if not self.history:
+            self._train_head(deadline)
+            self._hand_over(keep)
+        while not self._is_over and self._train_epoch(deadline):
+            self._hand_over(keep)
+
+    @property
+    def _is_over(self) -> bool:
+        epoch, options = len(self.history) - 1, self.options
+        return epoch >= options.epochs_stage or epoch - self.best_epoch >= options.patience
+
+    def _hand_over(self, keep: Keep | None) -> None:
+        if keep is None:
+            return
+        arrays: dict[str, Any] = {
+            **to_arrays(self.stage.state_dict(), _STAGE),
+            **to_arrays(self.head.state_dict(), _HEAD),
+            **optimizer_to_arrays(self._optimizer.optimizer, _OPTIMIZER),
+        }
+        own = {_WAITING: self._waiting, _FIRST: self._first, _BEST: self._best}
+        arrays |= to_arrays({**own, _RANDOM: self.generator.get_state()})
+        keep(
+            TuningState(
+                epoch=len(self.history) - 1,
+                arrays=arrays,
+                values={"history": list(self.history), "steps": self._optimizer.done},
+                best=self.best,
+                best_epoch=self.best_epoch,
+            )
+        )
+
+    def _train_head(self, deadline: float) -> None:
         """Train the head on the pretrained features; its best is epoch 0."""
         options = self.options
         rows, held_out = (
@@ -142,14 +162,14 @@ class StageTuner:
             self._pretrained_features(self.held_out_rows),
         )
         steps = -(-len(rows) // _HEAD_BATCH)
-        optimizer, schedule = self._make_optimizer(
+        optimizer = StageOptimizer(
             [(self.head, options.learning_rate_head, _HEAD_DECAY)], steps * options.epochs_head
         )
         kept = {name: value.clone() for name, value in self.head.state_dict().items()}
         best, waited = math.inf, 0
         for _ in range(options.epochs_head):
             for batch in torch.split(self._shuffle(len(rows)), _HEAD_BATCH):
-                self._step(self._loss(rows[batch], self.rows[batch]), optimizer, schedule)
+                optimizer.step(self._loss(rows[batch], self.rows[batch]))
             # Stopped at its best, the head leaves the stage nothing to gain by training it longer.
             loss, _ = self._evaluate(held_out)
             waited = 0 if loss < best else waited + 1
@@ -161,36 +181,21 @@ class StageTuner:
         self.head.load_state_dict(kept)
         self._record(0, math.nan, self._evaluate(held_out))
 
-    def train_stage(self, deadline: float) -> None:
-        """Train head and stage together until the held-out images are answered no better."""
-        options = self.options
-        size = min(options.pictures, len(self.rows))
-        steps = -(-size // options.batch_size) * options.epochs_stage
-        optimizer, schedule = self._make_optimizer(
-            [
-                (self.stage, options.learning_rate_stage, _STAGE_DECAY),
-                (self.head, _TOGETHER * options.learning_rate_head, _HEAD_DECAY),
-            ],
-            steps,
-        )
-        stream = self._stream_rows()
-        for epoch in range(1, options.epochs_stage + 1):
-            total = 0.0
-            rows = torch.tensor([next(stream) for _ in range(size)])
-            for batch in torch.split(rows, options.batch_size):
-                loss = self._loss(self._features(batch), batch)
-                value = loss.item()
-                # Before the step: a loss that is no number must not reach the weights.
-                if not math.isfinite(value) or time.monotonic() > deadline:
-                    self._log_stop(epoch, value)
-                    return
-                self._step(loss, optimizer, schedule)
-                total += value * len(batch)
-            self._record(
-                epoch, total / size, self._evaluate(self._all_features(self.held_out_rows))
-            )
-            if epoch - self.best_epoch >= options.patience:
-                return
+    def _train_epoch(self, deadline: float) -> bool:
+        """Train head and stage together for an epoch; False where it had to stop in its midst."""
+        epoch, total = len(self.history), 0.0
+        for batch in torch.split(self._draw_rows(), self.options.batch_size):
+            loss = self._loss(self._features(batch), batch)
+            value = loss.item()
+            # Before the step: a loss that is no number must not reach the weights.
+            if not math.isfinite(value) or time.monotonic() > deadline:
+                self._log_stop(epoch, value)
+                return False
+            self._optimizer.step(loss)
+            total += value * len(batch)
+        scores = self._evaluate(self._all_features(self.held_out_rows))
+        self._record(epoch, total / self._size, scores)
+        return True
 
     def _log_stop(self, epoch: int, loss: float) -> None:
         reason = "the time is over" if math.isfinite(loss) else f"the loss is {loss}"
@@ -241,37 +246,6 @@ class StageTuner:
         weights = self.data.weights[images].to(self.device)
         return (losses * weights).sum() / weights.sum()
 
-    def _step(
-        self,
-        loss: torch.Tensor,
-        optimizer: torch.optim.Optimizer,
-        schedule: torch.optim.lr_scheduler.LRScheduler,
-    ) -> None:
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        parameters = [part for group in optimizer.param_groups for part in group["params"]]
-        nn.utils.clip_grad_norm_(parameters, _CLIP)
-        optimizer.step()
-        schedule.step()
-
-    def _make_optimizer(
-        self, parts: list[tuple[nn.Module, float, float]], steps: int
-    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-        """Make AdamW over modules, each with its learning rate and decay, and its schedule."""
-        groups = [
-            {"params": list(part.parameters()), "lr": rate, "weight_decay": decay}
-            for part, rate, decay in parts
-        ]
-        optimizer = torch.optim.AdamW(groups, fused=True)
-        warm_up = max(1, round(_WARM_UP * steps))
-
-        def factor(step: int) -> float:
-            if step < warm_up:
-                return (step + 1) / warm_up
-            return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
-
-        return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-
     def _features(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the features (b, d) of rows by the stage as it is now."""
         # Kept with channels last, which is the layout that bf16 convolutions want: no copy.
@@ -290,7 +264,9 @@ class StageTuner:
     def _shuffle(self, count: int) -> torch.Tensor:
         return torch.randperm(count, generator=self.generator)
 
-    def _stream_rows(self) -> Iterator[int]:
-        """Yield trained rows for ever, each once before any comes again."""
-        while True:
-            yield from self.rows[self._shuffle(len(self.rows))].tolist()
+    def _draw_rows(self) -> torch.Tensor:
+        """Return the trained rows of one epoch, each once before any comes again."""
+        while len(self._waiting) < self._size:
+            self._waiting = torch.cat([self._waiting, self.rows[self._shuffle(len(self.rows))]])
+        drawn, self._waiting = self._waiting[: self._size], self._waiting[self._size :]
+        return drawn

@@ -20,12 +20,13 @@ from discovery.classifier.describe import (
 )
 from discovery.classifier.examples import Examples, describe_faults
 from discovery.classifier.features import FeatureSource, add_windows, open_feature_source
-from discovery.classifier.finetune import check_tunable, finetune_source
+from discovery.classifier.finetune import finetune_source
 from discovery.classifier.model import Model
 from discovery.classifier.noise_limit import choose_gate
 from discovery.classifier.options import TrainOptions
 from discovery.classifier.progress import describe_chunks, make_training_key
 from discovery.classifier.taxonomy import Taxonomy, check_types
+from discovery.classifier.tunable import check_tunable
 from discovery.runs import package_versions
 from discovery.runs.checkpoint import Checkpoint
 from embeddings.console import get_logger, stage
@@ -216,7 +217,7 @@ def _finetune(first: _Trained, options: TrainOptions, checkpoint: Checkpoint) ->
     """Fine-tune and learn again; None where held-out images are not answered better."""
     learned, source = first.learned, first.source
     with stage("fine-tune"):
-        refined = finetune_source(source, learned, options=options)
+        refined = finetune_source(source, learned, options=options, checkpoint=checkpoint)
     before = first.cascade.calibration_.held_out
     if refined is None or before is None:
         return None

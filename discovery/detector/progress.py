@@ -1,15 +1,18 @@
 """How far the training of a detector is: kept after each epoch, and gone on from bit for bit."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 
 from discovery.detector.predict import Detector
-from discovery.runs.checkpoint import Arrays, Checkpoint
-
-State = Mapping[str, torch.Tensor]
+from discovery.runs.checkpoint import Checkpoint
+from discovery.runs.tensors import (
+    State,
+    optimizer_to_arrays,
+    restore_optimizer,
+    to_arrays,
+    to_tensors,
+)
 
 _LAST = "last-epoch"
 _NETWORK, _OPTIMIZER = "network.", "optimizer."
@@ -50,10 +53,9 @@ def save_progress(
         raise ValueError("no epoch was run")
     # Of the best epoch first: what is kept of the last names it.
     if best.facts["epoch"] == progress.epoch:
-        checkpoint.save(_name_best(progress.epoch), _to_arrays(progress.tensors), {})
-    arrays = _to_arrays(best.network.state_dict(), _NETWORK)
-    for position, state in optimizer.state_dict()["state"].items():
-        arrays |= _to_arrays(state, f"{_OPTIMIZER}{position}.")
+        checkpoint.save(_name_best(progress.epoch), to_arrays(progress.tensors), {})
+    arrays = to_arrays(best.network.state_dict(), _NETWORK)
+    arrays |= optimizer_to_arrays(optimizer, _OPTIMIZER)
     arrays[_CPU] = torch.get_rng_state().numpy()
     if best.device.type == "cuda":
         arrays[_CUDA] = torch.cuda.get_rng_state(best.device).numpy()
@@ -79,49 +81,19 @@ def load_progress(
     if last is None or kept is None:
         return Progress()
     arrays, values = last
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    detector.network.load_state_dict(_select(tensors, _NETWORK))
-    _restore_optimizer(optimizer, _select(tensors, _OPTIMIZER))
-    torch.set_rng_state(tensors[_CPU])
-    if _CUDA in tensors:
-        torch.cuda.set_rng_state(tensors[_CUDA], detector.device)
+    detector.network.load_state_dict(to_tensors(arrays, _NETWORK))
+    restore_optimizer(optimizer, to_tensors(arrays, _OPTIMIZER))
+    torch.set_rng_state(torch.from_numpy(arrays[_CPU]))
+    if _CUDA in arrays:
+        torch.cuda.set_rng_state(torch.from_numpy(arrays[_CUDA]), detector.device)
     return Progress(
         epoch=values["epoch"],
         steps=values["steps"],
         seconds=values["seconds"],
         best=replace(detector, threshold=values["threshold"], facts=values["facts"]),
-        tensors={name: torch.from_numpy(array) for name, array in kept[0].items()},
+        tensors=to_tensors(kept[0]),
     )
-
-
-def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: State) -> None:
-    parameters = [one for group in optimizer.param_groups for one in group["params"]]
-    state: dict[int, dict[str, Any]] = {}
-    for name, tensor in tensors.items():
-        position, _, key = name.partition(".")
-        own = parameters[int(position)]
-        # Laid out in memory as the parameter is (channels last): a fused step goes through both
-        # by address.
-        is_alike = tensor.shape == own.shape
-        laid_out = torch.empty_like(own).copy_(tensor) if is_alike else tensor
-        state.setdefault(int(position), {})[key] = laid_out
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
 
 
 def _name_best(epoch: int) -> str:
     return f"best-epoch-{epoch}"
-
-
-def _to_arrays(tensors: State, prefix: str = "") -> dict[str, Any]:
-    found: Arrays = {
-        prefix + name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()
-    }
-    return dict(found)
-
-
-def _select(tensors: State, prefix: str) -> dict[str, torch.Tensor]:
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }

@@ -13,6 +13,7 @@ from discovery.classifier.finetune import finetune_stage
 from discovery.classifier.frozen_maps import MapPlan, gather_maps
 from discovery.classifier.last_stage import LastStage
 from discovery.classifier.options import FineTuneOptions
+from discovery.runs.checkpoint import Checkpoint
 from embeddings.errors import HandoffError, OptionError
 from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
 from embeddings.networks.features import pool_maps
@@ -123,6 +124,42 @@ def test_the_same_seed_gives_the_same_stage_and_batches_do_not_matter(tensors, t
     again = tune(tensors, batch=N)
     assert find_changed(tuned.tensors, again.tensors) == set()
     assert str(tuned.history) == str(again.history)  # NaN differs from itself
+
+
+class Interrupted(Checkpoint):
+    """Keeps so many parts, and is interrupted before anything else is done."""
+
+    left = 0
+
+    def save(self, name, arrays, values):
+        super().save(name, arrays, values)
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+# Kept are the head; of each epoch the best stage and what the next depends on; and the end.
+@pytest.mark.parametrize(
+    "tries", [(3,), pytest.param((1, 1, 2, 1, 2), marks=pytest.mark.long)], ids=str
+)
+def test_it_goes_on_after_what_it_kept_and_ends_the_same(tensors, tuned, tmp_path, tries, caplog):
+    place = Interrupted(tmp_path / "checkpoint", key="k")
+    for place.left in tries:
+        with pytest.raises(KeyboardInterrupt):
+            tune(tensors, checkpoint=place)
+    with caplog.at_level(logging.INFO, "defect-discovery"):
+        again = tune(tensors, checkpoint=place)
+    assert ("goes on after epoch 1, which was kept" in caplog.text) == (len(tries) == 1)
+    assert find_changed(tuned.tensors, again.tensors) == set()
+    assert str(tuned.history) == str(again.history)
+    assert (tuned.best_epoch, tuned.p_value) == (again.best_epoch, again.p_value)
+    assert ["all-epochs.part", "key"] == sorted(path.name for path in place._folder.iterdir())
+    # What came of all epochs is all that is needed: the pictures are not looked at again.
+    last = finetune_stage(
+        iter(()), TARGETS, ONES, held_out=HELD_OUT, tensors=tensors, spec=make_a_spec(),
+        device=CPU, checkpoint=place,
+    )  # fmt: skip
+    assert find_changed(tuned.tensors, last.tensors) == set()
 
 
 def test_an_absurd_learning_rate_leaves_the_stage_as_it_came(tensors):

@@ -16,6 +16,7 @@ from discovery.classifier.model import load_model, save_model
 from discovery.classifier.options import TrainOptions
 from discovery.classifier.parts import find_parts
 from discovery.classifier.predict import predict_images
+from discovery.classifier.stage_tuner import StageTuner
 from discovery.classifier.train import train_classifier
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
@@ -91,6 +92,29 @@ def test_a_tuned_stage_is_kept_only_where_more_is_right(examples, weights, monke
     monkeypatch.setattr(train, "compare_held_out", lambda *_: (right, right))
     same = train_classifier(examples, options=make_options(weights))
     assert "finetuned" not in same.training["held_out"]
+
+
+def test_a_training_goes_on_in_the_midst_of_fine_tuning(examples, weights, monkeypatch, tmp_path):
+    monkeypatch.setattr(finetune, "_is_worth_it", lambda tuned: True)
+    right = np.array([True, False])
+    monkeypatch.setattr(train, "compare_held_out", lambda *_: (np.zeros(2, bool), right))
+    calm = train_classifier(examples, options=make_options(weights))
+
+    def interrupt(self, deadline):
+        if len(self.history) == 2:
+            raise KeyboardInterrupt
+        return train_epoch(self, deadline)
+
+    train_epoch = StageTuner._train_epoch
+    with monkeypatch.context() as patch:
+        patch.setattr(StageTuner, "_train_epoch", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train_classifier(examples, options=make_options(weights), folder=tmp_path)
+    model = train_classifier(examples, options=make_options(weights), folder=tmp_path)
+    save_model(calm, tmp_path / "calm")
+    save_model(model, tmp_path / "model")
+    for path in (tmp_path / "calm").iterdir():
+        assert path.read_bytes() == (tmp_path / "model" / path.name).read_bytes()
 
 
 def test_features_without_the_last_stage_cannot_be_tuned(examples, weights):
