@@ -15,12 +15,12 @@ import logging
 import os
 import re
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, TextIO, TypeVar
 
+from embeddings.doing import doing, telling_now
 from embeddings.errors import DefectDiscoveryError
 from embeddings.litter import sweep_places
 
@@ -29,15 +29,10 @@ Item = TypeVar("Item")
 
 _LOG_NAME = "defect-discovery"
 _REDRAW_SECONDS = 0.2  # fast enough to look alive, slow enough to cost nothing
-_LINE_SECONDS = 30.0  # between two lines of a log that nobody redraws
 
 
 # How the user called the command, where that is not `python -m MODULE`.
 _NAME: ContextVar[str] = ContextVar("name of the command", default="")
-
-
-# What is being done now, the innermost last: each says it in a line of the log.
-_NOW: list[Callable[[], str]] = []
 
 
 # What this command has put on the disk for good, as far as it says so itself.
@@ -195,7 +190,7 @@ def track(
         return f"{what} {done}/{total}, {rate:.{0 if rate >= 1 else 2}f}/s{left}"
 
     draws = out.isatty()
-    with _doing(describe):
+    with doing(describe):
         for item in items:
             yield item
             done += ends(item)
@@ -213,42 +208,17 @@ def stage(name: str) -> Iterator[dict[str, Any]]:
     """Log one line when a stage ends: its name, the facts put into the yielded dict, seconds."""
     facts: dict[str, Any] = {}
     start = time.monotonic()
-    with _doing(lambda: f"{name}, {time.monotonic() - start:.0f} s so far"):
+    with doing(lambda: f"{name}, {time.monotonic() - start:.0f} s so far"):
         yield facts
     text = ", ".join(f"{key} {value}" for key, value in facts.items())
     get_logger().info("%s: %s (%.1f s)", name, text or "done", time.monotonic() - start)
 
 
-@contextlib.contextmanager
-def _doing(describe: Callable[[], str]) -> Iterator[None]:
-    """Note what is being done inside, for the log of a command without a terminal."""
-    _NOW.append(describe)
-    try:
-        yield
-    finally:
-        # By itself and not the last: stages of several threads end in any order.
-        _NOW.remove(describe)
-
-
-@contextlib.contextmanager
-def _telling_now(stream: TextIO) -> Iterator[None]:
+def _telling_now(stream: TextIO) -> contextlib.AbstractContextManager[None]:
     """Log what is being done every half minute, where no progress line is redrawn."""
-    ended = threading.Event()
-
-    def tell() -> None:
-        while not ended.wait(_LINE_SECONDS):
-            with contextlib.suppress(IndexError):  # nothing is, or it ended just now
-                get_logger().info("still at it: %s", _NOW[-1]())
-
-    thread = threading.Thread(target=tell, name="progress", daemon=True)
-    if not stream.isatty():
-        thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        if thread.ident is not None:
-            thread.join()  # its last line comes before what the command says at its end
+    if stream.isatty():
+        return contextlib.nullcontext()
+    return telling_now(lambda text: get_logger().info("still at it: %s", text))
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import pytest
 import tyro
 
-from embeddings import console
+from embeddings import doing
 from embeddings.console import (
     get_logger,
     note_kept,
@@ -260,9 +260,16 @@ def test_no_progress_is_written_into_a_file():
     assert out.getvalue() == ""
 
 
+def list_told(work, capsys):
+    assert run(work) == 0
+    lines = [line.partition(" ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert doing._NOW == []
+    return [line.partition("still at it: ")[2] for line in lines if "still at it" in line]
+
+
 def test_a_log_without_a_terminal_says_every_half_minute_what_is_being_done(capsys, monkeypatch):
-    assert console._LINE_SECONDS == 30
-    monkeypatch.setattr(console, "_LINE_SECONDS", 0.02)
+    assert doing._LINE_SECONDS == 30
+    monkeypatch.setattr(doing, "_LINE_SECONDS", 0.02)
 
     def work(_):
         with stage("cluster"):
@@ -271,11 +278,24 @@ def test_a_log_without_a_terminal_says_every_half_minute_what_is_being_done(caps
             time.sleep(0.06)
         time.sleep(0.1)  # between stages there is nothing to say
 
-    assert run(work) == 0
-    lines = [line.partition(" ")[2] for line in capsys.readouterr().err.splitlines()]
-    assert lines.count("still at it: cluster, 0 s so far") >= 2
-    assert any(re.fullmatch(r"still at it: extract [123]/4, \d+/s, 0 s left", x) for x in lines)
-    assert console._NOW == []
+    told = list_told(work, capsys)
+    assert told.count("cluster, 0 s so far") >= 2
+    assert any(re.fullmatch(r"extract [123]/4, \d+/s, 0 s left", text) for text in told)
+
+
+def test_what_began_just_now_is_not_told_however_long_the_command_takes(capsys, monkeypatch):
+    monkeypatch.setattr(doing, "_LINE_SECONDS", 0.2)
+
+    def work(_):
+        for _turn in range(12):  # more than half a minute in all, none of them by itself
+            with stage("propose"):
+                time.sleep(0.02)
+        with stage("outer"):
+            for _turn in range(12):
+                with stage("inner"):
+                    time.sleep(0.02)
+
+    assert {"outer, 0 s so far"} == set(list_told(work, capsys))
 
 
 def test_a_stage_logs_its_name_facts_and_seconds(caplog):
