@@ -111,7 +111,8 @@ def label_defects(
             f"--klarf-column {column} is no class: expected CLASSNUMBER, ROUGHBINNUMBER, "
             "FINEBINNUMBER, MANSEMCLASS, AUTOOFFSEMCLASS or another column of classes"
         )
-    klarf = parse_klarf(decode_klarf(data)[0], source=str(path), column=column.upper())
+    text, _ = decode_klarf(data, source=str(path))
+    klarf = parse_klarf(text, source=str(path), column=column.upper())
     known = _index_images(path, handoff, origins)
     joined = _join_pictures(path, klarf, known)
     sizes = partial(read_sizes, reading=find_reading(handoff.store))

@@ -25,7 +25,7 @@ _SINGLE = frozenset(
     {".jpg", ".jpeg", ".jfif", ".jpe", ".jp2", ".png", ".bmp", ".gif", ".webp", ".pgm", ".ppm"}
 )
 _NESTED = re.compile(r"\s*Record\s+FileRecord\b", re.IGNORECASE)
-_START = re.compile(rb"\s*(FileVersion\s+\d|Record\s+FileRecord\b)", re.IGNORECASE)
+_START = re.compile(r"\ufeff?\s*(FileVersion\s+\d|Record\s+FileRecord\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,11 @@ def is_klarf(path: Path) -> bool:
         The file cannot be read.
     """
     # .000 and .001 are what most tools write; any other name may hold one too.
-    return path.suffix.lower() in _SUFFIXES or _START.match(_read(path)[:4096]) is not None
+    if path.suffix.lower() in _SUFFIXES:
+        return True
+    start = _read(path)[:4096]
+    # Cut anywhere: what is no letter any more is at the end.
+    return _START.match(start.decode(_tell_encoding(start), errors="replace")) is not None
 
 
 def read_klarf(path: Path) -> Klarf:
@@ -61,17 +65,40 @@ def read_klarf(path: Path) -> Klarf:
     TableError
         The file cannot be read, or as `parse_klarf`.
     """
-    return parse_klarf(decode_klarf(_read(path))[0], source=str(path))
+    return parse_klarf(decode_klarf(_read(path), source=str(path))[0], source=str(path))
 
 
-def decode_klarf(data: bytes) -> tuple[str, str]:
-    """Return the text of a KLARF and its encoding, in which it gives the same bytes again."""
-    encoding = "utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "utf-8"
+def decode_klarf(data: bytes, *, source: str = "KLARF") -> tuple[str, str]:
+    """Return the text of a KLARF and its encoding, in which it gives the same bytes again.
+
+    Raises
+    ------
+    TableError
+        It is UTF-16, and damaged.
+    """
+    encoding = _tell_encoding(data)
     try:
         return data.decode(encoding), encoding
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
+        if encoding.startswith("utf-16"):
+            raise TableError(
+                f"{source} is written in {encoding.upper()}, and its byte {error.start + 1} is no "
+                "letter of it: it is damaged; save it as UTF-8"
+            ) from error
         # Tools write names in the system's own 8-bit letters.
         return data.decode("latin-1"), "latin-1"
+
+
+def _tell_encoding(data: bytes) -> str:
+    """Tell UTF-8 from the UTF-16 that editors on Windows save; its mark stays in the text."""
+    if data.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    for byte_order, mark in (("le", codecs.BOM_UTF16_LE), ("be", codecs.BOM_UTF16_BE)):
+        # A KLARF begins with plain letters: every other byte is 0, whether or not it has a mark.
+        zeros = data.removeprefix(mark)[byte_order == "le" : 8 : 2]
+        if zeros and not any(zeros):
+            return f"utf-16-{byte_order}"
+    return "utf-8"
 
 
 def parse_klarf(text: str, *, source: str = "KLARF", column: str = "") -> Klarf:
@@ -90,6 +117,8 @@ def parse_klarf(text: str, *, source: str = "KLARF", column: str = "") -> Klarf:
     TableError
         Naming the line of what is no KLARF, is missing or does not fit its column.
     """
+    if text.startswith("\ufeff"):
+        text = " " + text[1:]  # of UTF-16: no letter, and all others stay at their places
     if _NESTED.match(text):
         return parse_nested(text, source=source, column=column)
     return parse_flat(text, source=source, column=column)

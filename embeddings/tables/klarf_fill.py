@@ -38,7 +38,7 @@ def fill_column(
     TableError
         The file cannot be read, or a defect has no such column.
     """
-    text, encoding = decode_klarf(data)
+    text, encoding = decode_klarf(data, source=source)
     name = column.upper()
     klarf = klarf or parse_klarf(text, source=source, column=name)
     pieces, end = [], 0

@@ -11,6 +11,7 @@ from embeddings.errors import OptionError, TableError
 from embeddings.images import read_sizes
 from embeddings.tables import (
     KlarfImage,
+    is_klarf,
     parse_klarf,
     read_boxes,
     read_klarf,
@@ -294,6 +295,18 @@ def test_old_8_bit_letters_are_read(tmp_path):
     path = tmp_path / "a.klarf"
     path.write_bytes(FLAT.replace("ETCH", "ÄTZ").encode("latin-1"))
     assert read_klarf(path).wafers[0].step == "ÄTZ"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("name", ["lot.klarf", "lot.txt"])
+def test_a_klarf_saved_by_an_editor_on_windows_is_read(tmp_path, name, encoding):
+    path = tmp_path / name
+    path.write_bytes(FLAT.replace("LOT 1", "Größe").encode(encoding))
+    assert is_klarf(path)
+    assert "Größe" == read_klarf(path).wafers[0].lot
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(TableError, match=r"is written in UTF-16-[BL]E, and its byte .* as UTF-8"):
+        read_klarf(path)
 
 
 def test_a_klarf_that_is_not_there_is_told(tmp_path):
