@@ -9,6 +9,7 @@ from discovery import AgglomerativeOptions, KMeansOptions, RoundOptions, discove
 from discovery.flow.enough import check_enough
 from embeddings.errors import InputError, OptionError
 from embeddings.extract import ExtractOptions
+from embeddings.images import fingerprint_file
 
 
 def save_images(folder, n):
@@ -59,3 +60,24 @@ def test_pages_tiles_and_crops_count_as_the_images_they_become(tmp_path):
     stack = np.random.default_rng(1).integers(0, 256, (3, 40, 40), dtype=np.uint8)
     tifffile.imwrite(images / "stack.tif", stack, photometric="minisblack")
     check_enough(images, options())
+
+
+@pytest.mark.parametrize("column", ["path", "image_id"])
+def test_images_that_a_list_leaves_out_do_not_count(tmp_path, column):
+    images = save_images(tmp_path / "images", 60)
+    names = [images / f"{number}.png" for number in range(60)]
+    cells = names if column == "path" else [fingerprint_file(path) for path in names]
+
+    def listing(n):
+        table = tmp_path / "only.csv"
+        table.write_text("\n".join([column, *map(str, cells[:n])]) + "\n")
+        return options(only=table)
+
+    with pytest.raises(InputError, match=r"images: 4 images to cluster that .*only\.csv lists"):
+        discover_types(images, tmp_path / "run", options=listing(4))
+    assert not (tmp_path / "run").exists()
+    check_enough(images, listing(5))
+    check_enough(images, listing(60))
+    cells[0] = "none.png" if column == "path" else "0" * 16
+    with pytest.raises(OptionError, match=r"only\.csv: none of its images is in "):
+        check_enough(images, listing(1))
