@@ -22,7 +22,7 @@ _MOST_RUNS = 16_000_000  # pixels, and bytes, of a BMP that is run-length encode
 _MAX_CHUNKS = 1_000_000  # of a PNG: writers make one each 8 kB
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_START_OF_SCAN, _END = 0xDA, 0xD9
+_END = 0xD9
 _NEXT_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 
 
@@ -58,31 +58,6 @@ def check_room(width: int, height: int, *, bits: int, file_bytes: int, max_pixel
             f"{width}x{height} pixels of {bits} bits take {needed} bytes, and the file has "
             f"{file_bytes} for them: truncated, or packed more than {MOST_TIMES} to one"
         )
-
-
-def check_jpeg(data: bytes | memoryview, *, max_pixels: int) -> None:
-    """Refuse a JPEG of too many pixels or scans, before a decoder sees it.
-
-    Raises
-    ------
-    ImageError
-        With the numbers. What is no JPEG, or is cut short, is left to the decoder.
-    """
-    scans = 0
-    for kind, at in list_markers(data):
-        if kind in START_OF_FRAME:
-            height, width = (int.from_bytes(data[at + i : at + i + 2]) for i in (5, 7))
-            if width * height > max_pixels:
-                raise ImageError(
-                    f"a JPEG of {width}x{height} pixels: over the limit of {max_pixels} pixels"
-                )
-        scans += kind == _START_OF_SCAN
-        # Each scan passes over the whole picture once more.
-        if scans > MAX_SCANS:
-            raise ImageError(
-                f"a progressive JPEG of more than {MAX_SCANS} scans, expected about 10: "
-                "save it again"
-            )
 
 
 def list_markers(data: bytes | memoryview) -> Iterator[tuple[int, int]]:

@@ -49,22 +49,19 @@ def find_data_bar(pixels: NDArray[Any]) -> DataBar | None:
     """Find the bar of one picture, (h, w) or (h, w, 3); None where none is certain."""
     if len(pixels) < _MIN_HEIGHT or has_few_levels(pixels):
         return None
+    middle = _measure_middle(pixels)
+    if middle.is_line_art:
+        return None
     edges: tuple[BarEdge, ...] = ("bottom", "top")
-    for edge in edges:
-        view = _look(pixels, edge)
-        if view.is_line_art:
-            return None
-        found = _find_at(view, edge)
-        if found is not None:
-            return found
-    return None
+    found = (_find_at(_look(pixels, edge, middle), edge) for edge in edges)
+    return next((bar for bar in found if bar is not None), None)
 
 
 def has_data_bar(pixels: NDArray[Any], bar: DataBar) -> bool:
     """Tell whether a picture has this bar of the other pictures of its tool."""
     if bar.rows >= len(pixels) or bar.level is None or has_few_levels(pixels):
         return False
-    view = _look(pixels, bar.edge)
+    view = _look(pixels, bar.edge, _measure_middle(pixels))
     rows = view.outer[: bar.rows]
     share = _share_near(rows, bar.level, view.near)
     is_band = (share >= _LEVEL_ROW) | _are_rules(rows, view.near)
@@ -98,35 +95,48 @@ def cut_data_bar(picture: Picture, bar: DataBar | None) -> Picture:
     return replace(picture, pixels=picture.pixels[bar.rows_kept(picture.height)])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Middle:
+    """What the middle of a picture says, which is picture whatever stands at the edges."""
+
+    contrast: float  # between the darkest and lightest, without the outermost
+    near: float  # grey levels that count as one
+    is_line_art: bool  # all but black and white: boards and masks, where traces look like text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _View:
     """The rows along one edge, from the outermost on, and what counts as one grey level."""
 
     outer: Grey
     height: int
-    contrast: float  # between the picture's darkest and lightest, without the outermost
+    contrast: float
     near: float
-    is_line_art: bool  # all but black and white: boards and masks, where traces look like text
 
 
-def _look(pixels: NDArray[Any], edge: BarEdge) -> _View:
-    height, width = pixels.shape[:2]
-    thinned = pixels[:, :: -(-width // _WIDE)]
-    # The middle is picture, whatever stands at the edges.
+def _thin(pixels: NDArray[Any]) -> NDArray[Any]:
+    return pixels[:, :: -(-pixels.shape[1] // _WIDE)]
+
+
+def _measure_middle(pixels: NDArray[Any]) -> _Middle:
+    height, thinned = len(pixels), _thin(pixels)
     middle = _to_grey(thinned[height // 4 : height - height // 4][:: max(1, height // 512)])
     low, high = np.percentile(middle, (1, 99))
     contrast = float(high - low)
     near = max(_NEAR * contrast, _NEAR_8_BIT if pixels.dtype == np.uint8 else 0.0)
-    most = int(height * _MOST_SHARE) + 24
-    outer = thinned[:most] if edge == "top" else thinned[::-1][:most]
     ends = (np.abs(middle - low) <= near) | (np.abs(middle - high) <= near)
-    return _View(
-        outer=_to_grey(outer),
-        height=height,
+    return _Middle(
         contrast=contrast,
         near=near,
         is_line_art=contrast > 4 * near and float(ends.mean()) > _LINE_ART,
     )
+
+
+def _look(pixels: NDArray[Any], edge: BarEdge, middle: _Middle) -> _View:
+    height, thinned = len(pixels), _thin(pixels)
+    most = int(height * _MOST_SHARE) + 24
+    outer = thinned[:most] if edge == "top" else thinned[::-1][:most]
+    return _View(outer=_to_grey(outer), height=height, contrast=middle.contrast, near=middle.near)
 
 
 def _to_grey(pixels: NDArray[Any]) -> Grey:

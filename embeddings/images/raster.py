@@ -24,7 +24,7 @@ from PIL import (
 )
 
 from embeddings.errors import ImageError
-from embeddings.images.bounds import check_jpeg, check_room, check_run_length, count_chunk
+from embeddings.images.bounds import check_room, check_run_length, count_chunk
 from embeddings.images.containers import find_container
 from embeddings.images.jpeg import hide_exif, read_jpeg_header
 from embeddings.images.jpeg2000 import decode_jpeg2000, read_size
@@ -70,21 +70,25 @@ def decode_pixels(data: bytes, *, max_pixels: int) -> Decoded:
     if name == "JPEG 2000":
         pixels, bits = decode_jpeg2000(data, max_pixels=max_pixels)
         return _drop_alpha(pixels), bits, UPRIGHT
+    orientation = UPRIGHT
     if name == "PNG":
         data = _check_chunks(data)
+        orientation = read_exif(find_png_exif(io.BytesIO(data)))
     elif name == "JPEG":
-        check_jpeg(data, max_pixels=max_pixels)
+        header = read_jpeg_header(data, max_pixels=max_pixels)
+        header.require_size()
+        orientation, data = read_exif(header.exif), hide_exif(data, header)
     elif name == "WebP":
         _check_webp(data, max_pixels=max_pixels)
-    return _decode_by_pillow(data, name, max_pixels=max_pixels)
+        orientation = read_exif(find_webp_exif(io.BytesIO(data)))
+    pixels, bits = _decode_by_pillow(data, name, max_pixels=max_pixels)
+    return pixels, bits, orientation
 
 
-def _decode_by_pillow(data: bytes, name: str, *, max_pixels: int) -> Decoded:
+def _decode_by_pillow(data: bytes, name: str, *, max_pixels: int) -> tuple[NDArray[Any], int]:
     what = f"damaged or truncated {name}"
-    orientation = _find_orientation(data, name)
-    shown = hide_exif(data) if name == "JPEG" else data
     with name_damage(what):
-        image = _PLUGINS[name](io.BytesIO(shown))
+        image = _PLUGINS[name](io.BytesIO(data))
     with image:
         check_size(*image.size, max_pixels=max_pixels)
         check_run_length(image, len(data))
@@ -102,7 +106,7 @@ def _decode_by_pillow(data: bytes, name: str, *, max_pixels: int) -> Decoded:
     if name == "WebP" and pixels.ndim == 3:  # it has no grey of its own
         pixels = drop_equal_channels(pixels)
     depth = data[24] if name == "PNG" else pixels.itemsize * 8
-    return pixels, 1 if image.mode == "1" else depth, orientation
+    return pixels, 1 if image.mode == "1" else depth
 
 
 def read_raster_size(handle: BinaryIO, head: bytes) -> tuple[int, int, int]:
@@ -129,21 +133,13 @@ def read_raster_size(handle: BinaryIO, head: bytes) -> tuple[int, int, int]:
         # All of the file only where its header is longer than any that is usual.
         start = handle.read(_USUAL_HEADER)
         is_whole = b"\xff\xda" in start or len(start) < _USUAL_HEADER
-        width, height, exif = read_jpeg_header(start if is_whole else start + handle.read())
-        return width, height, read_exif(exif)
+        header = read_jpeg_header(start if is_whole else start + handle.read())
+        return *header.require_size(), read_exif(header.exif)
     # The plugins read no further than they must.
     with name_damage(f"damaged or truncated {name}"), _PLUGINS[name](handle) as image:
         width, height = image.size
         orientation = read_exif(find_png_exif(handle)) if name == "PNG" else UPRIGHT
         return width, height, orientation
-
-
-def _find_orientation(data: bytes, name: str) -> int:
-    if name == "PNG":
-        return read_exif(find_png_exif(io.BytesIO(data)))
-    if name == "WebP":
-        return read_exif(find_webp_exif(io.BytesIO(data)))
-    return read_exif(read_jpeg_header(data)[2]) if name == "JPEG" else UPRIGHT
 
 
 def _check_film(image: ImageFile.ImageFile, name: str) -> None:

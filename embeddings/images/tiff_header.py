@@ -7,7 +7,8 @@ import numpy as np
 import tifffile
 
 from embeddings.errors import ImageError
-from embeddings.images.bounds import FREE_BYTES, check_jpeg, check_room
+from embeddings.images.bounds import FREE_BYTES, check_room
+from embeddings.images.jpeg import read_jpeg_header
 from embeddings.images.picture import check_size
 from embeddings.images.tiff_directories import MAX_SEGMENTS
 
@@ -110,7 +111,7 @@ def _check_segments(page: Any, file: Any, n_segments: int, *, most: int) -> None
         handle.seek(int(at))
         data = handle.read(int(count))
         if page.compression in _JPEGS:
-            check_jpeg(data, max_pixels=most)
+            read_jpeg_header(data, max_pixels=most)
             continue
         found = _read_size(data, int(page.compression))
         if found is None:
