@@ -7,6 +7,7 @@ began is left alone, for nobody here can tell.
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import re
 import shutil
@@ -28,6 +29,8 @@ _SCRATCH = re.compile(
 )
 _OLD_SCRATCH = re.compile(r"^assign-[a-z0-9_]{8}$")
 
+_MOST_ENTRIES = 4096  # of a folder that is named, and may be one of images
+
 _swept: set[Path] = set()  # folders that this process has looked through
 
 
@@ -47,10 +50,18 @@ def strip_temporary(name: str) -> str:
     return match["name"] if match else name
 
 
-def sweep_temporary(folder: Path) -> None:
-    """Remove the temporary files and folders of writers that are no longer there."""
+def sweep_temporary(folder: Path, *, most: int | None = None) -> None:
+    """Remove the temporary files and folders of writers that are no longer there.
+
+    Parameters
+    ----------
+    folder : Path
+    most : int, optional
+        Entries of the folder that are looked at.
+    """
     with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.name.endswith(".tmp")]
+        some = itertools.islice(entries, most)
+        names = [entry.name for entry in some if entry.name.endswith(".tmp")]
     for name in names:
         match = _TEMPORARY.match(name)
         if match and _is_left(folder / name, match["machine"], int(match["pid"])):
@@ -66,14 +77,18 @@ def sweep_once(folder: Path) -> None:
 
 
 def sweep_places(options: Any) -> None:
-    """Sweep the temporary directory, and the folders of all that a command's options name."""
+    """Sweep the temporary directory, and the folders of all that a command's options name.
+
+    Of large folders, which are images that are only read, a part; what is written into is swept
+    as a whole then.
+    """
     with contextlib.suppress(OSError):
         _sweep_scratch(Path(tempfile.gettempdir()))
     for path in set(_list_paths(options)):
         with contextlib.suppress(OSError):
-            sweep_temporary(path.parent)
+            sweep_temporary(path.parent, most=_MOST_ENTRIES)
         with contextlib.suppress(OSError):
-            sweep_temporary(path)
+            sweep_temporary(path, most=_MOST_ENTRIES)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from embeddings import litter
 from embeddings.console import run_command
 from embeddings.files import write_bytes
 from embeddings.litter import making_scratch, name_temporary
@@ -77,6 +78,19 @@ def test_the_next_write_into_a_folder_sweeps_it(scratch, tmp_path):
     kill_in_scratch(scratch, write=str(tmp_path / "deep" / "a.csv"))
     write_bytes(tmp_path / "deep" / "b.csv", b"whole")
     assert ["b.csv"] == [file.name for file in (tmp_path / "deep").iterdir()]
+
+
+def test_of_a_large_folder_that_is_named_a_part_is_looked_at(tmp_path, scratch, monkeypatch):
+    monkeypatch.setattr(litter, "_MOST_ENTRIES", 3)
+    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True)
+    (tmp_path / "in").mkdir()
+    for number in range(8):
+        half = name_temporary(tmp_path / "in" / f"{number}.csv")
+        half.with_name(half.name.replace(f"-{os.getpid()}.", f"-{dead.stdout.strip()}.")).touch()
+    run_next(tmp_path)
+    assert 5 == len(list((tmp_path / "in").iterdir()))
+    write_bytes(tmp_path / "in" / "b.csv", b"whole")  # a folder of results is swept as a whole
+    assert ["b.csv"] == [file.name for file in (tmp_path / "in").iterdir()]
 
 
 def test_the_living_are_left_alone(scratch, tmp_path):
