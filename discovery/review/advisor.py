@@ -42,7 +42,7 @@ from embeddings.errors import OptionError
 if TYPE_CHECKING:
     from discovery.review.session import ReviewSession
 
-PAGE = 60  # images on a screen
+PAGE_SIZE = 60  # images on a screen
 
 
 class Advisor:
@@ -88,7 +88,7 @@ class Advisor:
         }
         return suggest_next(labelled, judge, waiting=waiting, target=target)
 
-    def order(self, proposal: str, *, limit: int = PAGE) -> Order:
+    def order(self, proposal: str, *, limit: int = PAGE_SIZE) -> Order:
         """Put a proposal's members in the order of a validate screen.
 
         Raises
@@ -134,10 +134,10 @@ class Advisor:
         growth = rank_growth(
             rows, np.flatnonzero(free), prototypes, excluded=state.excluded.get(label)
         )
-        return growth, GrowSearch(of=len(growth.images), size=PAGE)
+        return growth, GrowSearch(of=len(growth.images), size=PAGE_SIZE)
 
     def doubt(
-        self, label: str | None = None, *, limit: int = PAGE, target: float = TARGET
+        self, label: str | None = None, *, limit: int = PAGE_SIZE, target: float = TARGET
     ) -> DoubtPage | None:
         """Return a page of images whose type is least sure; None while there is no judge."""
         state, labelled, judge = self.read()

@@ -141,6 +141,10 @@ class Lot:
             else:
                 path.touch()
 
+    def read(self, names):
+        """Return the bytes of some of its files."""
+        return [self.path(name).read_bytes() for name in names]
+
 
 class Forks:
     """The warm process whose children run the commands."""
@@ -323,6 +327,22 @@ def check_whole(folder):
         read = READERS.get(path.suffix)
         if read and path.is_file() and not any(is_temporary(part) for part in path.parts):
             read(path)
+
+
+@pytest.fixture(scope="module")
+def calm(forks, lot):
+    """Give a function that runs a command undisturbed, once, and returns what it left."""
+    seen = {}
+
+    def run(verb, names):
+        if (verb.name, names) not in seen:
+            lot.restore()
+            done = forks.run(verb, lot.folder)
+            assert done["code"] == 0, done["said"]
+            seen[verb.name, names] = done, lot.read(names)
+        return seen[verb.name, names]
+
+    return run
 
 
 @pytest.fixture

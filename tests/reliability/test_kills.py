@@ -8,27 +8,6 @@ KILLS = 20  # in each of ten parts: two hundred a command
 CHOSEN = (0.1, 0.5, 0.95)  # of a command's changes: as it begins, in its midst, as it ends
 
 
-@pytest.fixture(scope="module")
-def calm(forks, lot):
-    """Give a function that runs a command undisturbed, once, and returns what it left."""
-    seen = {}
-
-    def run(verb):
-        if verb.name not in seen:
-            lot.restore()
-            done = forks.run(verb, lot.folder)
-            assert done["code"] == 0, done["said"]
-            assert done["events"] > 5, done
-            seen[verb.name] = done, read_results(verb, lot.folder)
-        return seen[verb.name]
-
-    return run
-
-
-def read_results(verb, folder):
-    return {name: (folder / name).read_bytes() for name in verb.same}
-
-
 def count_receipts(folder):
     said = folder / "said.txt"
     return len(said.read_text().split()) if said.exists() else 0
@@ -49,13 +28,14 @@ def end_and_compare(forks, lot, check, calm, verb):
     done = forks.run(verb, lot.folder)
     assert verb.has_ended(done), (verb.name, done["said"])
     check(f"{verb.name}, in the end", receipts=count_receipts(lot.folder))
-    assert calm(verb)[1] == read_results(verb, lot.folder)
+    assert calm(verb, verb.same)[1] == lot.read(verb.same)
     left = [str(path) for path in lot.folder.rglob(".*.tmp")]
     assert left == [], verb.name
 
 
 def test_three_kills_lose_nothing(forks, lot, check, calm, verb):
-    events = calm(verb)[0]["events"]
+    events = calm(verb, verb.same)[0]["events"]
+    assert events > 5
     lot.restore()
     for share in CHOSEN:
         kill_and_check(forks, lot, check, verb, stop_event=max(1, int(share * events)))
@@ -65,7 +45,7 @@ def test_three_kills_lose_nothing(forks, lot, check, calm, verb):
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(10))
 def test_two_hundred_kills_lose_nothing(forks, lot, check, calm, verb, part, draws):
-    done, _ = calm(verb)
+    done, _ = calm(verb, verb.same)
     lot.restore()
     for turn in range(KILLS):
         if turn % 4 == 0:  # by the clock, in the midst of a write too

@@ -25,8 +25,6 @@ from embeddings.bounded import parse_json
 from embeddings.errors import OptionError
 from embeddings.records import NOTES
 
-PAGE_SIZE = 60  # images on a screen
-
 
 class ApiContext:
     """What the methods work on.

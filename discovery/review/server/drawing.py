@@ -51,24 +51,25 @@ def draw_pixels(pixels: NDArray[Any], window: Window, *, most: int = MOST_SHOWN)
 
 def encode_picture(shown: NDArray[np.uint8], *, shrunk: int = 1) -> Drawn:
     """Encode (h, w) or (h, w, 3) bytes: without loss where that is not too much to send."""
-    sink = io.BytesIO()
-    height, width = shown.shape[:2]
-    if height * width <= _LOSSLESS or _has_few_levels(shown):
-        # Level 1: grain does not shrink any further, whatever the effort.
-        Image.fromarray(shown).save(sink, "PNG", compress_level=1)
-        return Drawn(data=sink.getvalue(), media_type="image/png", shrunk=shrunk)
-    Image.fromarray(shown).save(sink, "JPEG", quality=_QUALITY, subsampling=0)
-    return Drawn(data=sink.getvalue(), media_type="image/jpeg", shrunk=shrunk)
+    # Level 1: grain does not shrink any further, whatever the effort.
+    return _encode(shown, lossless=_LOSSLESS, effort=1, quality=_QUALITY, shrunk=shrunk)
 
 
 def encode_thumbnail(shown: NDArray[np.uint8], *, quality: int = 85) -> Drawn:
     """Encode a small picture: a photograph in a few kB, a map of categories as it is."""
-    sink = io.BytesIO()
-    if _has_few_levels(shown):
-        Image.fromarray(shown).save(sink, "PNG")
-        return Drawn(data=sink.getvalue(), media_type="image/png")
-    Image.fromarray(shown).save(sink, "JPEG", quality=quality, subsampling=0)
-    return Drawn(data=sink.getvalue(), media_type="image/jpeg")
+    return _encode(shown, lossless=0, effort=6, quality=quality)
+
+
+def _encode(
+    shown: NDArray[np.uint8], *, lossless: int, effort: int, quality: int, shrunk: int = 1
+) -> Drawn:
+    """Encode as PNG what has so few pixels or is a map of categories, the rest as JPEG."""
+    sink, image = io.BytesIO(), Image.fromarray(shown)
+    if image.width * image.height <= lossless or _has_few_levels(shown):
+        image.save(sink, "PNG", compress_level=effort)
+        return Drawn(data=sink.getvalue(), media_type="image/png", shrunk=shrunk)
+    image.save(sink, "JPEG", quality=quality, subsampling=0)
+    return Drawn(data=sink.getvalue(), media_type="image/jpeg", shrunk=shrunk)
 
 
 def apply_window(pixels: NDArray[Any], window: Window) -> NDArray[np.uint8]:

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from discovery.review.advisor import PAGE_SIZE
 from discovery.review.regroup import merge_pairs, split_members
 from discovery.review.server.answers import Answer
 from discovery.review.server.arguments import number, text, whole
-from discovery.review.server.context import PAGE_SIZE, ApiContext
+from discovery.review.server.context import ApiContext
 from discovery.review.server.method import Method
 from discovery.review.state import OpenProposal
 from embeddings.errors import OptionError

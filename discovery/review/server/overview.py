@@ -6,8 +6,9 @@ import numpy as np
 
 from discovery.classifier.taxonomy import make_default_taxonomy
 from discovery.flow.known_types import read_matches
+from discovery.review.advisor import PAGE_SIZE
 from discovery.review.server.answers import Answer
-from discovery.review.server.context import PAGE_SIZE, ApiContext
+from discovery.review.server.context import ApiContext
 from discovery.review.server.levels import tell_levels
 from discovery.review.server.method import Method
 from discovery.runs import MATCHED

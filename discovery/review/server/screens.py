@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from discovery.review.advisor import rank_names, read_labelled
+from discovery.review.advisor import PAGE_SIZE, rank_names, read_labelled
 from discovery.review.guidance import Suggestion, suggest_next
 from discovery.review.regroup import nearest_type
 from discovery.review.server.answers import Answer
 from discovery.review.server.arguments import text, whole
-from discovery.review.server.context import PAGE_SIZE, ApiContext
+from discovery.review.server.context import ApiContext
 from discovery.review.server.method import Method
 from discovery.review.state import OpenProposal, Places, ReviewState
 from embeddings.errors import OptionError
