@@ -134,7 +134,7 @@ def _count(command: CountDefects) -> None:
         check_out_file(options.boxes_out, command.images, flag="--boxes-out")
     detector = load_detector(command.model, choose_device(options.device))
     labels = detector.spec.labels
-    refs, unlisted = list_pictures(command.images)
+    refs, unlisted = list_pictures(command.images, options.exclude)
     with stage("count") as facts:
         answers, faults = _count_pictures(detector, refs, options)
         defects = sum(len(answer.boxes) for answer in answers)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from discovery.detector.boxes import Boxes
 from discovery.records import warn_of_alike_labels
 from embeddings.errors import TableError
+from embeddings.extract.masks import tell_masks
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.references import read_reference_column
 from embeddings.extract.sources import open_source
@@ -67,8 +68,17 @@ class BoxExamples:
     faults: tuple[Fault, ...] = ()
 
 
-def list_pictures(source: Path) -> tuple[tuple[PictureRef, ...], tuple[Fault, ...]]:
+def list_pictures(
+    source: Path, exclude: tuple[str, ...] = ()
+) -> tuple[tuple[PictureRef, ...], tuple[Fault, ...]]:
     """List the pictures of a source, each with its golden reference where there is one.
+
+    Parameters
+    ----------
+    source : Path
+        A folder, a CSV with a column path, or one image.
+    exclude : tuple of str
+        Patterns of the files of a folder that are no pictures, such as masks.
 
     Returns
     -------
@@ -80,7 +90,9 @@ def list_pictures(source: Path) -> tuple[tuple[PictureRef, ...], tuple[Fault, ..
     InputError
         The source is absent or has no image.
     """
-    found = open_source(source, ExtractOptions())
+    options = ExtractOptions(exclude=exclude)
+    found = open_source(source, options)
+    tell_masks(found, options)
     references = read_references(source)
     refs = (PictureRef(path=path, reference=references.get(str(path))) for path in found.files)
     return tuple(refs), found.quarantined
@@ -93,7 +105,11 @@ def read_references(table: Path) -> dict[str, Path]:
 
 
 def read_box_examples(
-    table: Path, images: Path | None = None, *, labels: Sequence[str] | None = None
+    table: Path,
+    images: Path | None = None,
+    *,
+    exclude: tuple[str, ...] = (),
+    labels: Sequence[str] | None = None,
 ) -> BoxExamples:
     """Read a table of boxes into one example a picture.
 
@@ -103,6 +119,8 @@ def read_box_examples(
         BOXES.csv.
     images : Path, optional
         CSV with a column path, or folder, of all pictures: those without a box are negatives.
+    exclude : tuple of str
+        Patterns of the files of that folder that are no pictures.
     labels : sequence of str, optional
         The labels to count in, such as a trained detector's; by default those of the table. With
         `ANY_DEFECT` alone every label means it.
@@ -121,7 +139,7 @@ def read_box_examples(
         found[str(path), int(rows["page"].iloc[0])] = Boxes.make(rows[_EDGES], numbers)
     faults: tuple[Fault, ...] = ()
     if images is not None:
-        refs, faults = list_pictures(images)
+        refs, faults = list_pictures(images, exclude)
         references |= read_references(images)
         # By the real path: a picture with boxes must not come back as one without, by a link.
         known = {Path(path).resolve() for path, _ in found}

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from discovery.detector.boxes import Boxes
 from discovery.detector.dataset import read_box_examples
 from discovery.detector.options import DetectorEvaluateOptions
-from discovery.detector.pictures import GreyWindows, Pixels, load_examples
-from discovery.detector.predict import Detector, find_boxes
+from discovery.detector.pictures import Pixels, load_examples
+from discovery.detector.predict import Detector, find_boxes, recall_presentation
 from embeddings.console import track
 from embeddings.errors import InputError, ModelError
 from embeddings.reader import Fault
@@ -52,15 +52,17 @@ def evaluate_detector(
     InputError
         None of the pictures can be read.
     """
-    examples = read_box_examples(table, options.images, labels=detector.spec.labels)
+    examples = read_box_examples(
+        table, options.images, exclude=options.exclude, labels=detector.spec.labels
+    )
     if detector.spec.has_reference and examples.items[0].ref.reference is None:
         raise ModelError(
             f"the detector was trained with golden references and {table} gives none: add a "
             "column reference, or pass --images a CSV that has it"
         )
-    windows = GreyWindows(detector.spec.windows, max_pixels=options.max_pixels)
-    windows.fix_from([item.ref for item in examples.items])
-    loaded = load_examples(examples.items, windows)
+    how = recall_presentation(detector.spec, max_pixels=options.max_pixels)
+    how.fix_from([item.ref for item in examples.items])
+    loaded = load_examples(examples.items, how)  # a box in a data bar is one that is missed
     if not loaded.items:
         raise InputError(f"{table}: none of its {len(examples.items)} pictures can be read")
     pairs = [

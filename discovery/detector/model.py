@@ -21,10 +21,12 @@ from embeddings.bounded import check_safetensors, parse_json
 from embeddings.errors import ModelError
 from embeddings.files import hash_file, is_sealed, seal, write_bytes
 from embeddings.paths import takes_paths
+from embeddings.records import bars_from_dict, bars_to_dict
 from embeddings.versions import advise_version
 
 FORMAT: Final = "defect-discovery-detector"
-VERSION: Final = 1
+VERSION: Final = 2
+_READS: Final = (1, 2)  # the first knew of no data bars
 MODEL_JSON: Final = "model.json"
 _NAMES: Final = frozenset(
     {"format", "version", "spec", "threshold", "overlap", "facts", "tensors_sha256"}
@@ -50,7 +52,7 @@ def save_detector(detector: Detector, folder: Path) -> None:
     values = {
         "format": FORMAT,
         "version": VERSION,
-        "spec": asdict(detector.spec),
+        "spec": asdict(detector.spec) | {"bars": bars_to_dict(detector.spec.bars)},
         "threshold": detector.threshold,
         "overlap": detector.overlap,
         "facts": detector.facts,
@@ -104,10 +106,11 @@ def _read_json(folder: Path) -> dict[str, Any]:
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         came = values.get("format") if isinstance(values, dict) else type(values).__name__
         raise ModelError(f"{path} has the format {came!r}, expected {FORMAT!r}: not a detector")
-    if values.get("version") != VERSION:
+    if values.get("version") not in _READS:
         advice = advise_version(values.get("version"), VERSION, otherwise="train again")
         raise ModelError(
-            f"{path} has version {values.get('version')!r}, this program reads {VERSION}: {advice}"
+            f"{path} has version {values.get('version')!r}, this program reads "
+            f"{' and '.join(map(str, _READS))}: {advice}"
         )
     # An early version wrote no checksum, and these names alone: a name more is a flipped bit.
     if not values.keys() <= _NAMES and not is_sealed(values):
@@ -129,6 +132,7 @@ def _make_spec(values: Mapping[str, Any]) -> DetectorSpec:
     held["windows"] = {
         kind: (float(low), float(high)) for kind, (low, high) in held["windows"].items()
     }
+    held["bars"] = bars_from_dict(held.get("bars", {}))
     return DetectorSpec(**held)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from embeddings.errors import OptionError
+from embeddings.extract.options import DataBarOption
 
 MAX_SEED = 2**31 - 1  # what numpy and torch both take
 MAX_PIXELS = 100_000_000  # as everywhere: 100 megapixels decode to 100 to 600 MB
@@ -23,6 +24,8 @@ class DetectorTrainOptions:
     images : Path or None
         CSV with a column path, or folder, of all pictures: those without a box teach what no
         defect looks like. Without it only the pictures in BOXES are used.
+    exclude : tuple of str
+        Leave out files of the folder of images that match these patterns, such as: 'masks/*'.
     weights : str or None
         imagenet (downloaded), imagenet-v1, a file (safetensors or state dict) of ResNet-50, or
         none to start from nothing, which takes longer and needs more pictures. By default
@@ -51,11 +54,17 @@ class DetectorTrainOptions:
     seed : int
         Of everything random.
     device : {"auto", "cpu", "cuda"}
+    data_bar : {"auto", "keep", "crop"}
+        The band of text that an electron microscope writes along an edge. auto leaves it out where
+        it is found, keep shows it as any other part of the picture, crop leaves it out and does
+        not learn pictures without one. Boxes are always of the whole picture; the model counts as
+        it was trained.
     max_pixels : int
         Larger pictures are left out: a guard against decompression bombs.
     """
 
     images: Path | None = None
+    exclude: tuple[str, ...] = ()
     weights: str | None = None
     epochs: int | None = None
     max_minutes: float | None = None
@@ -68,9 +77,11 @@ class DetectorTrainOptions:
     class_agnostic: bool = False
     seed: int = 0
     device: Device = "auto"
+    data_bar: DataBarOption = "auto"
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
+        _check_exclude(self.exclude, self.images)
         for flag, value, least in (
             ("--epochs", self.epochs, 1),
             ("--batch-size", self.batch_size, 1),
@@ -124,6 +135,8 @@ class CountOptions(DetectionOptions):
 
     Attributes
     ----------
+    exclude : tuple of str
+        Leave out files of a folder that match these patterns, such as: 'masks/*'.
     um_per_pixel : float or None
         Micrometres a pixel, where the files do not say or say it wrongly.
     boxes_out : Path or None
@@ -134,6 +147,7 @@ class CountOptions(DetectionOptions):
         Folder to write pictures with their boxes into.
     """
 
+    exclude: tuple[str, ...] = ()
     um_per_pixel: float | None = None
     boxes_out: Path | None = None
     format: BoxFormat = "csv"
@@ -157,6 +171,21 @@ class DetectorEvaluateOptions(DetectionOptions):
     ----------
     images : Path or None
         CSV with a column path, or folder, of all pictures: those without a box have no defect.
+    exclude : tuple of str
+        Leave out files of the folder of images that match these patterns, such as: 'masks/*'.
     """
 
     images: Path | None = None
+    exclude: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        DetectionOptions.__post_init__(self)
+        _check_exclude(self.exclude, self.images)
+
+
+def _check_exclude(exclude: tuple[str, ...], images: Path | None) -> None:
+    if exclude and images is None:
+        raise OptionError(
+            "--exclude leaves out files of the folder that --images names, and there is none: "
+            "give both, or neither"
+        )

@@ -6,7 +6,7 @@ its golden reference) in [0, 1]; `stack_channels` makes the network's three chan
 at the start and not an hour later.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -16,56 +16,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from discovery.detector.boxes import Boxes
+from discovery.detector.boxes import Boxes, clip_boxes
 from discovery.detector.dataset import Example, PictureRef
+from discovery.detector.presentation import Presentation
 from embeddings.console import get_logger, track
 from embeddings.errors import ImageError, TableError
-from embeddings.images import MAX_PIXELS, Picture, fingerprint_file, fix_window, prepare_picture
+from embeddings.images import MAX_PIXELS, Picture, fingerprint_file, prepare_picture
 from embeddings.images.prepare import Window
-from embeddings.reader import Fault, Part, choose_windows, open_parts
+from embeddings.reader import Fault, Part, open_parts
 
 Pixels = NDArray[np.float32]
 _HELD_BYTES = 2_000_000_000  # of prepared pictures; the others are decoded anew each time
 _SLACK = 1.0  # pixels that a box may reach beyond its picture: rounding, cut off
+_SEEN = 0.5  # share of a box that must lie outside of the data bar for it to be learned
 
 
-class GreyWindows:
-    """The grey-level window of each kind of picture: fixed when a kind is first met, then kept.
-
-    Parameters
-    ----------
-    known : mapping of kind to (low, high)
-        Those of a trained detector.
-    max_pixels : int
-        Most pixels a page may have that is read for them.
-    """
-
-    def __init__(
-        self, known: Mapping[str, Window] | None = None, *, max_pixels: int = MAX_PIXELS
-    ) -> None:
-        self._known = dict(known or {})
-        self.max_pixels = max_pixels
-
-    @property
-    def known(self) -> dict[str, Window]:
-        """All windows fixed so far."""
-        return dict(self._known)
-
-    def fix_from(self, refs: Sequence[PictureRef]) -> None:
-        """Fix a window for each new kind in an evenly spaced sample of these pictures' files."""
-        # Each file once: of a stack every page is a ref, and each is in the sample anyway.
-        paths = list(dict.fromkeys(str(ref.path) for ref in refs))
-        self._known |= choose_windows(paths, self._known, max_pixels=self.max_pixels)
-
-    def find(self, picture: Picture) -> Window:
-        """Return the window of a picture's kind; a kind rarer than the sample gets its own now."""
-        if picture.kind not in self._known:
-            low, high = self._known[picture.kind] = fix_window([picture])
-            get_logger().info("grey-level window of %s: %g to %g", picture.kind, low, high)
-        return self._known[picture.kind]
-
-
-def prepare_pixels(picture: Picture, reference: Picture | None, windows: GreyWindows) -> Pixels:
+def prepare_pixels(picture: Picture, reference: Picture | None, how: Presentation) -> Pixels:
     """Show the grey-level window of a picture's kind as [0, 1], its reference beside it.
 
     Returns
@@ -78,11 +44,11 @@ def prepare_pixels(picture: Picture, reference: Picture | None, windows: GreyWin
     ImageError
         The reference has another size.
     """
-    pixels = _show(picture, windows.find(picture))
+    pixels = _show(picture, how.find_window(picture))
     if reference is None:
         return pixels
     # Each by the window of its own kind: a reference may be 8-bit where pictures are 16-bit.
-    golden = _show(reference, windows.find(reference))
+    golden = _show(reference, how.find_window(reference))
     if golden.shape[1:] != pixels.shape[1:]:
         raise ImageError(
             f"{picture.width}x{picture.height} pixels, but its reference has "
@@ -118,7 +84,7 @@ def rescale_pixels(pixels: Pixels, scale: float) -> torch.Tensor:
 
 
 def stream_pixels(
-    refs: Sequence[PictureRef], windows: GreyWindows
+    refs: Sequence[PictureRef], how: Presentation
 ) -> Iterator[tuple[PictureRef, Picture, Pixels]]:
     """Yield refs of one file with their pages and what the network sees, in the file's order.
 
@@ -129,15 +95,15 @@ def stream_pixels(
     ----------
     refs : sequence of PictureRef
         All of the same path; pages by their number in the file.
-    windows : GreyWindows
+    how : Presentation
 
     Raises
     ------
     ImageError
         A file cannot be read, or has no such page.
     """
-    for ref, page, reference in _stream_pages(refs, windows.max_pixels):
-        yield ref, page, prepare_pixels(page, reference, windows)
+    for ref, page, reference in _stream_pages(refs, how.max_pixels):
+        yield ref, page, prepare_pixels(page, reference, how)
 
 
 def _stream_pages(
@@ -169,10 +135,13 @@ def read_reference(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
 
 
 class PictureCache(Sequence[Pixels]):
-    """Prepared pictures in the order they were added; beyond 2 GB they are read anew each time."""
+    """Prepared pictures in the order they were added, without their data bars.
 
-    def __init__(self, windows: GreyWindows) -> None:
-        self._windows = windows
+    Beyond 2 GB they are read anew each time.
+    """
+
+    def __init__(self, how: Presentation) -> None:
+        self._how = how
         self._refs: list[PictureRef] = []
         self.sizes: list[tuple[int, int]] = []  # width and height: known without reading anew
         self._held: dict[PictureRef, Pixels] = {}
@@ -185,11 +154,11 @@ class PictureCache(Sequence[Pixels]):
         ref = self._refs[index]
         if ref in self._held:
             return self._held[ref]
-        _, _, pixels = next(stream_pixels([ref], self._windows))
-        return pixels
+        _, page, pixels = next(stream_pixels([ref], self._how))
+        return pixels[:, self._how.find_rows(page)]
 
     def add(self, ref: PictureRef, pixels: Pixels) -> None:
-        """Append a picture."""
+        """Append what is seen of a picture."""
         self._refs.append(ref)
         self.sizes.append((pixels.shape[2], pixels.shape[1]))
         if self._bytes + pixels.nbytes <= _HELD_BYTES:
@@ -206,8 +175,11 @@ class LoadedExamples:
     faults: tuple[Fault, ...]
 
 
-def load_examples(items: Sequence[Example], windows: GreyWindows) -> LoadedExamples:
+def load_examples(items: Sequence[Example], how: Presentation) -> LoadedExamples:
     """Read every picture once, and check that its boxes lie inside.
+
+    The boxes that come back are in the frame of what is seen of their picture: without its data
+    bar, in which some of them may lie.
 
     Raises
     ------
@@ -216,20 +188,22 @@ def load_examples(items: Sequence[Example], windows: GreyWindows) -> LoadedExamp
     """
     usable: list[Example] = []
     faults: list[Fault] = []
-    pictures = PictureCache(windows)
-    for item, pixels in track(_read_items(items, windows), total=len(items), what="pictures"):
-        if isinstance(pixels, str):
-            faults.append((str(item.ref.path), pixels))
-        else:
-            usable.append(replace(item, boxes=_fit_inside(item, pixels)))
-            pictures.add(item.ref, pixels)
+    pictures = PictureCache(how)
+    for item, shown in track(_read_items(items, how), total=len(items), what="pictures"):
+        if isinstance(shown, str):
+            faults.append((str(item.ref.path), shown))
+            continue
+        pixels, rows = shown
+        boxes = _fit_inside(item, pixels).transform((1.0, 1.0), (0.0, -rows.start))
+        usable.append(replace(item, boxes=boxes))
+        pictures.add(item.ref, pixels[:, rows])
     return LoadedExamples(items=tuple(usable), pictures=pictures, faults=tuple(faults))
 
 
 def _read_items(
-    items: Sequence[Example], windows: GreyWindows
-) -> Iterator[tuple[Example, Pixels | str]]:
-    """Yield each example with its pixels, or why there is none; a file is opened once."""
+    items: Sequence[Example], how: Presentation
+) -> Iterator[tuple[Example, tuple[Pixels, slice] | str]]:
+    """Yield each example with pixels and rows that are seen, or why not; a file is opened once."""
     for _, group in groupby(items, key=lambda item: item.ref.path):  # sorted by path
         waiting = {item.ref: item for item in group}
         try:
@@ -239,17 +213,19 @@ def _read_items(
                 (ref := replace(item.ref, file_id=file_id)): replace(item, ref=ref)
                 for item in waiting.values()
             }
-            for ref, page, reference in _stream_pages(tuple(waiting), windows.max_pixels):
-                yield waiting.pop(ref), _prepare(page, reference, windows)
+            for ref, page, reference in _stream_pages(tuple(waiting), how.max_pixels):
+                yield waiting.pop(ref), _prepare(page, reference, how)
         except ImageError as error:
             for item in waiting.values():
                 yield item, str(error)
 
 
-def _prepare(page: Picture, reference: Picture | None, windows: GreyWindows) -> Pixels | str:
-    """Return a page's pixels, or why there are none: the pages behind it may fit."""
+def _prepare(
+    page: Picture, reference: Picture | None, how: Presentation
+) -> tuple[Pixels, slice] | str:
+    """Return a page's pixels and its rows, or why there are none: the pages behind it may fit."""
     try:
-        return prepare_pixels(page, reference, windows)
+        return prepare_pixels(page, reference, how), how.find_rows(page)
     except ImageError as error:
         return str(error)
 
@@ -267,3 +243,22 @@ def _fit_inside(item: Example, pixels: Pixels) -> Boxes:
             "expected xmin,ymin,xmax,ymax in pixels of this picture"
         )
     return Boxes(edges=np.clip(edges, 0, most), labels=item.boxes.labels, scores=item.boxes.scores)
+
+
+def leave_out_hidden(loaded: LoadedExamples) -> LoadedExamples:
+    """Cut the boxes at the data bars of their pictures; those that lie in one go, and are told."""
+    items: list[Example] = []
+    hidden: list[Path] = []
+    for item, (width, height) in zip(loaded.items, loaded.pictures.sizes, strict=True):
+        cut, shares = clip_boxes(item.boxes, (0, 0, width, height))
+        edges = item.boxes.edges
+        is_hidden = ((edges[:, 1] < 0) | (edges[:, 3] > height)) & (shares < _SEEN)
+        hidden += [item.ref.path] * int(is_hidden.sum())
+        items.append(replace(item, boxes=cut.take(~is_hidden)))
+    if hidden:
+        get_logger().warning(
+            "WARNING: %d boxes lie in the data bars of their pictures, such as in %s, and are left "
+            "out: pass --data-bar keep where that is a part of the picture",
+            len(hidden), hidden[0],
+        )  # fmt: skip
+    return replace(loaded, items=tuple(items))

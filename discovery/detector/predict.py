@@ -19,7 +19,8 @@ from torchvision.models.detection import FasterRCNN
 
 from discovery.detector.boxes import Boxes
 from discovery.detector.dataset import PictureRef
-from discovery.detector.pictures import GreyWindows, Pixels, stream_pixels
+from discovery.detector.pictures import Pixels, stream_pixels
+from discovery.detector.presentation import Presentation
 from discovery.detector.samples import prepare_sample
 from discovery.detector.spec import DetectorSpec
 from discovery.detector.tiling import MOST_OVERLAP, OVERLAP, merge_tiles
@@ -81,7 +82,7 @@ class Counted:
     size : (int, int)
         Width and height of the picture.
     pixels : (c, h, w) float32 or None
-        What the detector saw; None once it is no longer needed.
+        The whole picture as it was shown; None once it is no longer needed.
     """
 
     path: Path
@@ -123,16 +124,18 @@ def count_defects(
     Counted or (path, reason)
         In order; what cannot be read is named with the reason, and the rest goes on.
     """
-    windows = GreyWindows(detector.spec.windows, max_pixels=max_pixels)
-    # Kinds that training did not meet, such as 16-bit pictures of a new microscope.
-    windows.fix_from(refs)
+    how = recall_presentation(detector.spec, max_pixels=max_pixels)
+    # Kinds and sizes that training did not meet, such as 16-bit pictures of a new microscope.
+    how.fix_from(refs)
     least = detector.threshold if threshold is None else threshold
     for ref in refs:
         try:
             # The store's id of this very image, so that counts.csv joins with its clusters.
             fingerprint = fingerprint_file(ref.path)
-            for page, pixels in _read_pages(detector, replace(ref, file_id=fingerprint), windows):
-                found = find_boxes(detector, pixels, tile=tile)
+            for page, pixels in _read_pages(detector, replace(ref, file_id=fingerprint), how):
+                rows = how.find_rows(page)
+                found = find_boxes(detector, pixels[:, rows], tile=tile)
+                found = found.transform((1.0, 1.0), (0.0, rows.start))
                 yield Counted(
                     path=ref.path,
                     image_id=image_id(fingerprint, page=page.page, n_pages=page.n_pages),
@@ -146,6 +149,11 @@ def count_defects(
             yield str(ref.path), str(error)
 
 
+def recall_presentation(spec: DetectorSpec, *, max_pixels: int) -> Presentation:
+    """Return how a detector was shown its pictures."""
+    return Presentation(spec.windows, spec.bars, data_bar=spec.data_bar, max_pixels=max_pixels)
+
+
 def find_boxes(detector: Detector, pixels: Pixels, *, tile: int | None = None) -> Boxes:
     """Find the defects of a picture with all scores down to `network.LOWEST_SCORE`.
 
@@ -153,7 +161,7 @@ def find_boxes(detector: Detector, pixels: Pixels, *, tile: int | None = None) -
     ----------
     detector : Detector
     pixels : (c, h, w) float32
-        The whole picture in its own pixels (`pictures.prepare_pixels`).
+        What is seen of the picture, in its own pixels (`pictures.prepare_pixels`).
     tile : int, optional
         Side of a tile in picture pixels instead of the spec's.
 
@@ -184,7 +192,7 @@ def arithmetic(device: torch.device) -> Iterator[None]:
 
 
 def _read_pages(
-    detector: Detector, ref: PictureRef, windows: GreyWindows
+    detector: Detector, ref: PictureRef, how: Presentation
 ) -> Iterator[tuple[Picture, Pixels]]:
     """Yield the pages of a file one by one.
 
@@ -202,9 +210,9 @@ def _read_pages(
     numbers = [header.page for header in read_headers(ref.path) if header.is_picture]
     pages = [replace(ref, page=page, reference=reference) for page in numbers]
     if len(pages) > 1:  # one page alone is read or not
-        for _ in stream_pixels(pages, windows):
+        for _ in stream_pixels(pages, how):
             pass
-    for _, page, pixels in stream_pixels(pages, windows):
+    for _, page, pixels in stream_pixels(pages, how):
         yield page, pixels
 
 

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from discovery.detector.boxes import Boxes, join_boxes
 from discovery.detector.options import DetectorTrainOptions
+from discovery.detector.presentation import Presentation
 from embeddings.images.prepare import Window
+from embeddings.records import DataBars, DataBarUse
 
 Norm = Literal["frozen-batch", "group"]
 LEVELS = 5  # of the feature pyramid: strides 4, 8, 16, 32, 64
@@ -54,6 +56,10 @@ class DetectorSpec:
         The network sees the picture, its golden reference and the difference of both.
     windows : mapping of kind to (low, high)
         Grey levels shown as 0 and 1.
+    data_bar : {"keep", "auto"}
+        Whether the network sees the data bar of a microscope.
+    bars : DataBars
+        Those of the pictures that it was trained on.
     """
 
     labels: tuple[str, ...]
@@ -64,8 +70,12 @@ class DetectorSpec:
     size: int
     has_reference: bool = False
     windows: Mapping[str, Window] = field(default_factory=dict)
+    data_bar: DataBarUse = "keep"  # what models see that were trained before there was a choice
+    bars: DataBars = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.data_bar not in ("keep", "auto"):
+            raise ValueError(f"data_bar {self.data_bar!r}: expected keep or auto")
         if not self.labels or len(set(self.labels)) != len(self.labels) or "" in self.labels:
             raise ValueError(f"labels {self.labels}: expected one or more, each once, none empty")
         if not all(isinstance(label, str) for label in self.labels):
@@ -98,7 +108,7 @@ def choose_spec(
     labels: Sequence[str],
     norm: Norm,
     has_reference: bool,
-    windows: Mapping[str, Window],
+    how: Presentation,
     options: DetectorTrainOptions,
 ) -> DetectorSpec:
     """Choose the spec of a detector for these boxes.
@@ -109,8 +119,10 @@ def choose_spec(
         One a picture.
     sizes : sequence of (int, int)
         Width and height of each picture.
-    labels, norm, has_reference, windows
+    labels, norm, has_reference
         As in `DetectorSpec`.
+    how : Presentation
+        By which the pictures were read.
     options : DetectorTrainOptions
         `tile` and `size` are taken where they are given.
     """
@@ -129,7 +141,9 @@ def choose_spec(
         tile=tile,
         size=size,
         has_reference=has_reference,
-        windows=windows,
+        windows=how.windows,
+        data_bar="keep" if how.data_bar == "keep" else "auto",
+        bars=how.bars,
     )
 
 

@@ -13,8 +13,9 @@ import torch
 from discovery.detector.dataset import ANY_DEFECT, BoxExamples, read_box_examples
 from discovery.detector.network import find_backbone
 from discovery.detector.options import DetectorTrainOptions
-from discovery.detector.pictures import GreyWindows, LoadedExamples, load_examples
+from discovery.detector.pictures import LoadedExamples, leave_out_hidden, load_examples
 from discovery.detector.predict import Detector
+from discovery.detector.presentation import Presentation
 from discovery.detector.spec import DetectorSpec, choose_spec
 from discovery.detector.training_loop import Keep, train_detector
 from discovery.runs import package_versions
@@ -66,11 +67,14 @@ def learn_boxes(
     """
     device = choose_device(options.device)  # what cannot be had is told before the long work
     examples = read_box_examples(
-        table, options.images, labels=(ANY_DEFECT,) if options.class_agnostic else None
+        table,
+        options.images,
+        exclude=options.exclude,
+        labels=(ANY_DEFECT,) if options.class_agnostic else None,
     )
-    windows = GreyWindows(max_pixels=options.max_pixels)
+    how = Presentation(data_bar=options.data_bar, max_pixels=options.max_pixels)
     with stage("pictures") as facts:
-        loaded = _load_pictures(examples, windows, table)
+        loaded = _load_pictures(examples, how, table)
         facts["pictures"] = len(loaded.items)
         facts["boxes"] = sum(len(item.boxes) for item in loaded.items)
         facts["types"] = len(examples.labels)
@@ -83,7 +87,7 @@ def learn_boxes(
         # Statistics of ImageNet's batches suit its weights; without weights there are none to keep.
         norm="group" if weights is None else "frozen-batch",
         has_reference=loaded.items[0].ref.reference is not None,
-        windows=windows.known,
+        how=how,
         options=options,
     )
     described = _describe(table, weights, options)  # before hours of training, not after
@@ -110,7 +114,7 @@ def _add_facts(detector: Detector, facts: Mapping[str, object]) -> Detector:
     return replace(detector, facts={**detector.facts, **facts})
 
 
-def _load_pictures(examples: BoxExamples, windows: GreyWindows, table: Path) -> LoadedExamples:
+def _load_pictures(examples: BoxExamples, how: Presentation, table: Path) -> LoadedExamples:
     # A wrong folder would otherwise read as every single picture being damaged.
     absent = [item.ref.path for item in examples.items if not item.ref.path.exists()]
     if absent:
@@ -118,8 +122,8 @@ def _load_pictures(examples: BoxExamples, windows: GreyWindows, table: Path) -> 
             f"{table}: {len(absent)} of {len(examples.items)} pictures do not exist, the first is "
             f"{absent[0]}; paths are absolute or start at the table's folder"
         )
-    windows.fix_from([item.ref for item in examples.items])
-    loaded = load_examples(examples.items, windows)
+    how.fix_from([item.ref for item in examples.items])
+    loaded = leave_out_hidden(load_examples(examples.items, how))
     with_boxes = sum(len(item.boxes) > 0 for item in loaded.items)
     if with_boxes < _LEAST:
         raise InputError(
@@ -151,7 +155,7 @@ def _make_key(
 ) -> str:
     """Return a hash of all that decides what comes of a training, wherever its files lie."""
     given = asdict(options)
-    del given["images"], given["weights"]  # by what is in them, below
+    del given["images"], given["exclude"], given["weights"]  # by what is in them, below
     pictures = [
         {
             "file": fingerprint_file(item.ref.path),

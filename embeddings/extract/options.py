@@ -11,6 +11,8 @@ from embeddings.extractors import NETWORK_OPTIONS, find_extractor
 from embeddings.paths import takes_paths
 from embeddings.records import COMPARING, Level, Pooling, Resize, View
 
+DataBarOption = Literal["auto", "keep", "crop"]
+
 
 @takes_paths
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ class ExtractOptions:
     is outside of the wafer, the next one a good die; a new store takes picture."""
     level: Level | None = None
     """AFM levelling: subtract a plane, or each scan line's median."""
-    data_bar: Literal["auto", "keep", "crop"] | None = None
+    data_bar: DataBarOption | None = None
     """The band of text that an electron microscope writes along an edge. auto leaves it out where
     it is found, keep shows it to the network as any other part of the picture, crop leaves it out
     and puts pictures without one to quarantine. A new store takes auto; ids, boxes and what is

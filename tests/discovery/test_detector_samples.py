@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from discovery.classifier.augment import turn_picture
 from discovery.detector.boxes import Boxes, clip_boxes, turn_boxes
-from discovery.detector.pictures import GreyWindows, prepare_pixels, stack_channels
+from discovery.detector.pictures import prepare_pixels, stack_channels
+from discovery.detector.presentation import Presentation
 from discovery.detector.samples import list_crops, make_sample, prepare_sample
 from discovery.detector.spec import DetectorSpec
 from embeddings.errors import ImageError
@@ -90,7 +91,7 @@ def test_a_reference_becomes_the_second_channel_and_the_difference_the_third():
     pixels = np.full((32, 32), 51, np.uint8)
     golden = pixels.copy()
     golden[4:8, 4:8] = 153
-    view = prepare_pixels(make_picture(pixels), make_picture(golden), GreyWindows())
+    view = prepare_pixels(make_picture(pixels), make_picture(golden), Presentation())
     stacked = stack_channels(view)
     assert (3, 32, 32) == stacked.shape
     assert [0.2, 0.6, 0.4] == pytest.approx(stacked[:, 5, 5].tolist())
@@ -100,30 +101,30 @@ def test_a_reference_becomes_the_second_channel_and_the_difference_the_third():
 def test_a_reference_of_another_size_is_refused():
     one, other = (make_picture(np.zeros((side, 32), np.uint8)) for side in (32, 40))
     with pytest.raises(ImageError, match="32x32 pixels, but its reference has 32x40"):
-        prepare_pixels(one, other, GreyWindows())
+        prepare_pixels(one, other, Presentation())
 
 
 def test_grey_is_shown_three_times_and_colour_as_it_is():
-    grey = prepare_pixels(make_picture(np.full((20, 30), 51, np.uint8)), None, GreyWindows())
+    grey = prepare_pixels(make_picture(np.full((20, 30), 51, np.uint8)), None, Presentation())
     assert [0.2, 0.2, 0.2] == pytest.approx(stack_channels(grey)[:, 0, 0].tolist())
     pixels = np.zeros((20, 30, 3), np.uint8)
     pixels[...] = (0, 51, 255)
-    colour = prepare_pixels(make_picture(pixels), None, GreyWindows())
+    colour = prepare_pixels(make_picture(pixels), None, Presentation())
     assert [0.0, 0.2, 1.0] == pytest.approx(stack_channels(colour)[:, 0, 0].tolist())
 
 
 def test_a_window_once_fixed_is_kept():
-    windows = GreyWindows({"uint16": (0.0, 1000.0)})
+    windows = Presentation({"uint16": (0.0, 1000.0)})
     view = prepare_pixels(make_picture(np.full((20, 20), 500, np.uint16), "uint16"), None, windows)
     assert 0.5 == pytest.approx(float(view.mean()))
-    assert {"uint16": (0.0, 1000.0)} == windows.known
+    assert {"uint16": (0.0, 1000.0)} == windows.windows
 
 
 def test_a_kind_met_first_gets_a_window_of_its_own():
-    windows = GreyWindows({"uint8": (0.0, 255.0)})
+    windows = Presentation({"uint8": (0.0, 255.0)})
     pixels = np.linspace(800, 1200, 400).reshape(20, 20).astype(np.uint16)
     view = prepare_pixels(make_picture(pixels, "uint16"), None, windows)
-    assert {"uint8", "uint16"} == set(windows.known)
+    assert {"uint8", "uint16"} == set(windows.windows)
     assert float(view.max() - view.min()) > 0.7  # not shown as black
 
 

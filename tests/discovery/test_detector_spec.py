@@ -4,13 +4,14 @@ import numpy as np
 
 from discovery.detector.boxes import Boxes
 from discovery.detector.options import DetectorTrainOptions
+from discovery.detector.presentation import Presentation
 from discovery.detector.spec import choose_anchors, choose_ratios, choose_spec
 
 
 def choose(edges, sizes, **options):
     return choose_spec(
         [Boxes.make(edges, [0] * len(edges))], sizes, labels=["dot"], norm="group",
-        has_reference=False, windows={}, options=DetectorTrainOptions(**options),
+        has_reference=False, how=Presentation(), options=DetectorTrainOptions(**options),
     )  # fmt: skip
 
 

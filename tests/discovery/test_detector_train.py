@@ -17,9 +17,14 @@ from discovery.detector.boxes import Boxes
 from discovery.detector.dataset import Example, PictureRef, read_box_examples, split_examples
 from discovery.detector.model import load_detector, save_detector
 from discovery.detector.network import build_detector, find_backbone
-from discovery.detector.options import CountOptions, DetectorTrainOptions
-from discovery.detector.pictures import GreyWindows, load_examples
+from discovery.detector.options import (
+    CountOptions,
+    DetectorEvaluateOptions,
+    DetectorTrainOptions,
+)
+from discovery.detector.pictures import load_examples
 from discovery.detector.predict import Detector, find_boxes
+from discovery.detector.presentation import Presentation
 from discovery.detector.spec import DetectorSpec
 from discovery.detector.train import learn_boxes
 from embeddings.console import run_command
@@ -85,12 +90,27 @@ def made(tmp_path_factory):
     return folder
 
 
+def test_masks_beside_the_images_are_told_and_left_out_by_name(tmp_path, caplog):
+    boxes = draw_pictures(tmp_path)
+    for number in range(8):
+        mask = Image.fromarray(np.eye(64, dtype=np.uint8) * 255)
+        mask.save(tmp_path / "images" / f"{number}_mask.png")
+    assert 16 == len(read_box_examples(boxes, tmp_path / "images").items)
+    assert caplog.text.rstrip().endswith("pass --exclude '*_mask.png'")
+    caplog.clear()
+    assert 8 == len(read_box_examples(boxes, tmp_path / "images", exclude=("*_mask.png",)).items)
+    assert [] == caplog.messages
+    for options in (DetectorTrainOptions, DetectorEvaluateOptions):
+        with pytest.raises(OptionError, match="--exclude leaves out files of the folder"):
+            options(exclude=("*_mask.png",))
+
+
 def test_a_model_holds_two_files_and_says_how_it_was_made(made):
     assert ["model.json", "model.safetensors"] == sorted(
         path.name for path in (made / "model").iterdir()
     )
     values = json.loads((made / "model" / "model.json").read_text())
-    assert ("defect-discovery-detector", 1) == (values["format"], values["version"])
+    assert ("defect-discovery-detector", 2) == (values["format"], values["version"])
     assert ["large", "small"] == values["spec"]["labels"]
     assert ("group", None) == (values["spec"]["norm"], values["facts"]["weights"])
     assert {"uint8": [0.0, 255.0]} == values["spec"]["windows"]
@@ -247,7 +267,7 @@ def change_json(**values):
     [
         (change_bytes, "damaged, or of another training"),
         (change_json(format="a-classifier"), "expected 'defect-discovery-detector'"),
-        (change_json(version=99), "has version 99, this program reads 1: upgrade with"),
+        (change_json(version=99), "has version 99, this program reads 1 and 2: upgrade with"),
         (change_json(spec={}), "model.json is damaged"),
         (change_json(threshold="high"), "model.json is damaged"),
         (lambda model: swap(model / "model.json", '"threshold"', '"threshole"'), "was altered"),
@@ -388,7 +408,7 @@ def test_boxes_are_of_the_page_of_their_number_and_a_page_is_decoded_once(tmp_pa
     rows += [("b.tif", 1, "a", 2, 2, 20, 20)]  # the thumbnail
     header = ("path", "page", "label", "xmin", "ymin", "xmax", "ymax")
     examples = read_box_examples(write_csv(tmp_path / "boxes.csv", rows, header))
-    loaded = load_examples(examples.items, GreyWindows({"uint8": (0.0, 255.0)}))
+    loaded = load_examples(examples.items, Presentation({"uint8": (0.0, 255.0)}))
     assert [2, 5, 11] == decoded
     for item, pixels in zip(loaded.items, loaded.pictures, strict=True):
         stored = tifffile.imread(path, key=item.ref.page)
@@ -474,7 +494,7 @@ def test_a_page_that_does_not_fit_its_reference_spoils_no_other(tmp_path):
     tifffile.imwrite(golden, np.zeros(sizes[0], np.uint8))
     refs = [PictureRef(path=path, page=page, reference=golden) for page in range(3)]
     items = [Example(ref=ref, boxes=Boxes.make([], [])) for ref in refs]
-    loaded = load_examples(items, GreyWindows())
+    loaded = load_examples(items, Presentation())
     assert [0, 2] == [item.ref.page for item in loaded.items]
     ((_, reason),) = loaded.faults
     assert "60x40 pixels, but its reference has 50x40" in reason
@@ -483,7 +503,7 @@ def test_a_page_that_does_not_fit_its_reference_spoils_no_other(tmp_path):
 def test_boxes_a_pixel_too_large_are_cut_at_the_edge(tmp_path):
     draw_pictures(tmp_path, n=3)
     table = write_csv(tmp_path / "b.csv", [("images/0.png", "a", -0.5, 5, 64.8, 20)])
-    loaded = load_examples(read_box_examples(table).items, GreyWindows())
+    loaded = load_examples(read_box_examples(table).items, Presentation())
     assert [[0.0, 5.0, 64.0, 20.0]] == loaded.items[0].boxes.edges.tolist()
 
 

@@ -207,7 +207,7 @@ def test_the_detector_reads_the_picture_that_it_hashed(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "_HELD_BYTES", 0)  # all are read anew each time
     Image.fromarray(draw(1)).save(tmp_path / "a.bmp")
     item = Example(ref=PictureRef(path=Path(tmp_path / "a.bmp")), boxes=Boxes.make([], []))
-    windows = pictures.GreyWindows({"uint8": (0.0, 255.0)})
+    windows = pictures.Presentation({"uint8": (0.0, 255.0)})
     loaded = pictures.load_examples([item], windows)
     assert (1, 48, 48) == loaded.pictures[0].shape
 

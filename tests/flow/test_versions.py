@@ -87,8 +87,8 @@ CASES = {
          "classify evaluate model truth2.csv --out out.json"],
     ),
     "detector": (
-        lambda folder: raise_version(folder / "detector/model.json", 2, dump_sealed),
-        "model.json has version 2, this program reads 1: " + ADVICE,
+        lambda folder: raise_version(folder / "detector/model.json", 3, dump_sealed),
+        "model.json has version 3, this program reads 1 and 2: " + ADVICE,
         ["detect count detector images2 --out out.csv"],
     ),
 }  # fmt: skip
