@@ -12,6 +12,7 @@ import pandas as pd
 
 from embeddings.errors import ImageError, OptionError
 from embeddings.extract import ExtractOptions
+from embeddings.extract.masks import tell_masks
 from embeddings.extract.recipe import Recipe, check_boxes, make_recipe
 from embeddings.extract.sources import (
     NO_FILES,
@@ -70,6 +71,7 @@ def find_parts(source: Path, options: ExtractOptions, *, reading: int = READING)
         _check_store_options(options)
         return _check_listed(_read_store(source, only), only, source)
     found = open_source(source, options)
+    tell_masks(found, options)
     recipe = make_recipe(options, [str(path) for path in found.files], reading=reading)
     # Hashed anew each time: a model keeps no record of files as a store does.
     printed = fingerprint_files(found.files, NO_FILES, workers=options.threads)

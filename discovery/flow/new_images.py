@@ -130,7 +130,7 @@ def _extract_all(
     # One store a view: STORE, STORE.1, STORE.2 and so on.
     folders = [folder, *(folder.with_name(f"{folder.name}.{i}") for i in range(1, len(fitted)))]
     views = [
-        _extract(source, place, store, options=options)
+        _extract(source, place, store, options=options, tells=place == folder)
         for place, store in zip(folders, fitted, strict=True)
     ]
     return join_sources(views)
@@ -155,7 +155,9 @@ def _make_options(options: AssignOptions, region: str) -> ExtractOptions:
     )
 
 
-def _extract(source: Path, folder: Path, fitted: Store, *, options: ExtractOptions) -> RoundSource:
+def _extract(
+    source: Path, folder: Path, fitted: Store, *, options: ExtractOptions, tells: bool
+) -> RoundSource:
     """Extract a source into a store that sees as the fitted one does."""
     store = create_store(
         folder,
@@ -169,7 +171,7 @@ def _extract(source: Path, folder: Path, fitted: Store, *, options: ExtractOptio
         for kind, window in fitted.windows.items():
             writer.set_window(kind, window)
         writer.set_bars(fitted.bars)  # nor of a bar that the run's were seen without
-    opened = extract_source(source, folder, options=options)
+    opened = extract_source(source, folder, options=options, tells=tells)
     _check_alike(opened.store, fitted)
     return opened
 

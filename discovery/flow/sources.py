@@ -126,7 +126,12 @@ def _identify(store: Store) -> dict[str, Any]:
 
 
 def extract_source(
-    source: Path, folder: Path, *, options: ExtractOptions, previews: Previews | None = None
+    source: Path,
+    folder: Path,
+    *,
+    options: ExtractOptions,
+    previews: Previews | None = None,
+    tells: bool = True,
 ) -> RoundSource:
     """Bring the store in `folder` up to date with a source, and give the source's images in it.
 
@@ -136,7 +141,7 @@ def extract_source(
         As `extract_vectors`.
     """
     # Only what the store lacks is computed: a second round computes nothing.
-    extracted = extract_vectors(source, folder, options=options, previews=previews)
+    extracted = extract_vectors(source, folder, options=options, previews=previews, tells=tells)
     return RoundSource(
         store=open_store(folder),
         ids=extracted.ids,

@@ -13,6 +13,7 @@ not rank views as the truth does.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import get_args
 
@@ -104,13 +105,22 @@ def open_views(
             )
         return {"given": open_stored(source, options.extract)}
 
+    turn = count()
+
     def extract(name: ViewName) -> RoundSource:
         parts = []
         for place, how in _list_extractions(name, options.extract).items():
             if options.known is not None:
                 # First, so that the source has the last word on what is quarantined.
                 extract_known(options.known, run, place, options=how)
-            parts.append(extract_source(source, run / place, options=how, previews=previews))
+            found = extract_source(
+                source,
+                run / place,
+                options=how,
+                previews=previews,
+                tells=not next(turn),  # the files are the same in each view
+            )
+            parts.append(found)
         return join_sources(parts)
 
     if names:

@@ -5,17 +5,15 @@ store meets for the first time; then read, embed and commit in rounds. Windows a
 before the first vector, so that a run that was killed goes on as if it had not been.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from embeddings.console import get_logger, stage
 from embeddings.extract.choose import choose_extractor, locate_file
 from embeddings.extract.compute import Computation
 from embeddings.extract.data_bars import describe_bars
+from embeddings.extract.extracted import Extracted
 from embeddings.extract.masks import tell_masks
 from embeddings.extract.metadata import Joined, join_metadata, note_changes
 from embeddings.extract.options import ExtractOptions
@@ -50,38 +48,6 @@ from embeddings.store import (
 _TURNS = 3  # that a file is read which is written to while it is read
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extracted:
-    """What an extraction did. computed + reused + quarantined = the files that were found.
-
-    Attributes
-    ----------
-    ids : (n,) array of str
-        The source's images in the store, in the order of their paths, each once.
-    paths : DataFrame
-        Columns path, file_id: every file of the source that has vectors.
-    computed, reused, ignored : int
-        Files; `reused` counts exact duplicates too.
-    rows : int
-        Vectors that were computed (pages, tiles and crops count).
-    """
-
-    ids: NDArray[np.str_]
-    paths: pd.DataFrame
-    computed: int
-    reused: int
-    rows: int
-    ignored: int
-    quarantined: tuple[tuple[str, str], ...]
-    warnings: tuple[str, ...]
-
-    @property
-    def summary(self) -> str:
-        """The counts in words, for the last line of a command."""
-        text = f"computed {self.computed}, reused {self.reused}"
-        return text + f", quarantined {len(self.quarantined)}, ignored {self.ignored}"
-
-
 @takes_paths
 def extract_vectors(
     source: Path,
@@ -89,6 +55,7 @@ def extract_vectors(
     *,
     options: ExtractOptions | None = None,
     previews: Previews | None = None,
+    tells: bool = True,
 ) -> Extracted:
     """Bring a store up to date with a source.
 
@@ -100,6 +67,8 @@ def extract_vectors(
         The store; made when absent.
     previews : Previews, optional
         Filled with small pictures of what is computed, for a round that looks at them next.
+    tells : bool
+        Whether to tell what was noticed about the files; of several views of them one does.
 
     Raises
     ------
@@ -146,18 +115,27 @@ def extract_vectors(
     elif options.weights is not None and (place := locate_file(choice)) != store.weights_file:
         remember_weights(store_path, place)
     metadata = add_references(metadata, references)
-    return _Extraction(work, found, metadata=metadata, only=only).run(store)
+    done = _Extraction(work, found, metadata=metadata, only=only, tells=tells)
+    return done.run(store)
 
 
 class _Extraction:
     """One call's state: what is wanted, what is there, what came of it."""
 
     def __init__(
-        self, work: Computation, found: Source, *, metadata: Joined, only: OnlyList | None
+        self,
+        work: Computation,
+        found: Source,
+        *,
+        metadata: Joined,
+        only: OnlyList | None,
+        tells: bool,
     ) -> None:
         self.work, self.found, self.metadata, self.only = work, found, metadata, only
-        self.options, self.recipe = work.options, work.recipe
-        self.warnings = [*work.choice.warnings, *tell_masks(found, work.options)]
+        self.options, self.recipe, self.tells = work.options, work.recipe, tells
+        self.warnings = [*work.choice.warnings]
+        if tells:
+            self.warnings += tell_masks(found, work.options)
 
     def run(self, store: Store) -> Extracted:
         with store.write() as writer:
@@ -283,9 +261,11 @@ class _Extraction:
         rows = open_store(self.store.path).rows()
         rows = rows[rows["region"] == self.recipe.name]
         ids = order_ids(rows, self.files, recipe=self.recipe, only=self.only)
-        self.warnings += tell_sizes(rows[rows["image_id"].isin(ids)], self.files)
-        for line in describe_bars(rows.loc[rows["image_id"].isin(ids.tolist()), "metadata"]):
-            get_logger().info("%s", line)
+        if self.tells:
+            rows = rows[rows["image_id"].isin(ids.tolist())]
+            self.warnings += tell_sizes(rows, self.files)
+            for line in describe_bars(rows["metadata"]):
+                get_logger().info("%s", line)
         return Extracted(
             ids=ids,
             paths=self.files[["path", "file_id"]].reset_index(drop=True),

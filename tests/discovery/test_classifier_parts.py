@@ -120,6 +120,17 @@ def test_a_table_lists_files_and_names_those_that_are_gone(folder, tmp_path):
     assert ((str(folder / "gone.png"), "file not found"),) == found.faults
 
 
+def test_a_folder_with_masks_says_so(tmp_path, caplog):
+    for number in range(5):
+        Image.fromarray(draw(number)).save(tmp_path / f"{number}.jpg")
+        Image.fromarray(np.eye(48, dtype=np.uint8) * 255).save(tmp_path / f"{number}.png")
+    assert 10 == len(find_parts(tmp_path, ExtractOptions()).paths) + 4  # the masks are alike
+    assert "5 of 10 files look like masks" in caplog.text
+    caplog.clear()
+    find_parts(tmp_path, ExtractOptions(exclude=("*.png",)))
+    assert [] == caplog.messages
+
+
 def test_one_image_is_a_source(folder):
     found = find_parts(folder / "1.png", ExtractOptions())
     assert [fingerprint_file(folder / "1.png")] == name_all(found)

@@ -13,11 +13,17 @@ pytest.importorskip("torch")
 from discovery import RoundOptions, discover_types
 from discovery.flow.assignment import assign_images
 from discovery.flow.new_images import AssignOptions
-from discovery.flow.view_selection import ViewEvidence, read_taken, tabulate_views
+from discovery.flow.view_selection import (
+    ViewEvidence,
+    open_views,
+    read_taken,
+    tabulate_views,
+)
 from discovery.runs import open_run
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
 from embeddings.images import decode
+from embeddings.reader import Previews
 from embeddings.store import open_store
 
 SIDE = 25
@@ -72,6 +78,20 @@ def test_maps_are_recognised_and_the_views_lie_side_by_side(mapped):
     assert ["picture", "map", "polar"] == looks
     page = (mapped / "report.html").read_text("utf-8")
     assert "Views compared" in page
+
+
+def test_what_is_noticed_of_the_files_is_told_once(extract, tmp_path, caplog):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        pixels = rng.integers(0, 255, (32, 32), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.jpg")
+        Image.fromarray(np.eye(32, dtype=np.uint8) * 255).save(folder / f"{number}.png")
+    options = RoundOptions(extract=extract, views=("maps", "given"))
+    views = open_views(folder, tmp_path / "run", options=options, previews=Previews())
+    assert 1 == sum("look like masks" in text for text in caplog.messages)
+    assert [1, 0] == [len(view.warnings) for view in views.values()]
 
 
 def test_the_views_of_a_first_round_share_what_was_decoded(maps, extract, tmp_path, monkeypatch):

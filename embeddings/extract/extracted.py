@@ -1,0 +1,39 @@
+"""What an extraction did."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted:
+    """What an extraction did. computed + reused + quarantined = the files that were found.
+
+    Attributes
+    ----------
+    ids : (n,) array of str
+        The source's images in the store, in the order of their paths, each once.
+    paths : DataFrame
+        Columns path, file_id: every file of the source that has vectors.
+    computed, reused, ignored : int
+        Files; `reused` counts exact duplicates too.
+    rows : int
+        Vectors that were computed (pages, tiles and crops count).
+    """
+
+    ids: NDArray[np.str_]
+    paths: pd.DataFrame
+    computed: int
+    reused: int
+    rows: int
+    ignored: int
+    quarantined: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        """The counts in words, for the last line of a command."""
+        text = f"computed {self.computed}, reused {self.reused}"
+        return text + f", quarantined {len(self.quarantined)}, ignored {self.ignored}"
