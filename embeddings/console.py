@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, TextIO, TypeVar
 
-from embeddings.doing import doing, telling_now
+from embeddings.activities import doing, telling_now
 from embeddings.errors import DefectDiscoveryError
 from embeddings.litter import sweep_places
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import pytest
 import tyro
 
-from embeddings import doing
+from embeddings import activities
 from embeddings.console import (
     get_logger,
     note_kept,
@@ -263,13 +263,13 @@ def test_no_progress_is_written_into_a_file():
 def list_told(work, capsys):
     assert run(work) == 0
     lines = [line.partition(" ")[2] for line in capsys.readouterr().err.splitlines()]
-    assert doing._NOW == []
+    assert activities._NOW == []
     return [line.partition("still at it: ")[2] for line in lines if "still at it" in line]
 
 
 def test_a_log_without_a_terminal_says_every_half_minute_what_is_being_done(capsys, monkeypatch):
-    assert doing._LINE_SECONDS == 30
-    monkeypatch.setattr(doing, "_LINE_SECONDS", 0.02)
+    assert activities._LINE_SECONDS == 30
+    monkeypatch.setattr(activities, "_LINE_SECONDS", 0.02)
 
     def work(_):
         with stage("cluster"):
@@ -284,7 +284,7 @@ def test_a_log_without_a_terminal_says_every_half_minute_what_is_being_done(caps
 
 
 def test_what_began_just_now_is_not_told_however_long_the_command_takes(capsys, monkeypatch):
-    monkeypatch.setattr(doing, "_LINE_SECONDS", 0.2)
+    monkeypatch.setattr(activities, "_LINE_SECONDS", 0.2)
 
     def work(_):
         for _turn in range(12):  # more than half a minute in all, none of them by itself

@@ -143,7 +143,7 @@ class Lot:
 
     def read(self, names):
         """Return the bytes of some of its files."""
-        return [self.path(name).read_bytes() for name in names]
+        return [(self.folder / name).read_bytes() for name in names]
 
 
 class Forks:
