@@ -15,8 +15,6 @@ from discovery.runs.folder import (
     EMBEDDING,
     FACTS,
     HANDOFF_CSV,
-    HANDOFF_JSON,
-    LEDGER,
     LEVELS,
     MAP,
     MATCHED,
@@ -36,7 +34,7 @@ from discovery.runs.folder import (
     open_run,
 )
 from discovery.runs.provenance import Provenance, package_versions
-from discovery.runs.state import refuse_vanished
+from discovery.runs.state import HANDOFF_JSON, LEDGER, refuse_vanished
 
 __all__ = [
     "ASSOCIATIONS",

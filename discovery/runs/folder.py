@@ -18,7 +18,13 @@ from discovery.records import Clustering, Layout, Neighbours, Pictures, Proposal
 from discovery.runs import tables
 from discovery.runs.pictures import parse_pictures
 from discovery.runs.provenance import Provenance
-from discovery.runs.state import FileCache, Value, change_state, create_state, read_state
+from discovery.runs.state import (
+    FileCache,
+    Value,
+    change_state,
+    create_state,
+    read_state,
+)
 from embeddings.errors import RunError
 from embeddings.files import hash_bytes, hash_file, write_bytes
 from embeddings.paths import takes_paths
@@ -26,9 +32,7 @@ from embeddings.paths import takes_paths
 NEIGHBOURS = "neighbours.npz"  # the k nearest neighbours of each image
 CLUSTERING = "clustering.parquet"
 PROPOSALS = "proposals.csv"
-LEDGER = "decisions.jsonl"
 HANDOFF_CSV = "handoff.csv"
-HANDOFF_JSON = "handoff.json"
 REPORT = "report.html"
 VIEWS_FOLDER = "views"  # a folder: further stores, one a view
 VIEWS_CSV = "views.csv"

@@ -7,6 +7,7 @@ round hashes and parses each artefact once, and still sees what another process 
 import contextlib
 import copy
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -14,16 +15,29 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from embeddings.bounded import parse_json
+from embeddings.chain import ChainReader
+from embeddings.console import get_logger
 from embeddings.errors import RunError
-from embeddings.files import is_sealed, seal, write_bytes
+from embeddings.files import hash_file, is_sealed, seal, write_bytes
 from embeddings.litter import is_temporary, sweep_temporary
 from embeddings.locks import JOB_LOCK, locked
 from embeddings.versions import advise_version
 
 RUN_JSON = "run.json"
+LEDGER = "decisions.jsonl"
+HANDOFF_JSON = "handoff.json"
 FORMAT = "defect-discovery-run"
 VERSION = 1
 _NAMES = frozenset({"format", "version", "run_id", "store", "artefacts", "pending"})
+# By their endings; what a person may have filled in is read before it is replaced.
+_ARTEFACTS = frozenset({".csv", ".html", ".json", ".jsonl", ".npz", ".parquet"})
+_FILLED_IN = frozenset({"handoff.csv", "types.csv", "types.xlsx", RUN_JSON, LEDGER})
+_HANDOFF = "defect-discovery-handoff"
+_RUN_ID = re.compile(r"[0-9a-f]{16}")
+_AGAIN = (
+    "run discovery.cluster with the same images into this folder again: vectors and decisions are "
+    "kept, all else is made anew"
+)
 # What may be in the folder before run.json is: the store that was extracted into it, and the lock
 # of who is making the run.
 _MAY_PRECEDE = ("store", "views", ".DS_Store", JOB_LOCK)
@@ -81,6 +95,9 @@ def _stamp(path: Path) -> Stamp:
 def create_state(folder: Path, cache: FileCache) -> None:
     """Make the folder a run; one that is a run already is left as it is.
 
+    One that was a run and has lost its run.json keeps its id, its store and its decisions; all else
+    is made anew.
+
     Raises
     ------
     RunError
@@ -94,7 +111,13 @@ def create_state(folder: Path, cache: FileCache) -> None:
         read_state(folder, cache)
         sweep_temporary(folder)
         return
-    if folder.is_dir():
+    former = _find_former_id(folder)
+    if former:
+        get_logger().warning(
+            "WARNING: %s has no %s: it is made anew, with the decisions that are there",
+            folder, RUN_JSON,
+        )  # fmt: skip
+    if folder.is_dir() and not former:
         # Nobody's files are mixed with a run's, which are replaced and swept.
         foreign = sorted(
             entry.name
@@ -109,9 +132,9 @@ def create_state(folder: Path, cache: FileCache) -> None:
     state: State = {
         "format": FORMAT,
         "version": VERSION,
-        "run_id": secrets.token_hex(8),
+        "run_id": former or secrets.token_hex(8),
         "store": {},
-        "artefacts": {},
+        "artefacts": _list_found(folder) if former else {},
         # Entries of files that are just being replaced.
         "pending": {},
     }
@@ -132,10 +155,10 @@ def read_state(folder: Path, cache: FileCache) -> State:
     try:
         return cache.get(path, "state", lambda: _parse_state(path))
     except FileNotFoundError:
-        raise RunError(
-            f"{folder} has no {RUN_JSON}, so it is not a run: "
-            "give the folder discovery.cluster --out made"
-        ) from None
+        advice = "so it is not a run: give the folder discovery.cluster --out made"
+        if _find_former_id(folder):
+            advice = f"and was a run: {_AGAIN}"
+        raise RunError(f"{folder} has no {RUN_JSON}, {advice}") from None
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -144,10 +167,7 @@ def _parse_state(path: Path) -> State:
     try:
         state: State = parse_json(path.read_bytes())
     except ValueError as error:
-        raise RunError(
-            f"{path} is damaged ({error}): restore it from a copy, or run discovery.cluster "
-            "into a new folder"
-        ) from error
+        raise RunError(f"{path} is damaged ({error}): {_advise(path.parent)}") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise RunError(f"{path} is not of the format {FORMAT}: give the folder of a run")
     if state.get("version") != VERSION:
@@ -158,14 +178,49 @@ def _parse_state(path: Path) -> State:
     # Version 0.1 wrote these names and no checksum: any other one is a damaged `sha256`.
     is_old = state.keys() <= _NAMES
     if not is_old and not is_sealed(state):
-        raise RunError(
-            f"{path} is damaged (its sha256 does not match): restore it from a copy, or run "
-            "discovery.cluster into a new folder"
-        )
+        raise RunError(f"{path} is damaged (its sha256 does not match): {_advise(path.parent)}")
     missing = _NAMES - state.keys()
     if missing:
         raise RunError(f"{path} lacks {sorted(missing)[0]}: restore it from a copy")
     return {name: value for name, value in state.items() if name != "sha256"}
+
+
+def _advise(folder: Path) -> str:
+    """Say how a run whose run.json is damaged goes on, and whether its decisions are whole."""
+    if not _find_former_id(folder):
+        return "restore it from a copy, or run discovery.cluster into a new folder"
+    path = folder / LEDGER
+    ledger = ""
+    if path.is_file():
+        reading = ChainReader(parse_json).read(path.read_bytes())
+        count = f"{LEDGER} has {len(reading.values)} decisions"
+        ledger = f"; {count} and is {'whole' if reading.is_whole else 'damaged too'}"
+    return f"restore it from a copy, or move it away and {_AGAIN}{ledger}"
+
+
+def _list_found(folder: Path) -> dict[str, dict[str, Any]]:
+    """Enter the files of a run as they are, made of nothing that is known: each is made again.
+
+    Until then they say what a sheet is about that a person may have filled in.
+    """
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name not in _FILLED_IN and path.suffix in _ARTEFACTS:
+            entry = {name: {} for name in ("spec", "versions", "inputs")}
+            found[path.name] = entry | {
+                "command": "", "seed": 0, "key": "", "seconds": 0.0, "sha256": hash_file(path)
+            }  # fmt: skip
+    return found
+
+
+def _find_former_id(folder: Path) -> str:
+    """Return the id that a run's handoff says; empty where the folder was no run."""
+    try:
+        values = parse_json((folder / HANDOFF_JSON).read_bytes())
+        is_ours = values["format"] == _HANDOFF and _RUN_ID.fullmatch(values["run_id"])
+        return str(values["run_id"]) if is_ours else ""
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 def change_state(folder: Path, cache: FileCache, change: Callable[[State], None]) -> None:
