@@ -329,6 +329,48 @@ def test_an_ome_stack_is_whole_or_refused(tmp_path):
         read_pictures(path)
 
 
+def write_ome(path, images, *, own="", pages=5):
+    """Write an OME-TIFF whose images are lists of blocks: attributes, and a file and its id."""
+    pixels = ""
+    for blocks in images:
+        pixels += '<Image><Pixels SizeZ="5" SizeC="1" SizeT="1">'
+        for attributes, file, name in blocks:
+            named = f'<UUID FileName="{file}">{name}</UUID>' if file else ""
+            pixels += f"<TiffData {attributes}>{named}</TiffData>"
+        pixels += "</Pixels></Image>"
+    text = f'<?xml version="1.0"?><OME UUID="{own}">{pixels}</OME>'
+    tifffile.imwrite(path, STACK[:pages], photometric="minisblack", description=text, metadata=None)
+    return path
+
+
+HERE, THERE = "urn:uuid:11", "urn:uuid:22"
+ONE_HERE = [('IFD="0" PlaneCount="2"', "a.tif", HERE), ('IFD="0" PlaneCount="3"', "b.tif", THERE)]
+
+
+@pytest.mark.parametrize(
+    ("images", "own", "planes"),
+    [
+        ([ONE_HERE], HERE, 2),
+        ([ONE_HERE], THERE, 3),
+        ([ONE_HERE], "", None),  # nobody says which of them this is
+        ([[("", "b.tif", THERE)], ONE_HERE], HERE, 2),
+        ([[("", "b.tif", THERE)], [("", "", "")]], HERE, 5),  # those elsewhere take no page here
+        ([[('IFD="0"', "a.tif", HERE), ('IFD="1"', "a.tif", HERE)]], HERE, 2),
+        ([[('IFD="0"', "b.tif", THERE), ('IFD="0"', "a.tif", HERE)]], HERE, 1),
+    ],
+)
+def test_planes_of_an_ome_set_that_lie_in_other_files_are_not_missing(
+    tmp_path, images, own, planes
+):
+    path = tmp_path / "renamed.ome.tif"
+    write_ome(path, images, own=own, pages=planes or 1)
+    assert (planes or 1) == len(read_pictures(path))
+    if planes and planes > 2:
+        write_ome(path, images, own=own, pages=planes - 1)
+        with pytest.raises(ImageError, match=f"OME-TIFF of {planes} pictures, of which"):
+            read_pictures(path)
+
+
 def test_an_ome_picture_in_colours_is_one(tmp_path):
     path = tmp_path / "a.ome.tif"
     tifffile.imwrite(path, COLOUR, ome=True, photometric="rgb", metadata={"axes": "YXS"})

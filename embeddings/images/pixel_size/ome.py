@@ -14,7 +14,7 @@ from typing import Any
 from embeddings.images.pixel_size.claims import SizeClaim
 from embeddings.images.pixel_size.units import find_unit, read_number
 
-_ELEMENT = re.compile(r"<(?:\w+:)?(Pixels|TiffData|UUID|Channel)\b([^<>]*)>")
+_ELEMENT = re.compile(r"<(?:\w+:)?(OME|Pixels|TiffData|UUID|Channel)\b([^<>]*)>([^<]{0,100})")
 _ATTRIBUTE = re.compile(r'(\w+)\s*=\s*(?:"([^"]*)"|\'([^\']*)\')')
 _MOST_CHARACTERS = 20_000_000
 
@@ -32,7 +32,7 @@ class OmeImage:
     first, planes : int
         Number of its first page in the file, and how many there are.
     is_here : bool
-        Its pages are not, as the XML may say, in another file.
+        Some of its pages are not, as the XML may say, in another file; only those are counted.
     """
 
     pixels: Attributes
@@ -62,31 +62,49 @@ def list_ome_images(file: Any) -> tuple[OmeImage, ...]:
 @lru_cache(maxsize=2)  # asked for by every page of a stack
 def _parse(text: str) -> tuple[OmeImage, ...]:
     images: list[OmeImage] = []
-    following = 0
-    blocks: list[tuple[Attributes, list[Attributes], list[str]]] = []
+    following, own = 0, ""
+    blocks: list[tuple[Attributes, list[Attributes], list[Attributes]]] = []
     for match in _ELEMENT.finditer(text[:_MOST_CHARACTERS]):
-        if match[1] == "Pixels":
-            blocks.append((_read_attributes(match[2]), [], []))
-        elif blocks and match[1] == "TiffData":
-            blocks[-1][1].append(_read_attributes(match[2]))
-        elif blocks:
-            blocks[-1][2].append(match[0])
-    for pixels, places, others in blocks:
-        images.append(_place(pixels, places, others=others, following=following))
-        following += images[-1].planes
+        attributes = _read_attributes(match[2])
+        if match[1] == "OME":
+            own = attributes.get("UUID", "").strip()
+        elif match[1] == "Pixels":
+            blocks.append((attributes, [], []))
+        elif not blocks:
+            continue
+        elif match[1] == "TiffData":
+            blocks[-1][1].append(attributes)
+        elif match[1] == "Channel":
+            blocks[-1][2].append(attributes)
+        elif blocks[-1][1]:  # the file that the block before it is of
+            blocks[-1][1][-1]["UUID"] = match[3].strip()
+    for pixels, places, channels in blocks:
+        images.append(_place(pixels, places, channels=channels, own=own, following=following))
+        following += images[-1].planes if images[-1].is_here else 0
     return tuple(images)
 
 
 def _place(
-    pixels: Attributes, places: list[Attributes], *, others: list[str], following: int
+    pixels: Attributes,
+    places: list[Attributes],
+    *,
+    channels: list[Attributes],
+    own: str,
+    following: int,
 ) -> OmeImage:
     """Find the pages of an image: as the XML says, else as many as it has planes, in order."""
-    samples = max([1, *(_read_count(_read_attributes(one), "SamplesPerPixel") for one in others)])
+    samples = max([1, *(_read_count(one, "SamplesPerPixel") for one in channels)])
     planes = 1
     for axis in "ZCT":
         planes *= _read_count(pixels, f"Size{axis}")
     first, count = following, max(1, planes // samples)
-    named = [one for one in places if "IFD" in one]
+    # A file of several has the XML of all. Of one without an id of its own nobody can tell which
+    # pages are meant: its name may be another by now.
+    here = [one for one in places if "UUID" not in one or one["UUID"] == own != ""]
+    is_shared = len(here) < len(places)
+    if is_shared:
+        count = sum(_read_count(one, "PlaneCount") for one in here or places)
+    named = [one for one in here or places if "IFD" in one]
     if named:
         starts = [_read_count(one, "IFD", least=0) for one in named]
         ends = [
@@ -94,9 +112,9 @@ def _place(
         ]
         first = min(starts)
         # A block that says no number of planes holds one, but for a block that is alone.
-        count = count if len(named) == 1 and "PlaneCount" not in named[0] else max(ends) - first
-    is_here = not any("FileName" in one for one in others)
-    return OmeImage(pixels=pixels, first=first, planes=count, is_here=is_here)
+        is_alone = len(named) == 1 and "PlaneCount" not in named[0] and not is_shared
+        count = count if is_alone else max(ends) - first
+    return OmeImage(pixels=pixels, first=first, planes=count, is_here=bool(here) or not places)
 
 
 def _read_count(attributes: Attributes, name: str, *, least: int = 1) -> int:
