@@ -153,6 +153,13 @@ class ReviewState:
         without[self.rejected] = False
         return np.flatnonzero(without)
 
+    @property
+    def held(self) -> NDArray[np.bool_]:
+        """(n,) images that were decided on one by one: no decision on a group changes them."""
+        is_held: NDArray[np.bool_] = self.sources == SOURCE_HUMAN
+        is_held[self.rejected] = True
+        return is_held
+
     def find_proposal(self, proposal_id: str) -> OpenProposal | None:
         """Return a proposal by its id; None where there is none."""
         return next((one for one in self.proposals if one.proposal_id == proposal_id), None)

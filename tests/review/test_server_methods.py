@@ -128,6 +128,23 @@ def draw_around(places):
     return {"kind": "lasso", "map": "map.npz", "polygon": corners}
 
 
+def test_a_group_is_named_but_for_what_was_decided_one_by_one(api, ask, unpack, run, review):
+    images = review.state.proposals[0].images.tolist()
+    ask("act", action={"name": "move", "images": images[:2], "label": "a"})
+    ask("act", action={"name": "discard", "images": images[2:3]})
+    ask("act", action={"name": "exclude", "images": images[3:4], "label": "b"})
+    held = unpack(api.call("state", {}))[1]["held"]
+    assert images[:3] == sorted(np.flatnonzero(held).tolist())
+    group = {"name": "move", "label": "b", "as_group": True}
+    said = ask("act", action=group | {"images": images})["text"]
+    left = len(images) - 4
+    assert said.startswith(f"move {left} images to b; 4 that were decided one by one keep")
+    assert left == len(review.state.find_type("b").images)
+    assert left == len(read_decisions(run / LEDGER)[-1].image_ids)
+    with pytest.raises(OptionError, match="all 3 images were decided one by one"):
+        ask("act", action=group | {"images": images[:3]})
+
+
 def test_a_lasso_is_written_down_with_the_images_inside_it(ask, run, review):
     first = review.state.proposals[0]
     lasso = draw_around(review.data.positions[first.images])

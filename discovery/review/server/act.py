@@ -86,16 +86,35 @@ def carry_out(
         raise OptionError(f"act: there is no action {str(name)[:60]!r}, expected one of {names}")
     values = check_arguments(given, ACTIONS[name], n=context.n, what=name)
     check_lasso(context, selection, values)
-    special = _SPECIAL.get(name)
+    special, note = _SPECIAL.get(name), None
     if special is None:
         getattr(context.review, name)(**values, **asked)
     else:
-        special(context, asked, **values)
+        note = special(context, asked, **values)
     state = context.state
     context.tell_revision()
     done = f"undone: {state.redoable}" if name == "undo" else state.undoable
-    text = "; ".join(filter(None, (done, context.review.hint)))
+    text = "; ".join(filter(None, (done, note, context.review.hint)))
     return Answer(json={"revision": state.revision, "text": text})
+
+
+def _move(
+    context: ApiContext, asked: dict[str, Any], *, images: Places, as_group: bool, **given: Any
+) -> str | None:
+    """Name images; as a group only those that a decision on them alone does not hold."""
+    if not as_group:
+        context.review.move(images, **given, **asked)
+        return None
+    excluded = context.state.excluded.get(given["label"], ())
+    free = images[~context.state.held[images] & ~np.isin(images, excluded)]
+    if not len(free):
+        raise OptionError(
+            f"all {len(images)} images were decided one by one, and a name for them as a group "
+            "changes none of these: release them first, or name them a screen at a time"
+        )
+    context.review.move(free, as_group=True, **given, **asked)
+    left = len(images) - len(free)
+    return f"{left} that were decided one by one keep what they are" if left else None
 
 
 def _move_with_copies(
@@ -119,7 +138,8 @@ def _label_rest(context: ApiContext, asked: dict[str, Any]) -> None:
     context.review.settle(moves, as_group=True, **asked)
 
 
-_SPECIAL: Mapping[str, Callable[..., None]] = {
+_SPECIAL: Mapping[str, Callable[..., str | None]] = {
+    "move": _move,
     "move_with_copies": _move_with_copies,
     "grow": commit_growth,
     "label_rest": _label_rest,

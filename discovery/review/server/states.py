@@ -47,6 +47,7 @@ def tell_state(context: ApiContext) -> Answer:
         columns={
             "label": state.label_codes,
             "source": state.sources,
+            "held": state.held.astype(np.uint8),
             "proposal": state.proposal_codes,
         },
     )

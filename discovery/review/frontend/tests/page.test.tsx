@@ -96,6 +96,48 @@ test("a dialog keeps keys from the page behind it", async () => {
   expect(page.root.querySelector("dialog")).toBeNull();
 });
 
+test("keys that do nothing in this run are not listed", async () => {
+  await page.press("?");
+  expect(page.text(".key-groups")).not.toMatch(/heat map|golden image|prototype/);
+  await page.press("?", "1", "Enter", "?");
+  expect(page.text(".key-groups")).toContain("prototype of the type");
+  page.unmount();
+  page = await mountFake(new FakeTransport(4, { has_heat: true, has_reference: true }));
+  await page.press("?");
+  expect(page.text(".key-groups")).toMatch(/heat map.*golden image/);
+});
+
+test("a slider that has the focus takes the arrows, and leaves the page its keys", async () => {
+  page.unmount();
+  const positions = [4, 8].map((groups, index) => ({ index, groups, resolution: 1, stable: true }));
+  page = await mountFake(new FakeTransport(4, { levels: { positions, current: 0 } }));
+  await page.press("Shift+Digit8");
+  const slider = page.root.querySelector<HTMLInputElement>("input[type=range]");
+  slider?.focus();
+  const arrow = new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true, cancelable: true });
+  expect(slider?.dispatchEvent(arrow)).toBe(true);
+  await page.press("?");
+  expect(page.text("dialog h2")).toBe("Keys");
+  await page.press("?");
+  slider?.focus();
+  slider?.dispatchEvent(new Event("pointerup", { bubbles: true }));
+  expect(document.activeElement).not.toBe(slider);
+});
+
+test("the name of a group counts the images that it is given to", async () => {
+  page.unmount();
+  const fake = new FakeTransport(4, { page_size: 8 });
+  fake.decidedAlone.fill(1, 0, 10);
+  page = await mountFake(fake);
+  await page.press("Shift+Digit8");
+  const all = new KeyboardEvent("keydown", { key: "a", ctrlKey: true, bubbles: true });
+  document.body.dispatchEvent(all);
+  await settle();
+  expect(page.text(".selection")).toContain(
+    `Name ${fake.label.length - 10} of ${fake.label.length} images; the others were decided`,
+  );
+});
+
 test("a conflict is shown and nothing is overwritten", async () => {
   page.fake.conflict = { text: "1 was accepted as bridge", by: "bert" };
   await page.press("1", "Enter");

@@ -72,6 +72,8 @@ export function Granularity({ level }: Props) {
             value={Math.max(0, at)}
             aria-valuetext={text}
             onInput={(event) => move(event.currentTarget.valueAsNumber)}
+            // After the mouse the arrows are the grid's again; who came by Tab stays.
+            onPointerUp={(event) => event.currentTarget.blur()}
           />
           <span class="ticks" aria-hidden="true">
             {positions.map(

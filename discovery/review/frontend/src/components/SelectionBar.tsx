@@ -4,7 +4,7 @@ import { useRef } from "preact/hooks";
 import type { Action, Selection } from "../api/methods";
 import { useKeys } from "../keys/keys";
 import { useStore } from "../state/context";
-import { countImages, labelOf } from "../state/facts";
+import { countImages, formatCount, labelOf } from "../state/facts";
 import type { GridModel } from "../state/grid";
 import { NameField, type NameFieldHandle } from "./NameField";
 import { Button } from "./Button";
@@ -31,9 +31,12 @@ export function SelectionBar({ model, selection, splits = false }: Props) {
   };
   // More than a page of images were not looked at one by one: a decision on them as a group.
   const pageSize = store.overview.value?.page_size ?? 60;
+  const asGroup = chosen.length > pageSize;
+  const held = store.snapshot.value?.held;
+  const moved = asGroup && held ? chosen.filter((image) => !held[image]).length : chosen.length;
   const move = (label: string) =>
     void act(
-      chosen.length > pageSize
+      asGroup
         ? { name: "move", images: chosen, label, as_group: true }
         : { name: "move_with_copies", images: chosen, label },
     );
@@ -62,7 +65,7 @@ export function SelectionBar({ model, selection, splits = false }: Props) {
   return (
     <div class="decide selection" role="group" aria-label="The selected images">
       <NameField
-        label={none ? "Nothing selected" : `Name ${countImages(chosen.length)}`}
+        label={none ? "Nothing selected" : describeMove(moved, chosen.length)}
         value={name.value}
         names={store.names.value}
         placeholder="Enter, then type a name"
@@ -93,6 +96,12 @@ export function SelectionBar({ model, selection, splits = false }: Props) {
       </div>
     </div>
   );
+}
+
+/** How many images a name is for; of a group those that were decided one by one keep theirs. */
+export function describeMove(moved: number, chosen: number): string {
+  if (moved === chosen) return `Name ${countImages(chosen)}`;
+  return `Name ${formatCount(moved)} of ${countImages(chosen)}; the others were decided one by one`;
 }
 
 /** The type that all of the images bear; null where they differ. */

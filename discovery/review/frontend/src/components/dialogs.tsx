@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { LookAlikes, Selection, SplitParts } from "../api/methods";
-import { KEY_GROUPS } from "../keys/list";
+import { listKeys } from "../keys/list";
 import { useStore } from "../state/context";
 import { countImages, typeFacts } from "../state/facts";
 import { GridModel } from "../state/grid";
@@ -44,10 +44,16 @@ interface Closes {
 }
 
 function KeysDialog({ onClose }: Closes) {
+  const store = useStore();
+  const groups = listKeys({
+    hasHeat: store.overview.value?.has_heat ?? false,
+    hasReference: store.overview.value?.has_reference ?? false,
+    hasTypes: (store.snapshot.value?.types.length ?? 0) > 0,
+  });
   return (
     <Dialog title="Keys" onClose={onClose} wide keys={{ "?": onClose }}>
       <div class="key-groups" tabIndex={0} role="region" aria-label="All keys">
-        {KEY_GROUPS.map((group) => (
+        {groups.map((group) => (
           <section key={group.title}>
             <h3>{group.title}</h3>
             <dl>

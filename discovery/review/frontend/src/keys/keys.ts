@@ -5,6 +5,8 @@ import { useApp } from "../state/context";
 export type Bindings = Record<string, (event: KeyboardEvent) => void>;
 
 const FIELDS = "input, textarea, select, [contenteditable]";
+const SLIDER = "input[type=range]";
+const MOVING = /^(Arrow|Page)|^(Home|End)$/;
 const ACTIVE = "button, a[href], summary, [role=slider]";
 const SCROLLED = "aside, .side, [role=region]";
 const SCROLLING = /^(Arrow|Page)|^(Home|End| )$/;
@@ -23,6 +25,8 @@ export function nameKey(event: KeyboardEvent): string {
 function isTaken(event: KeyboardEvent): boolean {
   const target = event.target;
   if (!(target instanceof Element)) return false;
+  // A slider moves by the arrows and the like: letters are commands all the same.
+  if (target.matches(SLIDER)) return MOVING.test(event.key);
   if (target.closest(FIELDS)) return true;
   if (SCROLLING.test(event.key) && target.closest(SCROLLED)) return true;
   const activates = event.key === "Enter" || event.key === " ";

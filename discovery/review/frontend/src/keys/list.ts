@@ -1,11 +1,40 @@
-/** Every key of the page, as the overlay lists them. */
+/** Every key of the page, as the overlay lists them where it does something. */
 
 export interface KeyGroup {
   title: string;
   keys: [string, string][];
 }
 
-export const KEY_GROUPS: KeyGroup[] = [
+export interface KeyContext {
+  /** Heat maps can be drawn of this run. */
+  hasHeat: boolean;
+  /** Some image has a golden one. */
+  hasReference: boolean;
+  /** There is a type already. */
+  hasTypes: boolean;
+}
+
+/** The groups of keys, without those that do nothing here. */
+export function listKeys({ hasHeat, hasReference, hasTypes }: KeyContext): KeyGroup[] {
+  const idle = new Set([
+    ...(hasHeat ? [] : [HEAT]),
+    ...(hasReference ? [] : [BLINK, BESIDE]),
+    ...(hasTypes ? [] : [EXCLUDE, PROTOTYPE]),
+  ]);
+  return KEY_GROUPS.map(({ title, keys }) => ({
+    title,
+    keys: keys.filter((key) => !idle.has(key)),
+  }));
+}
+
+type Line = [string, string];
+const HEAT: Line = ["h", "heat map"];
+const BLINK: Line = ["r", "golden image in its place, and back"];
+const BESIDE: Line = ["⇧R", "golden image beside it"];
+const EXCLUDE: Line = ["e", "not this type (where all selected are of one)"];
+const PROTOTYPE: Line = ["t", "prototype of the type (where all selected are of one)"];
+
+const KEY_GROUPS: KeyGroup[] = [
   {
     title: "Everywhere",
     keys: [
@@ -95,10 +124,10 @@ export const KEY_GROUPS: KeyGroup[] = [
     keys: [
       ["Enter or a letter", "name the selected"],
       ["a", "select the group under the cursor (granularity)"],
-      ["e", "not this type"],
+      EXCLUDE,
       ["r", "no type on purpose"],
       ["f", "release: follow the proposal again"],
-      ["t", "prototype of the type"],
+      PROTOTYPE,
       ["s", "split the selected off their proposal"],
       ["/", "search by file name"],
     ],
@@ -118,9 +147,9 @@ export const KEY_GROUPS: KeyGroup[] = [
       ["+ − 0 1", "nearer, farther, whole, one to one"],
       ["← → ↑ ↓", "move it where it is larger than its place; else previous, next"],
       ["n p", "next, previous"],
-      ["h", "heat map"],
-      ["r", "golden image in its place, and back"],
-      ["⇧R", "golden image beside it"],
+      HEAT,
+      BLINK,
+      BESIDE,
     ],
   },
 ];

@@ -31,6 +31,8 @@ export interface Snapshot extends StateJson {
   proposal: Int32Array;
   /** 0 none, 1 cluster, 2 human */
   source: Uint8Array;
+  /** 1 where a decision on the image itself holds, which none on a group changes. */
+  held: Uint8Array;
 }
 
 /** What does not change during a review, one value an image. */
@@ -244,6 +246,7 @@ export class ReviewStore {
       label: columns["label"] as Int32Array,
       proposal: columns["proposal"] as Int32Array,
       source: columns["source"] as Uint8Array,
+      held: columns["held"] as Uint8Array,
     };
   }
 

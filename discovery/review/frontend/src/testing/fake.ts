@@ -1,5 +1,5 @@
 /** A review in memory for unit tests: it answers as the server does, on a few made-up images. */
-import type { Action, ProposalRow, StateJson, TypeRow } from "../api/methods";
+import type { Action, Overview, ProposalRow, StateJson, TypeRow } from "../api/methods";
 import {
   type Answer,
   type Columns,
@@ -30,15 +30,20 @@ export class FakeTransport implements Transport {
   broken = 0;
   /** Answered instead of the next decision. */
   conflict: { text: string; by: string } | null = null;
+  /** What this run has that the usual one here has not. */
+  readonly has: Partial<Overview>;
   readonly label: Int32Array;
+  readonly decidedAlone: Uint8Array;
   readonly proposal: Int32Array;
   readonly types: TypeRow[] = [];
   readonly proposals: ProposalRow[];
   private readonly handlers = new Set<(event: ServerEvent) => void>();
 
-  constructor(count = 4) {
+  constructor(count = 4, has: Partial<Overview> = {}) {
+    this.has = has;
     this.proposals = Array.from({ length: count }, (_, at) => makeProposal(at));
     this.label = new Int32Array(count * EACH).fill(-1);
+    this.decidedAlone = new Uint8Array(this.label.length);
     this.proposal = Int32Array.from(this.label, (_, image) => Math.floor(image / EACH));
   }
 
@@ -81,6 +86,7 @@ export class FakeTransport implements Transport {
             label: this.label.slice(),
             proposal: this.proposal.slice(),
             source: new Uint8Array(this.label.length),
+            held: this.decidedAlone.slice(),
           },
         ];
       case "columns":
@@ -115,6 +121,7 @@ export class FakeTransport implements Transport {
       has_reference: false,
       levels: null,
       page_size: 60,
+      ...this.has,
     };
   }
 
