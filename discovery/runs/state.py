@@ -203,13 +203,14 @@ def _list_found(folder: Path) -> dict[str, dict[str, Any]]:
 
     Until then they say what a sheet is about that a person may have filled in.
     """
+    unknown: dict[str, Any] = {
+        "command": "", "spec": {}, "seed": 0, "versions": {}, "inputs": {}, "key": "",
+        "seconds": 0.0,
+    }  # fmt: skip
     found = {}
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.name not in _FILLED_IN and path.suffix in _ARTEFACTS:
-            entry = {name: {} for name in ("spec", "versions", "inputs")}
-            found[path.name] = entry | {
-                "command": "", "seed": 0, "key": "", "seconds": 0.0, "sha256": hash_file(path)
-            }  # fmt: skip
+            found[path.name] = {**unknown, "sha256": hash_file(path)}
     return found
 
 
