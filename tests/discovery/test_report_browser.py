@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from discovery import AgglomerativeOptions, RoundOptions, discover_types
 from discovery.flow.pictures import draw_tiles
 from discovery.records import Clustering, ImageLabel, Proposal, number_by_size
 from discovery.stages.report import ReportData, ReportFacts, choose_thumbnails, render_report
+from embeddings.extract import ExtractOptions
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.webdriver import ActionChains, Keys  # noqa: E402
@@ -546,3 +548,31 @@ def test_the_command_of_the_review_is_copied(show):
     assert button.get_attribute("data-copy") == "python -m discovery.review demo/run"
     button.click()
     wait(browser, "return document.querySelector('.steps .copy').textContent === 'Copied'")
+
+
+def test_a_type_that_follows_one_tool_is_seen_to_be_in_doubt(tmp_path, show):
+    """From pictures and their metadata to what a person sees, by the command's own way."""
+    rows = []
+    for number in range(36):
+        kind = number % 3
+        rng = np.random.default_rng(number)
+        wave = (np.zeros(48), 60 * np.sin(np.arange(48) / 3), 60 * np.sin(np.arange(48)))[kind]
+        pixels = np.clip(120 + wave[:, None] + rng.normal(0, 15, (48, 48)), 0, 255)
+        (tmp_path / "images").mkdir(exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "images" / f"{number:02}.png")
+        rows.append(f"images/{number:02}.png,{'EQ1' if kind == 0 else f'EQ{2 + number // 3 % 2}'}")
+    (tmp_path / "metadata.csv").write_text("\n".join(["path,tool", *rows]) + "\n")
+    options = RoundOptions(
+        extract=ExtractOptions(extractor="texture", metadata=tmp_path / "metadata.csv"),
+        clusterer=AgglomerativeOptions(n_clusters=3),
+    )
+    discover_types(tmp_path / "images", tmp_path / "run", options=options)
+    browser = show((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))
+    text = (
+        "may be the picture of one tool and not a defect: 12 of 12 images come from tool EQ1, "
+        "0 of 24 of all others"
+    )
+    cards = [card for card in browser.find_elements(By.TAG_NAME, "article") if card.is_displayed()]
+    assert 3 == len(cards)
+    told = [card for card in cards if text in card.text]
+    assert 1 == len(told)
