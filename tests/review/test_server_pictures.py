@@ -3,6 +3,8 @@
 import io
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -188,6 +190,20 @@ def test_the_cache_is_bounded_and_makes_each_value_once():
     assert cache.size == 80
     assert cache.get("large", lambda: "x" * 200) == "x" * 200
     assert cache.size == 80
+
+
+def test_what_is_made_of_another_value_is_never_waited_for_by_itself():
+    cache = BoundedCache(10**6, len)
+    pages = [f"page {number}" for number in range(20)]
+
+    def make_tile(number):
+        return cache.get(pages[number % 20], lambda: b"page") + b"%d" % number
+
+    # Several tiles of one page at the same time.
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(cache.get, n, partial(make_tile, n)) for n in range(400)]
+        assert [b"page%d" % n for n in range(400)] == [one.result(20) for one in asked]
+    assert {} == cache._making
 
 
 def test_of_many_that_ask_at_once_one_makes():

@@ -2,12 +2,11 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
-
-_STRIPES = 64  # locks: two keys rarely share one, and none is ever made or thrown away
 
 
 class BoundedCache(Generic[Value]):
@@ -26,8 +25,10 @@ class BoundedCache(Generic[Value]):
         self._values: OrderedDict[Hashable, Value] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
-        # One at a time makes the value of a key: a screen of tiles asks for one page sixty times.
-        self._making = [threading.Lock() for _ in range(_STRIPES)]
+        # Of each key that is being made, its lock and how many want it. One at a time makes the
+        # value of a key: a screen of tiles asks for one page sixty times. A lock for several keys
+        # would be waited for by its own holder, as a tile is made of its page.
+        self._making: dict[Hashable, tuple[threading.Lock, int]] = {}
 
     @property
     def size(self) -> int:
@@ -39,13 +40,28 @@ class BoundedCache(Generic[Value]):
         found = self._find(key)
         if found is not None:
             return found[0]
-        with self._making[hash(key) % _STRIPES]:
+        with self._claim(key):
             found = self._find(key)  # another may have made it while this one waited
             if found is not None:
                 return found[0]
             value = make()
             self._keep(key, value)
         return value
+
+    @contextmanager
+    def _claim(self, key: Hashable) -> Iterator[None]:
+        """Be the only one that makes the value of a key."""
+        with self._lock:
+            claim, wanting = self._making.get(key, (threading.Lock(), 0))
+            self._making[key] = claim, wanting + 1
+        try:
+            with claim:
+                yield
+        finally:
+            with self._lock:
+                claim, wanting = self._making.pop(key)
+                if wanting > 1:
+                    self._making[key] = claim, wanting - 1
 
     def _find(self, key: Hashable) -> tuple[Value] | None:
         with self._lock:
