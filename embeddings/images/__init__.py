@@ -7,7 +7,7 @@ The way of one file: `find_images` -> `fingerprint_file` -> `stream_pictures` ->
 
 from embeddings.images.data_bar import cut_data_bar as cut_data_bar
 from embeddings.images.data_bar import find_data_bar as find_data_bar
-from embeddings.images.data_bar import has_data_bar as has_data_bar
+from embeddings.images.data_bar import find_known_bar as find_known_bar
 from embeddings.images.data_bar import name_size as name_size
 from embeddings.images.data_bar import pick_data_bar as pick_data_bar
 from embeddings.images.decode import read_headers as read_headers

@@ -6,10 +6,11 @@ tells a bar from a dark border, a saturated edge or stripes is its text: rows wh
 many narrow strokes and differs from row to row, in a band of one level that begins sharply and
 runs over the whole width.
 
-`find_data_bar` judges one picture and is strict. `has_data_bar` asks whether a bar that is known
+`find_data_bar` judges one picture and is strict. `find_known_bar` asks whether a bar that is known
 of a tool's other pictures is in this one too, and may be lenient: place and level are given.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,11 +58,18 @@ def find_data_bar(pixels: NDArray[Any]) -> DataBar | None:
     return next((bar for bar in found if bar is not None), None)
 
 
-def has_data_bar(pixels: NDArray[Any], bar: DataBar) -> bool:
-    """Tell whether a picture has this bar of the other pictures of its tool."""
-    if bar.rows >= len(pixels) or bar.level is None or has_few_levels(pixels):
+def find_known_bar(pixels: NDArray[Any], bars: Sequence[DataBar]) -> DataBar | None:
+    """Return the first of the bars of other pictures that this one has, too."""
+    if not bars or has_few_levels(pixels):
+        return None
+    middle = _measure_middle(pixels)
+    return next((bar for bar in bars if _has_bar(pixels, bar, middle)), None)
+
+
+def _has_bar(pixels: NDArray[Any], bar: DataBar, middle: "_Middle") -> bool:
+    if bar.rows >= len(pixels) or bar.level is None:
         return False
-    view = _look(pixels, bar.edge, _measure_middle(pixels))
+    view = _look(pixels, bar.edge, middle)
     rows = view.outer[: bar.rows]
     share = _share_near(rows, bar.level, view.near)
     is_band = (share >= _LEVEL_ROW) | _are_rules(rows, view.near)
@@ -85,7 +93,7 @@ def pick_data_bar(picture: Picture, known: DataBars) -> DataBar | None:
     bars = known.get(name_size(picture))
     if bars is None:
         return find_data_bar(picture.pixels)
-    return next((bar for bar in bars if has_data_bar(picture.pixels, bar)), None)
+    return find_known_bar(picture.pixels, bars)
 
 
 def cut_data_bar(picture: Picture, bar: DataBar | None) -> Picture:

@@ -18,7 +18,7 @@ from embeddings.images import (
     Picture,
     cut_data_bar,
     find_data_bar,
-    has_data_bar,
+    find_known_bar,
     name_size,
     read_headers,
     stream_pictures,
@@ -57,8 +57,7 @@ class BarSurvey:
             bar = DataBar(edge="bottom", rows=page.bar_rows)
         else:
             self._looked[size] += 1
-            known = self._known.get(size, ())
-            bar = next((one for one in known if has_data_bar(page.pixels, one)), None)
+            bar = find_known_bar(page.pixels, self._known.get(size, ()))
             if bar is None and (bar := find_data_bar(page.pixels)) is not None:
                 self._alone[size].append(bar)
                 self._spread[size] = _measure_spread(page)

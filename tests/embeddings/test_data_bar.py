@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from embeddings.images import find_data_bar, has_data_bar, pick_data_bar, read_pictures
+from embeddings.images import find_data_bar, find_known_bar, pick_data_bar, read_pictures
 from embeddings.images.picture import make_picture
 from embeddings.reader import BarSurvey
 from embeddings.records import DataBar, bars_from_dict, bars_to_dict
@@ -137,7 +137,7 @@ def test_a_bar_of_several_pictures_is_found_where_the_picture_is_as_black(draw_b
     assert pick_data_bar(other, known) is None
     border = scan(2, height=414)
     border[-30:] = 0
-    assert not has_data_bar(border, known["512x414"][0])
+    assert find_known_bar(border, known["512x414"]) is None
 
 
 def test_two_tools_of_one_size_have_a_bar_each(draw_bar):
