@@ -10,7 +10,6 @@ knows of a replacement before it happens.
 
 from discovery.runs.folder import (
     ASSOCIATIONS,
-    CLUSTERING,
     COPIES,
     EMBEDDING,
     FACTS,
@@ -34,7 +33,7 @@ from discovery.runs.folder import (
     open_run,
 )
 from discovery.runs.provenance import Provenance, package_versions
-from discovery.runs.state import HANDOFF_JSON, LEDGER, refuse_vanished
+from discovery.runs.state import CLUSTERING, HANDOFF_JSON, LEDGER, refuse_vanished
 
 __all__ = [
     "ASSOCIATIONS",

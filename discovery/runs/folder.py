@@ -19,6 +19,7 @@ from discovery.runs import tables
 from discovery.runs.pictures import parse_pictures
 from discovery.runs.provenance import Provenance
 from discovery.runs.state import (
+    CLUSTERING,
     FileCache,
     Value,
     change_state,
@@ -30,7 +31,6 @@ from embeddings.files import hash_bytes, hash_file, write_bytes
 from embeddings.paths import takes_paths
 
 NEIGHBOURS = "neighbours.npz"  # the k nearest neighbours of each image
-CLUSTERING = "clustering.parquet"
 PROPOSALS = "proposals.csv"
 HANDOFF_CSV = "handoff.csv"
 REPORT = "report.html"

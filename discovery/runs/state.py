@@ -26,6 +26,7 @@ from embeddings.versions import advise_version
 RUN_JSON = "run.json"
 LEDGER = "decisions.jsonl"
 HANDOFF_JSON = "handoff.json"
+CLUSTERING = "clustering.parquet"
 FORMAT = "defect-discovery-run"
 VERSION = 1
 _NAMES = frozenset({"format", "version", "run_id", "store", "artefacts", "pending"})
@@ -216,6 +217,8 @@ def _list_found(folder: Path) -> dict[str, dict[str, Any]]:
 
 def _find_former_id(folder: Path) -> str:
     """Return the id that a run's handoff says; empty where the folder was no run."""
+    if not (folder / CLUSTERING).is_file():  # a handoff that was written elsewhere has none
+        return ""
     try:
         values = parse_json((folder / HANDOFF_JSON).read_bytes())
         is_ours = values["format"] == _HANDOFF and _RUN_ID.fullmatch(values["run_id"])

@@ -1,12 +1,13 @@
 """A run whose run.json is damaged goes on in its own folder, and loses no decision."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
 
 from discovery import discover_types, open_review, read_decisions
-from discovery.runs import open_run
+from discovery.runs import create_run, open_run
 from embeddings.errors import RunError
 
 
@@ -43,6 +44,14 @@ def test_what_is_left_is_made_into_a_run_again(decided, finished, cheap):
     state = json.loads((decided / "run.json").read_bytes())
     found = {name for name, entry in state["artefacts"].items() if not entry["key"]}
     assert set() == found - {"lineage.jsonl", "lineage.npz"}  # all else was made again
+
+
+def test_a_handoff_that_was_written_elsewhere_is_no_run(decided, tmp_path):
+    for name in ("handoff.csv", "handoff.json"):
+        shutil.copy(decided / name, tmp_path)
+    shutil.rmtree(decided)
+    with pytest.raises(RunError, match=r"is not a run and not empty \(it holds handoff"):
+        create_run(tmp_path)
 
 
 @pytest.mark.parametrize(
