@@ -18,13 +18,21 @@ from discovery.flow.new_images import AssignOptions
 from discovery.runs import open_run
 from embeddings.alike_faults import tell_faults
 from embeddings.console import run_command, say
-from embeddings.files import check_out_file, format_csv, format_faults, write_bytes
+from embeddings.files import (
+    FAULT_COLUMNS,
+    check_out_file,
+    format_csv,
+    format_faults,
+    match_header,
+    write_bytes,
+)
 
 if TYPE_CHECKING:
     from discovery.flow.assignment import Assigned
 
 _PROG = "python -m discovery.assign"
 _COLUMNS = ("image_id", "path", "label", "cluster_id", "confidence", "novelty", "verdict")
+_GROUP_COLUMNS = ("group", "image_id", "path", "size", "stability")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +69,9 @@ def main(command: AssignCommand) -> None:
     # Refused before the work: placing a large lot takes minutes.
     groups_path = command.out.with_suffix(".groups.csv")
     faults_path = command.out.with_suffix(".quarantine.csv")
-    for path in (command.out, groups_path, faults_path):
-        check_out_file(path, command.source)
+    written = {command.out: _COLUMNS, groups_path: _GROUP_COLUMNS, faults_path: FAULT_COLUMNS}
+    for path, columns in written.items():
+        check_out_file(path, command.source, begins=match_header(columns))
     run = open_run(command.run)
     assigned = assign_images(run, command.source, options=command.assign)
     write_bytes(command.out, format_csv([_COLUMNS, *_list_rows(assigned)]))
@@ -91,7 +100,7 @@ def _list_rows(assigned: "Assigned") -> Iterator[list[str]]:
 
 
 def _list_groups(assigned: "Assigned") -> Iterator[list[str]]:
-    yield ["group", "image_id", "path", "size", "stability"]
+    yield list(_GROUP_COLUMNS)
     for number, group in enumerate(assigned.groups, start=1):
         size, stability = str(len(group.positions)), f"{group.stability:.6g}"
         for i in group.positions.tolist():

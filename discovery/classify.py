@@ -24,13 +24,27 @@ from embeddings.alike_faults import tell_faults
 from embeddings.console import get_logger, run_command, say
 from embeddings.errors import InputError, OptionError
 from embeddings.extractors import find_extractor
-from embeddings.files import check_out_file, format_faults, write_bytes
+from embeddings.files import (
+    FAULT_COLUMNS,
+    check_out_file,
+    format_faults,
+    match_header,
+    write_bytes,
+)
 from embeddings.locks import working
 
 if TYPE_CHECKING:
     from embeddings.reader import Fault
 
 _PROG = "python -m discovery.classify"
+_FAULTS = ".quarantine.csv"  # beside the answers: their own name goes before
+# What the files begin with that are written, and may be written over.
+_PREDICTIONS = match_header(
+    ("image_id", "path", "label", "confidence", "verdict"),
+    more="(,p_L[0-9]+)*,forced,novelty,noise",
+)
+_SCORES = rb'\{\s*"n": [0-9]+,\s*"accuracy"'
+_PAGE = rb"(?s)<!DOCTYPE html>.*<title>How good the classifier is"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +146,9 @@ def _predict(command: Predict) -> None:
     from discovery.classifier.parts import find_parts
     from discovery.classifier.predict import predict_images, tabulate_answers
 
-    check_out_file(command.out, command.source)
+    check_out_file(command.out, command.source, begins=_PREDICTIONS)
+    faults_path = command.out.with_suffix(_FAULTS)
+    check_out_file(faults_path, command.source, begins=match_header(FAULT_COLUMNS))
     model = load_model(command.model)
     found = find_parts(command.source, command.options.to_extract(), reading=model.spec.reading)
     # Unreadable files are listed beside the answers, unless there is nothing else.
@@ -143,7 +159,7 @@ def _predict(command: Predict) -> None:
     # Both files before the summary: what is said is there.
     write_bytes(command.out, tabulate_answers(answered, found))
     faults = [*found.faults, *answered.faults]
-    _write_quarantine(command.out, faults)
+    _write_quarantine(faults_path, faults)
     verdicts = answered.predictions.verdicts
     counts = [f"{(verdicts == name).sum()} {name}" for name in ("named", "unknown", "undecided")]
     say(f"{len(verdicts)} images: {', '.join(counts)}; {len(faults)} not readable")
@@ -156,11 +172,11 @@ def _evaluate(command: Evaluate) -> None:
     from discovery.classifier.examples import read_examples
     from discovery.classifier.model import load_model
 
-    check_out_file(command.out, command.truth)
+    check_out_file(command.out, command.truth, begins=_SCORES)
     page = command.out.with_suffix(".html")  # beside metrics.json, under its name
     if page == command.out:
         raise OptionError(f"--out {command.out}: expected a name that ends in .json")
-    check_out_file(page, command.truth)
+    check_out_file(page, command.truth, begins=_PAGE)
     # Which images are meant is in the table: `--tile` and the like would be passed over in silence.
     refuse_options(command.options.to_extract())
     model = load_model(command.model)
@@ -206,9 +222,8 @@ def _format_scores(scores: dict[str, object]) -> Iterable[str]:
     yield f"calibration      ECE {write(scores['ece'])}, AURC {write(scores['aurc'])}"
 
 
-def _write_quarantine(out: Path, faults: Sequence["Fault"]) -> None:
+def _write_quarantine(path: Path, faults: Sequence["Fault"]) -> None:
     """Write what could not be used beside the answers; none is left from an earlier call."""
-    path = out.with_suffix(".quarantine.csv")
     if faults:
         write_bytes(path, format_faults(faults))
         tell_faults(faults, what="WARNING: not used", where=path)

@@ -26,8 +26,15 @@ from discovery.formats.portable_names import make_portable
 from discovery.runs.checkpoint import CHECKPOINT
 from embeddings.alike_faults import tell_faults
 from embeddings.console import run_command, say, stage, track
-from embeddings.errors import InputError
-from embeddings.files import check_out_file, format_faults, write_bytes
+from embeddings.errors import InputError, OptionError
+from embeddings.files import (
+    FAULT_COLUMNS,
+    check_out_file,
+    format_faults,
+    match_header,
+    write_bytes,
+)
+from embeddings.images import check_apart
 from embeddings.locks import working
 
 if TYPE_CHECKING:  # torch is loaded when there is work for it, not for --help
@@ -39,6 +46,7 @@ _PROG = "python -m discovery.detect"
 _QUARANTINE = "quarantine.csv"  # in a model's folder
 _LONGEST_STEM = 150  # bytes: what a file is called while it is written is longer than its name
 _FAULTS = ".quarantine.csv"  # beside a table: its own name goes before
+_SCORES = rb'\{\s*"images": [0-9]+,\s*"boxes"'  # such a file may be written over
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,9 +137,7 @@ def _count(command: CountDefects) -> None:
     from embeddings.networks.hardware import choose_device
 
     options = command.counting
-    check_out_file(command.out, command.images)
-    if options.boxes_out is not None:
-        check_out_file(options.boxes_out, command.images, flag="--boxes-out")
+    _check_places(command)
     detector = load_detector(command.model, choose_device(options.device))
     labels = detector.spec.labels
     refs, unlisted = list_pictures(command.images, options.exclude)
@@ -149,6 +155,26 @@ def _count(command: CountDefects) -> None:
         write_bytes(options.boxes_out, form(answers, labels))
     say(f"{defects} defects in {len(answers)} images")
     say(str(command.out))
+
+
+def _check_places(command: CountDefects) -> None:
+    """Refuse, before the work, to write over what is not of the kind that is written."""
+    from discovery.detector.outputs import BOX_COLUMNS, COCO, COUNTS
+
+    options, faults_path = command.counting, command.out.with_suffix(_FAULTS)
+    check_out_file(command.out, command.images, begins=COUNTS)
+    check_out_file(faults_path, command.images, begins=match_header(FAULT_COLUMNS))
+    if options.overlay is not None:
+        check_apart(options.overlay, command.images, flag="--overlay")
+    if options.boxes_out is None:
+        return
+    if options.boxes_out.resolve() in (command.out.resolve(), faults_path.resolve()):
+        raise OptionError(
+            f"--boxes-out {options.boxes_out} is where --out {command.out} goes: choose another "
+            "name"
+        )
+    begins = COCO if options.format == "coco" else match_header(BOX_COLUMNS)
+    check_out_file(options.boxes_out, command.images, flag="--boxes-out", begins=begins)
 
 
 def _count_pictures(
@@ -195,12 +221,14 @@ def _evaluate(command: EvaluateDetector) -> None:
     from embeddings.networks.hardware import choose_device
 
     options = command.scoring
-    check_out_file(command.out, command.boxes)
+    check_out_file(command.out, command.boxes, begins=_SCORES)
+    faults_path = command.out.with_suffix(_FAULTS)
+    check_out_file(faults_path, command.boxes, begins=match_header(FAULT_COLUMNS))
     detector = load_detector(command.model, choose_device(options.device))
     with stage("evaluate") as facts:
         scores, faults = evaluate_detector(detector, command.boxes, options=options)
         facts |= {"images": scores["images"], "boxes": scores["boxes"]}
-    _report_faults(faults, command.out.with_suffix(_FAULTS))
+    _report_faults(faults, faults_path)
     write_bytes(command.out, (json.dumps(scores, indent=2) + "\n").encode())
     for line in _format_scores(scores):
         say(line)

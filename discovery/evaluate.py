@@ -23,6 +23,7 @@ from embeddings.files import check_out_file, write_bytes
 from embeddings.images import fingerprint_file
 
 _PROG = "python -m discovery.evaluate"
+_SCORES = rb'\{\s*"n": [0-9]+,\s*"k_true"'  # of metrics.json: such a file may be written over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class EvaluateOptions:
 
 def main(options: EvaluateOptions) -> None:
     """Score, write the scores and say them; the last line says where they are."""
-    check_out_file(options.out, options.truth)
+    check_out_file(options.out, options.truth, begins=_SCORES)
     run = open_run(options.run)
     images = run.load_images()
     truth = read_truth(options.truth)

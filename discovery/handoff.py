@@ -29,7 +29,7 @@ from discovery.formats.type_sheet import TypesTaken, is_type_sheet
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import Handoff
 from discovery.runs import CLUSTERING, HANDOFF_CSV, LEDGER, TYPES_CSV, TYPES_XLSX, Run, open_run
-from discovery.stages.export import Format, export_handoff, fill_klarfs
+from discovery.stages.export import Format, check_export, export_handoff, fill_klarfs
 from discovery.stages.handoff_io import absorb_handoff, publishing, take_back
 from discovery.stages.type_sheet_io import absorb_types, compose_types, read_types, take_types
 from embeddings.alike_faults import tell_faults
@@ -114,6 +114,8 @@ def main(options: HandoffOptions) -> None:
     """Take back what was filled in, then write; the last line says where."""
     run = open_run(options.run)
     now = datetime.now(UTC)
+    if options.out is not None and not _is_same(options.out, run.path):
+        check_export(options.out, options.format)
     run.check(CLUSTERING)  # of which all that is written below is made
     with publishing(run):  # a review may be open on it
         _take_all(run, options, at=now.isoformat(timespec="seconds"))

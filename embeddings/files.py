@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from typing import Any
 from embeddings.cells import guard_cell, unguard_cell
 from embeddings.errors import InputError, OptionError
 from embeddings.litter import name_temporary, sweep_once
+
+FAULT_COLUMNS = ("path", "reason")
+_HEAD_BYTES = 16_384  # of a file that is to be replaced: a header, or a page's head
 
 
 def hash_bytes(data: bytes) -> str:
@@ -98,30 +102,64 @@ def sync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def check_out_file(path: Path, source: Path, *, flag: str = "--out") -> None:
+def check_out_file(path: Path, source: Path | None, *, begins: bytes, flag: str = "--out") -> None:
     """Refuse, before the work, a place where --out cannot or must not be written.
+
+    What is there is replaced only where it is of the kind that is written: pictures, tables and a
+    run's own files, whether they are read or not, are nobody's to lose by a slip of the keyboard.
 
     Parameters
     ----------
     path : Path
         The file to write.
-    source : Path
+    source : Path or None
         What is read; it may be absent.
+    begins : bytes
+        Regular expression of the first bytes of what is written; `match_header` makes one.
     flag : str
         The option that names `path`.
 
     Raises
     ------
     OptionError
-        `path` is a folder, lies below a file, or is the source itself.
+        `path` is a folder, lies below a file, is the source itself, or holds something else.
     """
     if path.is_dir():
         raise OptionError(f"{flag} {path} is a folder, expected a file")
-    if path.exists() and source.exists() and path.samefile(source):
+    if path.exists() and source is not None and source.exists() and path.samefile(source):
         raise OptionError(f"{flag} {path} is what is read: it would be lost, choose another name")
     for place in path.absolute().parents:
         if place.exists() and not place.is_dir():
             raise OptionError(f"{flag} {path}: {place} is a file, expected a folder")
+    if path.exists() and not _begins(path, begins):
+        raise OptionError(
+            f"{flag} {path} is there and is not what this command writes: it would be lost, choose "
+            "another name, or remove it first"
+        )
+
+
+def _begins(path: Path, pattern: bytes) -> bool:
+    """Tell whether a file is empty or begins so; a device or a pipe is never written over."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+    return not head or re.match(pattern, head) is not None
+
+
+def match_header(columns: Sequence[str], *, more: str = "") -> bytes:
+    """Return a regular expression of the first line of what `format_csv` writes.
+
+    Parameters
+    ----------
+    columns : sequence of str
+    more : str
+        Regular expression of the further columns, with the comma before them.
+    """
+    return re.escape(format_csv_row(columns)).encode() + more.encode() + rb"\n"
 
 
 def format_csv(rows: Iterable[Sequence[str]]) -> bytes:
@@ -148,7 +186,7 @@ def format_csv_row(cells: Sequence[str], columns: Sequence[str] = ()) -> str:
 
 def format_faults(faults: Iterable[tuple[str, str]]) -> bytes:
     """Return a quarantine's CSV: `path,reason` of each file that could not be used."""
-    return format_csv([("path", "reason"), *faults])
+    return format_csv([FAULT_COLUMNS, *faults])
 
 
 def parse_csv(data: bytes) -> list[dict[str, str]]:

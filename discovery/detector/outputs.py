@@ -16,13 +16,17 @@ from PIL import Image, ImageDraw
 from discovery.detector.boxes import Boxes
 from discovery.detector.pictures import Pixels
 from discovery.detector.predict import Counted
-from embeddings.files import format_csv
+from embeddings.files import format_csv, match_header
 
-_BOX_COLUMNS = (
+BOX_COLUMNS = (
     "image_id", "path", "page", "label", "score", "xmin", "ymin", "xmax", "ymax",
     "width_px", "height_px", "width_um", "height_um", "size_um",
 )  # fmt: skip
 _SIZE_COLUMNS = ("size_median_px", "size_max_px", "size_median_um", "size_max_um")
+_COUNT_COLUMNS = ("image_id", "path", "count")
+# What the files begin with that are written, and may be written over.
+COUNTS = match_header(_COUNT_COLUMNS, more=f"(,.*)?,{','.join(_SIZE_COLUMNS)}")
+COCO = rb'\{\s*"info": \{\s*"description": "defect-discovery"'
 # Okabe and Ito's palette without black: told apart by colour-blind eyes too.
 _COLOURS: Final = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 _LEAST_SIDE = 512  # smaller pictures are enlarged, so that words beside a box can be read
@@ -30,7 +34,7 @@ _LEAST_SIDE = 512  # smaller pictures are enlarged, so that words beside a box c
 
 def format_counts(answers: Sequence[Counted], labels: Sequence[str]) -> bytes:
     """Return counts.csv: `image_id,path,count`, `count_<label>` each, and the sizes."""
-    header = ("image_id", "path", "count", *(f"count_{label}" for label in labels), *_SIZE_COLUMNS)
+    header = (*_COUNT_COLUMNS, *(f"count_{label}" for label in labels), *_SIZE_COLUMNS)
     return format_csv([header, *(_count_row(answer, len(labels)) for answer in answers)])
 
 
@@ -52,7 +56,7 @@ def _count_row(answer: Counted, n_labels: int) -> list[str]:
 def format_boxes_csv(answers: Sequence[Counted], labels: Sequence[str]) -> bytes:
     """Return the boxes as CSV, one row a defect."""
     rows = (row for answer in answers for row in _box_rows(answer, labels))
-    return format_csv([_BOX_COLUMNS, *rows])
+    return format_csv([BOX_COLUMNS, *rows])
 
 
 def _box_rows(answer: Counted, labels: Sequence[str]) -> Iterator[list[str]]:

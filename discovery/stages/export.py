@@ -18,9 +18,9 @@ from discovery.formats.origins import NO_ORIGINS, Origins
 from discovery.formats.picture_folders import Exported, export_pictures
 from discovery.formats.pictures import measure_pictures
 from discovery.records import Handoff
-from discovery.runs import HANDOFF_CSV
+from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.errors import InputError, OptionError
-from embeddings.files import format_csv, write_bytes
+from embeddings.files import check_out_file, format_csv, match_header, write_bytes
 from embeddings.images import split_id
 from embeddings.paths import takes_paths
 from embeddings.reading import find_reading
@@ -29,7 +29,32 @@ from embeddings.tables import read_table
 Format = Literal["csv", "imagefolder", "coco", "label-studio", "fiftyone", "klarf"]
 CLASSES_CSV = "classes.csv"
 _ORIGINALS = "-originals"  # ends the name of the folder beside: in it, it would be a class
+# What the files of a format begin with: such a file may be written over, no other.
+_WRITTEN: dict[str, dict[str, bytes]] = {
+    "csv": {HANDOFF_JSON: rb'\{\s*"format": "defect-discovery-handoff"'},
+    "coco": {"coco.json": rb'\{\s*"info": \{\s*"description": "defect-discovery"'},
+    # An export of Label Studio, which bears a person's work, begins with the ids of its tasks.
+    "label-studio": {
+        "tasks.json": rb'\[\s*\{\s*"data": \{\s*"image": "/data/local-files',
+        "label_config.xml": rb'<View>\s*<Image name="image" value="\$image"/>',
+    },
+    "klarf": {"handoff.klarf": rb'(?s)FileVersion 1 2;.*InspectionStationID "defect-discovery"'},
+}
 _LABELLED_ONLY = ("imagefolder", "coco", "fiftyone")
+
+
+def check_export(folder: Path, kind: Format) -> None:
+    """Refuse, before the work, to write an export over files that are something else.
+
+    Raises
+    ------
+    OptionError
+        A file of one of its names is there and is no such export.
+    """
+    if not folder.is_dir():
+        return  # nothing is in the way, or more than a file
+    for name, begins in _WRITTEN.get(kind, {}).items():
+        check_out_file(folder / name, None, begins=begins)
 
 
 @takes_paths
@@ -60,10 +85,12 @@ def export_handoff(
     Raises
     ------
     OptionError
-        The format needs labelled images and there are none, or an empty folder and it is not.
+        The format needs labelled images and there are none, or an empty folder and it is not; or
+        files are in the way that are no such export.
     InputError
         The folder cannot be written to.
     """
+    check_export(folder, kind)
     if kind in _LABELLED_ONLY and not len(handoff.labelled):
         raise OptionError(
             f"--format {kind} takes labelled images and none has a label: fill the column label "
@@ -148,6 +175,8 @@ def fill_klarfs(
     numbers, new = number_labels(labelled, column.upper(), given)
     # All of them first: one that cannot be filled leaves nothing behind.
     filled = [fill_klarf(one, column, mine) for one, mine in zip(labelled, numbers, strict=True)]
+    if new:
+        check_out_file(folder / CLASSES_CSV, classes, begins=match_header(("label", "number")))
     notes = []
     for one, target, data in zip(labelled, targets, filled, strict=True):
         write_bytes(target, data)
@@ -182,6 +211,7 @@ def _name_targets(sources: Sequence[Path], folder: Path) -> list[Path]:
     for path, target in zip(sources, targets, strict=True):
         if target.resolve() == path.resolve():
             raise OptionError(f"{target} is the KLARF itself: give another folder with --out")
+        check_out_file(target, None, begins=rb"\s*FileVersion\b")
     return targets
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from embeddings.errors import InputError
+from embeddings.errors import InputError, OptionError
 from embeddings.files import (
+    check_out_file,
     format_csv,
     hash_bytes,
     hash_file,
     is_sealed,
+    match_header,
     parse_csv,
     put_bytes,
     seal,
@@ -148,3 +150,40 @@ def test_a_relative_path_is_written_to(tmp_path, monkeypatch):
     write_bytes(Path("a.csv"), b"x")
     put_bytes(Path("b.csv"), b"y")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
+
+
+@pytest.mark.parametrize(
+    "there", [b"\x89PNG\r\n", b"path,label\na.png,x\n", b'{"prev": 1}\n', b"path,reason,note\n"]
+)
+def test_what_a_command_does_not_write_is_no_place_for_its_output(tmp_path, there):
+    path = tmp_path / "out.csv"
+    path.write_bytes(there)
+    with pytest.raises(OptionError, match=r"--out .*out\.csv is there and is not what"):
+        check_out_file(path, None, begins=match_header(["path", "reason"]))
+    assert there == path.read_bytes()
+
+
+def test_what_a_command_wrote_is_replaced_as_is_an_empty_file(tmp_path):
+    path = tmp_path / "out.csv"
+    begins = match_header(["path", "reason"])
+    check_out_file(path, None, begins=begins)
+    for written in (b"", format_csv([("path", "reason"), ("a.png", "broken")])):
+        path.write_bytes(written)
+        check_out_file(path, None, begins=begins)
+    with pytest.raises(OptionError, match="is what is read"):
+        check_out_file(path, path, begins=begins)
+
+
+def test_further_columns_are_told_by_a_pattern(tmp_path):
+    path = tmp_path / "out.csv"
+    begins = match_header(["path"], more="(,p_L[0-9]+)*")
+    path.write_bytes(b"path,p_L1,p_L2\n")
+    check_out_file(path, None, begins=begins)
+    path.write_bytes(b"path,p_L1,note\n")
+    with pytest.raises(OptionError, match="is there and is not"):
+        check_out_file(path, None, begins=begins)
+
+
+def test_a_device_is_no_place_for_an_output():
+    with pytest.raises(OptionError, match="/dev/null is there"):
+        check_out_file(Path("/dev/null"), None, begins=b"")
