@@ -149,6 +149,11 @@ def _check_places(store: Store) -> None:
             f"{store.path} has no heat maps: wafer maps were looked at by radius and angle, which "
             "cannot be laid over a picture; expected a store made with another --view"
         )
+    if store.spec.view == "highlight":
+        raise StoreError(
+            f"{store.path} has no heat maps: what stood out was looked at alone; expected a store "
+            "made with another --view"
+        )
 
 
 def _find_rows(opened: OpenPart) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from embeddings.versions import UPGRADE
 Fit = Literal["pad", "stretch", "aspect", "none"]
 Resize = Literal["auto", "bilinear", "nearest"]
 Level = Literal["none", "plane", "line"]
-View = Literal["picture", "map", "polar"]
+View = Literal["picture", "map", "polar", "highlight"]
 Pooling = Literal["mean", "max", "gem", "defect", "residual"]
 Precision = Literal["float32", "bf16", "fp16"]
 BarEdge = Literal["top", "bottom"]
@@ -127,9 +127,9 @@ class ExtractorSpec:
         "aspect" the longest side.
     fit, resize, level
         How an image is brought to that square, and whether AFM levelling comes first.
-    view : {"picture", "map", "polar"}
-        How pictures of few grey levels (wafer maps) are shown to the network, see
-        `embeddings.images.show_picture`; all others are shown as they are.
+    view : {"picture", "map", "polar", "highlight"}
+        How pictures are shown to the network, see `embeddings.images.show_picture`: wafer maps as
+        maps ("map", "polar"; all others as they are), or the surroundings of what stands out.
     cell : int
         Pixels of a place in the network's coarsest map: with `fit` "aspect" sides are multiples.
     decoder, backend, precision : str

@@ -24,6 +24,7 @@ from discovery.graph.persistence import (
     FINEST,
     PREFERENCES,
     Persistence,
+    add_apart,
     merge_communities,
     select_persistent,
 )
@@ -83,6 +84,9 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
     (2018), UMAP, section 3.1, for the weights.
     """
 
+    communities_: NDArray[np.int64]
+    persistence_: Persistence | None
+
     def __init__(
         self,
         resolution: float | Literal["auto"] = "auto",
@@ -128,7 +132,7 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         distances = neighbours.distances[:, :k]
         graph = weigh_graph(neighbours.indices[:, :k], distances)
         self.graph_ = graph
-        labels = self._divide(graph, is_complete=k == n - 1, seed=seed)
+        labels = self._divide_apart(graph, _find_crowds(values, least=k + 2), k=k, seed=seed)
         shares = _measure_shares_inside(graph, labels)
         sparsity = measure_excess(distances.mean(axis=1, dtype=np.float64), labels.astype(np.int32))
         kept = shares >= _LEAST_INSIDE
@@ -150,6 +154,21 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         if self.n_runs is not None:
             check_count("n_runs", self.n_runs)
 
+    def _divide_apart(
+        self, graph: sparse.csr_matrix, crowds: NDArray[np.int64], *, k: int, seed: int
+    ) -> NDArray[np.int64]:
+        """Divide what is in no crowd as if it were alone; each crowd is a group as it is."""
+        rest = np.flatnonzero(crowds < 0)
+        alone = graph[rest][:, rest].tocsr()
+        if len(rest) in (0, len(crowds)) or (np.diff(alone.indptr) == 0).any():
+            return self._divide(graph, is_complete=k == len(crowds) - 1, seed=seed)
+        labels = self._divide(alone, is_complete=k >= len(rest) - 1, seed=seed)
+        sizes = np.bincount(crowds[crowds >= 0])
+        self.communities_ = _put_apart(self.communities_, crowds, rest)
+        if self.persistence_ is not None:
+            self.persistence_ = add_apart(self.persistence_, sizes)
+        return _put_apart(labels, crowds, rest)
+
     def _divide(
         self, graph: sparse.csr_matrix, *, is_complete: bool, seed: int
     ) -> NDArray[np.int64]:
@@ -163,7 +182,7 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         resolution = usual if self.resolution == "auto" else float(self.resolution)
         labels, self.modularity_ = find_communities(graph, resolution, seed=seed, runs=runs)
         self.communities_ = labels
-        self.persistence_: Persistence | None = None
+        self.persistence_ = None
         return self._join(graph, labels) if is_joined else labels
 
     def _join(self, graph: sparse.csr_matrix, labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -181,6 +200,34 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         self.communities_ = np.zeros(n, np.int64)
         self.persistence_ = None
         return self
+
+
+def _find_crowds(values: NDArray[np.float32], *, least: int) -> NDArray[np.int64]:
+    """Give each crowd of rows that are all the same a number, (n,); -1 for all others.
+
+    Such rows have no ties but to each other, and any of these is as good as another: their
+    communities would be chance.
+    """
+    crowds = np.full(len(values), -1, np.int64)
+    # One number a row finds them; what is found is compared as it is.
+    sums = values.sum(axis=1, dtype=np.float64)
+    _, place, counts = np.unique(sums, return_inverse=True, return_counts=True)
+    likely = np.flatnonzero(counts[place] >= least)
+    if len(likely):
+        _, same, sizes = np.unique(values[likely], axis=0, return_inverse=True, return_counts=True)
+        large = sizes >= least
+        number = np.where(large, np.cumsum(large) - 1, -1)
+        crowds[likely] = number[same.ravel()]
+    return crowds
+
+
+def _put_apart(
+    labels: NDArray[np.int64], crowds: NDArray[np.int64], rest: NDArray[np.intp]
+) -> NDArray[np.int64]:
+    """Return the labels of all rows: those of the rest, then the crowds."""
+    everywhere = crowds + int(labels.max()) + 1
+    everywhere[rest] = labels
+    return everywhere
 
 
 def _check_graph(neighbours: Neighbours, n: int, k: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from discovery.flow.context import RoundContext
+from discovery.flow.standing_out import read_standing_out
 from discovery.runs import (
     CLUSTERING,
     COPIES,
@@ -131,9 +132,10 @@ def _list_seconds(context: RoundContext, before: ReportFacts | None) -> dict[str
 
 
 def _read_views(context: RoundContext) -> list[dict[str, str]]:
-    """Return the rows of views.csv, where views were compared in this round."""
+    """Return the rows of views.csv, or what was found in a sample of the pictures."""
     if len(context.candidates) == 1:
-        return []
+        looked = None if context.options.views else read_standing_out(context.run.path)
+        return [] if looked is None else [looked.describe()]
     return parse_csv(context.run.read_bytes(VIEWS_CSV))
 
 

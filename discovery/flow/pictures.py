@@ -137,7 +137,7 @@ def _draw_heats(
 ) -> dict[str, bytes]:
     """Colour the medoids where they are unlike the rest, where the vectors were made so."""
     store = context.source.store
-    if not store.spec.bank_sha256 or store.spec.view == "polar":
+    if not store.spec.bank_sha256 or store.spec.view in ("polar", "highlight"):
         return {}  # of no places, or of places that are not the picture's
     from embeddings.heat import draw_heat, weigh_images
 

@@ -8,6 +8,11 @@ A view is one way to see the images: the vectors of one extractor. Its blocks (`
 are of different kinds. Each block of each view is reduced by itself, and they are put side by
 side, each weighing the same: in the principal axes of all together the strongest would drown the
 others.
+
+Where numbers of what stands out are among the views (`embeddings.extractors.standout`), they weigh
+most, the network's look at what stands out next, and its look at the whole picture least. Images
+in which nothing stands out all get one row, apart from all others, and the axes are those of the
+rest: what a network sees in an image without a defect is its background.
 """
 
 import itertools
@@ -18,10 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.estimators.pca import PCAReducer
-from discovery.flow.settings import GRAPH_WHITEN, choose_dimensions
+from discovery.estimators.standout import NumbersReducer
+from discovery.flow.settings import GRAPH_WHITEN, MIN_IMAGES, choose_dimensions
 from embeddings.extractors import vector_blocks
+from embeddings.extractors.standout import NAME as STANDOUT
+from embeddings.extractors.standout import read_numbers
 from embeddings.records import Vectors
 
+_HIGHLIGHT_WEIGHT, _NUMBERS_WEIGHT = 2.0, 4.0  # beside 1 of the whole picture; see docs/log.md
 JOINED = "joined"  # in the place of an extractor's name, where vectors are of several
 
 
@@ -33,12 +42,12 @@ class Space:
     ----------
     rows : (n, p) float32, unit rows
         Of the images the space was fitted on.
-    reducers : tuple of PCAReducer
+    reducers : tuple of PCAReducer or NumbersReducer
         Fitted, one a block.
     """
 
     rows: NDArray[np.float32]
-    reducers: tuple[PCAReducer, ...]
+    reducers: tuple[PCAReducer | NumbersReducer, ...]
 
     def place(self, views: Sequence[Vectors]) -> NDArray[np.float32]:
         """Bring new images into the space, (m, p), unit rows.
@@ -49,7 +58,8 @@ class Space:
             As many as the space was fitted on, of the same extractors, in the same order.
         """
         pairs = zip(self.reducers, _split_blocks(views), strict=True)
-        return _put_side_by_side([reducer.transform(block) for reducer, block in pairs])
+        rows = [reducer.transform(block) for reducer, block in pairs]
+        return _set_apart(_put_side_by_side(rows, _weigh_blocks(views)), views)
 
 
 def fit_space(
@@ -76,13 +86,20 @@ def fit_space(
     """
     _check_views(views)
     # The same number for each block, so that none outweighs another.
-    wanted = choose_dimensions(len(views[0])) if dimensions is None else dimensions
-    reducers, rows = [], []
-    for block in _split_blocks(views):
-        reducer = PCAReducer(wanted, whiten=whiten, random_state=seed)
-        rows.append(reducer.fit_transform(block))
+    used = _find_standing_out(views)
+    n = len(views[0]) if used is None else int(np.count_nonzero(used))
+    wanted = choose_dimensions(n) if dimensions is None else dimensions
+    reducers: list[PCAReducer | NumbersReducer] = []
+    rows = []
+    for view, block in zip(_repeat_views(views), _split_blocks(views), strict=True):
+        reducer: PCAReducer | NumbersReducer = NumbersReducer()
+        if view.spec.name != STANDOUT:
+            reducer = PCAReducer(wanted, whiten=whiten, random_state=seed)
+        reducer.fit(block if used is None else block[used])
+        rows.append(reducer.transform(block))
         reducers.append(reducer)
-    return Space(rows=_put_side_by_side(rows), reducers=tuple(reducers))
+    joined = _put_side_by_side(rows, _weigh_blocks(views))
+    return Space(rows=_set_apart(joined, views), reducers=tuple(reducers))
 
 
 def join_vectors(views: Sequence[Vectors]) -> Vectors:
@@ -132,14 +149,62 @@ def _check_views(views: Sequence[Vectors]) -> None:
 def _split_blocks(views: Sequence[Vectors]) -> Iterator[NDArray[np.float32]]:
     """Yield each block of each view, (n, its length)."""
     for view in views:
+        if view.spec.name == STANDOUT:
+            yield read_numbers(view.values)
+            continue
         # An extractor says where its blocks end; most have one.
         bounds = np.cumsum([0, *vector_blocks(view.spec)])
         for start, stop in itertools.pairwise(bounds.tolist()):
             yield view.values[:, start:stop]
 
 
-def _put_side_by_side(blocks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+def _repeat_views(views: Sequence[Vectors]) -> Iterator[Vectors]:
+    """Yield the view of each block."""
+    for view in views:
+        yield from itertools.repeat(view, len(vector_blocks(view.spec)))
+
+
+def _weigh_blocks(views: Sequence[Vectors]) -> list[float]:
+    """Return what each block weighs: all the same, but where it is known what stands out."""
+    if all(view.spec.name != STANDOUT for view in views):
+        return [1.0] * len(list(_repeat_views(views)))
+    return [
+        _NUMBERS_WEIGHT
+        if view.spec.name == STANDOUT
+        else (_HIGHLIGHT_WEIGHT if view.spec.view == "highlight" else 1.0)
+        for view in _repeat_views(views)
+    ]
+
+
+def _find_standing_out(views: Sequence[Vectors]) -> NDArray[np.bool_] | None:
+    """Return in which images something stands out, (n,); None where it is not known, or in few."""
+    found = [view for view in views if view.spec.name == STANDOUT]
+    if not found or len(views) == 1:
+        return None
+    stands_out: NDArray[np.bool_] = read_numbers(found[0].values)[:, 0] > 0.5
+    return stands_out if np.count_nonzero(stands_out) >= MIN_IMAGES else None
+
+
+def _set_apart(rows: NDArray[np.float32], views: Sequence[Vectors]) -> NDArray[np.float32]:
+    """Give all images in which nothing stands out one row, farther from the rest than any is."""
+    found = [view for view in views if view.spec.name == STANDOUT]
+    if not found or len(views) == 1:
+        return rows
+    apart = read_numbers(found[0].values)[:, :1] <= 0.5  # (n, 1)
+    # Two rows of the rest are at 60 degrees or less where they are alike at all, these at 120.
+    rest = np.concatenate([rows * np.float32(np.sqrt(0.75)), np.full((len(rows), 1), 0.5)], axis=1)
+    lone = np.zeros((1, rest.shape[1]))
+    lone[0, -1] = -1
+    return np.where(apart, lone, rest).astype(np.float32)
+
+
+def _put_side_by_side(
+    blocks: Sequence[NDArray[np.float32]], weights: Sequence[float] | None = None
+) -> NDArray[np.float32]:
     if len(blocks) == 1:
         return blocks[0]
-    share = np.float32(1 / np.sqrt(len(blocks)))  # unit blocks: the joined rows are unit again
-    return np.concatenate(blocks, axis=1) * share
+    weights = [1.0] * len(blocks) if weights is None else weights
+    total = sum(weights)
+    # Unit blocks: the joined rows are unit again.
+    shares = [np.float32(1 / np.sqrt(total / weight)) for weight in weights]
+    return np.concatenate([b * s for b, s in zip(blocks, shares, strict=True)], axis=1)

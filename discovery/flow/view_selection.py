@@ -1,9 +1,10 @@
 """How a round looks at its images: the views it may take, and the one the evidence picks.
 
 A view is one extractor, or several joined. *given* is what the options of extraction say. *maps*
-shows wafer maps as maps twice: without lone bad dies, and as density by radius and angle. *defect*
-weighs places by how unlike the other images they are. Views live side by side: the given one in
-RUN/store, the stores of the others in RUN/views.
+shows wafer maps as maps twice: without lone bad dies, and as density by radius and angle.
+*highlight* joins the given one with what stands out of its background: as a network sees it, and
+in numbers. *defect* weighs places by how unlike the other images they are. Views live side by
+side: the given one in RUN/store, the stores of the others in RUN/views.
 
 The evidence needs no labels: how long the groups of a view last (persistence), how well they come
 back when images are left out (stability), and how alike the groups of two views are (agreement).
@@ -15,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +29,15 @@ from discovery.flow.sources import (
     join_sources,
     open_stored,
 )
+from discovery.flow.standing_out import judge_pictures
 from discovery.graph import Granularity
 from discovery.records import number_by_size
 from discovery.runs import VIEWS_FOLDER
 from embeddings.console import get_logger, stage
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
-from embeddings.extractors import find_extractor
+from embeddings.extractors import NETWORK_OPTIONS, find_extractor
+from embeddings.extractors.standout import NAME as STANDOUT
 from embeddings.files import format_csv, parse_csv
 from embeddings.reader import Previews, are_maps
 from embeddings.records import View
@@ -44,7 +47,7 @@ _MAP_VIEWS: tuple[View, ...] = ("map", "polar")
 
 # What a view must have to be taken, as a multiple of the given one's score. Maps are worth more
 # than photographs of maps, and weighted places less than all of them, unless they last far longer.
-_PRIOR: dict[ViewName, float] = {"given": 1.0, "maps": 1.25, "defect": 0.8}
+_PRIOR: dict[ViewName, float] = {"given": 1.0, "maps": 1.25, "highlight": 1.0, "defect": 0.8}
 _DRAWS, _SHARE = 5, 0.8  # images are left out at random this many times; the share that is kept
 COLUMNS = ("view", "clusters", "persistence", "stability", "agreement", "score", "taken")
 
@@ -55,7 +58,7 @@ class ViewEvidence:
 
     Attributes
     ----------
-    name : {"given", "maps", "defect"}
+    name : {"given", "maps", "highlight", "defect"}
     clusters : int
     persistence : float
         Mean over the images: how much coarser the resolution gets, in powers of e, before the
@@ -125,11 +128,16 @@ def open_views(
 
     if names:
         return {name: extract(name) for name in names}
-    # Nothing was asked for: the pictures themselves say whether they are maps.
+    # Nothing was asked for: the pictures themselves say what they are.
     given = extract("given")
-    if not _shows_maps(given, options, previews):
+    # Texture descriptors take the background off themselves, and see a polar map as a texture.
+    if _says_how(options.extract) or not find_extractor(given.store.spec.name).is_network:
         return {"given": given}
-    return {"given": given, "maps": extract("maps")}
+    if _shows_maps(given, options, previews):
+        return {"given": given, "maps": extract("maps")}
+    if judge_pictures(given, run, max_pixels=options.extract.max_pixels).is_taken:
+        return {"highlight": extract("highlight")}
+    return {"given": given}
 
 
 def _list_extractions(name: ViewName, given: ExtractOptions) -> dict[str, ExtractOptions]:
@@ -138,15 +146,18 @@ def _list_extractions(name: ViewName, given: ExtractOptions) -> dict[str, Extrac
         return {"store": given}
     if name == "maps":
         return {f"{VIEWS_FOLDER}/{view}": replace(given, view=view) for view in _MAP_VIEWS}
+    if name == "highlight":
+        nothing: dict[str, Any] = dict.fromkeys(NETWORK_OPTIONS | {"size", "resize"})
+        return {
+            "store": given,
+            f"{VIEWS_FOLDER}/highlight": replace(given, view="highlight"),
+            f"{VIEWS_FOLDER}/{STANDOUT}": replace(given, extractor=STANDOUT, **nothing),
+        }
     return {f"{VIEWS_FOLDER}/defect": replace(given, pooling="defect", layers=None)}
 
 
 def _shows_maps(given: RoundSource, options: RoundOptions, previews: Previews) -> bool:
     """Tell whether the pictures are wafer maps that nobody has said how to look at."""
-    # Texture descriptors see a polar map as another texture: only a network gains by it.
-    is_network = find_extractor(given.store.spec.name).is_network
-    if _says_how(options.extract) or not is_network:
-        return False
     paths: list[str] = given.paths["path"].tolist()
     if not are_maps(paths, max_pixels=options.extract.max_pixels, previews=previews):
         return False

@@ -190,6 +190,44 @@ def select_persistent(
     return Persistence(tree=tree, born=born, died=died, chosen=_choose(tree, whole))
 
 
+def add_apart(found: Persistence, sizes: Ints) -> Persistence:
+    """Return the tree with further groups that no tie leads to, chosen as they are.
+
+    Parameters
+    ----------
+    found : Persistence of m leaves
+    sizes : (c,) int64
+        Images in each group; they become the leaves m, m + 1, ... of the tree.
+    """
+    tree, m, c = found.tree, found.tree.leaves, len(sizes)
+    # Leaves come first: what was made of them moves up.
+    moved = np.where(np.arange(2 * m - 1) < m, np.arange(2 * m - 1), np.arange(2 * m - 1) + c)
+    children = np.concatenate([moved[tree.children].reshape(-1, 2), np.zeros((c, 2), np.int64)])
+    whole, last = int(tree.sizes.sum() if m == 1 else tree.sizes[-1]), int(moved[-1])
+    joined = []
+    for number, size in enumerate(sizes.tolist()):
+        children[m - 1 + number] = last, m + number
+        whole += size
+        joined.append(whole)
+        last = 2 * m - 1 + c + number
+    grown = MergeTree(
+        sizes=np.concatenate([tree.sizes[:m], sizes, tree.sizes[m:], joined]).astype(np.int64),
+        children=children,
+        levels=np.concatenate([tree.levels, np.zeros(c)]),
+    )
+
+    def place(values: Floats, lone: float, *, joint: float) -> Floats:
+        return np.concatenate([values[:m], np.full(c, lone), values[m:], np.full(c, joint)])
+
+    return Persistence(
+        tree=grown,
+        # They are there at every resolution; all together at none.
+        born=place(found.born, FINEST, joint=COARSEST),
+        died=place(found.died, COARSEST, joint=COARSEST),
+        chosen=np.concatenate([moved[found.chosen], m + np.arange(c)]),
+    )
+
+
 def sweep_resolutions(tree: MergeTree, steps: int = SWEPT) -> tuple[Floats, Ints]:
     """Return resolutions from the finest to the coarsest, and the groups there are at each.
 

@@ -52,9 +52,10 @@ class ExtractOptions:
     """auto takes nearest for pictures of eight grey levels or fewer (wafer maps); a new store takes
     bilinear."""
     view: View | None = None
-    """How pictures of eight grey levels or fewer are shown to the network: picture as they are, map
-    as a wafer map without lone bad dies, polar how dense bad dies lie by radius and angle. Level 0
-    is outside of the wafer, the next one a good die; a new store takes picture."""
+    """How pictures are shown to the network: picture as they are; highlight what is around the
+    region that stands out, without the background. Those of eight grey levels or fewer: map as a
+    wafer map without lone bad dies, polar how dense bad dies lie by radius and angle. Level 0 is
+    outside of the wafer, the next one a good die; a new store takes picture."""
     level: Level | None = None
     """AFM levelling: subtract a plane, or each scan line's median."""
     data_bar: DataBarOption | None = None

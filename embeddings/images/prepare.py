@@ -5,7 +5,9 @@
     image = show_picture(picture, spec, window=(0, 255))  # (1, 224, 224)
 
 `show_picture` is what an extractor sees: the picture brought to size, or a wafer map drawn as one.
-A view other than "picture" is for maps: one page of at most 8 grey levels, grey, or in colour with
+The view "highlight" shows the surroundings of what stands out, without the background
+(`embeddings.highlight`); a pair of a picture and its golden one is shown as pictures.
+The views "map" and "polar" are for maps: one page of at most 8 grey levels, grey, or in colour with
 three equal channels, or a wafer in at most 8 colours. All other pictures (more levels, as after
 lossy compression, or other colours) are shown as pictures whatever the view, so that a store may
 hold both.
@@ -21,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from embeddings.highlight import LARGEST, LEAST_SIDE, draw_crop, highlight
 from embeddings.images.maps import MapView, draw_map, read_coloured_map
 from embeddings.images.picture import Picture, has_few_levels
 from embeddings.images.regions import Region, clip_pixels, clip_region
@@ -66,9 +69,11 @@ def show_picture(
     ImageError
         The region has no pixel in common with the picture.
     """
+    if spec.view == "highlight" and golden is None:
+        return _show_highlight(picture, spec, window=window, region=region)
     pair = [picture] if golden is None else [picture, golden]
     levels = []
-    if spec.view != "picture":
+    if spec.view in ("map", "polar"):
         levels = [_read_levels(one, window, spec.reading) for one in pair]
     maps = [one for one in levels if one is not None]
     if len(maps) == len(pair):
@@ -242,6 +247,16 @@ def _draw(one: _Map, spec: ExtractorSpec, *, region: Region | None) -> NDArray[n
     scaled = (levels[::step, ::step].astype(np.float64) - low) / (high - low)
     view: MapView = "polar" if spec.view == "polar" else "map"
     return draw_map(np.clip(scaled, 0.0, 1.0), view, size=spec.input_size)
+
+
+def _show_highlight(
+    picture: Picture, spec: ExtractorSpec, *, window: Window, region: Region | None
+) -> NDArray[np.float32]:
+    whole = prepare_picture(picture, window=window, size=LARGEST, fit="none", region=region)
+    grey = np.ascontiguousarray(whole.mean(axis=0))
+    if min(grey.shape) < LEAST_SIDE:  # a sliver has no background
+        return _prepare(picture, spec, window=window, region=region)
+    return draw_crop(highlight(grey), side=spec.input_size)
 
 
 def _prepare(

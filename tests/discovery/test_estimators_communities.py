@@ -303,6 +303,22 @@ def test_identical_rows_are_one_group(n):
     assert (fitted.outlier_scores_ < 1e-9).all()
 
 
+@pytest.mark.parametrize("granularity", ["coarse", "auto", "fine"])
+def test_a_crowd_of_one_row_is_a_group_and_leaves_the_others_as_they_are(granularity):
+    values, truth = draw()
+    far = np.full((80, values.shape[1]), 100, np.float32)
+    mixed = np.random.default_rng(1).permutation(480)
+    rows = np.concatenate([values, far])[mixed]
+    is_far = mixed >= 400
+    fitted = GraphCommunities(granularity=granularity).fit(rows)
+    assert 1 == len(set(fitted.labels_[is_far].tolist()))
+    assert not set(fitted.labels_[is_far].tolist()) & set(fitted.labels_[~is_far].tolist())
+    alone = GraphCommunities(granularity=granularity).fit(rows[~is_far])
+    assert 1 == adjusted_rand_score(alone.labels_, fitted.labels_[~is_far])
+    assert fitted.persistence_.tree.sizes[-1] == 480
+    assert len(set(truth)) + 1 <= fitted.labels_.max() + 1
+
+
 def test_two_fits_agree():
     values, _ = draw()
     ours = [GraphCommunities(random_state=seed).fit(values) for seed in (5, 5)]

@@ -14,6 +14,7 @@ from discovery.graph.persistence import (
     COARSEST,
     FINEST,
     MergeTree,
+    add_apart,
     merge_communities,
     select_persistent,
 )
@@ -107,3 +108,20 @@ def test_levels_that_rise_are_refused():
             children=np.zeros((2, 2), np.int64),
             levels=np.array([1, 2.0]),
         )
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 9), st.lists(st.integers(1, 50), max_size=3))
+def test_groups_apart_are_chosen_beside_what_was(seed, m, sizes):
+    before = select_persistent(merge_communities(make_graph(seed), np.arange(40) % m))
+    found = add_apart(before, np.array(sizes, np.int64))
+    assert m + len(sizes) == found.tree.leaves
+    assert 40 + sum(sizes) == found.tree.sizes[-1]
+    leaves = [leaf for node in found.chosen.tolist() for leaf in found.tree.members(node)]
+    assert list(range(m + len(sizes))) == sorted(leaves)
+    labels = found.label_leaves()
+    # What was together is, and each group apart is one of its own.
+    assert np.array_equal(before.label_leaves(), labels[:m])
+    assert len(sizes) == len(set(labels[m:].tolist()) - set(labels[:m].tolist()))
+    assert (found.spans >= 0).all()
+    assert list(found.tree.sizes[m : m + len(sizes)]) == sizes

@@ -123,7 +123,9 @@ def test_a_wrong_option_or_value(extract, images, store, words, told):
 def test_a_wrong_extractor(extract, images, store):
     ran = extract(images, "--store", store, extractor="vgg")
     assert 2 == ran.code
-    assert "--extractor vgg: expected auto, lite, resnet50, texture, timm:NAME" in ran.error
+    assert (
+        "--extractor vgg: expected auto, lite, resnet50, standout, texture, timm:NAME" in ran.error
+    )
 
 
 # ---- sources

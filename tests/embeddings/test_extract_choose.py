@@ -190,7 +190,9 @@ def test_an_extractor_that_is_not_there_is_refused_with_those_that_are(
 ):
     ran = extract(make_images(n=1), "--store", tmp_path / "s", extractor="resnet18")
     assert (2, "") == (ran.code, ran.out)
-    assert ran.error.startswith("--extractor resnet18: expected auto, lite, resnet50, texture")
+    assert ran.error.startswith(
+        "--extractor resnet18: expected auto, lite, resnet50, standout, texture"
+    )
 
 
 @pytest.mark.parametrize("name", ["lite:big", "texture:"])

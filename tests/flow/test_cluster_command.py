@@ -171,7 +171,7 @@ WRONG = [
     ("{images} --out {out} kmeans --linkage ward", "--linkage"),
     (
         "{images} --out {out} --extractor vit",
-        "--extractor vit: expected auto, lite, resnet50, texture, timm:NAME",
+        "--extractor vit: expected auto, lite, resnet50, standout, texture, timm:NAME",
     ),
     ("{images} --out {out} --extractor texture --pooling mean", "--extractor texture has no"),
     ("{images} --out {out} --size 3", "--size 3: expected 32 to 2048"),

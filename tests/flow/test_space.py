@@ -8,7 +8,9 @@ import pytest
 from discovery.flow.route import reduce_vectors
 from discovery.flow.space import JOINED, fit_space, join_vectors, join_views
 from discovery.stages.reduce import reduce_pca
-from embeddings.records import Vectors
+from embeddings.extractors import SpecRequest, find_extractor
+from embeddings.highlight import NUMBERS
+from embeddings.records import Vectors, unit_rows
 from embeddings.store import open_store
 
 
@@ -71,3 +73,42 @@ def test_views_of_other_images_are_refused(vectors):
         join_views([vectors, vectors.take(np.arange(59, -1, -1))])
     with pytest.raises(ValueError, match="one view or more"):
         join_views([])
+
+
+@pytest.fixture
+def looked(vectors):
+    """The vectors, and numbers of what stands out: nothing in every third image."""
+    rng = np.random.default_rng(0)
+    n = len(vectors)
+    numbers = np.concatenate([np.ones((n, 1)), rng.normal(2, 1, (n, len(NUMBERS)))], axis=1)
+    numbers[:, 1] = 1
+    numbers[::3, 1:] = 0
+    spec = find_extractor("standout").make_spec(SpecRequest(name="standout"))
+    standout = Vectors(ids=vectors.ids, values=unit_rows(numbers), rows=vectors.rows, spec=spec)
+    return [vectors, standout]
+
+
+def test_images_in_which_nothing_stands_out_lie_together_apart(looked):
+    space = fit_space(looked, seed=0)
+    assert np.allclose(1, np.linalg.norm(space.rows, axis=1), atol=1e-5)
+    lone, rest = space.rows[::3], np.delete(space.rows, np.s_[::3], axis=0)
+    assert 1 == len(np.unique(lone, axis=0))
+    # Farther from all others than two of these that are alike at all.
+    assert (lone @ rest.T < 0).all()
+    assert np.allclose(space.rows, space.place(looked), atol=1e-6)
+
+
+def test_a_network_is_reduced_on_what_stands_out(looked):
+    space = fit_space(looked, seed=0)
+    kept = np.delete(np.arange(len(looked[0])), np.s_[::3])
+    alone = fit_space([one.take(kept) for one in looked], seed=0, dimensions=space_width(space))
+    assert np.allclose(space.rows[kept], alone.rows, atol=1e-5)
+
+
+def space_width(space):
+    return space.reducers[0].n_components
+
+
+def test_numbers_alone_are_a_space_like_any_other(looked):
+    space = fit_space(looked[1:], seed=0)
+    assert (len(looked[1]), len(NUMBERS)) == space.rows.shape

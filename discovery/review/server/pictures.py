@@ -69,7 +69,7 @@ class Pictures:
     def has_heat(self) -> bool:
         """Whether the store's vectors are weighted by place, so that there are heat maps."""
         spec = self.files.store.spec
-        return spec.compares and spec.view != "polar"
+        return spec.compares and spec.view not in ("polar", "highlight")
 
     @property
     def has_references(self) -> bool:

@@ -83,13 +83,18 @@ def _render_views(facts: ReportFacts) -> Markup | None:
     if not facts.views:
         return None
     rows = [tuple(row.values()) for row in facts.views]
+    compared = "score" in facts.views[0]
     note = (
         "Score: persistence times stability, weighted by the kind of view. No label is used; "
         "--views takes another one."
+        if compared
+        else "Where one small region stands out of most pictures, it is looked at alone beside the "
+        "whole picture. No label is used; --views takes another one."
     )
+    caption = "Views compared" if compared else "What stands out of the pictures"
     return node(
         "div",
-        render_table(rows, columns=tuple(facts.views[0]), caption="Views compared", named=False),
+        render_table(rows, columns=tuple(facts.views[0]), caption=caption, named=False),
         node("p", note, class_="quiet"),
         class_="views",
     )

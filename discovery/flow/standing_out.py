@@ -1,0 +1,154 @@
+"""Whether a set's pictures are defects on a background: told on a sample, without any label.
+
+What stands out is looked for in up to 128 pictures (`embeddings.highlight`). Where in most of them
+with anything it is one small strong region, the background is what a network sees of the whole
+picture, and the defect is better looked at alone. Textures that are the defect themselves, wafer
+maps, crops round a defect and pictures with much else in them are not like that.
+
+The answer is kept in the run's folder, so that a later round looks at no picture for it, and a
+run does not change its view for a handful of new images.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.flow.sources import RoundSource
+from embeddings.bounded import parse_json
+from embeddings.console import get_logger, stage
+from embeddings.errors import ImageError
+from embeddings.files import write_bytes
+from embeddings.highlight import LARGEST, LEAST_SIDE, highlight
+from embeddings.images import MAX_PIXELS, prepare_picture
+from embeddings.reader import OpenPart, Preparation, list_parts, map_parts
+
+STANDING_OUT = "standout.json"
+
+_MOST, _STEP = 128, 32  # pictures looked at: all, and before it is asked whether that is enough
+_LEAST_FOUND = 0.3  # of the pictures: with fewer there is hardly anything to look at
+_MOSTLY = 0.53  # of these, clear ones; sets of docs/log.md have .38 and less, or .69 and more
+_SURELY = 3.0  # standard deviations from that, for a smaller sample to be enough
+_FEWEST = 16  # pictures with something standing out
+_OUTGROWN = 2  # times as many images as then: it is looked at again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingOut:
+    """What a sample of the pictures showed.
+
+    Attributes
+    ----------
+    images : int
+        In the set at that time.
+    looked_at, found, clear : int
+        Pictures looked at; those in which something stands out; of these, those in which it is
+        one small strong region.
+    spec : str
+        Hash of the spec by which the given view was made.
+    """
+
+    images: int
+    looked_at: int
+    found: int
+    clear: int
+    spec: str
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the defects are to be looked at alone."""
+        is_enough = self.found >= max(_FEWEST, _LEAST_FOUND * self.looked_at)
+        return is_enough and self.clear > _MOSTLY * self.found
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether more pictures would hardly change the answer."""
+        if self.found < _FEWEST:
+            return self.looked_at >= 2 * _STEP
+        error = np.sqrt(_MOSTLY * (1 - _MOSTLY) / self.found)
+        return bool(abs(self.clear / self.found - _MOSTLY) > _SURELY * error)
+
+    def describe(self) -> dict[str, str]:
+        """Return the evidence in words, for the report."""
+        return {
+            "view": "highlight",
+            "looked at": f"{self.looked_at} images",
+            "something stands out": f"{self.found} of {self.looked_at}",
+            "one small region by far": f"{self.clear} of {self.found}",
+            "taken": "yes" if self.is_taken else "",
+        }
+
+
+def judge_pictures(given: RoundSource, run: Path, *, max_pixels: int = MAX_PIXELS) -> StandingOut:
+    """Tell whether the images of a source are defects on a background, or read it in the run."""
+    spec, n = given.store.spec.hash, len(given.ids)
+    before = read_standing_out(run)
+    if before is not None and before.spec == spec and n < _OUTGROWN * before.images:
+        return before
+    with stage("what stands out") as facts:
+        found = _look(given, max_pixels=max_pixels)
+        facts.update(looked_at=found.looked_at, found=found.found, clear=found.clear)
+    if found.is_taken:
+        get_logger().info(
+            "one small region stands out of most pictures: it is looked at alone, too"
+        )
+    run.mkdir(parents=True, exist_ok=True)
+    write_bytes(run / STANDING_OUT, json.dumps(asdict(found)).encode())
+    return found
+
+
+def read_standing_out(run: Path) -> StandingOut | None:
+    """Return what was found before; None where that is not there, or damaged."""
+    try:
+        values: dict[str, Any] = parse_json((run / STANDING_OUT).read_bytes().decode())
+        return StandingOut(**values)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _look(given: RoundSource, *, max_pixels: int) -> StandingOut:
+    drawn = np.random.default_rng(0).permutation(len(given.ids))[:_MOST]
+    tally = StandingOut(
+        images=len(given.ids), looked_at=0, found=0, clear=0, spec=given.store.spec.hash
+    )
+    for first in range(0, len(drawn), _STEP):
+        ids = given.ids[np.sort(drawn[first : first + _STEP])]
+        seen = np.array(_look_at(given, ids, max_pixels=max_pixels), dtype=bool).reshape(-1, 2)
+        found, clear = seen.sum(axis=0).tolist()
+        tally = replace(
+            tally,
+            looked_at=tally.looked_at + len(seen),
+            found=tally.found + found,
+            clear=tally.clear + clear,
+        )
+        if tally.is_sure:
+            break
+    return tally
+
+
+def _look_at(
+    given: RoundSource, ids: NDArray[np.str_], *, max_pixels: int
+) -> list[tuple[bool, bool]]:
+    """Tell of each image that can be read whether anything stands out, and whether it is clear."""
+    store, vectors = given.store, given.store.load_vectors(ids)
+    how = Preparation.to_reopen(
+        vectors, store.spec, store.windows, max_pixels=max_pixels, bars=store.bars
+    )
+    seen = map_parts(list_parts(vectors), lambda opened: _judge_part(opened, how), how)
+    return [judged for _, judged in seen]
+
+
+def _judge_part(opened: OpenPart, how: Preparation) -> tuple[bool, bool]:
+    """Return whether anything stands out of a picture, and whether it is clear."""
+    window = how.require_window(opened.picture)
+    shown = prepare_picture(
+        opened.seen, window=window, size=LARGEST, fit="none", region=opened.seen_region
+    )
+    grey = np.ascontiguousarray(shown.mean(axis=0))
+    if min(grey.shape) < LEAST_SIDE:
+        raise ImageError("is a sliver")
+    seen = highlight(grey)
+    return bool(seen.regions), seen.is_clear

@@ -1,0 +1,138 @@
+"""Defects on a background are looked at alone: told without labels, kept, and open to a person."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+pytest.importorskip("torch")
+
+from discovery import RoundOptions, discover_types
+from discovery.flow.assignment import assign_images
+from discovery.flow.new_images import AssignOptions
+from discovery.flow.standing_out import STANDING_OUT, StandingOut, read_standing_out
+from discovery.runs import open_run
+from discovery.synthetic import plan_pictures
+from discovery.synthetic.folder import write_folder
+from embeddings.extract import ExtractOptions
+
+LITE = ExtractOptions(extractor="lite", size=64)
+SEEN = StandingOut(images=300, looked_at=100, found=80, clear=70, spec="ab")
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scans")
+    write_folder(plan_pictures(72, seed=301), folder, seed=301)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def looked(scans, tmp_path_factory):
+    out = tmp_path_factory.mktemp("looked") / "run"
+    return discover_types(scans / "images", out, options=RoundOptions(extract=LITE)).run
+
+
+def list_views(run):
+    store = open_run(run.path).store
+    specs = [one["spec"] for one in (store, *store.get("others", []))]
+    return [(spec["name"], spec.get("view", "picture")) for spec in specs]
+
+
+def read_truth(run, scans):
+    truth = pd.read_csv(scans / "truth.csv")
+    of = {
+        path.rsplit("/", 1)[-1]: label
+        for path, label in zip(truth["path"], truth["label"], strict=True)
+    }
+    images = run.load_images()
+    return images.assign(truth=[of[path.rsplit("/", 1)[-1]] for path in images["path"]])
+
+
+def test_what_stands_out_of_scans_is_looked_at(looked):
+    expected = [("lite", "picture"), ("lite", "highlight"), ("standout", "picture")]
+    assert expected == list_views(looked)
+    found = read_standing_out(looked.path)
+    assert found.is_taken
+    assert found.clear <= found.found <= found.looked_at <= 72
+    page = (looked.path / "report.html").read_text("utf-8")
+    assert "What stands out of the pictures" in page
+    assert f"{found.found} of {found.looked_at}" in page
+
+
+def test_pictures_without_a_defect_are_a_proposal_of_their_own(looked, scans):
+    images = read_truth(looked, scans)
+    clean = images.loc[images["truth"] == "no_defect", "cluster_id"]
+    lone = clean.mode()[0]
+    assert lone >= 0
+    assert (clean == lone).mean() > 0.8
+    assert (images.loc[images["cluster_id"] == lone, "truth"] == "no_defect").mean() > 0.9
+
+
+def test_new_images_are_placed_in_all_looks(looked, scans, tmp_path):
+    lot = tmp_path / "lot"
+    lot.mkdir()
+    images = read_truth(looked, scans)
+    clean = images[images["truth"] == "no_defect"].head(4)
+    for number, path in enumerate(clean["path"]):
+        pixels = np.asarray(Image.open(path))
+        Image.fromarray(pixels[:, ::-1].copy()).save(lot / f"{number}.png")
+    options = AssignOptions(device="cpu", store=tmp_path / "lotstore")
+    placed = assign_images(looked, lot, options=options)
+    expected = [clean["cluster_id"].mode()[0]] * 4
+    assert expected == placed.placement.cluster_ids.tolist()
+
+
+def test_a_second_round_looks_at_no_picture(looked, scans, copy, watch):
+    run = copy(looked.path)
+    discover_types(scans / "images", run, options=RoundOptions(extract=LITE))
+    before = len(watch())
+    discover_types(scans / "images", run, options=RoundOptions(extract=LITE))
+    assert [] == watch()[before:]
+
+
+def test_the_answer_is_kept_until_the_set_has_outgrown_it(scans, tmp_path):
+    options = RoundOptions(extract=LITE)
+    discover_types(scans / "images", tmp_path / "run", options=replace(options, views=("given",)))
+    assert not (tmp_path / "run" / STANDING_OUT).exists()
+    run = discover_types(scans / "images", tmp_path / "run", options=options).run
+    kept = json.loads((run.path / STANDING_OUT).read_bytes())
+    (run.path / STANDING_OUT).write_text(json.dumps(kept | {"clear": 0}))
+    discover_types(scans / "images", run.path, options=options)
+    assert [("lite", "picture")] == list_views(run)
+    (run.path / STANDING_OUT).write_text(json.dumps(kept | {"clear": 0, "images": 20}))
+    discover_types(scans / "images", run.path, options=options)
+    assert 3 == len(list_views(run))
+    (run.path / STANDING_OUT).write_text("{")  # damaged: looked at again
+    discover_types(scans / "images", run.path, options=options)
+    assert 3 == len(list_views(run))
+
+
+def test_pictures_without_any_background_are_left_as_they_are(pictures, tmp_path):
+    run = discover_types(
+        pictures / "images", tmp_path / "run", options=RoundOptions(extract=LITE)
+    ).run
+    assert [("lite", "picture")] == list_views(run)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, True),
+        ({"clear": 40}, False),  # half of them is not most
+        ({"found": 20, "clear": 20}, False),  # of a fifth there is nothing to say
+        ({"looked_at": 20, "found": 15, "clear": 15}, False),
+    ],
+)
+def test_most_pictures_must_be_clear(change, expected):
+    assert expected == replace(SEEN, **change).is_taken
+
+
+def test_more_pictures_are_looked_at_where_the_answer_is_close():
+    assert SEEN.is_sure
+    assert not replace(SEEN, clear=50).is_sure
+    assert not replace(SEEN, looked_at=32, found=4, clear=0).is_sure
+    assert replace(SEEN, looked_at=64, found=4, clear=0).is_sure
