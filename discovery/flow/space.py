@@ -9,8 +9,8 @@ are of different kinds. Each block of each view is reduced by itself, and they a
 side, each weighing the same: in the principal axes of all together the strongest would drown the
 others.
 
-Where numbers of what stands out are among the views (`embeddings.extractors.standout`), they weigh
-most, the network's look at what stands out next, and its look at the whole picture least. Images
+Where numbers of what stands out are among the views (`embeddings.extractors.standout`), they and
+the network's look at what stands out weigh more than its look at the whole picture. Images
 in which nothing stands out all get one row, apart from all others, and the axes are those of the
 rest: what a network sees in an image without a defect is its background.
 """
@@ -30,7 +30,7 @@ from embeddings.extractors.standout import NAME as STANDOUT
 from embeddings.extractors.standout import read_numbers
 from embeddings.records import Vectors
 
-_HIGHLIGHT_WEIGHT, _NUMBERS_WEIGHT = 2.0, 4.0  # beside 1 of the whole picture; see docs/log.md
+_HIGHLIGHT_WEIGHT, _NUMBERS_WEIGHT = 3.0, 3.0  # beside 1 of the whole picture; see docs/log.md
 JOINED = "joined"  # in the place of an extractor's name, where vectors are of several
 
 
@@ -92,7 +92,7 @@ def fit_space(
     reducers: list[PCAReducer | NumbersReducer] = []
     rows = []
     for view, block in zip(_repeat_views(views), _split_blocks(views), strict=True):
-        reducer: PCAReducer | NumbersReducer = NumbersReducer()
+        reducer: PCAReducer | NumbersReducer = NumbersReducer(whiten=whiten, seed=seed)
         if view.spec.name != STANDOUT:
             reducer = PCAReducer(wanted, whiten=whiten, random_state=seed)
         reducer.fit(block if used is None else block[used])

@@ -22,7 +22,6 @@ from embeddings.bounded import parse_json
 from embeddings.console import get_logger, stage
 from embeddings.errors import ImageError
 from embeddings.files import write_bytes
-from embeddings.highlight import LARGEST, LEAST_SIDE, highlight
 from embeddings.images import MAX_PIXELS, prepare_picture
 from embeddings.reader import OpenPart, Preparation, list_parts, map_parts
 
@@ -30,7 +29,7 @@ STANDING_OUT = "standout.json"
 
 _MOST, _STEP = 128, 32  # pictures looked at: all, and before it is asked whether that is enough
 _LEAST_FOUND = 0.3  # of the pictures: with fewer there is hardly anything to look at
-_MOSTLY = 0.53  # of these, clear ones; sets of docs/log.md have .38 and less, or .69 and more
+_MOSTLY = 0.5  # of these, clear ones; sets of docs/log.md have .38 and less, or .66 and more
 _SURELY = 3.0  # standard deviations from that, for a smaller sample to be enough
 _FEWEST = 16  # pictures with something standing out
 _OUTGROWN = 2  # times as many images as then: it is looked at again
@@ -143,6 +142,8 @@ def _look_at(
 
 def _judge_part(opened: OpenPart, how: Preparation) -> tuple[bool, bool]:
     """Return whether anything stands out of a picture, and whether it is clear."""
+    from embeddings.highlight import LARGEST, LEAST_SIDE, highlight
+
     window = how.require_window(opened.picture)
     shown = prepare_picture(
         opened.seen, window=window, size=LARGEST, fit="none", region=opened.seen_region

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.extractors.plugin import Extractor, ExtractorPlugin, SpecRequest
-from embeddings.highlight import LARGEST, LEAST_SIDE, NUMBERS, describe_regions, highlight
 from embeddings.records import ExtractorSpec, unit_rows
 from embeddings.weights import Weights
 
@@ -25,6 +24,8 @@ class StandOut(ExtractorPlugin):
 
     def make_spec(self, request: SpecRequest) -> ExtractorSpec:
         """Return the spec of the numbers, the same for all."""
+        from embeddings.highlight import LARGEST, NUMBERS
+
         return ExtractorSpec(
             name=self.name,
             layers=("regions",),
@@ -65,6 +66,8 @@ def read_numbers(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _describe(image: NDArray[np.float32]) -> NDArray[np.float64]:
+    from embeddings.highlight import LEAST_SIDE, NUMBERS, describe_regions, highlight
+
     grey = np.ascontiguousarray(image.mean(axis=0))
     # Of a sliver nothing can be told.
     numbers = np.zeros(len(NUMBERS))

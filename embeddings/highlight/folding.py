@@ -26,7 +26,7 @@ def spread_of(values: Values) -> float:
 
 
 def fold_quantiles(
-    values: Values, places: Places, count: int, quantiles: Sequence[float]
+    values: Values, places: Places, count: int, *, quantiles: Sequence[float]
 ) -> NDArray[np.float32]:
     """Return quantiles of the values at each place, (len(quantiles), count).
 
@@ -66,7 +66,7 @@ def fold_quantiles(
 
 def fold_median(values: Values, places: Places, count: int) -> NDArray[np.float32]:
     """Return the median at each place, (count,): blind to what is there in less than half of it."""
-    middle: NDArray[np.float32] = fold_quantiles(values, places, count, (0.5,))[0]
+    middle: NDArray[np.float32] = fold_quantiles(values, places, count, quantiles=(0.5,))[0]
     return middle
 
 

@@ -139,7 +139,7 @@ def _standardise(calm: Values, rest: Rest, least: float) -> Values:
     far = calm - fold_median(calm, rest.places, rest.count)[rest.places]
     whole = spread_of(far)
     size = np.minimum(np.abs(far), max(12 * whole, least))
-    half, tail = fold_quantiles(size, rest.places, rest.count, (0.5, _TAIL))
+    half, tail = fold_quantiles(size, rest.places, rest.count, quantiles=(0.5, _TAIL))
     spread = 1.4826 * half
     spread = np.maximum(spread, np.minimum(tail / _TAIL_DEVIATIONS, _HEAVY * spread))
     spread = np.maximum(spread, max(_LEAST * whole, least))

@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from embeddings.highlight import LARGEST, LEAST_SIDE, draw_crop, highlight
 from embeddings.images.maps import MapView, draw_map, read_coloured_map
 from embeddings.images.picture import Picture, has_few_levels
 from embeddings.images.regions import Region, clip_pixels, clip_region
@@ -252,6 +251,8 @@ def _draw(one: _Map, spec: ExtractorSpec, *, region: Region | None) -> NDArray[n
 def _show_highlight(
     picture: Picture, spec: ExtractorSpec, *, window: Window, region: Region | None
 ) -> NDArray[np.float32]:
+    from embeddings.highlight import LARGEST, LEAST_SIDE, draw_crop, highlight
+
     whole = prepare_picture(picture, window=window, size=LARGEST, fit="none", region=region)
     grey = np.ascontiguousarray(whole.mean(axis=0))
     if min(grey.shape) < LEAST_SIDE:  # a sliver has no background

@@ -144,7 +144,7 @@ def test_the_crop_is_grey_where_there_is_background():
 )
 def test_folded_quantiles_are_those_of_each_place(values, count, quantile):
     places = (np.arange(180) % count).astype(np.int32).reshape(12, 15)
-    found = fold_quantiles(values, places, count, (quantile,))[0]
+    found = fold_quantiles(values, places, count, quantiles=(quantile,))[0]
     bin_width = float(np.ptp(values)) / 250 + 1e-6
     for place in range(count):
         of = np.sort(values[places == place])
