@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from embeddings.highlight.background import Rest, remove_background
 from embeddings.highlight.folding import Values, fold_median, fold_quantiles, spread_of
 
-LARGEST: Final = 512  # pixels of the longest side that a picture is looked at with
+LARGEST: Final = 384  # pixels of the longest side that a picture is looked at with
 LEAST_SIDE: Final = 8  # pixels: below, there is no background
 _SCALES: Final = (1.0, 2.0, 4.0, 8.0)  # pixels: a point, and a faint stain
 _SEED: Final = 6.5  # deviations that something stands out by; noise of 512 x 512 reaches 5
