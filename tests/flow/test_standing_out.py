@@ -111,6 +111,15 @@ def test_the_answer_is_kept_until_the_set_has_outgrown_it(scans, tmp_path):
     assert 3 == len(list_views(run))
 
 
+def test_both_are_compared_where_both_are_asked_for(scans, tmp_path):
+    options = RoundOptions(extract=LITE, views=("given", "highlight"))
+    run = discover_types(scans / "images", tmp_path / "run", options=options).run
+    views = pd.read_csv(run.path / "views.csv")
+    assert ["given", "highlight"] == views["view"].tolist()
+    assert 1 == views["taken"].notna().sum()
+    assert not (run.path / STANDING_OUT).exists()
+
+
 def test_pictures_without_any_background_are_left_as_they_are(pictures, tmp_path):
     run = discover_types(
         pictures / "images", tmp_path / "run", options=RoundOptions(extract=LITE)
