@@ -46,4 +46,5 @@ class NumbersReducer:
         return self._reducer.transform(self._standardise(numbers))
 
     def _standardise(self, numbers: Rows) -> Rows:
-        return np.clip((numbers - self.mean_) / self.spread_, -_FAR, _FAR).astype(np.float32)
+        far: Rows = np.clip((numbers - self.mean_) / self.spread_, -_FAR, _FAR).astype(np.float32)
+        return far
