@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from discovery.flow.sources import RoundSource, extract_source, join_sources, open_stored
-from discovery.runs import VIEWS_FOLDER, Run
+from discovery.runs import Run
+from discovery.runs.stores import find_store
 from embeddings.console import get_logger, note_kept
 from embeddings.errors import OptionError, StoreError, StoreSpecError
 from embeddings.extract import ExtractOptions
@@ -58,19 +59,16 @@ def open_fitted_stores(run: Run) -> tuple[Store, ...]:
 
 
 def _open_fitted(run: Run, identity: Mapping[str, Any]) -> Store:
-    place = Path(identity.get("path", run.path / "store"))
-    # A run that was copied or moved takes its stores along.
-    moved = [run.path / place.name, run.path / VIEWS_FOLDER / place.name]  # with the run's folder
-    places = [one for one in (place, *moved) if store_exists(one)]
-    if not places:
+    place = find_store(run, identity)
+    if not store_exists(place):
         raise StoreError(
             f"{run.path} was made from the store {place}, which is not there: put it back, or run "
             "discovery.cluster again"
         )
-    store = open_store(places[0])
+    store = open_store(place)
     if store.spec.hash != identity.get("spec_hash", store.spec.hash):
         raise StoreSpecError(
-            f"{places[0]} holds vectors of another extractor than {run.path} was made from: put "
+            f"{place} holds vectors of another extractor than {run.path} was made from: put "
             "that store back, or run discovery.cluster again"
         )
     return store

@@ -3,7 +3,10 @@
 The round draws it first; `refresh_report` draws it again after decisions, without store and images.
 """
 
-from discovery.flow.facts import parse_facts
+from dataclasses import replace
+from pathlib import Path
+
+from discovery.flow.facts import format_facts, parse_facts
 from discovery.formats.type_sheet import find_type_states
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import LineageEntry
@@ -76,7 +79,12 @@ def refresh_report(run: Run) -> None:
     if run.is_current(REPORT, made_by):
         return
     told = run.read_bytes(FACTS)
-    page = compose_report(run, parse_facts(told, run.path / FACTS))
+    facts = parse_facts(told, run.path / FACTS)
+    # The commands on the page are of the run where it is now, if it was moved or copied since.
+    if Path(facts.run).resolve() != run.path.resolve():
+        facts = replace(facts, run=str(run.path))
+        told = format_facts(facts)
+    page = compose_report(run, facts)
     for name, data in ((REPORT, page), (FACTS, told)):
         run.save_bytes(name, data, made_by, seconds=entry["seconds"])
 

@@ -6,7 +6,7 @@ crops of a file are several annotations.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from discovery.records import Handoff
@@ -35,12 +35,7 @@ def format_coco(
     category = {label: number for number, label in enumerate(labels, start=1)}
     images: dict[tuple[str, int | None], dict[str, Any]] = {}
     annotations: list[dict[str, Any]] = []
-    for row in handoff.labelled.to_dict("records"):
-        page, _ = split_id(row["image_id"])
-        known = sizes.get(row["path"], ())
-        if len(known) <= (page or 0):
-            continue
-        size = known[page or 0]
+    for row, page, size in _list_known(handoff, sizes):
         image = images.setdefault(
             (row["path"], page), _make_image(len(images) + 1, row["path"], size=size, page=page)
         )
@@ -65,6 +60,22 @@ def format_coco(
     return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode(
         errors="backslashreplace"
     )
+
+
+def count_images(handoff: Handoff, sizes: Mapping[str, Sequence[tuple[int, int]]]) -> int:
+    """Return how many images `format_coco` lists: each page of a file is one."""
+    return len({(row["path"], page) for row, page, _ in _list_known(handoff, sizes)})
+
+
+def _list_known(
+    handoff: Handoff, sizes: Mapping[str, Sequence[tuple[int, int]]]
+) -> Iterator[tuple[dict[Any, Any], int | None, tuple[int, int]]]:
+    """Yield the labelled rows whose size is known, with their page and its width and height."""
+    for row in handoff.labelled.to_dict("records"):
+        page, _ = split_id(row["image_id"])
+        known = sizes.get(row["path"], ())
+        if len(known) > (page or 0):
+            yield row, page, known[page or 0]
 
 
 def _make_image(

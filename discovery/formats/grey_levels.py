@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from discovery.runs import Run
+from discovery.runs.stores import find_store
 from embeddings.console import get_logger
 from embeddings.errors import StoreError
 from embeddings.images import Picture, Region, Window, cut_region, fix_window
@@ -52,12 +53,11 @@ class GreyLevels:
 
 def read_grey_levels(run: Run) -> GreyLevels:
     """Return how the run's store sees pictures; nothing is known where the store is gone."""
-    place = run.store.get("path")
     unknown = GreyLevels(reading=find_reading(run.store))
-    if place is None:
+    if "path" not in run.store:
         return unknown
     try:
-        store = open_store(place)
+        store = open_store(find_store(run))
     except StoreError as error:
         get_logger().warning("grey levels are chosen anew: %s", error)
         return unknown

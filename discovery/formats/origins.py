@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from discovery.runs import Run
+from discovery.runs.stores import find_store
 from embeddings.bounded import parse_json
 from embeddings.console import get_logger
 from embeddings.errors import StoreError
@@ -41,11 +42,10 @@ NO_ORIGINS = Origins()
 
 def read_origins(run: Run) -> Origins:
     """Read the notes of the run's store on the run's images; none where the store is gone."""
-    place = run.store.get("path")
-    if place is None:
+    if "path" not in run.store:
         return Origins()
     try:
-        rows = open_store(place).rows()
+        rows = open_store(find_store(run)).rows()
     except StoreError as error:
         get_logger().warning("boxes and KLARFs of the images are not known: %s", error)
         return Origins()

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,8 @@ def export_pictures(
             plan = plan_imagefolder(handoff, layout)
             written = write_pictures(plan, half, grey=grey, originals=kept)
             write_bytes(half / IMAGES_CSV, format_images_csv(handoff, written, plan))
+        if not written.files:
+            raise refuse_unreadable(written.faults)
         # The folder that is asked for comes last: where it is, all is there.
         for unfinished, target in reversed(list(zip(halves, targets, strict=True))):
             if unfinished.exists():
@@ -91,6 +94,16 @@ def export_pictures(
         left_out=left_out,
         faults=written.faults,
         notes=_describe_pictures(written, originals),
+    )
+
+
+def refuse_unreadable(faults: Sequence[tuple[str, str]]) -> InputError:
+    """Return what to raise where no image of an export can be read: (path, reason) of each."""
+    first = f" (the first: {': '.join(faults[0])})" if faults else ""
+    return InputError(
+        f"none of the labelled images can be read{first}, nothing is written: put them back where "
+        "they were, or run discovery.cluster on where they are now into the same run, which keeps "
+        "their labels"
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from discovery.formats.coco import format_coco
+from discovery.formats.coco import count_images, format_coco
 from discovery.formats.folder_names import FolderLayout
 from discovery.formats.grey_levels import GreyLevels
 from discovery.formats.handoff import write_handoff
@@ -15,7 +15,7 @@ from discovery.formats.klarf_back import LabelledKlarf, fill_klarf, label_defect
 from discovery.formats.klarf_classes import number_labels, read_class_numbers
 from discovery.formats.label_studio import format_label_studio
 from discovery.formats.origins import NO_ORIGINS, Origins
-from discovery.formats.picture_folders import Exported, export_pictures
+from discovery.formats.picture_folders import Exported, export_pictures, refuse_unreadable
 from discovery.formats.pictures import measure_pictures
 from discovery.records import Handoff
 from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
@@ -88,7 +88,7 @@ def export_handoff(
         The format needs labelled images and there are none, or an empty folder and it is not; or
         files are in the way that are no such export.
     InputError
-        The folder cannot be written to.
+        The folder cannot be written to, or no image can be read that is to be in it.
     """
     check_export(folder, kind)
     if kind in _LABELLED_ONLY and not len(handoff.labelled):
@@ -107,9 +107,12 @@ def export_handoff(
     if kind == "coco":
         labelled = dict.fromkeys(handoff.labelled["path"])
         sizes, faults = measure_pictures(labelled, reading=find_reading(handoff.store))
+        images = count_images(handoff, sizes)
+        if not images:
+            raise refuse_unreadable(faults)
         path = folder / "coco.json"
         write_bytes(path, format_coco(handoff, sizes, boxes=origins.boxes))
-        return Exported(path=path, images=len(sizes), left_out=left_out, faults=tuple(faults))
+        return Exported(path=path, images=images, left_out=left_out, faults=tuple(faults))
     if kind == "label-studio":
         return _export_label_studio(handoff, folder)
     if kind == "klarf":

@@ -538,3 +538,28 @@ def test_fiftyone_is_read_by_its_importer(run, tmp_path):
     ids = run.load_images()["image_id"].tolist()
     named = {PurePath(one.filepath).stem: one.ground_truth.label for one in found}
     assert named == dict(zip(ids, LABELS, strict=False))
+
+
+@pytest.mark.parametrize("kind", ["imagefolder", "fiftyone", "coco"])
+def test_an_export_without_any_image_is_a_mistake_that_is_told(run, images, tmp_path, capsys, kind):
+    for path in images:
+        path.rename(path.with_suffix(".moved"))
+    assert call(run.path, "--out", tmp_path / "out", "--format", kind) == 2
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if "error" in one]
+    assert "none of the labelled images can be read" in line
+    assert "into the same run, which keeps their labels" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_coco_counts_the_pages_that_it_lists(make_run, tmp_path, capsys):
+    path = tmp_path / "stack.tif"
+    pages = np.random.default_rng(0).integers(0, 255, (3, 32, 32), np.uint8)
+    tifffile.imwrite(path, pages, photometric="minisblack")
+    fingerprint = fingerprint_file(path)
+    ids = [f"{fingerprint}#{page}" for page in range(3)]
+    run = make_run(ids, [path] * 3, [0, 0, 1])
+    decide(run, LABELS)
+    assert call(run.path, "--out", tmp_path / "out", "--format", "coco") == 0
+    listed = json.loads((tmp_path / "out" / "coco.json").read_text())["images"]
+    assert 3 == len(listed)
+    assert "3 images written" in capsys.readouterr().out

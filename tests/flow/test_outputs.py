@@ -194,3 +194,12 @@ def test_facts_come_back_from_their_file(tmp_path):
     assert (facts.title, facts.seconds, facts.matched) == (back.title, back.seconds, back.matched)
     with pytest.raises(RunError, match="is damaged"):
         parse_facts(b"{", path)
+
+
+def test_the_report_of_a_moved_run_names_it_where_it_is(made, tmp_path, copy_run):
+    run = copy_run(made / "run", tmp_path / "moved")
+    assert f"discovery.review {made / 'run'}" in read_page(run)
+    name_first(run)
+    refresh_report(run)
+    assert f"discovery.review {tmp_path / 'moved'}" in read_page(run)
+    assert str(made / "run") not in read_page(run)
