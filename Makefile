@@ -64,7 +64,7 @@ test: $(STAMP)  ## run the tests, or TESTS=path, in JOBS=auto processes
 
 test-long: $(STAMP)  ## run the long tests, those of TESTS=path, or SAMPLE=n of them from SEED
 	@$(VENV_PYTHON) -m discovery.review.server.build --if-possible >/dev/null
-	@$(PYTEST) $${TESTS:-tests} -m long $(IN_PARALLEL) --dist worksteal --timeout 900 -rA --seed "$$SEED" \
+	@$(PYTEST) $${TESTS:-tests} -m long $(IN_PARALLEL) --dist worksteal --timeout 1800 -rA --seed "$$SEED" \
 	  $${SAMPLE:+--sample "$$SAMPLE"}
 
 coverage: $(STAMP)  ## run every quick test and tell which lines none of them reached
