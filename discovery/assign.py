@@ -17,7 +17,7 @@ import tyro
 from discovery.flow.new_images import AssignOptions
 from discovery.runs import open_run
 from embeddings.alike_faults import tell_faults
-from embeddings.console import run_command, say
+from embeddings.console import get_logger, run_command, say
 from embeddings.files import (
     FAULT_COLUMNS,
     check_out_file,
@@ -26,13 +26,17 @@ from embeddings.files import (
     match_header,
     write_bytes,
 )
+from embeddings.images import split_id
 
 if TYPE_CHECKING:
     from discovery.flow.assignment import Assigned
+    from discovery.stages.place import Limits
 
 _PROG = "python -m discovery.assign"
 _COLUMNS = ("image_id", "path", "label", "cluster_id", "confidence", "novelty", "verdict")
 _GROUP_COLUMNS = ("group", "image_id", "path", "size", "stability")
+# Share of images that another cluster would take: of runs on sound images a fifth or less.
+_MISTAKABLE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +86,22 @@ def main(command: AssignCommand) -> None:
     _list_faults(assigned, faults_path)
     for line in _sum_up(assigned):
         say(line)
+    _warn_of_blindness(assigned.limits)
     for group in assigned.groups:
-        first = assigned.paths[group.positions[0]][0]
+        first = _name_image(assigned, int(group.positions[0]))
         say(f"ALARM: {len(group.positions)} unknown images look alike: a new type? first: {first}")
     say(str(command.out))
+
+
+def _warn_of_blindness(limits: "Limits") -> None:
+    """Tell of a run whose clusters would take images of any kind."""
+    if limits.mistakable >= _MISTAKABLE:
+        get_logger().warning(
+            "WARNING: this run cannot tell what is unknown: if a cluster were not there, %.0f%% of "
+            "its images would pass for another's; named says little here, look at the pictures, or "
+            "make a run of more images",
+            100 * limits.mistakable,
+        )
 
 
 def _list_rows(assigned: "Assigned") -> Iterator[list[str]]:
@@ -108,19 +124,30 @@ def _list_groups(assigned: "Assigned") -> Iterator[list[str]]:
                 yield [str(number), str(assigned.ids[i]), path, size, stability]
 
 
+def _name_image(assigned: "Assigned", position: int) -> str:
+    """Return the path of an image, and which page of the file it is where there are several."""
+    path, page = assigned.paths[position][0], split_id(str(assigned.ids[position]))[0]
+    return path if page is None else f"{path}, page {page} (counted from 0)"
+
+
 def _sum_up(assigned: "Assigned") -> Iterable[str]:
     verdicts, limits = assigned.placement.verdicts.tolist(), assigned.limits
-    counts = ", ".join(f"{verdicts.count(one)} {one}" for one in ("named", "unknown", "undecided"))
+    rows = sum(len(paths) for paths in assigned.paths)
+    copies = f" in {rows} rows, one a file" if rows != len(verdicts) else ""
+    labelled = sum(bool(label) for label in assigned.labels)
+    # The verdict is called named, which is no name as long as nobody has given one.
     yield (
-        f"{len(verdicts)} images: {counts}; {assigned.reused} of them are in the run itself, "
+        f"{len(verdicts)} images{copies}: {verdicts.count('named')} placed in a cluster, "
+        f"{verdicts.count('unknown')} unknown, {verdicts.count('undecided')} undecided; "
+        f"{labelled} have a label; {assigned.reused} are in the run itself, "
         f"{len(assigned.quarantined)} files not readable"
     )
     # NaN where no image of the run was named: there is nothing to measure it by.
     if limits.purity == limits.purity:
         yield (
             f"on the run's own images, each placed as if it were new: {limits.purity:.1%} of the "
-            f"named come into the cluster they are in, {limits.rejection:.1%} of those in clusters "
-            "are refused; whether a cluster's label is true of its images, this does not say: "
+            f"placed come into the cluster they are in, {limits.rejection:.1%} of those in "
+            "clusters are refused; whether a cluster's label is true of its images, this does not say: "
             "discovery.evaluate compares labels with a truth"
         )
 

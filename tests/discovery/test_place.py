@@ -440,3 +440,15 @@ def test_few_known_images_leave_the_metric_alone():
     assert np.allclose(np.eye(50), learn_metric(rows, np.array(["a", "b", "c"])))
     two = learn_metric(rows[:2], np.array(["a", "a"]))
     assert np.abs(two - np.eye(50)).max() < 0.3
+
+
+def test_clusters_that_would_take_each_others_images_are_known(blobs):
+    rows, labels = blobs
+    votes = {}
+    for name, clusters in (("apart", labels), ("by chance", np.arange(len(rows)) % 4)):
+        fitted = fit_labels(rows, clusters)
+        votes[name] = calibrate_limits(fitted, NeighborVotes(fitted, n_neighbors=14)).mistakable
+    assert votes["apart"] == 0
+    assert votes["by chance"] > 0.8
+    alone = fit_labels(rows[:80], np.zeros(80))
+    assert np.isnan(calibrate_limits(alone, NeighborVotes(alone, n_neighbors=14)).mistakable)

@@ -1,5 +1,6 @@
 """New images among a run's clusters, from command to table: real rounds, real pictures."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from PIL import Image
 
 from discovery import (
@@ -21,7 +23,7 @@ from discovery import (
 from discovery.assign import AssignCommand, main
 from discovery.flow.assignment import assign_images
 from discovery.flow.new_images import AssignOptions
-from discovery.runs import open_run
+from discovery.runs import Provenance, open_run
 from embeddings.errors import InputError, OptionError, RunError, StoreError, StoreSpecError
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.files import hash_file
@@ -193,7 +195,12 @@ def test_one_row_a_path_and_unreadable_files_are_counted(four, draw_more, tmp_pa
         table = assign(four, paths[0].parent, tmp_path / "assigned.csv")
     assert 3 == len(table)
     assert 2 == table["image_id"].nunique()
-    assert "1 files not readable" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 images in 3 rows, one a file: " in said
+    assert " placed in a cluster, " in said
+    assert "0 have a label; " in said
+    assert "1 files not readable" in said
+    assert "cannot tell what is unknown" not in caplog.text
     listed = tmp_path / "assigned.quarantine.csv"
     assert f"1 in all, each with its reason in {listed}" in caplog.text
     assert 2 == len(listed.read_text().splitlines())
@@ -212,6 +219,26 @@ def test_the_source_of_a_tiled_run_is_tiled_too(pictures, draw_more, tmp_path):
     assert len(table) > 2
     with pytest.raises(OptionError, match="tiles, crops are not like them"):
         assign(tmp_path / "run", paths[0], tmp_path / "x.csv", boxes=tmp_path / "boxes.csv")
+
+
+def test_an_alarm_names_the_page_of_a_file(four, draw_more, tmp_path, capsys):
+    pages = [np.array(Image.open(path).convert("L")) for path in draw_more("rings", 14)]
+    (tmp_path / "lot").mkdir()
+    tifffile.imwrite(tmp_path / "lot" / "stack.tif", np.stack(pages), photometric="minisblack")
+    assign(four, tmp_path / "lot", tmp_path / "assigned.csv")
+    alarms = [line for line in capsys.readouterr().out.splitlines() if line.startswith("ALARM: ")]
+    assert alarms
+    assert all(re.search(r"stack\.tif, page \d+ \(counted from 0\)$", line) for line in alarms)
+
+
+def test_a_run_that_would_take_anything_says_so(copy, four, draw_more, tmp_path, caplog):
+    run = open_run(copy(four))
+    clustering = run.load_clustering()
+    mixed = replace(clustering, labels=(np.arange(len(clustering.ids)) % 3).astype(np.int32))
+    made_by = Provenance(command="x", spec={}, seed=0, inputs={})
+    run.save_clustering(mixed, run.load_layout(), made_by)
+    assign(run.path, draw_more("waves", 2)[0], tmp_path / "assigned.csv")
+    assert "WARNING: this run cannot tell what is unknown: if a cluster were not" in caplog.text
 
 
 # --- what cannot be used ---

@@ -57,6 +57,9 @@ class Limits:
         What the fitted images come to under these limits: the share of the named that come into
         the cluster they are in (their label may still be wrong), NaN where none is named; and the
         share of those in clusters that are refused.
+    mistakable : float
+        Share of the images in clusters that would be within the reach of another one if theirs
+        were not there: as an unknown type would be taken for a known one. NaN of one cluster.
     """
 
     rule: Rule
@@ -66,6 +69,7 @@ class Limits:
     spread: float
     purity: float
     rejection: float
+    mistakable: float = float("nan")
 
     @property
     def reaches(self) -> Floats:
@@ -100,7 +104,8 @@ def calibrate_limits(
     )
     # Half of what may be refused is left to the confidence.
     scales, distance, spread = _find_distance_limit(apart, truth, share=options.max_rejection / 2)
-    near = (apart / scales).min(axis=1) <= distance
+    units = apart / scales
+    near = units.min(axis=1) <= distance
     chosen = _choose_confidence(confidences, near & (labels >= 0), labels == truth, truth >= 0,
                                 options=options)  # fmt: skip
     named = near & (labels >= 0) & (confidences >= chosen)
@@ -112,7 +117,21 @@ def calibrate_limits(
         spread=spread,
         purity=float((labels == truth)[named].mean()) if named.any() else float("nan"),
         rejection=float(1 - named[truth >= 0].mean()) if (truth >= 0).any() else 0.0,
+        mistakable=_measure_mistakable(units, truth, distance),
     )
+
+
+def _measure_mistakable(units: Floats, truth: NDArray[np.int32], distance: float) -> float:
+    """Return the share of images that another cluster would take if there were not their own.
+
+    Each cluster stands once for a type that the run has not seen. NaN where there is one alone.
+    """
+    inside = np.flatnonzero(truth >= 0)
+    if units.shape[1] < 2 or not len(inside):
+        return float("nan")
+    others = units[inside]
+    others[np.arange(len(inside)), truth[inside]] = np.inf
+    return float((others.min(axis=1) <= distance).mean())
 
 
 def measure_cluster_distances(
