@@ -147,8 +147,8 @@ def _sum_up(assigned: "Assigned") -> Iterable[str]:
         yield (
             f"on the run's own images, each placed as if it were new: {limits.purity:.1%} of the "
             f"placed come into the cluster they are in, {limits.rejection:.1%} of those in "
-            "clusters are refused; whether a cluster's label is true of its images, this does not say: "
-            "discovery.evaluate compares labels with a truth"
+            "clusters are refused; whether a cluster's label is true of its images, this does not "
+            "say: discovery.evaluate compares labels with a truth"
         )
 
 

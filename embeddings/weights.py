@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 # A fab's firewall drops packets instead of refusing: neither may hang.
 PROBE_SECONDS = 5.0  # whether the address answers at all
 DOWNLOAD_SECONDS = 20.0  # of silence, once it has answered
+# Ends what is said of a download that failed; a command that has no such option leaves it out.
+OTHER_NETWORK = ", or --extractor lite, whose weights are installed"
 _SHOWN_FAULTS = 3  # tensors named in an error: a wrong file has hundreds
 # What torch.load raises on bytes that are no state dict, found by feeding it damaged files.
 _UNREADABLE = (
@@ -110,7 +112,7 @@ def download_weights(url: str, asked: str) -> Path:
         except (OSError, RuntimeError, HTTPException) as error:
             raise WeightsError(
                 f"--weights {asked}: the download of {url} failed ({error}); "
-                "pass --weights FILE, or --extractor lite, whose weights are installed"
+                f"pass --weights FILE{OTHER_NETWORK}"
             ) from error
     return path
 

@@ -22,7 +22,7 @@ from discovery.detector.spec import DetectorSpec
 from embeddings.console import get_logger
 from embeddings.errors import WeightsError
 from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
-from embeddings.weights import Weights
+from embeddings.weights import OTHER_NETWORK, Weights
 
 _GROUPS = 32  # Wu and He 2018, Group Normalization
 _TRAINED_STAGES = {"frozen-batch": 3, "group": 5}  # torchvision's default with weights; all without
@@ -37,9 +37,8 @@ LOWEST_SCORE = 0.05  # below, a box is no candidate: neither kept nor scored
 _MOST_A_TILE = 300  # boxes kept of one tile
 NONE = "none"
 _NO_WEIGHTS = (
-    "WARNING: no ImageNet weights could be had (%s): the detector starts from nothing, with group "
-    "normalisation. It needs several times the training time and more pictures. Pass --weights "
-    "FILE for a ResNet-50 to start from."
+    "WARNING: no ImageNet weights could be had: the detector starts from nothing, which takes "
+    "several times as long and more pictures; --weights FILE starts from a ResNet-50"
 )
 
 
@@ -127,9 +126,16 @@ def find_backbone(source: str | None) -> Weights | None:
     if source == NONE:
         return None
     if source is not None:
-        return RESNET50.read_weights(RESNET50.name, source)
+        try:
+            return RESNET50.read_weights(RESNET50.name, source)
+        except WeightsError as error:
+            # A detector is made of a ResNet-50 and of nothing else.
+            said = str(error)
+            other = f", or --weights {NONE}" if said.endswith(OTHER_NETWORK) else ""
+            raise WeightsError(said.removesuffix(OTHER_NETWORK) + other) from error
     try:
         return RESNET50.read_weights(RESNET50.name, "imagenet")
     except WeightsError as error:
-        get_logger().warning(_NO_WEIGHTS, error)
+        get_logger().debug("%s", error)
+        get_logger().warning(_NO_WEIGHTS)
         return None

@@ -8,7 +8,8 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from discovery.flow.facts import parse_facts
-from discovery.runs import CLUSTERING, FACTS, Run
+from discovery.ledger import read_decisions, replay_decisions
+from discovery.runs import CLUSTERING, FACTS, LEDGER, Run
 from embeddings.console import get_logger
 from embeddings.errors import RunError
 from embeddings.extract import ExtractOptions
@@ -51,16 +52,19 @@ def claim_source(run: Run, source: Path, options: ExtractOptions, *, replace: bo
     run.set_source(place)
 
 
-def warn_of_loss(before: AbstractSet[str], run: Run) -> None:
-    """Say so where most images of the round before are not in this one."""
-    now = find_images(run)
-    there = len(before & now)
-    if before and there <= _MOST * len(before):
-        get_logger().warning(
-            "WARNING: %s had %d images, and %d of them are in this round: the others are in no "
-            "artefact any more; what was decided on them is kept in decisions.jsonl",
-            run.path, len(before), there,
-        )  # fmt: skip
+def tell_of_loss(before: AbstractSet[str], run: Run) -> None:
+    """Say how many images of the round before are not in this one, and how many were decided."""
+    gone = before - find_images(run)
+    if not gone:
+        return
+    decided = replay_decisions(read_decisions(run.path / LEDGER)).images
+    lost = {name[:16] for name in decided} & gone
+    get_logger().warning(
+        "WARNING: %d of the %d image files of %s are not in this round, %d of them decided: they "
+        "are in no artefact any more; their decisions are kept in decisions.jsonl, and count again "
+        "when they are back",
+        len(gone), len(before), run.path, len(lost),
+    )  # fmt: skip
 
 
 def find_images(run: Run) -> frozenset[str]:

@@ -18,7 +18,7 @@ from discovery.flow.embedding import describe_embedding, embed_images
 from discovery.flow.enough import check_enough
 from discovery.flow.lineage_ids import LINEAGE_SPEC, settle_lineage
 from discovery.flow.options import RoundOptions
-from discovery.flow.own_source import claim_source, find_images, warn_of_loss
+from discovery.flow.own_source import claim_source, find_images, tell_of_loss
 from discovery.flow.refresh import absorb_sheets
 from discovery.flow.settings import describe_choice, describe_graph
 from discovery.flow.step import Step
@@ -280,8 +280,7 @@ def _run_round(run: Run, source: Path, options: RoundOptions, steps: Sequence[St
     settle_lineage(run, at=now, since=options.since)
     context = prepare_round(source, run, options)
     run_pipeline(context, steps=steps)
-    if not options.replace:
-        warn_of_loss(before, run)
+    tell_of_loss(before, run)
     images = run.load_images()  # one row a path: exact copies count, as in every table
     return Discovered(
         run=run,

@@ -40,9 +40,11 @@ def write_folder(pictures: Sequence[PicturePlan], folder: Path, *, seed: int) ->
     Raises
     ------
     InputError
-        The folder holds something that did not come from here; nothing was changed.
+        The folder holds something that did not come from here, or another set of pictures;
+        nothing was changed.
     """
     _check_ours(folder)
+    _check_set(folder, n=len(pictures), seed=seed)
     images = folder / "images"
     made_by = {**_FORMAT, "n": len(pictures), "seed": seed}
     # First, so that a folder of a killed command is known as ours.
@@ -90,12 +92,29 @@ def _check_ours(folder: Path) -> None:
         )
 
 
+def _check_set(folder: Path, *, n: int, seed: int) -> None:
+    """Refuse to put other pictures in the place of those that are there: runs may be of them."""
+    made_by = _read_marker(folder)
+    there = made_by.get("n", n), made_by.get("seed", seed)
+    if there != (n, seed) and _entries(folder / "images"):
+        raise InputError(
+            f"{folder} holds another set (--n {there[0]} --seed {there[1]}, and --n {n} --seed "
+            f"{seed} is asked for): choose another folder, or remove this one first"
+        )
+
+
 def _has_marker(folder: Path) -> bool:
+    return bool(_read_marker(folder))
+
+
+def _read_marker(folder: Path) -> dict[str, Any]:
+    """Return what a folder says of its set; nothing where it is not one of this command's."""
     try:
         found = parse_json((folder / _MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and found.get("format") == _FORMAT["format"]
+        return {}
+    is_ours = isinstance(found, dict) and found.get("format") == _FORMAT["format"]
+    return found if is_ours else {}
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -111,7 +130,7 @@ def _is_picture(path: Path) -> bool:
 
 
 def _remove_others(images: Path, names: set[str]) -> None:
-    """Remove what an earlier, larger or interrupted set left; only pictures of ours are there."""
+    """Remove what an interrupted set left; only pictures of ours are there."""
     for path in _entries(images):
         if path.name not in names:
             path.unlink()

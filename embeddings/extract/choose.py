@@ -27,9 +27,8 @@ NORMAL_SIZE = 448  # pixels of the longest side, a multiple of every network's c
 # What a request decides already: `ExtractorPlugin.make_spec` gives these fields.
 _MADE = ("name", "layers", "pooling", "precision", "backend", "weights_sha256")
 _NO_WEIGHTS = (
-    "no ImageNet weights of ResNet-50 could be had ({reason}): lite (EfficientNet-Lite0) is used, "
-    "whose weights are installed and which tells less apart on some images. Pass --weights FILE "
-    "for ResNet-50."
+    "no ImageNet weights of ResNet-50 could be had: lite (EfficientNet-Lite0) is used, which tells "
+    "less apart on some images; --weights FILE takes ResNet-50"
 )
 
 
@@ -54,8 +53,13 @@ class Choice:
         return self.spec.compares and not self.spec.bank_sha256
 
 
-def choose_extractor(options: ExtractOptions, store: Store | None) -> Choice:
+def choose_extractor(options: ExtractOptions, store: Store | None, *, tells: bool = True) -> Choice:
     """Decide the spec: an existing store's own, else what the options say.
+
+    Parameters
+    ----------
+    tells : bool
+        Whether a network that takes another's place is told of; of several views one does.
 
     Raises
     ------
@@ -75,10 +79,11 @@ def choose_extractor(options: ExtractOptions, store: Store | None) -> Choice:
         # Weights and layers are of one network: another would not be what was asked for.
         if options.weights is not None or options.layers is not None:
             raise
-        # What to do instead is for those who asked for these very weights.
-        warning = _NO_WEIGHTS.format(reason=str(error).partition("; pass ")[0])
-        get_logger().warning("WARNING: %s", warning)
-        return replace(_choose_new(spare, options), warnings=(warning,))
+        # Why, and what to do instead, is for those who asked for these very weights.
+        get_logger().debug("%s", error)
+        if tells:
+            get_logger().warning("WARNING: %s", _NO_WEIGHTS)
+        return replace(_choose_new(spare, options), warnings=(_NO_WEIGHTS,))
     get_logger().info("extractor: %s, whose weights %s are here", best, choice.spec.weights)
     return choice
 

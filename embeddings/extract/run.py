@@ -91,7 +91,7 @@ def extract_vectors(
     check_boxes(recipe, paths, options.boxes)
     metadata = join_metadata(options.metadata, paths)
     only = None if options.only is None else read_only_list(options.only)
-    choice = choose_extractor(options, store)
+    choice = choose_extractor(options, store, tells=tells)
     references = find_references(source, paths, choice.spec, options=options)
     windows: dict[str, Window] = {}
     bars: DataBars = {}

@@ -534,7 +534,8 @@ def no_network(tmp_path, monkeypatch):
 
 def test_without_a_wish_and_without_weights_it_starts_from_nothing_and_says_so(no_network, caplog):
     assert find_backbone(None) is None
-    assert "WARNING: no ImageNet weights could be had" in caplog.text
+    assert "WARNING: no ImageNet weights could be had: the detector starts from" in caplog.text
+    assert "--extractor" not in caplog.text
 
 
 @pytest.mark.parametrize("source", ["imagenet", "imagenet-v1", "absent.safetensors"])

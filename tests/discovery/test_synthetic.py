@@ -200,13 +200,21 @@ def read_all(folder):
 def test_written_again_the_folder_is_the_same_and_what_a_run_put_there_stays(tmp_path):
     write_folder(plan_pictures(12, seed=0), tmp_path / "demo", seed=0)
     before = read_all(tmp_path / "demo")
-    write_folder(plan_pictures(16, seed=1), tmp_path / "demo", seed=1)
-    assert len(list((tmp_path / "demo" / "images").iterdir())) == 16
     (tmp_path / "demo" / "run").mkdir()
     (tmp_path / "demo" / "run.1").mkdir()
     write_folder(plan_pictures(12, seed=0), tmp_path / "demo", seed=0)
     assert before == read_all(tmp_path / "demo")
     assert (tmp_path / "demo" / "run").is_dir()
+
+
+@pytest.mark.parametrize(("n", "seed"), [(8, 0), (16, 0), (12, 1)])
+def test_another_set_takes_no_pictures_place(tmp_path, n, seed):
+    write_folder(plan_pictures(12, seed=0), tmp_path / "demo", seed=0)
+    before = read_all(tmp_path / "demo")
+    told = f"holds another set .--n 12 --seed 0, and --n {n} --seed {seed} is asked for"
+    with pytest.raises(InputError, match=told):
+        write_folder(plan_pictures(n, seed=seed), tmp_path / "demo", seed=seed)
+    assert before == read_all(tmp_path / "demo")
 
 
 def test_a_run_may_be_there_before_the_images(tmp_path):

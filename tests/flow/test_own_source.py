@@ -19,7 +19,7 @@ from discovery.runs import open_run
 from embeddings.console import run_command
 from embeddings.errors import BusyError, OptionError, RunError
 from embeddings.extract import ExtractOptions, extract_vectors
-from embeddings.images import find_images
+from embeddings.images import find_images, fingerprint_file
 from embeddings.locks import working
 
 TEXTURE = ExtractOptions(extractor="texture")
@@ -138,14 +138,26 @@ def test_a_run_of_an_earlier_version_is_known_by_its_images(run, pictures, draw_
     claim(run, pictures / "images")
 
 
-def test_most_of_its_own_images_gone_is_said(pictures, tmp_path, cheap, caplog):
+@pytest.mark.parametrize("gone", [3, 40])
+def test_images_that_are_gone_are_said_and_how_many_were_decided(
+    pictures, tmp_path, cheap, caplog, gone
+):
     images = shutil.copytree(pictures / "images", tmp_path / "images")
     discover_types(images, tmp_path / "run", options=cheap)
-    for path in sorted(images.iterdir())[:40]:
+    paths = sorted(images.iterdir())
+    decision = Decision(
+        at="2026-01-01T00:00:00+00:00", by="w", scope="image", proposal_id="", verdict="accept",
+        label="scratch", image_ids=(fingerprint_file(paths[0]), fingerprint_file(paths[-1])),
+    )  # fmt: skip
+    append_decisions(tmp_path / "run" / "decisions.jsonl", [decision])
+    for path in paths[:gone]:
         path.unlink()
     caplog.clear()
-    assert 20 == discover_types(images, tmp_path / "run", options=cheap).images
-    assert "had 60 images, and 20 of them are in this round" in caplog.text
+    assert 60 - gone == discover_types(images, tmp_path / "run", options=cheap).images
+    assert (
+        f"{gone} of the 60 image files of {tmp_path / 'run'} are not in this round" in caplog.text
+    )
+    assert "1 of them decided" in caplog.text
 
 
 def test_a_second_round_is_told_of_the_first(run, pictures, cheap):
