@@ -162,7 +162,9 @@ def _predict(command: Predict) -> None:
     _write_quarantine(faults_path, faults)
     verdicts = answered.predictions.verdicts
     counts = [f"{(verdicts == name).sum()} {name}" for name in ("named", "unknown", "undecided")]
-    say(f"{len(verdicts)} images: {', '.join(counts)}; {len(faults)} not readable")
+    rows = sum(len(found.list_paths(part)) for part in answered.parts)
+    copies = f" in {rows} rows, one a file" if rows != len(verdicts) else ""
+    say(f"{len(verdicts)} images{copies}: {', '.join(counts)}; {len(faults)} files not readable")
     say(str(command.out))
 
 

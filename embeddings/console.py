@@ -171,6 +171,7 @@ def track(
     *,
     total: int,
     what: str,
+    before: int = 0,
     ends: Callable[[Item], bool] = lambda _: True,
     stream: TextIO | None = None,
 ) -> Iterator[Item]:
@@ -178,15 +179,16 @@ def track(
 
     Elsewhere a command's log gets a line every half minute.
 
-    `ends` tells the items that count: of the pieces of a file the last.
+    `total` counts those of earlier calls, too, which are `before`. `ends` tells the items that
+    count: of the pieces of a file the last.
     """
     out = stream or sys.stderr
     start = last = time.monotonic()
-    done = 0
+    done = before
 
     def describe() -> str:
-        rate = done / max(time.monotonic() - start, 1e-9)
-        left = f", {(total - done) / rate:.0f} s left" if done else ""
+        rate = (done - before) / max(time.monotonic() - start, 1e-9)
+        left = f", {(total - done) / rate:.0f} s left" if done > before else ""
         return f"{what} {done}/{total}, {rate:.{0 if rate >= 1 else 2}f}/s{left}"
 
     draws = out.isatty()

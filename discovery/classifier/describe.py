@@ -119,6 +119,7 @@ def describe_images(
     known: Mapping[str, Floats] | None = None,
     batch_size: int | None = None,
     total: int = 0,
+    before: int = 0,
 ) -> Described:
     """Describe the images of these files.
 
@@ -129,13 +130,15 @@ def describe_images(
     extractor : Extractor
     known : mapping of image id to (d,), optional
         Vectors of pictures as they are, from a store of the same extractor: not made again.
-    total : int
-        Files, for the progress line.
+    total, before : int
+        Files in all and those that earlier calls described, for the progress line.
     """
     describer = _Describer(
         extractor, options, known or {}, batch_size or default_batch_size(extractor.spec)
     )
-    pieces = track(files, total=total, what="describe", ends=lambda piece: piece.is_last)
+    pieces = track(
+        files, total=total, before=before, what="describe", ends=lambda piece: piece.is_last
+    )
     # A few pictures ahead of the network: without a bound, all would wait in memory for a thread.
     for measured, image in run_ahead(
         describer.measure,

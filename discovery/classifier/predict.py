@@ -93,21 +93,24 @@ def predict_images(
         waiting: Sequence[Part] = parts
         while waiting:  # each further pass has the window of at least one more kind of picture
             deferred: list[Part] = []
+            total, before = len({part.path for part in waiting}), 0
             for block in _cut_blocks(waiting):
                 described = describe_images(
                     read_parts(block, source.prepare(extract)),
                     source.extractor,
                     options=DescribeOptions(orientations=model.orientations, gate=gate),
                     batch_size=extract.batch_size,
-                    total=len({part.path for part in block}),
+                    total=total,
+                    before=before,
                 )
+                before += len({part.path for part in block})
                 deferred += described.deferred
                 blocks.append(_answer_block(model.cascade, described, keep_rows=keep_rows))
             waiting = deferred
             source = _add_windows(source, waiting, options=extract)
         answered = _join(blocks, source.windows)
         verdicts = Counter(answered.predictions.verdicts.tolist())
-        facts.update({name: verdicts[name] for name in _VERDICTS}, unreadable=len(answered.faults))
+        facts.update({name: verdicts[name] for name in _VERDICTS})
     return answered
 
 

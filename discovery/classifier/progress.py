@@ -50,28 +50,35 @@ def make_training_key(
 
 
 def describe_chunks(
-    examples: Examples, describe: Callable[[Examples], Described], checkpoint: Checkpoint
+    examples: Examples, describe: Callable[[Examples, int, int], Described], checkpoint: Checkpoint
 ) -> Described:
     """Describe examples, chunk by chunk; chunks that are kept already are read.
 
     Parameters
     ----------
     describe : callable
-        Describes some of the examples, without a gate.
+        Describes some of the examples, without a gate; it is given them, the files that are done
+        before them, and the files in all.
     """
+    total = _count_files(examples)
     if not checkpoint.keeps:
-        return describe(examples)
-    chunks = []
+        return describe(examples, 0, total)
+    chunks, before = [], 0
     for number, positions in enumerate(_list_chunks(examples)):
         chunk, name = examples.take(positions), f"images-{number}"
         kept = checkpoint.load(name)
         if kept is None:
-            described = describe(chunk)
+            described = describe(chunk, before, total)
             checkpoint.save(name, *_take_apart(described, chunk))
         else:
             described = _put_together(*kept, chunk)
         chunks.append(described)
+        before += _count_files(chunk)
     return _join(chunks)
+
+
+def _count_files(examples: Examples) -> int:
+    return len({part.path for part in examples.parts})
 
 
 def _list_chunks(examples: Examples) -> Iterator[NDArray[np.intp]]:

@@ -167,7 +167,7 @@ def _describe_examples(
     turned = options.orientations > 1
     augment = AugmentOptions(copies=varied, flips=turned, quarter_turns=turned) if varied else None
 
-    def describe(some: Examples) -> Described:
+    def describe(some: Examples, before: int, total: int) -> Described:
         return describe_images(
             read_parts(some.parts, source.prepare(options.extract)),
             source.extractor,
@@ -176,7 +176,8 @@ def _describe_examples(
             ),
             known=source.known,
             batch_size=options.extract.batch_size,
-            total=len({part.path for part in some.parts}),
+            total=total,
+            before=before,
         )
 
     return describe_chunks(examples, describe, checkpoint)

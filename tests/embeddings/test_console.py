@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import pytest
 import tyro
 
-from embeddings import activities
+from embeddings import activities, console
 from embeddings.console import (
     get_logger,
     note_kept,
@@ -252,6 +252,14 @@ def test_progress_is_drawn_on_a_terminal_and_cleared():
     drawn = out.getvalue()
     assert "\r\x1b[Kextract 5/5, " in drawn
     assert drawn.endswith("\r\x1b[K")
+
+
+def test_progress_counts_what_earlier_calls_did(monkeypatch):
+    out = Terminal()
+    monkeypatch.setattr(console, "_REDRAW_SECONDS", -1)
+    assert list(track("ab", total=6, before=3, what="describe", stream=out)) == ["a", "b"]
+    drawn = [line.partition(",")[0] for line in out.getvalue().split("\r\x1b[K") if line]
+    assert drawn == ["describe 4/6", "describe 5/6"]
 
 
 def test_no_progress_is_written_into_a_file():
