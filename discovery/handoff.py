@@ -209,6 +209,12 @@ def _say_types(taken: TypesTaken, path: Path) -> None:
         f"{taken.kept} left as decided before, {taken.overruled} newer decisions overruled, "
         f"{taken.rewritten} rewritten by the spreadsheet and left as decided"
     )
+    split = sum(one.verdict == "split" for one in taken.decisions)
+    if split:
+        say(
+            f"{split} proposed types hold several types, and their images have no label yet: "
+            f"divide them in discovery.review, or label their images in {HANDOFF_CSV}"
+        )
 
 
 def _say_written(written: Exported, run: Run, handoff: Handoff) -> None:

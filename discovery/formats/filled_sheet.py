@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from discovery.records import FORMULA_MARKS
 from embeddings.cells import unguard_cell
+from embeddings.console import get_logger
 from embeddings.errors import HandoffError, TableError
 from embeddings.tables.csv_rows import Record
 from embeddings.tables.sheet import split_records
@@ -98,6 +99,17 @@ def raise_faults(name: str, faults: Sequence[RowFault]) -> None:
     listed = "; ".join(line for line, _ in lines[:_MOST_FAULTS])
     more = sum(count for _, count in lines[_MOST_FAULTS:])
     raise HandoffError(f"{name}: {listed}" + (f"; and {more} more faults" if more > 0 else ""))
+
+
+def tell_other_labels(sheet: FilledSheet, name: str) -> None:
+    """Tell of a filled column that is called nearly as the one that is read; `name` is the file."""
+    for column, cells in sheet.columns.items():
+        filled = sum(bool(cell.strip()) for cell in cells)
+        if column != "label" and column.casefold() in ("label", "labels") and filled:
+            get_logger().warning(
+                "WARNING: %s: the column %s, %d cells, is not read; labels are those of the column "
+                "label", name, column, filled,
+            )  # fmt: skip
 
 
 def _name_rows(alike: Sequence[RowFault]) -> list[tuple[str, int]]:

@@ -15,6 +15,10 @@ from embeddings.console import get_logger
 _GAPS = re.compile(r"[\s_-]+")
 _LEAST_LETTERS = 5  # of the longer word: pit and pin, dark and bark are two words
 _MOST_SHOWN = 5  # pairs that are named in a line
+# What people and programs write where they mean to say nothing.
+_NOTHING = frozenset(
+    {"nan", "none", "na", "n/a", "#n/a", "null", "nil", "?", "??", "tbd", "todo", "-", "--"}
+)
 
 
 def find_alike_labels(
@@ -71,9 +75,14 @@ def describe_alike_labels(labels: Collection[str], known: Collection[str] = ()) 
 
 
 def warn_of_alike_labels(source: str, labels: Collection[str], known: Collection[str] = ()) -> None:
-    """Log the labels that are probably one, with what they came from."""
+    """Log the labels that are probably one, or none at all, with what they came from."""
     if text := describe_alike_labels(labels, known):
         get_logger().warning("%s: %s", source, text)
+    if empty := sorted(label for label in labels if _fold(label) in _NOTHING):
+        get_logger().warning(
+            "%s: %s count as types like any other: where the type is not known, leave the label "
+            "empty", source, ", ".join(map(repr, empty)),
+        )  # fmt: skip
 
 
 def _list_candidates(labels: Iterable[str]) -> Iterator[tuple[str, str]]:

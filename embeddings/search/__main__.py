@@ -19,7 +19,7 @@ class SearchCommand:
     """
 
     store: tyro.conf.Positional[Path]
-    """Folder of the store."""
+    """Folder of the store, or of the run that has it in it."""
     image: tyro.conf.Positional[Path]
     """The image to find look-alikes of."""
     k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10
@@ -45,12 +45,22 @@ class SearchCommand:
 def main(command: SearchCommand) -> int:
     """Run the command."""
     from embeddings.extract import ExtractOptions
-    from embeddings.search.look_alikes import check_sheet_path, find_look_alikes, write_sheet
-    from embeddings.store import open_store
+    from embeddings.search.look_alikes import (
+        check_no_picture,
+        check_sheet_path,
+        find_look_alikes,
+        write_sheet,
+    )
+    from embeddings.store import open_store, store_exists
 
     if command.out is not None:
         check_sheet_path(command.out)
-    store = open_store(command.store)
+    # A run made of images has its store in it.
+    own = command.store / "store"
+    is_run = not store_exists(command.store) and store_exists(own)
+    store = open_store(own if is_run else command.store)
+    if command.out is not None:
+        check_no_picture(command.out, command.image, store)
     options = ExtractOptions(
         weights=command.weights, device=command.device, max_pixels=command.max_pixels
     )

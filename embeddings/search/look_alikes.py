@@ -5,6 +5,7 @@ mean the same as between the store's images; one that the store holds already is
 again, and needs no weights.
 """
 
+import os
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -198,6 +199,21 @@ def check_sheet_path(path: Path) -> None:
         raise OptionError(f"--out {path}: expected a name that ends with {', '.join(_SUFFIXES)}")
     if not path.absolute().parent.is_dir() or path.is_dir():
         raise InputError(f"--out {path}: expected a file in a folder that exists")
+
+
+def check_no_picture(path: Path, image: Path, store: Store) -> None:
+    """Refuse to draw a sheet over the image that is asked for, or over one of the store's.
+
+    Raises
+    ------
+    OptionError
+        It would be lost.
+    """
+    if not path.exists():
+        return
+    pictures = {str(image.resolve()), *(os.path.realpath(one) for one in store.files()["path"])}
+    if str(path.resolve()) in pictures:
+        raise OptionError(f"--out {path} is one of the images: it would be lost, choose another")
 
 
 def write_sheet(

@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discovery.records.alike_labels import are_alike, describe_alike_labels, find_alike_labels
+from discovery.records.alike_labels import (
+    are_alike,
+    describe_alike_labels,
+    find_alike_labels,
+    warn_of_alike_labels,
+)
 
 ALIKE = [
     ("scratch", "Scratch"), ("scratch", "scrach"), ("scratch", "scratsh"), ("scratch", "scartch"),
@@ -56,3 +61,15 @@ def test_only_what_came_in_is_told():
     }
     many |= {"EEEEEE", "eeeeee", "FFFFFF", "ffffff"}
     assert describe_alike_labels(many).endswith(" and 1 more pairs")
+
+
+@pytest.mark.parametrize("label", ["nan", "None", "NA", "N/A", "?", "tbd", "-"])
+def test_words_that_say_nothing_are_pointed_out_as_labels(label, caplog):
+    warn_of_alike_labels("t.csv", {label, "scratch"})
+    assert f"t.csv: {label!r} count as types like any other" in caplog.text
+
+
+@pytest.mark.parametrize("label", ["nano", "none/other", "nail", "no_defect", "x"])
+def test_other_words_are_not(label, caplog):
+    warn_of_alike_labels("t.csv", {label, "scratch"})
+    assert "" == caplog.text

@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -217,6 +218,19 @@ def test_labels_that_are_nearly_the_same_are_pointed_out(run, images, capsys):
     # Said once, and not with every command.
     assert call(run.path) == 0
     assert "nearly the same" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", ["Label", "LABEL"])
+def test_a_column_that_is_called_nearly_label_is_told(run, images, tmp_path, capsys, other):
+    assert call(run.path) == 0
+    frame = pd.read_csv(run.path / HANDOFF_CSV, dtype="str", keep_default_na=False)
+    frame[other] = "scratch"
+    frame.to_csv(tmp_path / "filled.csv", index=False)
+    shutil.copy(run.path / "handoff.json", tmp_path / "filled.json")
+    capsys.readouterr()
+    assert call(run.path, "--read", tmp_path / "filled.csv") == 0
+    told = capsys.readouterr().err
+    assert f"the column {other}, {len(frame)} cells, is not read" in told
 
 
 # -- exports

@@ -519,7 +519,9 @@ def test_the_command_names_types_and_not_rows(run, tmp_path, capsys):
     assert call(run.path, "--out", tmp_path / "out") == 2
     assert "holds labels that are in no ledger" in capsys.readouterr().err
     assert call(run.path, "--read", tmp_path / "out" / TYPES_CSV, "--by", "eva") == 0
-    assert "0 proposed types named, 1 split, rejected or put off" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "0 proposed types named, 1 split, rejected or put off" in told
+    assert "1 proposed types hold several types, and their images have no label yet" in told
     assert len(labels_of(run)) == 7
 
 

@@ -56,6 +56,22 @@ def test_the_table_lists_the_nearest_first(search, store, tmp_path):
     assert np.allclose(exact[nearest], [float(row["distance"]) for row in rows], atol=1e-6)
 
 
+def test_a_run_that_has_its_store_in_it_will_do(search, store, tmp_path):
+    assert search(store, tmp_path / "images" / "3.png") == search(
+        store.parent, tmp_path / "images" / "3.png"
+    )
+
+
+@pytest.mark.parametrize("asked", ["3.png", "4.png"])
+def test_no_sheet_is_drawn_over_an_image(search, store, tmp_path, asked):
+    before = (tmp_path / "images" / asked).read_bytes()
+    words = (store, tmp_path / "images" / "3.png", "--out", tmp_path / "images" / asked)
+    code, _, said = search(*words)
+    assert 2 == code
+    assert f"{asked} is one of the images: it would be lost" in said
+    assert before == (tmp_path / "images" / asked).read_bytes()
+
+
 @pytest.mark.parametrize("flag", ["-k", "--k"])
 def test_no_more_are_listed_than_there_are(search, store, tmp_path, flag):
     assert 5 == len(search(store, tmp_path / "images" / "0.png", flag, 99)[1])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from discovery.formats.filled_sheet import FilledSheet, RowFault
+from discovery.formats.filled_sheet import FilledSheet, RowFault, tell_other_labels
 from discovery.formats.handoff.write import set_types
 from discovery.records import find_label_fault, tidy_label
 
@@ -20,12 +20,16 @@ _INTEGER = re.compile(r"[-+]?\d+([.,]0*)?")  # a spreadsheet writes 3 as 3.0 or 
 _NUMBER = re.compile(r"(\d+)(?:[.,](\d+))?(?:[eE]\+?(\d+))?")
 
 
-def parse_rows(sheet: FilledSheet, *, need_membership: bool) -> tuple[pd.DataFrame, list[RowFault]]:
+def parse_rows(
+    sheet: FilledSheet, name: str, *, need_membership: bool
+) -> tuple[pd.DataFrame, list[RowFault]]:
     """Turn text into the columns of a handoff, and name every cell that is not what it must be.
 
-    Blanks around ids, numbers and labels are dropped; a path is kept to the letter.
+    Blanks around ids, numbers and labels are dropped; a path is kept to the letter. `name` is the
+    file, in messages.
     `need_membership` is False where memberships are known from elsewhere and are not read.
     """
+    tell_other_labels(sheet, name)
     faults: list[RowFault] = []  # all of them at once: a person mends the file in one go
 
     def parse(column: str, convert: Callable[[str], Any], otherwise: Any) -> list[Any]:

@@ -76,7 +76,7 @@ def read_handoff(path: Path, *, written: Handoff | None = None) -> Handoff:
         )
     # A column of memberships may be missing: nothing is decided by it.
     sheet = parse_sheet(_read_bytes(table), str(table), required=(*KEY_COLUMNS, "label"))
-    rows, faults = parse_rows(sheet, need_membership=written is None)
+    rows, faults = parse_rows(sheet, str(table), need_membership=written is None)
     # Before the comparison, which would name every such id as a fault.
     if written is not None:
         rows = _restore(rows, written, name=str(table))
@@ -148,7 +148,7 @@ def _read_checked(table: Path) -> pd.DataFrame:
     except HandoffError:
         beside = _locate(table)[1]
         sheet = parse_sheet(_read_bytes(table), str(table), required=(*KEY_COLUMNS, "label"))
-        rows, faults = parse_rows(sheet, need_membership=False)
+        rows, faults = parse_rows(sheet, str(table), need_membership=False)
         if beside is None or faults or not have_moved(rows, _read_description(beside).checksums):
             raise
         # Known images are found by their content.
