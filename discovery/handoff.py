@@ -30,12 +30,12 @@ from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import Handoff
 from discovery.runs import CLUSTERING, HANDOFF_CSV, LEDGER, TYPES_CSV, TYPES_XLSX, Run, open_run
 from discovery.stages.export import Format, check_export, export_handoff, fill_klarfs
-from discovery.stages.handoff_io import absorb_handoff, publishing, take_back
+from discovery.stages.handoff_io import absorb_handoff, compose_handoff, publishing, take_back
 from discovery.stages.type_sheet_io import absorb_types, compose_types, read_types, take_types
 from embeddings.alike_faults import tell_faults
-from embeddings.console import run_command, say
+from embeddings.console import get_logger, run_command, say
 from embeddings.errors import HandoffError, OptionError
-from embeddings.files import write_bytes
+from embeddings.files import is_writable, write_bytes
 
 _WITH_PICTURES = ("imagefolder", "fiftyone")
 _PROG = "python -m discovery.handoff"
@@ -114,14 +114,17 @@ def main(options: HandoffOptions) -> None:
     """Take back what was filled in, then write; the last line says where."""
     run = open_run(options.run)
     now = datetime.now(UTC)
-    if options.out is not None and not _is_same(options.out, run.path):
+    to_the_run_itself = options.out is None or _is_same(options.out, run.path)
+    if options.out is not None and not to_the_run_itself:
         check_export(options.out, options.format)
     run.check(CLUSTERING)  # of which all that is written below is made
-    with publishing(run):  # a review may be open on it
-        _take_all(run, options, at=now.isoformat(timespec="seconds"))
-        handoff = publish_sheets(run)
+    if not to_the_run_itself and options.read is None and not is_writable(run.path):
+        handoff = _compose_unwritten(run)
+    else:
+        with publishing(run):  # a review may be open on it
+            _take_all(run, options, at=now.isoformat(timespec="seconds"))
+            handoff = publish_sheets(run)
     written = Exported(path=run.path / HANDOFF_CSV, images=len(handoff), left_out=0)
-    to_the_run_itself = options.out is None or _is_same(options.out, run.path)
     if options.out is not None and not (options.format == "csv" and to_the_run_itself):
         # Another tool's files hold no labels that a person typed.
         if options.format == "csv":
@@ -130,6 +133,16 @@ def main(options: HandoffOptions) -> None:
                 write_bytes(options.out / name, data)
         written = _export(run, handoff, options.out, options=options, at=now)
     _say_written(written, run, handoff)
+
+
+def _compose_unwritten(run: Run) -> Handoff:
+    """Compose the handoff of a run that cannot be written to: what its ledger says goes out."""
+    typed = [one for one in (HANDOFF_CSV, TYPES_CSV, TYPES_XLSX) if run.is_edited(one)]
+    unread = f"; what was typed into its {' and '.join(typed)} is left out" if typed else ""
+    get_logger().warning(
+        "WARNING: %s cannot be written to: what is in its ledger is exported%s", run.path, unread
+    )
+    return compose_handoff(run)
 
 
 def _take_all(run: Run, options: HandoffOptions, *, at: str) -> None:

@@ -102,6 +102,11 @@ def sync_path(path: Path) -> None:
         os.close(descriptor)
 
 
+def is_writable(folder: Path) -> bool:
+    """Tell whether files can be made in a folder, as far as its rights and its disk say."""
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
 def check_out_file(path: Path, source: Path | None, *, begins: bytes, flag: str = "--out") -> None:
     """Refuse, before the work, a place where --out cannot or must not be written.
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import tyro
 
-from embeddings.console import run_command
+from embeddings.console import get_logger, run_command
 from embeddings.errors import OptionError
+from embeddings.files import is_writable
 
 _MOST_PORT = 65_535
 
@@ -55,6 +56,11 @@ def main(command: ReviewCommand) -> None:
 
     # SIGTERM, as Ctrl-C, ends what runs: the handoff is written on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if command.run.is_dir() and not is_writable(command.run):
+        get_logger().warning(
+            "WARNING: %s cannot be written to: it can be looked at, and nothing can be decided; "
+            "copy it to a writable place first", command.run,
+        )  # fmt: skip
     with open_review(command.run, by=command.by) as review:
         ensure_page()
         api = ReviewApi(review)

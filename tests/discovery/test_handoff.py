@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 
 import numpy as np
@@ -234,6 +235,20 @@ def test_a_column_that_is_called_nearly_label_is_told(run, images, tmp_path, cap
 
 
 # -- exports
+
+
+@pytest.mark.parametrize("kind", ["csv", "coco"])
+def test_a_run_that_cannot_be_written_to_is_exported(run, tmp_path, capsys, monkeypatch, kind):
+    decide(run)
+    assert call(run.path) == 0
+    fill(run.path / HANDOFF_CSV, {"no such image": "x"})  # as a spreadsheet saves it, unchanged
+    before = {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
+    access = os.access  # rights do not hold for root
+    monkeypatch.setattr(os, "access", lambda place, how: place != run.path and access(place, how))
+    assert call(run.path, "--out", tmp_path / "out", "--format", kind) == 0
+    assert f"WARNING: {run.path} cannot be written to" in capsys.readouterr().err
+    assert list((tmp_path / "out").iterdir())
+    assert before == {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
 
 
 def test_imagefolder(run, tmp_path, capsys):
