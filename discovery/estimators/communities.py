@@ -76,6 +76,8 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
     persistence_ : Persistence or None
         The tree of groups over the resolutions and which were chosen; None with a
         number, or where all images are tied to all.
+    is_as_auto_ : bool
+        Another granularity was asked for than "auto", and none but auto's groups last.
 
     References
     ----------
@@ -86,6 +88,7 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
 
     communities_: NDArray[np.int64]
     persistence_: Persistence | None
+    is_as_auto_: bool
 
     def __init__(
         self,
@@ -120,6 +123,7 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
             A parameter is out of range, or the graph does not fit.
         """
         self._check_options()
+        self.is_as_auto_ = False
         values = validate_data(self, X, dtype=np.float32)
         n = len(values)
         k = min(self.n_neighbors - 1, n - 1)
@@ -189,6 +193,9 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         """Join fine communities to the groups that last."""
         tree = merge_communities(graph, labels)
         self.persistence_ = select_persistent(tree, preference=PREFERENCES[self.granularity])
+        if self.granularity != "auto":
+            auto = select_persistent(tree, preference=PREFERENCES["auto"])
+            self.is_as_auto_ = set(auto.chosen.tolist()) == set(self.persistence_.chosen.tolist())
         return _settle(graph, self.persistence_.label_leaves()[labels])
 
     def _set_lone(self, n: int) -> Self:

@@ -30,11 +30,13 @@ from discovery.stages.partition import partition_rows
 from discovery.stages.reduce import embed_umap, reduce_pca
 from discovery.stages.stability import Fit
 from discovery.stages.sweep import sweep_groups
+from embeddings.console import get_logger
 from embeddings.records import Vectors
 
 if TYPE_CHECKING:
     from discovery.estimators.communities import GraphCommunities
 
+_COMPARED = {"coarse": "coarser", "fine": "finer"}
 MAP_MIN_DIST = 0.1  # points of a dense group stay apart enough to be hovered over
 
 
@@ -102,6 +104,11 @@ def partition_vectors(
         neighbours=neighbours if choice.takes_graph else None,
         graph=neighbours,
     )
+    if getattr(clusterer, "is_as_auto_", False):
+        get_logger().info(
+            "--granularity %s: the groups are those of auto, as none that are %s last long enough",
+            clusterer.granularity, _COMPARED[clusterer.granularity],
+        )  # fmt: skip
     # Only what looks over all resolutions has a sweep to show; the report leaves it out else.
     found = getattr(clusterer, "persistence_", None)
     sweep = None if found is None else partial(sweep_groups, found, clusterer.labels_)

@@ -49,8 +49,9 @@ def join_metadata(table: Path | None, paths: Sequence[str]) -> dict[str, dict[in
         for path in found.images.get(name, ()):
             first = row_of.setdefault((path, page), name)
             if joined.setdefault(path, {}).setdefault(page, text) != text:
+                where = path if page == ALL_PAGES else f"page {page} (counted from 0) of {path}"
                 raise TableError(
-                    f"{table}: {first} and {name} say different things of {path}: keep one, or "
+                    f"{table}: {first} and {name} say different things of {where}: keep one, or "
                     "write the folders that tell them apart"
                 )
     lost = found.describe_lost()

@@ -144,6 +144,9 @@ class _Extraction:
                 known = self.store.files()
                 printed = fingerprint_files(self.found.files, known, workers=self.options.threads)
                 facts.update(files=len(printed.files))
+                # They are among the reused at the end, though the store is new.
+                if copies := len(printed.files) - printed.files["file_id"].nunique():
+                    facts.update(copies=copies)
             self.all_files = printed.files
             for turns_left in reversed(range(_TURNS)):
                 self.files = select_files(self.all_files, self.recipe, self.only)

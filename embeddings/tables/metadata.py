@@ -159,9 +159,11 @@ def _make_unique(frame: pd.DataFrame, *, where: list[str], source: Path) -> pd.D
         second = clash[clash].index[0]
         same = (frame["file"] == frame["file"][second]) & (frame["page"] == frame["page"][second])
         first = same[same].index[0]
+        has_pages = (frame["page"] != 0).any()
+        page = f", page {frame['page'][second]} (counted from 0)" if has_pages else ""
         raise TableError(
             f"{source}: {where[first]} and {where[second]} say different things of "
-            f"{frame['file'][second]}: keep one"
+            f"{frame['file'][second]}{page}: keep one"
         )
     unique = frame[kept].set_index("file")
     return unique if (unique["page"] != 0).any() else unique.drop(columns="page")

@@ -319,6 +319,16 @@ def test_a_crowd_of_one_row_is_a_group_and_leaves_the_others_as_they_are(granula
     assert len(set(truth)) + 1 <= fitted.labels_.max() + 1
 
 
+def test_groups_that_are_those_of_auto_are_known():
+    values, _ = draw()
+    auto = GraphCommunities().fit(values)
+    assert not auto.is_as_auto_
+    for granularity in ("coarse", "fine"):
+        fitted = GraphCommunities(granularity=granularity).fit(values)
+        same = np.array_equal(auto.labels_, fitted.labels_)
+        assert same == fitted.is_as_auto_
+
+
 def test_two_fits_agree():
     values, _ = draw()
     ours = [GraphCommunities(random_state=seed).fit(values) for seed in (5, 5)]

@@ -116,6 +116,7 @@ def test_exact_duplicates_are_computed_once_and_keep_every_path(extract, make_im
     shutil.copy(images / "0.png", images / "sub" / "copy.png")
     ran = extract(images, "--store", store)
     assert ran.last.endswith("computed 2, reused 1, quarantined 0, ignored 0, 2 vectors")
+    assert "fingerprint: files 3, copies 1 (" in ran.err
     rows = open_store(store).load_vectors().rows
     assert [str(images / "0.png"), str(images / "sub" / "copy.png")] in rows["paths"].tolist()
 

@@ -198,6 +198,10 @@ def test_metadata_of_pages(tmp_path):
             "file,lot\nx/a.png,L1\nb.png,L1\nx\\a.png,L2\n",
             "line 2 and line 4 say different things of x/a.png",
         ),
+        (
+            "file,page,lot\na.tif,0,L1\na.tif,1,L1\na.tif,1,L2\n",
+            "line 3 and line 4 say different things of a.tif, page 1 (counted from 0)",
+        ),
         ("file,lot\n,L1\n", "line 2: file is empty"),
     ],
 )

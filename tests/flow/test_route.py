@@ -17,15 +17,21 @@ def test_the_granularity_reaches_the_clusterer(granularity, share):
     assert granularity == made.granularity
 
 
-def test_finer_is_never_fewer(finished):
+def test_finer_is_never_fewer_and_no_effect_is_told(finished, caplog):
     vectors = open_store(finished / "store").load_vectors()
     rows = reduce_vectors(vectors, seed=0)
     graph = find_neighbours(rows, describe_graph(len(rows))["k"])
-    counts = [
-        partition_vectors(
-            vectors, rows, graph, choice=AutoOptions(granularity=granularity), seed=0
-        ).clustering.k
-        for granularity in ("coarse", "auto", "fine")
-    ]
+    caplog.set_level("INFO")
+    labels, told = {}, {}
+    for granularity in ("coarse", "auto", "fine"):
+        caplog.clear()
+        choice = AutoOptions(granularity=granularity)
+        found = partition_vectors(vectors, rows, graph, choice=choice, seed=0)
+        labels[granularity] = found.clustering.labels.tolist()
+        told[granularity] = (
+            f"--granularity {granularity}: the groups are those of auto" in caplog.text
+        )
+    counts = [max(found) + 1 for found in labels.values()]
+    assert told == {name: name != "auto" and labels[name] == labels["auto"] for name in labels}
     assert sorted(counts) == counts
     assert np.ptp(counts) > 0, "an option without effect"
