@@ -6,20 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.estimators.pca import PCAReducer
+from embeddings.records import unit_rows
 
 _FAR = 3.0  # standard deviations: one odd picture does not outweigh all others
+_FOUND = 0.5  # between the 0 and 1 that say whether anything stands out
 _AXES = 12  # what a dozen and a half numbers say of a region, of which size is told several times
 
 Rows = NDArray[np.float32]
 
 
 class NumbersReducer:
-    """Principal components of standardised numbers; rows made unit.
+    """Standardised numbers, or their principal components, partly whitened; rows made unit.
+
+    Numbers begin with whether anything stands out: where nothing does, they say nothing, neither to
+    the axes nor of the picture, whose row is 0.
 
     Parameters
     ----------
     whiten : float
         As in `PCAReducer`: size, which several numbers tell, does not count as often as it is told.
+        0 leaves the numbers as they are, without axes.
     seed : int
 
     Attributes
@@ -31,19 +37,25 @@ class NumbersReducer:
     spread_: Rows
 
     def __init__(self, *, whiten: float, seed: int) -> None:
-        self._reducer = PCAReducer(_AXES, whiten=whiten, random_state=seed)
+        self._axes = PCAReducer(_AXES, whiten=whiten, random_state=seed) if whiten else None
 
     def fit(self, numbers: Rows) -> Self:
         """Measure mean, spread and axes of (n, d) numbers."""
-        self.mean_ = numbers.mean(axis=0)
-        spread = numbers.std(axis=0)
+        found = numbers[numbers[:, 0] > _FOUND]
+        told = found if len(found) > 1 else numbers
+        self.mean_ = told.mean(axis=0)
+        spread = told.std(axis=0)
         self.spread_ = np.where(spread > 1e-6, spread, 1).astype(np.float32)
-        self._reducer.fit(self._standardise(numbers))
+        if self._axes is not None:
+            self._axes.fit(self._standardise(told))
         return self
 
     def transform(self, numbers: Rows) -> Rows:
-        """Bring (n, d) numbers to (n, 12) unit rows."""
-        return self._reducer.transform(self._standardise(numbers))
+        """Bring (n, d) numbers to (n, 12) rows, or (n, d) without axes; unit, or 0."""
+        far = self._standardise(numbers)
+        rows = unit_rows(far) if self._axes is None else self._axes.transform(far)
+        rows[numbers[:, 0] <= _FOUND] = 0
+        return rows
 
     def _standardise(self, numbers: Rows) -> Rows:
         far: Rows = np.clip((numbers - self.mean_) / self.spread_, -_FAR, _FAR).astype(np.float32)

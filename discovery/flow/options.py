@@ -19,7 +19,7 @@ from embeddings.paths import takes_paths
 MAX_SEED = 2**31 - 2  # FAISS keeps seed + 1 in 32 bits with a sign
 
 
-ViewName = Literal["given", "maps", "highlight", "defect"]
+ViewName = Literal["given", "maps", "highlight", "numbers", "defect"]
 
 if TYPE_CHECKING:
     ClusterChoice = ClustererOptions
@@ -54,9 +54,10 @@ class RoundOptions:
     views: tuple[ViewName, ...] = ()
     """How images are looked at: given, as the options of extraction say; maps, wafer maps as maps
     (joined by density in polar coordinates); highlight, what stands out of its background, in
-    numbers and as a network sees it, beside the whole picture; defect, places weighted by how
-    unlike they are. Of several the evidence picks one. Left out: maps where most are wafer maps,
-    highlight where one small region stands out of most pictures, else given."""
+    numbers and as a network sees it, beside the whole picture; numbers, these beside the whole
+    picture alone; defect, places weighted by how unlike they are. Of several the evidence picks
+    one. Left out: maps where most are wafer maps, numbers for crops by boxes, highlight where one
+    small region stands out of most pictures, else given."""
     since: Path | None = None
     """An earlier run: a new run goes on with its proposal ids, and tells what became of them."""
     assign_noise: bool = False

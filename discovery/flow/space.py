@@ -10,7 +10,8 @@ side, each weighing the same: in the principal axes of all together the stronges
 others.
 
 Where numbers of what stands out are among the views (`embeddings.extractors.standout`), they and
-the network's look at what stands out weigh more than its look at the whole picture. Images
+the network's look at what stands out weigh more than its look at the whole picture; beside that
+alone, the numbers weigh a third of it. Where there are all three, images
 in which nothing stands out all get one row, apart from all others, and the axes are those of the
 rest: what a network sees in an image without a defect is its background.
 """
@@ -28,9 +29,10 @@ from discovery.flow.settings import GRAPH_WHITEN, MIN_IMAGES, choose_dimensions
 from embeddings.extractors import vector_blocks
 from embeddings.extractors.standout import NAME as STANDOUT
 from embeddings.extractors.standout import read_numbers
-from embeddings.records import Vectors
+from embeddings.records import Vectors, unit_rows
 
 _HIGHLIGHT_WEIGHT, _NUMBERS_WEIGHT = 3.0, 3.0  # beside 1 of the whole picture; see docs/log.md
+_PICTURE_WEIGHT = 3.0  # beside 1 of the numbers alone
 JOINED = "joined"  # in the place of an extractor's name, where vectors are of several
 
 
@@ -86,15 +88,15 @@ def fit_space(
     """
     _check_views(views)
     # The same number for each block, so that none outweighs another.
-    used = _find_standing_out(views)
-    n = len(views[0]) if used is None else int(np.count_nonzero(used))
-    wanted = choose_dimensions(n) if dimensions is None else dimensions
+    wanted = choose_dimensions(len(views[0])) if dimensions is None else dimensions
+    used = _find_standing_out(views) if _looks_alone(views) else None
     reducers: list[PCAReducer | NumbersReducer] = []
     rows = []
     for view, block in zip(_repeat_views(views), _split_blocks(views), strict=True):
-        reducer: PCAReducer | NumbersReducer = NumbersReducer(whiten=whiten, seed=seed)
-        if view.spec.name != STANDOUT:
-            reducer = PCAReducer(wanted, whiten=whiten, random_state=seed)
+        reducer: PCAReducer | NumbersReducer = PCAReducer(wanted, whiten=whiten, random_state=seed)
+        if view.spec.name == STANDOUT:
+            # Beside the whole picture alone all that they say counts as it is.
+            reducer = NumbersReducer(whiten=whiten if _looks_alone(views) else 0.0, seed=seed)
         reducer.fit(block if used is None else block[used])
         rows.append(reducer.transform(block))
         reducers.append(reducer)
@@ -166,31 +168,44 @@ def _repeat_views(views: Sequence[Vectors]) -> Iterator[Vectors]:
 
 def _weigh_blocks(views: Sequence[Vectors]) -> list[float]:
     """Return what each block weighs: all the same, but where it is known what stands out."""
-    if all(view.spec.name != STANDOUT for view in views):
-        return [1.0] * len(list(_repeat_views(views)))
-    return [
-        _NUMBERS_WEIGHT
-        if view.spec.name == STANDOUT
-        else (_HIGHLIGHT_WEIGHT if view.spec.view == "highlight" else 1.0)
-        for view in _repeat_views(views)
-    ]
+    weights = {"numbers": 1.0, "highlight": 1.0, "picture": 1.0}
+    if _looks_alone(views):
+        weights |= {"numbers": _NUMBERS_WEIGHT, "highlight": _HIGHLIGHT_WEIGHT}
+    elif _find_numbers(views):
+        weights |= {"picture": _PICTURE_WEIGHT}
+    kinds = ["numbers" if v.spec.name == STANDOUT else v.spec.view for v in _repeat_views(views)]
+    return [weights.get(kind, 1.0) for kind in kinds]
+
+
+def _find_numbers(views: Sequence[Vectors]) -> Vectors | None:
+    """Return the numbers of what stands out, where they are joined with something."""
+    found = [view for view in views if view.spec.name == STANDOUT]
+    return found[0] if found and len(views) > 1 else None
+
+
+def _looks_alone(views: Sequence[Vectors]) -> bool:
+    """Tell whether what stands out is looked at alone, and known in numbers."""
+    is_shown = any(view.spec.view == "highlight" for view in views)
+    return is_shown and _find_numbers(views) is not None
 
 
 def _find_standing_out(views: Sequence[Vectors]) -> NDArray[np.bool_] | None:
     """Return in which images something stands out, (n,); None where it is not known, or in few."""
-    found = [view for view in views if view.spec.name == STANDOUT]
-    if not found or len(views) == 1:
+    numbers = _find_numbers(views)
+    if numbers is None:
         return None
-    stands_out: NDArray[np.bool_] = read_numbers(found[0].values)[:, 0] > 0.5
+    stands_out: NDArray[np.bool_] = read_numbers(numbers.values)[:, 0] > 0.5
     return stands_out if np.count_nonzero(stands_out) >= MIN_IMAGES else None
 
 
 def _set_apart(rows: NDArray[np.float32], views: Sequence[Vectors]) -> NDArray[np.float32]:
     """Give all images in which nothing stands out one row, farther from the rest than any is."""
-    found = [view for view in views if view.spec.name == STANDOUT]
-    if not found or len(views) == 1:
+    numbers = _find_numbers(views)
+    if numbers is None:
         return rows
-    apart = read_numbers(found[0].values)[:, :1] <= 0.5  # (n, 1)
+    if not _looks_alone(views):
+        return unit_rows(rows)  # of images of which the numbers say nothing, too
+    apart = read_numbers(numbers.values)[:, :1] <= 0.5  # (n, 1)
     # Two rows of the rest are at 60 degrees or less where they are alike at all, these at 120.
     rest = np.concatenate([rows * np.float32(np.sqrt(0.75)), np.full((len(rows), 1), 0.5)], axis=1)
     lone = np.zeros((1, rest.shape[1]))

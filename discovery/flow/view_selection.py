@@ -3,8 +3,9 @@
 A view is one extractor, or several joined. *given* is what the options of extraction say. *maps*
 shows wafer maps as maps twice: without lone bad dies, and as density by radius and angle.
 *highlight* joins the given one with what stands out of its background: as a network sees it, and
-in numbers. *defect* weighs places by how unlike the other images they are. Views live side by
-side: the given one in RUN/store, the stores of the others in RUN/views.
+in numbers; *numbers* leaves out the network's look. *defect* weighs places by how unlike the other
+images they are. Views live side by side: the given one in RUN/store, the stores of the others in
+RUN/views.
 
 The evidence needs no labels: how long the groups of a view last (persistence), how well they come
 back when images are left out (stability), and how alike the groups of two views are (agreement).
@@ -47,7 +48,13 @@ _MAP_VIEWS: tuple[View, ...] = ("map", "polar")
 
 # What a view must have to be taken, as a multiple of the given one's score. Maps are worth more
 # than photographs of maps, and weighted places less than all of them, unless they last far longer.
-_PRIOR: dict[ViewName, float] = {"given": 1.0, "maps": 1.25, "highlight": 1.0, "defect": 0.8}
+_PRIOR: dict[ViewName, float] = {
+    "given": 1.0,
+    "maps": 1.25,
+    "highlight": 1.0,
+    "numbers": 1.0,
+    "defect": 0.8,
+}
 _DRAWS, _SHARE = 5, 0.8  # images are left out at random this many times; the share that is kept
 COLUMNS = ("view", "clusters", "persistence", "stability", "agreement", "score", "taken")
 
@@ -58,7 +65,7 @@ class ViewEvidence:
 
     Attributes
     ----------
-    name : {"given", "maps", "highlight", "defect"}
+    name : {"given", "maps", "highlight", "numbers", "defect"}
     clusters : int
     persistence : float
         Mean over the images: how much coarser the resolution gets, in powers of e, before the
@@ -133,6 +140,10 @@ def open_views(
     # Texture descriptors take the background off themselves, and see a polar map as a texture.
     if _says_how(options.extract) or not find_extractor(given.store.spec.name).is_network:
         return {"given": given}
+    if options.extract.boxes is not None:
+        return {"numbers": extract("numbers")}  # a crop round a defect: it is what stands out
+    if options.extract.tile is not None:
+        return {"given": given}
     if _shows_maps(given, options, previews):
         return {"given": given, "maps": extract("maps")}
     if judge_pictures(given, run, max_pixels=options.extract.max_pixels).is_taken:
@@ -146,13 +157,13 @@ def _list_extractions(name: ViewName, given: ExtractOptions) -> dict[str, Extrac
         return {"store": given}
     if name == "maps":
         return {f"{VIEWS_FOLDER}/{view}": replace(given, view=view) for view in _MAP_VIEWS}
+    nothing: dict[str, Any] = dict.fromkeys(NETWORK_OPTIONS | {"size", "resize"})
+    numbers = {f"{VIEWS_FOLDER}/{STANDOUT}": replace(given, extractor=STANDOUT, **nothing)}
+    if name == "numbers":
+        return {"store": given} | numbers
     if name == "highlight":
-        nothing: dict[str, Any] = dict.fromkeys(NETWORK_OPTIONS | {"size", "resize"})
-        return {
-            "store": given,
-            f"{VIEWS_FOLDER}/highlight": replace(given, view="highlight"),
-            f"{VIEWS_FOLDER}/{STANDOUT}": replace(given, extractor=STANDOUT, **nothing),
-        }
+        alone = {f"{VIEWS_FOLDER}/highlight": replace(given, view="highlight")}
+        return {"store": given} | alone | numbers
     return {f"{VIEWS_FOLDER}/defect": replace(given, pooling="defect", layers=None)}
 
 
@@ -173,10 +184,9 @@ def read_taken(table: bytes) -> ViewName:
 
 
 def _says_how(options: ExtractOptions) -> bool:
-    """Tell whether the user has said how pictures are to be seen, or wants parts of them."""
+    """Tell whether the user has said how pictures are to be seen."""
     shown = (options.view, options.pooling, options.layers, options.normal, options.tau)
-    parts = (options.turns, options.tile, options.boxes)
-    return any(one is not None for one in (*shown, *parts))
+    return any(one is not None for one in (*shown, options.turns))
 
 
 def compare_views(

@@ -85,7 +85,13 @@ def looked(vectors):
     numbers[::3, 1:] = 0
     spec = find_extractor("standout").make_spec(SpecRequest(name="standout"))
     standout = Vectors(ids=vectors.ids, values=unit_rows(numbers), rows=vectors.rows, spec=spec)
-    return [vectors, standout]
+    alone = Vectors(
+        ids=vectors.ids,
+        values=vectors.values[:, ::-1].copy(),
+        rows=vectors.rows,
+        spec=replace(vectors.spec, view="highlight"),
+    )
+    return [vectors, alone, standout]
 
 
 def test_images_in_which_nothing_stands_out_lie_together_apart(looked):
@@ -100,7 +106,7 @@ def test_images_in_which_nothing_stands_out_lie_together_apart(looked):
 
 def test_a_network_is_reduced_on_what_stands_out(looked):
     space = fit_space(looked, seed=0)
-    kept = np.delete(np.arange(len(looked[0])), np.s_[::3])
+    kept = np.delete(np.arange(len(looked[0])), np.s_[::3])  # where something stands out
     alone = fit_space([one.take(kept) for one in looked], seed=0, dimensions=space_width(space))
     assert np.allclose(space.rows[kept], alone.rows, atol=1e-5)
 
@@ -110,5 +116,18 @@ def space_width(space):
 
 
 def test_numbers_alone_are_a_space_like_any_other(looked):
-    space = fit_space(looked[1:], seed=0)
-    assert (len(looked[1]), 12) == space.rows.shape
+    space = fit_space(looked[2:], seed=0)
+    assert (len(looked[2]), len(NUMBERS)) == space.rows.shape
+
+
+def test_numbers_beside_the_whole_picture_weigh_a_third_of_it_and_set_nothing_apart(looked):
+    whole, _, standout = looked
+    space = fit_space([whole, standout], seed=0)
+    assert np.allclose(1, np.linalg.norm(space.rows, axis=1), atol=1e-5)
+    told = np.linalg.norm(space.rows[:, -len(NUMBERS) :], axis=1)
+    assert np.allclose(0, told[::3])  # they say nothing of the image, which is seen all the same
+    assert np.allclose(np.sqrt(1 / 4), np.delete(told, np.s_[::3]), atol=1e-5)
+    assert np.allclose(
+        fit_space([whole], seed=0).rows[::3], space.rows[::3, : -len(NUMBERS)], atol=1e-5
+    )
+    assert np.allclose(space.rows, space.place([whole, standout]), atol=1e-6)
