@@ -56,8 +56,8 @@ class RoundOptions:
     (joined by density in polar coordinates); highlight, what stands out of its background, in
     numbers and as a network sees it, beside the whole picture; numbers, these beside the whole
     picture alone; defect, places weighted by how unlike they are. Of several the evidence picks
-    one. Left out: maps where most are wafer maps, numbers for crops by boxes, highlight where one
-    small region stands out of most pictures, else given."""
+    one. Left out: maps where most are wafer maps, highlight where one small region stands out of
+    most pictures, else given."""
     since: Path | None = None
     """An earlier run: a new run goes on with its proposal ids, and tells what became of them."""
     assign_noise: bool = False

@@ -140,10 +140,6 @@ def open_views(
     # Texture descriptors take the background off themselves, and see a polar map as a texture.
     if _says_how(options.extract) or not find_extractor(given.store.spec.name).is_network:
         return {"given": given}
-    if options.extract.boxes is not None:
-        return {"numbers": extract("numbers")}  # a crop round a defect: it is what stands out
-    if options.extract.tile is not None:
-        return {"given": given}
     if _shows_maps(given, options, previews):
         return {"given": given, "maps": extract("maps")}
     if judge_pictures(given, run, max_pixels=options.extract.max_pixels).is_taken:
@@ -184,9 +180,10 @@ def read_taken(table: bytes) -> ViewName:
 
 
 def _says_how(options: ExtractOptions) -> bool:
-    """Tell whether the user has said how pictures are to be seen."""
+    """Tell whether the user has said how pictures are to be seen, or wants parts of them."""
     shown = (options.view, options.pooling, options.layers, options.normal, options.tau)
-    return any(one is not None for one in (*shown, options.turns))
+    parts = (options.turns, options.tile, options.boxes)
+    return any(one is not None for one in (*shown, *parts))
 
 
 def compare_views(

@@ -111,16 +111,14 @@ def test_the_answer_is_kept_until_the_set_has_outgrown_it(scans, tmp_path):
     assert 3 == len(list_views(run))
 
 
-def test_crops_round_a_defect_are_seen_in_numbers_too(scans, tmp_path):
-    extract = replace(LITE, boxes=scans / "boxes.csv")
-    run = discover_types(
-        scans / "images", tmp_path / "run", options=RoundOptions(extract=extract)
-    ).run
+def test_crops_are_seen_in_numbers_where_that_is_asked_for(scans, tmp_path):
+    options = RoundOptions(extract=replace(LITE, boxes=scans / "boxes.csv"))
+    plain = discover_types(scans / "images", tmp_path / "plain", options=options).run
+    assert [("lite", "picture")] == list_views(plain)
+    told = replace(options, views=("numbers",))
+    run = discover_types(scans / "images", tmp_path / "run", options=told).run
     assert [("lite", "picture"), ("standout", "picture")] == list_views(run)
     assert not (run.path / STANDING_OUT).exists()
-    kept = replace(RoundOptions(extract=extract), views=("given",))
-    plain = discover_types(scans / "images", tmp_path / "plain", options=kept).run
-    assert [("lite", "picture")] == list_views(plain)
 
 
 def test_both_are_compared_where_both_are_asked_for(scans, tmp_path):
