@@ -77,7 +77,8 @@ def fit_space(
     ----------
     views : sequence of Vectors, one or more
     dimensions : int, optional
-        Of each block; by default as many as n images bear.
+        Of each block; by default as many as n images bear. Never more than those bear in which
+        something stands out, where these alone are looked at.
     whiten : float
         As in `PCAReducer`.
 
@@ -90,6 +91,8 @@ def fit_space(
     # The same number for each block, so that none outweighs another.
     wanted = choose_dimensions(len(views[0])) if dimensions is None else dimensions
     used = _find_standing_out(views) if _looks_alone(views) else None
+    if used is not None:
+        wanted = min(wanted, choose_dimensions(int(np.count_nonzero(used))))
     reducers: list[PCAReducer | NumbersReducer] = []
     rows = []
     for view, block in zip(_repeat_views(views), _split_blocks(views), strict=True):
