@@ -43,7 +43,6 @@ if TYPE_CHECKING:  # torch is loaded when there is work for it, not for --help
     from embeddings.reader import Fault
 
 _PROG = "python -m discovery.detect"
-_QUARANTINE = "quarantine.csv"  # in a model's folder
 _LONGEST_STEM = 150  # bytes: what a file is called while it is written is longer than its name
 _FAULTS = ".quarantine.csv"  # beside a table: its own name goes before
 _SCORES = rb'\{\s*"images": [0-9]+,\s*"boxes"'  # such a file may be written over
@@ -109,9 +108,10 @@ def main(command: DetectCommand) -> None:
 
 
 def _train(command: TrainDetector) -> None:
-    from discovery.detector.model import save_detector
+    from discovery.detector.model import QUARANTINE, check_detector_folder, save_detector
     from discovery.detector.train import learn_boxes
 
+    check_detector_folder(command.out)
     with working(command.out):  # a second training into the same folder is told of the first
         # Saved after each best epoch: a training that is stopped leaves the best one so far.
         detector, faults = learn_boxes(
@@ -120,7 +120,7 @@ def _train(command: TrainDetector) -> None:
             keep=lambda best: save_detector(best, command.out),
             folder=command.out / CHECKPOINT,
         )
-        _report_faults(faults, command.out / _QUARANTINE)
+        _report_faults(faults, command.out / QUARANTINE)
     figures = detector.facts["held_out_figures"]
     say(
         f"held out: {figures['images']} images with {figures['boxes']} defects; AP50 "

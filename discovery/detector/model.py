@@ -17,9 +17,12 @@ from safetensors.torch import load_file, save
 from discovery.detector.network import build_detector
 from discovery.detector.predict import Detector
 from discovery.detector.spec import DetectorSpec
+from discovery.runs.checkpoint import CHECKPOINT
 from embeddings.bounded import check_safetensors, parse_json
 from embeddings.errors import ModelError
 from embeddings.files import hash_file, is_sealed, seal, write_bytes
+from embeddings.litter import is_temporary
+from embeddings.locks import JOB_LOCK
 from embeddings.paths import takes_paths
 from embeddings.records import bars_from_dict, bars_to_dict
 from embeddings.versions import advise_version
@@ -32,6 +35,33 @@ _NAMES: Final = frozenset(
     {"format", "version", "spec", "threshold", "overlap", "facts", "tensors_sha256"}
 )
 TENSORS: Final = "model.safetensors"
+QUARANTINE: Final = "quarantine.csv"
+_OWN: Final = frozenset({TENSORS, QUARANTINE, JOB_LOCK, CHECKPOINT})
+
+
+def check_detector_folder(folder: Path) -> None:
+    """Refuse, before the work, a place where a detector would overwrite something else.
+
+    Raises
+    ------
+    ModelError
+        There is a file, or a folder that holds something and is not a detector.
+    """
+    place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not place.is_dir():
+        raise ModelError(f"--out {folder}: {place} is a file, expected a folder")
+    if place != folder:
+        return
+    described = folder / MODEL_JSON
+    if described.is_file():
+        # Looked for in the bytes: a damaged one may be trained again into its place.
+        is_ours = FORMAT.encode() in described.read_bytes()
+    else:
+        # A training that was stopped leaves nothing but files of its own.
+        names = [path.name for path in folder.iterdir()]
+        is_ours = all(name in _OWN or is_temporary(name) for name in names)
+    if not is_ours:
+        raise ModelError(f"--out {folder} is not empty and holds no detector: choose a new folder")
 
 
 @takes_paths

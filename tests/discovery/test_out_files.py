@@ -8,7 +8,7 @@ from discovery import assign, classify, detect, evaluate
 from discovery.detector.options import CountOptions
 from discovery.handoff import HandoffOptions
 from discovery.handoff import main as hand_off
-from embeddings.errors import OptionError
+from embeddings.errors import ModelError, OptionError
 
 
 def count(folder, out, **options):
@@ -76,6 +76,17 @@ def test_nor_by_the_list_of_what_cannot_be_read(name, folder):
     (folder / "out.quarantine.csv").write_text("path,reason,my note\n")
     with pytest.raises(OptionError, match=r"out\.quarantine\.csv is there and is not what"):
         COMMANDS[name](folder, folder / "out.csv")
+
+
+@pytest.mark.parametrize("place", ["images", "classifier", "t.csv"])
+def test_a_detector_goes_over_no_other_model_and_into_no_other_folder(place, folder):
+    (folder / "classifier").mkdir()
+    (folder / "classifier" / "model.json").write_text('{"format": "defect-discovery-classifier"}')
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    command = detect.TrainDetector(boxes=folder / "t.csv", out=folder / place)
+    with pytest.raises(ModelError, match=r"--out .*(holds no detector|expected a folder)"):
+        detect.main(detect.DetectCommand(what=command))
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_boxes_and_counts_need_two_names(folder):
