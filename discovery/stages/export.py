@@ -1,6 +1,7 @@
 """A handoff in the formats of other tools; a folder of images appears whole or not at all."""
 
 import os
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from embeddings.tables import read_table
 
 Format = Literal["csv", "imagefolder", "coco", "label-studio", "fiftyone", "klarf"]
 CLASSES_CSV = "classes.csv"
+_WAFER_BYTES = 2_000  # of a KLARF that tell it from another wafer's
 _ORIGINALS = "-originals"  # ends the name of the folder beside: in it, it would be a class
 # What the files of a format begin with: such a file may be written over, no other.
 _WRITTEN: dict[str, dict[str, bytes]] = {
@@ -171,9 +173,12 @@ def fill_klarfs(
         given = read_class_numbers(rows.itertuples(index=False, name=None), source=str(classes))
     sources = list(dict.fromkeys(path.absolute() for path in paths))
     targets = _name_targets(sources, folder)
+    contents = [_read(path) for path in sources]
+    for target, content in zip(targets, contents, strict=True):
+        check_out_file(target, None, begins=_match_wafer(content))
     labelled = [
-        label_defects(path, _read(path), handoff, origins=origins, column=column)
-        for path in sources
+        label_defects(path, content, handoff, origins=origins, column=column)
+        for path, content in zip(sources, contents, strict=True)
     ]
     numbers, new = number_labels(labelled, column.upper(), given)
     # All of them first: one that cannot be filled leaves nothing behind.
@@ -206,6 +211,12 @@ def fill_klarfs(
     )
 
 
+def _match_wafer(klarf: bytes) -> bytes:
+    """Return a regular expression of how a KLARF begins when it is filled in: as it was."""
+    # Time, station, lot and wafer stand before the defects; another wafer's file has others.
+    return re.escape(klarf[:_WAFER_BYTES].partition(b"DefectList")[0])
+
+
 def _name_targets(sources: Sequence[Path], folder: Path) -> list[Path]:
     """Say where each file goes: under its own name, in the folders that tell files apart."""
     root = os.path.commonpath([path.parent for path in sources])
@@ -214,7 +225,6 @@ def _name_targets(sources: Sequence[Path], folder: Path) -> list[Path]:
     for path, target in zip(sources, targets, strict=True):
         if target.resolve() == path.resolve():
             raise OptionError(f"{target} is the KLARF itself: give another folder with --out")
-        check_out_file(target, None, begins=rb"\s*FileVersion\b")
     return targets
 
 

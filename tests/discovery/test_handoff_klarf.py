@@ -106,6 +106,20 @@ def test_the_file_is_written_again_with_its_classes(run, folder, tmp_path, capsy
     assert {name: (folder / name).read_bytes() for name in before} == before
 
 
+def test_it_goes_over_itself_and_over_no_other_wafers_file(run, folder, tmp_path, capsys):
+    decide(run, {find_id(folder, "W1", 0): "defect/big_particle"})
+    words = [run.path, "--out", tmp_path / "out", "--format", "klarf"]
+    assert call(*words) == 0
+    decide(run, {find_id(folder, "W1", 0): "defect/void"})
+    assert call(*words) == 0
+    other = make_flat("W9", " 1 1 2 4 4 0 0 0 0")
+    (tmp_path / "out" / "W1.001").write_bytes(other)
+    capsys.readouterr()
+    assert call(*words) == 2
+    assert "W1.001 is there and is not what this command writes" in capsys.readouterr().err
+    assert other == (tmp_path / "out" / "W1.001").read_bytes()
+
+
 def test_new_classes_get_a_number_in_a_file_beside_it(run, folder, tmp_path, capsys):
     decide(run, {find_id(folder, "W1", 0): "bridge", find_id(folder, "W2", 1): "bridge",
                  find_id(folder, "W2", 0): "scratch"})  # fmt: skip
