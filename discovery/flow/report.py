@@ -16,6 +16,7 @@ from discovery.stages.rarity import rank_rare
 from discovery.stages.report import ReportData, ReportFacts, render_report
 from discovery.stages.sweep import read_sweep
 from embeddings.console import get_logger
+from embeddings.errors import RunError
 
 
 def compose_report(run: Run, facts: ReportFacts) -> bytes:
@@ -52,7 +53,7 @@ def compose_report(run: Run, facts: ReportFacts) -> bytes:
 
 
 def refresh_report(run: Run) -> None:
-    """Draw the report again where decisions came since; of a current one nothing is done.
+    """Draw the report again where decisions came since, or the run was moved; else do nothing.
 
     Raises
     ------
@@ -76,17 +77,26 @@ def refresh_report(run: Run) -> None:
         seed=entry["seed"],
         inputs=entry["inputs"] | run.hash_inputs(*entry["inputs"], LEDGER),
     )
-    if run.is_current(REPORT, made_by):
+    if run.is_current(REPORT, made_by) and not _has_moved(run):
         return
     told = run.read_bytes(FACTS)
     facts = parse_facts(told, run.path / FACTS)
-    # The commands on the page are of the run where it is now, if it was moved or copied since.
-    if Path(facts.run).resolve() != run.path.resolve():
+    # The commands on the page are of the run where it is now.
+    if _has_moved(run):
         facts = replace(facts, run=str(run.path))
         told = format_facts(facts)
     page = compose_report(run, facts)
     for name, data in ((REPORT, page), (FACTS, told)):
         run.save_bytes(name, data, made_by, seconds=entry["seconds"])
+
+
+def _has_moved(run: Run) -> bool:
+    """Tell whether the run was moved or copied since its report was drawn."""
+    try:
+        facts = parse_facts(run.read_bytes(FACTS), run.path / FACTS)
+    except RunError:
+        return False  # told where they are needed
+    return Path(facts.run).resolve() != run.path.resolve()
 
 
 def _find_history(run: Run) -> LineageEntry | None:
