@@ -143,7 +143,8 @@ def open_views(
     if _shows_maps(given, options, previews):
         return {"given": given, "maps": extract("maps")}
     if judge_pictures(given, run, max_pixels=options.extract.max_pixels).is_taken:
-        return {"highlight": extract("highlight")}
+        # What was computed is told of the first look: by now there is nothing left of it to do.
+        return {"highlight": replace(extract("highlight"), counts=given.counts)}
     return {"given": given}
 
 

@@ -33,7 +33,9 @@ def scans(tmp_path_factory):
 @pytest.fixture(scope="module")
 def looked(scans, tmp_path_factory):
     out = tmp_path_factory.mktemp("looked") / "run"
-    return discover_types(scans / "images", out, options=RoundOptions(extract=LITE)).run
+    found = discover_types(scans / "images", out, options=RoundOptions(extract=LITE))
+    assert found.counts.startswith("computed 72, reused 0,")
+    return found.run
 
 
 def list_views(run):
