@@ -53,13 +53,15 @@ def mix(first, second, others):
     return [*own, *["A"] * second, *["B"] * (SIZES[1] - second), *others]
 
 
-@pytest.mark.parametrize("column", ["tool", "Microscope", "inspection tool", "RECIPE"])
-def test_a_group_of_one_tool_alone_is_marked(column):
+@pytest.mark.parametrize(
+    ("column", "what"),
+    [("tool", "tool"), ("Microscope", "tool"), ("inspection tool", "tool"), ("RECIPE", "recipe")],
+)
+def test_a_group_of_one_tool_alone_is_marked(column, what):
     one, *others = group(column, mix(39, 4, ["B", "C"] * 15))
-    name = column
     assert (
-        "may be the picture of one tool and not a defect: 39 of 40 images come from "
-        f"{name} A, 4 of 60 of all others"
+        f"may be the picture of one {what} and not a defect: 39 of 40 images come from "
+        f"{column} A, 4 of 60 of all others"
     ) == one["warning"]
     assert ["warning" in other for other in others] == [False, False]
 

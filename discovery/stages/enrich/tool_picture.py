@@ -36,8 +36,9 @@ def warn_of_tool(found: Sequence[Association]) -> str:
             continue
         follows = one.share_in >= _NEARLY_ALL and one.share_out <= _ELSEWHERE
         if follows and one.effect >= _LEAST_ODDS:
+            what = "recipe" if "recipe" in column.lower() else "tool"
             return (
-                f"may be the picture of one tool and not a defect: {one.count} of {one.size} "
+                f"may be the picture of one {what} and not a defect: {one.count} of {one.size} "
                 f"images come from {column} {one.value}, {one.others} of {one.rest} of all others"
             )
     return ""
