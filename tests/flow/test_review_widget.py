@@ -54,7 +54,7 @@ def test_the_state_comes_with_its_columns(widget):
         for header, data in zip(answer["json"]["columns"], buffers, strict=True)
     }
     assert len(proposals) == 4
-    assert set(columns) == {"label", "source", "proposal"}
+    assert set(columns) == {"label", "source", "proposal", "held"}
     assert np.bincount(columns["proposal"]).tolist() == [found["size"] for found in proposals]
     json.dumps(answer)  # a message is JSON and nothing else
 

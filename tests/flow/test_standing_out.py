@@ -96,6 +96,7 @@ def test_a_second_round_looks_at_no_picture(looked, scans, copy, watch):
     assert [] == watch()[before:]
 
 
+@pytest.mark.long
 def test_the_answer_is_kept_until_the_set_has_outgrown_it(scans, tmp_path):
     options = RoundOptions(extract=LITE)
     discover_types(scans / "images", tmp_path / "run", options=replace(options, views=("given",)))
@@ -113,6 +114,7 @@ def test_the_answer_is_kept_until_the_set_has_outgrown_it(scans, tmp_path):
     assert 3 == len(list_views(run))
 
 
+@pytest.mark.long
 def test_crops_are_seen_in_numbers_where_that_is_asked_for(scans, tmp_path):
     options = RoundOptions(extract=replace(LITE, boxes=scans / "boxes.csv"))
     plain = discover_types(scans / "images", tmp_path / "plain", options=options).run
@@ -123,6 +125,7 @@ def test_crops_are_seen_in_numbers_where_that_is_asked_for(scans, tmp_path):
     assert not (run.path / STANDING_OUT).exists()
 
 
+@pytest.mark.long
 def test_both_are_compared_where_both_are_asked_for(scans, tmp_path):
     options = RoundOptions(extract=LITE, views=("given", "highlight"))
     run = discover_types(scans / "images", tmp_path / "run", options=options).run
