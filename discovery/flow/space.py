@@ -90,7 +90,9 @@ def fit_space(
     _check_views(views)
     # The same number for each block, so that none outweighs another.
     wanted = choose_dimensions(len(views[0])) if dimensions is None else dimensions
-    used = _find_standing_out(views) if _looks_alone(views) else None
+    used = find_standing_out(views) if _looks_alone(views) else None
+    if used is not None and np.count_nonzero(used) < MIN_IMAGES:
+        used = None  # too few to find axes of
     if used is not None:
         wanted = min(wanted, choose_dimensions(int(np.count_nonzero(used))))
     reducers: list[PCAReducer | NumbersReducer] = []
@@ -192,13 +194,13 @@ def _looks_alone(views: Sequence[Vectors]) -> bool:
     return is_shown and _find_numbers(views) is not None
 
 
-def _find_standing_out(views: Sequence[Vectors]) -> NDArray[np.bool_] | None:
-    """Return in which images something stands out, (n,); None where it is not known, or in few."""
+def find_standing_out(views: Sequence[Vectors]) -> NDArray[np.bool_] | None:
+    """Return in which images something stands out, (n,); None where no view tells it."""
     numbers = _find_numbers(views)
     if numbers is None:
         return None
     stands_out: NDArray[np.bool_] = read_numbers(numbers.values)[:, 0] > 0.5
-    return stands_out if np.count_nonzero(stands_out) >= MIN_IMAGES else None
+    return stands_out
 
 
 def _set_apart(rows: NDArray[np.float32], views: Sequence[Vectors]) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ run does not change its view for a handful of new images.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.flow.sources import RoundSource
+from discovery.flow.space import find_standing_out
+from discovery.records import Proposal
 from embeddings.bounded import parse_json
 from embeddings.console import get_logger, stage
 from embeddings.errors import ImageError
 from embeddings.files import write_bytes
 from embeddings.images import MAX_PIXELS, prepare_picture
 from embeddings.reader import OpenPart, Preparation, list_parts, map_parts
+from embeddings.records import Vectors
 
 STANDING_OUT = "standout.json"
 
@@ -32,6 +36,7 @@ _LEAST_FOUND = 0.3  # of the pictures: with fewer there is hardly anything to lo
 _MOSTLY = 0.5  # of these, clear ones; sets of docs/log.md have .38 and less, or .66 and more
 _SURELY = 3.0  # standard deviations from that, for a smaller sample to be enough
 _FEWEST = 16  # pictures with something standing out
+_MOSTLY_CLEAN = 0.9  # of a group's images
 _OUTGROWN = 2  # times as many images as then: it is looked at again
 
 
@@ -97,6 +102,32 @@ def judge_pictures(given: RoundSource, run: Path, *, max_pixels: int = MAX_PIXEL
     run.mkdir(parents=True, exist_ok=True)
     write_bytes(run / STANDING_OUT, json.dumps(asdict(found)).encode())
     return found
+
+
+def note_clean_groups(
+    proposals: Sequence[Proposal], labels: NDArray[np.int32], views: Sequence[Vectors]
+) -> tuple[Proposal, ...]:
+    """Say of groups in which nothing stands out of most images that they may show no defect.
+
+    Parameters
+    ----------
+    labels : (n,) int32
+        Clusters of the images, -1 for none.
+    views : sequence of Vectors of the n images
+    """
+    stands_out = find_standing_out(views)
+    if stands_out is None:
+        return tuple(proposals)
+    noted = []
+    for one in proposals:
+        members = labels == one.cluster_id
+        clean = int(np.count_nonzero(members & ~stands_out))
+        if clean > _MOSTLY_CLEAN * np.count_nonzero(members):
+            note = f"nothing stands out of {clean} of {one.size} images: they may show no defect"
+            noted.append(replace(one, associations={**one.associations, "note": note}))
+        else:
+            noted.append(one)
+    return tuple(noted)
 
 
 def read_standing_out(run: Path) -> StandingOut | None:

@@ -199,6 +199,7 @@ def make_proposals(context: RoundContext, facts: Facts) -> Made:
     """Make a proposal of each cluster, under the id that the same group had before."""
     from discovery.flow.lineage_ids import keep_ids
     from discovery.flow.space import join_views
+    from discovery.flow.standing_out import note_clean_groups
     from discovery.runs.tables import format_proposals
     from discovery.stages.enrich import (
         attach_associations,
@@ -224,11 +225,14 @@ def make_proposals(context: RoundContext, facts: Facts) -> Made:
     metadata, aside = context.load_metadata()
     whole = _add_others(clustering, len(aside))
     enrichment = find_associations([*metadata, *aside], whole, seed=context.seed)
+    told = note_clean_groups(
+        attach_associations(drafts, enrichment), clustering.labels, context.views
+    )
     # Drafts bear the ids of new groups; the same group as before gets its id back.
     proposals = keep_ids(
         run,
         clustering,
-        attach_associations(drafts, enrichment),
+        told,
         vectors=context.vectors,
         since=context.options.since,
     )

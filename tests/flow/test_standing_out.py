@@ -72,6 +72,13 @@ def test_pictures_without_a_defect_are_a_proposal_of_their_own(looked, scans):
     assert lone >= 0
     assert (clean == lone).mean() > 0.8
     assert (images.loc[images["cluster_id"] == lone, "truth"] == "no_defect").mean() > 0.9
+    # Of this group alone the page says so.
+    notes = {one.cluster_id: one.associations.get("note") for one in looked.load_proposals()}
+    assert [lone] == [cluster for cluster, note in notes.items() if note]
+    size = (images["cluster_id"] == lone).sum()
+    assert f"nothing stands out of {size} of {size} images: they may show no defect" == notes[lone]
+    page = (looked.path / "report.html").read_text("utf-8")
+    assert f"Nothing stands out of {size} of {size} images: they may show no defect." in page
 
 
 def test_new_images_are_placed_in_all_looks(looked, scans, tmp_path):

@@ -13,6 +13,8 @@ def sum_up_associations(associations: Mapping[str, Any]) -> str:
     if signature is not None and signature.get("measures"):
         words.insert(0, str(signature["name"]))
     text = ", ".join(words[:_MOST_SUMMED_UP])
+    if associations.get("note"):
+        text = f"nothing stands out; {text}" if text else "nothing stands out"
     return f"{text} (may be one tool's picture)" if associations.get("warning") else text
 
 

@@ -22,8 +22,10 @@ def render_associations(associations: Mapping[str, Any]) -> Markup | None:
     """Render the associations and the wafer map of one proposal; None where there is nothing."""
     found: Sequence[Mapping[str, Any]] = associations.get("found", ())
     signature, places = associations.get("signature"), associations.get("map")
-    warning = associations.get("warning")
+    warning, note = associations.get("warning"), str(associations.get("note", ""))
     parts = [node("p", f"This type {warning}.", class_="doubt")] if warning else []
+    if note:
+        parts.insert(0, node("p", f"{note[:1].upper()}{note[1:]}.", class_="doubt"))
     if signature is not None and places is not None:
         parts.append(_render_wafer(signature, places))
     if found:

@@ -110,8 +110,8 @@ def _write_in_common(proposal: Proposal) -> Cell:
         f"{one['column']} {one['value']}: {one['count']} of {one['size']}"
         for one in found[:_MOST_IN_COMMON]
     ]
-    if warning := proposal.associations.get("warning"):
-        lines.insert(0, str(warning))
+    said = (proposal.associations.get(name) for name in ("note", "warning"))
+    lines = [*(str(text) for text in said if text), *lines]
     signature = proposal.associations.get("signature") or {}
     if signature.get("measures"):
         lines.append(f"on the wafer: {signature['name']}")
