@@ -139,7 +139,7 @@ STEPS: tuple[Step, ...] = (
         writes=(ASSOCIATIONS, PROPOSALS),
         reads=(CLUSTERING, COPIES, STABILITY),
         needs=("metadata", "known types"),
-        spec=lambda _: {"associations": 1},
+        spec=lambda _: {"associations": 2},  # 2: says where nothing stands out
         make=do.make_proposals,
     ),
     Step(
