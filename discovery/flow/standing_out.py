@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.flow.sources import RoundSource
-from discovery.flow.space import find_standing_out
 from discovery.records import Proposal
 from embeddings.bounded import parse_json
 from embeddings.console import get_logger, stage
@@ -115,6 +114,8 @@ def note_clean_groups(
         Clusters of the images, -1 for none.
     views : sequence of Vectors of the n images
     """
+    from discovery.flow.space import find_standing_out  # loads what computes
+
     stands_out = find_standing_out(views)
     if stands_out is None:
         return tuple(proposals)
