@@ -11,6 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from discovery.runs.best_epoch import drop_best, load_best, save_best
 from discovery.runs.checkpoint import Checkpoint
 from discovery.runs.tensors import State, to_arrays, to_tensors
 
@@ -45,10 +46,10 @@ def save_state(checkpoint: Checkpoint, state: TuningState) -> None:
     """Keep what the next epoch depends on."""
     # Of the best epoch first: what is kept of the last names it.
     if state.best_epoch and state.best_epoch == state.epoch:
-        checkpoint.save(_name_best(state.epoch), to_arrays(state.best), {})
+        save_best(checkpoint, state.epoch, state.best)
     own = {"epoch": state.epoch, "best_epoch": state.best_epoch}
     checkpoint.save(_LAST, state.arrays, {**state.values, **own})
-    _drop_best(checkpoint, before=state.best_epoch)
+    drop_best(checkpoint, before=state.best_epoch)
 
 
 def load_state(checkpoint: Checkpoint) -> TuningState | None:
@@ -57,12 +58,9 @@ def load_state(checkpoint: Checkpoint) -> TuningState | None:
     if kept is None:
         return None
     arrays, values = kept
-    best: State = {}
-    if values["best_epoch"]:
-        tensors = checkpoint.load(_name_best(values["best_epoch"]))
-        if tensors is None:
-            return None
-        best = to_tensors(tensors[0])
+    best = load_best(checkpoint, values["best_epoch"]) if values["best_epoch"] else {}
+    if best is None:
+        return None
     return TuningState(
         epoch=values["epoch"],
         arrays=arrays,
@@ -76,19 +74,10 @@ def save_result(checkpoint: Checkpoint, best: State, values: Mapping[str, Any]) 
     """Keep what all epochs came to; what the next would have needed goes."""
     checkpoint.save(_DONE, to_arrays(best), values)
     checkpoint.drop(_LAST)
-    _drop_best(checkpoint, before=len(values["history"]))
+    drop_best(checkpoint, before=len(values["history"]))
 
 
 def load_result(checkpoint: Checkpoint) -> tuple[State, dict[str, Any]] | None:
     """Return the best stage and the values; None where not all epochs were run."""
     kept = checkpoint.load(_DONE)
     return None if kept is None else (to_tensors(kept[0]), kept[1])
-
-
-def _drop_best(checkpoint: Checkpoint, *, before: int) -> None:
-    for epoch in range(1, before):
-        checkpoint.drop(_name_best(epoch))
-
-
-def _name_best(epoch: int) -> str:
-    return f"best-epoch-{epoch}"

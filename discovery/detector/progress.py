@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from discovery.detector.predict import Detector
+from discovery.runs.best_epoch import drop_best, load_best, save_best
 from discovery.runs.checkpoint import Checkpoint
 from discovery.runs.tensors import (
     State,
@@ -53,7 +54,7 @@ def save_progress(
         raise ValueError("no epoch was run")
     # Of the best epoch first: what is kept of the last names it.
     if best.facts["epoch"] == progress.epoch:
-        checkpoint.save(_name_best(progress.epoch), to_arrays(progress.tensors), {})
+        save_best(checkpoint, progress.epoch, progress.tensors)
     arrays = to_arrays(best.network.state_dict(), _NETWORK)
     arrays |= optimizer_to_arrays(optimizer, _OPTIMIZER)
     arrays[_CPU] = torch.get_rng_state().numpy()
@@ -68,8 +69,7 @@ def save_progress(
     }
     checkpoint.save(_LAST, arrays, values)
     # Only now are the tensors of an earlier best epoch of no use.
-    for epoch in range(1, best.facts["epoch"]):
-        checkpoint.drop(_name_best(epoch))
+    drop_best(checkpoint, before=best.facts["epoch"])
 
 
 def load_progress(
@@ -77,8 +77,8 @@ def load_progress(
 ) -> Progress:
     """Bring network, optimiser and random numbers to where they were after the last epoch."""
     last = checkpoint.load(_LAST)
-    kept = None if last is None else checkpoint.load(_name_best(last[1]["facts"]["epoch"]))
-    if last is None or kept is None:
+    tensors = None if last is None else load_best(checkpoint, last[1]["facts"]["epoch"])
+    if last is None or tensors is None:
         return Progress()
     arrays, values = last
     detector.network.load_state_dict(to_tensors(arrays, _NETWORK))
@@ -91,9 +91,5 @@ def load_progress(
         steps=values["steps"],
         seconds=values["seconds"],
         best=replace(detector, threshold=values["threshold"], facts=values["facts"]),
-        tensors=to_tensors(kept[0]),
+        tensors=tensors,
     )
-
-
-def _name_best(epoch: int) -> str:
-    return f"best-epoch-{epoch}"
