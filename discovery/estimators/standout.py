@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.estimators.pca import PCAReducer
+from embeddings.extractors.standout import find_found
 from embeddings.records import unit_rows
 
 _FAR = 3.0  # standard deviations: one odd picture does not outweigh all others
-_FOUND = 0.5  # between the 0 and 1 that say whether anything stands out
 _AXES = 12  # what a dozen and a half numbers say of a region, of which size is told several times
 
 Rows = NDArray[np.float32]
@@ -41,7 +41,7 @@ class NumbersReducer:
 
     def fit(self, numbers: Rows) -> Self:
         """Measure mean, spread and axes of (n, d) numbers."""
-        found = numbers[numbers[:, 0] > _FOUND]
+        found = numbers[find_found(numbers)]
         told = found if len(found) > 1 else numbers
         self.mean_ = told.mean(axis=0)
         spread = told.std(axis=0)
@@ -54,7 +54,7 @@ class NumbersReducer:
         """Bring (n, d) numbers to (n, 12) rows, or (n, d) without axes; unit, or 0."""
         far = self._standardise(numbers)
         rows = unit_rows(far) if self._axes is None else self._axes.transform(far)
-        rows[numbers[:, 0] <= _FOUND] = 0
+        rows[~find_found(numbers)] = 0
         return rows
 
     def _standardise(self, numbers: Rows) -> Rows:

@@ -28,7 +28,7 @@ from discovery.estimators.standout import NumbersReducer
 from discovery.flow.settings import GRAPH_WHITEN, MIN_IMAGES, choose_dimensions
 from embeddings.extractors import vector_blocks
 from embeddings.extractors.standout import NAME as STANDOUT
-from embeddings.extractors.standout import read_numbers
+from embeddings.extractors.standout import find_found, read_numbers
 from embeddings.records import Vectors, unit_rows
 
 _HIGHLIGHT_WEIGHT, _NUMBERS_WEIGHT = 3.0, 3.0  # beside 1 of the whole picture; see docs/log.md
@@ -197,25 +197,21 @@ def _looks_alone(views: Sequence[Vectors]) -> bool:
 def find_standing_out(views: Sequence[Vectors]) -> NDArray[np.bool_] | None:
     """Return in which images something stands out, (n,); None where no view tells it."""
     numbers = _find_numbers(views)
-    if numbers is None:
-        return None
-    stands_out: NDArray[np.bool_] = read_numbers(numbers.values)[:, 0] > 0.5
-    return stands_out
+    return None if numbers is None else find_found(read_numbers(numbers.values))
 
 
 def _set_apart(rows: NDArray[np.float32], views: Sequence[Vectors]) -> NDArray[np.float32]:
     """Give all images in which nothing stands out one row, farther from the rest than any is."""
-    numbers = _find_numbers(views)
-    if numbers is None:
+    stands_out = find_standing_out(views)
+    if stands_out is None:
         return rows
     if not _looks_alone(views):
         return unit_rows(rows)  # of images of which the numbers say nothing, too
-    apart = read_numbers(numbers.values)[:, :1] <= 0.5  # (n, 1)
     # Two rows of the rest are at 60 degrees or less where they are alike at all, these at 120.
     rest = np.concatenate([rows * np.float32(np.sqrt(0.75)), np.full((len(rows), 1), 0.5)], axis=1)
     lone = np.zeros((1, rest.shape[1]))
     lone[0, -1] = -1
-    return np.where(apart, lone, rest).astype(np.float32)
+    return np.where(stands_out[:, None], rest, lone).astype(np.float32)
 
 
 def _put_side_by_side(

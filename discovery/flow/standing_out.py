@@ -174,14 +174,13 @@ def _look_at(
 
 def _judge_part(opened: OpenPart, how: Preparation) -> tuple[bool, bool]:
     """Return whether anything stands out of a picture, and whether it is clear."""
-    from embeddings.highlight import LARGEST, LEAST_SIDE, highlight
+    from embeddings.highlight import LARGEST, highlight_picture
 
     window = how.require_window(opened.picture)
     shown = prepare_picture(
         opened.seen, window=window, size=LARGEST, fit="none", region=opened.seen_region
     )
-    grey = np.ascontiguousarray(shown.mean(axis=0))
-    if min(grey.shape) < LEAST_SIDE:
+    seen = highlight_picture(shown)
+    if seen is None:
         raise ImageError("is a sliver")
-    seen = highlight(grey)
     return bool(seen.regions), seen.is_clear

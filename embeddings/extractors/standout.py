@@ -65,12 +65,17 @@ def read_numbers(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return numbers
 
 
-def _describe(image: NDArray[np.float32]) -> NDArray[np.float64]:
-    from embeddings.highlight import LEAST_SIDE, NUMBERS, describe_regions, highlight
+def find_found(numbers: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return of which pictures the (n, dim - 1) numbers say that anything stands out, (n,)."""
+    # The first says so: 0 or 1, but for the rounding of what a store keeps.
+    found: NDArray[np.bool_] = numbers[:, 0] > 0.5
+    return found
 
-    grey = np.ascontiguousarray(image.mean(axis=0))
+
+def _describe(image: NDArray[np.float32]) -> NDArray[np.float64]:
+    from embeddings.highlight import NUMBERS, describe_regions, highlight_picture
+
+    seen = highlight_picture(image)
     # Of a sliver nothing can be told.
-    numbers = np.zeros(len(NUMBERS))
-    if min(grey.shape) >= LEAST_SIDE:
-        numbers = describe_regions(highlight(grey))
+    numbers = np.zeros(len(NUMBERS)) if seen is None else describe_regions(seen)
     return np.concatenate([[1.0], numbers])

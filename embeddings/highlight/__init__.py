@@ -2,7 +2,14 @@
 
 from embeddings.highlight.crop import draw_crop, frame_region
 from embeddings.highlight.numbers import NUMBERS, describe_regions
-from embeddings.highlight.regions import LARGEST, LEAST_SIDE, Highlight, StandOut, highlight
+from embeddings.highlight.regions import (
+    LARGEST,
+    LEAST_SIDE,
+    Highlight,
+    StandOut,
+    highlight,
+    highlight_picture,
+)
 
 __all__ = [
     "LARGEST",
@@ -14,4 +21,5 @@ __all__ = [
     "draw_crop",
     "frame_region",
     "highlight",
+    "highlight_picture",
 ]

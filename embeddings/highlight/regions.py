@@ -122,6 +122,18 @@ def highlight(grey: Values) -> Highlight:
     )
 
 
+def highlight_picture(image: Values) -> Highlight | None:
+    """Find what stands out of a picture as it is shown; None of a sliver, which has no background.
+
+    Parameters
+    ----------
+    image : (c, h, w) float32 in [0, 1]
+        Its longest side `LARGEST` at most.
+    """
+    grey = np.ascontiguousarray(image.mean(axis=0))
+    return highlight(grey) if min(grey.shape) >= LEAST_SIDE else None
+
+
 def _measure_deviations(rest: Rest) -> Values:
     """Return the signed deviations at the scale at which they are largest, (h, w)."""
     most = np.zeros_like(rest.values)

@@ -251,13 +251,13 @@ def _draw(one: _Map, spec: ExtractorSpec, *, region: Region | None) -> NDArray[n
 def _show_highlight(
     picture: Picture, spec: ExtractorSpec, *, window: Window, region: Region | None
 ) -> NDArray[np.float32]:
-    from embeddings.highlight import LARGEST, LEAST_SIDE, draw_crop, highlight
+    from embeddings.highlight import LARGEST, draw_crop, highlight_picture
 
     whole = prepare_picture(picture, window=window, size=LARGEST, fit="none", region=region)
-    grey = np.ascontiguousarray(whole.mean(axis=0))
-    if min(grey.shape) < LEAST_SIDE:  # a sliver has no background
+    seen = highlight_picture(whole)
+    if seen is None:
         return _prepare(picture, spec, window=window, region=region)
-    return draw_crop(highlight(grey), side=spec.input_size)
+    return draw_crop(seen, side=spec.input_size)
 
 
 def _prepare(
