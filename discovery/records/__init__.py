@@ -16,6 +16,7 @@ from discovery.records.clusters import Rarity as Rarity
 from discovery.records.clusters import Sweep as Sweep
 from discovery.records.clusters import number_by_size as number_by_size
 from discovery.records.decisions import HANDOFF_COLUMNS as HANDOFF_COLUMNS
+from discovery.records.decisions import HANDOFF_FORMAT as HANDOFF_FORMAT
 from discovery.records.decisions import Decided as Decided
 from discovery.records.decisions import Decision as Decision
 from discovery.records.decisions import DefectType as DefectType

@@ -20,6 +20,7 @@ Verdict = Literal[
 Scope = Literal["proposal", "image", "group", "type", "rest", "action"]
 LabelSource = Literal["human", "cluster", ""]
 
+HANDOFF_FORMAT = "defect-discovery-handoff"  # what handoff.json says it is
 HANDOFF_COLUMNS = (
     "image_id", "path", "cluster_id", "membership", "proposal_id", "label", "label_source",
     "decided_by", "decided_at",

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from discovery.records import HANDOFF_FORMAT
 from embeddings.bounded import parse_json
 from embeddings.chain import ChainReader
 from embeddings.console import get_logger
@@ -33,7 +34,6 @@ _NAMES = frozenset({"format", "version", "run_id", "store", "artefacts", "pendin
 # By their endings; what a person may have filled in is read before it is replaced.
 _ARTEFACTS = frozenset({".csv", ".html", ".json", ".jsonl", ".npz", ".parquet"})
 _FILLED_IN = frozenset({"handoff.csv", "types.csv", "types.xlsx", RUN_JSON, LEDGER})
-_HANDOFF = "defect-discovery-handoff"
 _RUN_ID = re.compile(r"[0-9a-f]{16}")
 _AGAIN = (
     "run discovery.cluster with the same images into this folder again: vectors and decisions are "
@@ -221,7 +221,7 @@ def _find_former_id(folder: Path) -> str:
         return ""
     try:
         values = parse_json((folder / HANDOFF_JSON).read_bytes())
-        is_ours = values["format"] == _HANDOFF and _RUN_ID.fullmatch(values["run_id"])
+        is_ours = values["format"] == HANDOFF_FORMAT and _RUN_ID.fullmatch(values["run_id"])
         return str(values["run_id"]) if is_ours else ""
     except (OSError, ValueError, LookupError, TypeError):
         return ""

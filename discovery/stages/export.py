@@ -18,7 +18,7 @@ from discovery.formats.label_studio import format_label_studio
 from discovery.formats.origins import NO_ORIGINS, Origins
 from discovery.formats.picture_folders import Exported, export_pictures, refuse_unreadable
 from discovery.formats.pictures import measure_pictures
-from discovery.records import Handoff
+from discovery.records import HANDOFF_FORMAT, Handoff
 from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.errors import InputError, OptionError
 from embeddings.files import check_out_file, format_csv, match_header, write_bytes
@@ -33,7 +33,7 @@ _WAFER_BYTES = 2_000  # of a KLARF that tell it from another wafer's
 _ORIGINALS = "-originals"  # ends the name of the folder beside: in it, it would be a class
 # What the files of a format begin with: such a file may be written over, no other.
 _WRITTEN: dict[str, dict[str, bytes]] = {
-    "csv": {HANDOFF_JSON: rb'\{\s*"format": "defect-discovery-handoff"'},
+    "csv": {HANDOFF_JSON: rf'\{{\s*"format": "{HANDOFF_FORMAT}"'.encode()},
     "coco": {"coco.json": rb'\{\s*"info": \{\s*"description": "defect-discovery"'},
     # An export of Label Studio, which bears a person's work, begins with the ids of its tasks.
     "label-studio": {

@@ -22,9 +22,9 @@ from discovery.formats.handoff.row_checksums import (
     have_moved,
     make_checksums,
 )
-from discovery.formats.handoff.template import FORMAT, VERSION
+from discovery.formats.handoff.template import VERSION
 from discovery.formats.handoff.write import list_types
-from discovery.records import Handoff, find_label_fault, tidy_label
+from discovery.records import HANDOFF_FORMAT, Handoff, find_label_fault, tidy_label
 from discovery.runs import HANDOFF_CSV, HANDOFF_JSON
 from embeddings.bounded import parse_json
 from embeddings.console import get_logger
@@ -221,8 +221,10 @@ def _read_description(path: Path) -> _Description:
         values = parse_json(_read_bytes(path))
     except ValueError as error:
         raise HandoffError(f"{path} is not JSON ({error}): take it as it was written") from error
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise HandoffError(f"{path} is not of the format {FORMAT}: take it as it was written")
+    if not isinstance(values, dict) or values.get("format") != HANDOFF_FORMAT:
+        raise HandoffError(
+            f"{path} is not of the format {HANDOFF_FORMAT}: take it as it was written"
+        )
     if values.get("version") != VERSION:
         advice = advise_version(values.get("version"), VERSION, otherwise="take it as written")
         raise HandoffError(

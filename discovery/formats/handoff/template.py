@@ -10,10 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from discovery.formats.handoff.row_checksums import make_checksums
-from discovery.records import HANDOFF_COLUMNS, DefectType, Handoff, ImageLabel
+from discovery.records import HANDOFF_COLUMNS, HANDOFF_FORMAT, DefectType, Handoff, ImageLabel
 from embeddings.files import format_csv_row
 
-FORMAT = "defect-discovery-handoff"
 VERSION = 1
 _FIXED = HANDOFF_COLUMNS[:5]  # what a label does not change
 _FILLED = HANDOFF_COLUMNS[5:]
@@ -98,7 +97,7 @@ class HandoffTemplate:
         for label, count in zip(labels, borne, strict=True):
             by_source[label.source] += count
         return {
-            "format": FORMAT,
+            "format": HANDOFF_FORMAT,
             "version": VERSION,
             "run_id": handoff.run_id,
             "store": dict(handoff.store),
