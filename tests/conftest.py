@@ -1,8 +1,12 @@
 """What tests of both packages share."""
 
+import contextlib
 import os
 import random
 import shutil
+import sys
+import threading
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -74,6 +78,34 @@ def random_weights(tmp_path_factory):
     file = tmp_path_factory.mktemp("weights") / "random.safetensors"
     save_file(resnet50().state_dict(), file)
     return str(file)
+
+
+@pytest.fixture(scope="session")
+def count_calls():
+    """``with count_calls(name, ...) as calls``: how often Python functions are really called.
+
+    In this thread and in those that are started inside.
+    """
+
+    @contextlib.contextmanager
+    def count(*names):
+        calls, lock = Counter(dict.fromkeys(names, 0)), threading.Lock()
+
+        def note(frame, event, _):
+            if event == "call" and frame.f_code.co_name in calls:
+                with lock:
+                    calls[frame.f_code.co_name] += 1
+
+        before = sys.getprofile()
+        threading.setprofile(note)
+        sys.setprofile(note)
+        try:
+            yield calls
+        finally:
+            sys.setprofile(before)
+            threading.setprofile(None)
+
+    return count
 
 
 @pytest.fixture(scope="session")

@@ -174,13 +174,13 @@ def _look_at(
 
 def _judge_part(opened: OpenPart, how: Preparation) -> tuple[bool, bool]:
     """Return whether anything stands out of a picture, and whether it is clear."""
-    from embeddings.highlight import LARGEST, highlight_picture
+    from embeddings.highlight import LARGEST, LOOKS
 
     window = how.require_window(opened.picture)
     shown = prepare_picture(
         opened.seen, window=window, size=LARGEST, fit="none", region=opened.seen_region
     )
-    seen = highlight_picture(shown)
-    if seen is None:
+    look = LOOKS.look_at(shown)
+    if look is None:
         raise ImageError("is a sliver")
-    return bool(seen.regions), seen.is_clear
+    return look.is_found, look.is_clear

@@ -73,9 +73,8 @@ def find_found(numbers: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _describe(image: NDArray[np.float32]) -> NDArray[np.float64]:
-    from embeddings.highlight import NUMBERS, describe_regions, highlight_picture
+    from embeddings.highlight import LOOKS, NUMBERS
 
-    seen = highlight_picture(image)
+    numbers = LOOKS.describe(image)
     # Of a sliver nothing can be told.
-    numbers = np.zeros(len(NUMBERS)) if seen is None else describe_regions(seen)
-    return np.concatenate([[1.0], numbers])
+    return np.concatenate([[1.0], np.zeros(len(NUMBERS)) if numbers is None else numbers])

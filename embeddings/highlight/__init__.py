@@ -1,6 +1,7 @@
 """What stands out of a picture: its background off without a reference, regions, crop, numbers."""
 
 from embeddings.highlight.crop import draw_crop, frame_region
+from embeddings.highlight.looks import LOOKS, Look, Looks
 from embeddings.highlight.numbers import NUMBERS, describe_regions
 from embeddings.highlight.regions import (
     LARGEST,
@@ -14,8 +15,11 @@ from embeddings.highlight.regions import (
 __all__ = [
     "LARGEST",
     "LEAST_SIDE",
+    "LOOKS",
     "NUMBERS",
     "Highlight",
+    "Look",
+    "Looks",
     "StandOut",
     "describe_regions",
     "draw_crop",

@@ -35,12 +35,23 @@ def frame_region(seen: Highlight) -> tuple[int, int, int]:
 
 def draw_crop(seen: Highlight, *, side: int) -> Values:
     """Draw the surroundings of what stands out, less the background, (1, side, side) in [0, 1]."""
+    return draw_surroundings(cut_surroundings(seen), side=side)
+
+
+def cut_surroundings(seen: Highlight) -> Values:
+    """Return the square of `frame_region` less the background, (s, s) in [0, 1]."""
     top, left, wide = frame_region(seen)
     h, w = seen.labels.shape
     rows, columns = np.arange(top, top + wide), np.arange(left, left + wide)
     inside = ((rows >= 0) & (rows < h))[:, None] & ((columns >= 0) & (columns < w))[None, :]
     values = seen.rest.values[np.ix_(np.clip(rows, 0, h - 1), np.clip(columns, 0, w - 1))]
     shown = 0.5 + np.where(inside, values, 0) / np.float32(2 * _WHITE * seen.spread)
-    image = Image.fromarray(np.clip(shown, 0, 1).astype(np.float32))
+    cut: Values = np.clip(shown, 0, 1).astype(np.float32)
+    return cut
+
+
+def draw_surroundings(surroundings: Values, *, side: int) -> Values:
+    """Bring the square to size, (1, side, side)."""
+    image = Image.fromarray(surroundings)
     drawn = np.asarray(image.resize((side, side), Image.Resampling.BILINEAR), dtype=np.float32)
     return drawn[None]

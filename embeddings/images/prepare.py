@@ -251,13 +251,13 @@ def _draw(one: _Map, spec: ExtractorSpec, *, region: Region | None) -> NDArray[n
 def _show_highlight(
     picture: Picture, spec: ExtractorSpec, *, window: Window, region: Region | None
 ) -> NDArray[np.float32]:
-    from embeddings.highlight import LARGEST, draw_crop, highlight_picture
+    from embeddings.highlight import LARGEST, LOOKS
 
     whole = prepare_picture(picture, window=window, size=LARGEST, fit="none", region=region)
-    seen = highlight_picture(whole)
-    if seen is None:
+    look = LOOKS.look_at(whole, is_last=True)
+    if look is None:
         return _prepare(picture, spec, window=window, region=region)
-    return draw_crop(seen, side=spec.input_size)
+    return look.draw(spec.input_size)
 
 
 def _prepare(

@@ -1,6 +1,8 @@
 """Defects on a background are looked at alone: told without labels, kept, and open to a person."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +20,7 @@ from discovery.runs import open_run
 from discovery.synthetic import plan_pictures
 from discovery.synthetic.folder import write_folder
 from embeddings.extract import ExtractOptions
+from embeddings.store import open_store
 
 LITE = ExtractOptions(extractor="lite", size=64)
 SEEN = StandingOut(images=300, looked_at=100, found=80, clear=70, spec="ab")
@@ -31,11 +34,17 @@ def scans(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def looked(scans, tmp_path_factory):
+def looked_and_counted(scans, tmp_path_factory, count_calls):
     out = tmp_path_factory.mktemp("looked") / "run"
-    found = discover_types(scans / "images", out, options=RoundOptions(extract=LITE))
+    with count_calls("remove_background") as calls:
+        found = discover_types(scans / "images", out, options=RoundOptions(extract=LITE))
     assert found.counts.startswith("computed 72, reused 0,")
-    return found.run
+    return found.run, calls["remove_background"]
+
+
+@pytest.fixture(scope="module")
+def looked(looked_and_counted):
+    return looked_and_counted[0]
 
 
 def list_views(run):
@@ -63,6 +72,38 @@ def test_what_stands_out_of_scans_is_looked_at(looked):
     page = (looked.path / "report.html").read_text("utf-8")
     assert "What stands out of the pictures" in page
     assert f"{found.found} of {found.looked_at}" in page
+
+
+# The numbers first: nobody keeps surroundings of them, so that each is a look of its own.
+APART = """
+import sys
+from pathlib import Path
+
+from embeddings.extract import ExtractOptions, extract_vectors
+
+images, out = map(Path, sys.argv[1:])
+extract_vectors(images, out / "standout", options=ExtractOptions(extractor="standout"))
+options = ExtractOptions(extractor="lite", size=64, view="highlight")
+extract_vectors(images, out / "highlight", options=options)
+"""
+
+
+def test_each_background_is_taken_off_once(looked_and_counted):
+    assert 72 == looked_and_counted[1]  # for the sample, the crops and the numbers
+
+
+@pytest.mark.long
+def test_all_is_as_where_each_view_looks_for_itself(looked, scans, tmp_path):
+    run = looked
+    command = [sys.executable, "-c", APART, str(scans / "images"), str(tmp_path)]
+    subprocess.run(command, check=True)
+    for view in ("standout", "highlight"):
+        ours = open_store(run.path / "views" / view)
+        apart = open_store(tmp_path / view)
+        assert apart.spec == ours.spec
+        ids = apart.rows()["image_id"].to_numpy(dtype=np.str_)
+        found, expected = ours.load_vectors(ids).values, apart.load_vectors(ids).values
+        np.testing.assert_array_equal(expected, found)
 
 
 def test_pictures_without_a_defect_are_a_proposal_of_their_own(looked, scans):
