@@ -116,4 +116,5 @@ $(STAMP): pyproject.toml
 	{ python=$$(sh .ci/find-python) && "$$python" -m venv --clear $(VENV); }
 	@echo "installing into $(VENV): some minutes the first time, torch is large" >&2
 	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[docs,notebook,test]'
+	@$(VENV_PYTHON) -c 'from discovery.graph.compiled import compile_all; compile_all()'
 	@touch $(STAMP)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import curve_fit
 
-from discovery.graph import compile_loop
+from discovery.graph.compiled import compile_loop
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

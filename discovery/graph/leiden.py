@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from discovery.graph import compile_loop
+from discovery.graph.compiled import compile_loop
 
 _MOST_PASSES = 10  # 3 to 5 are usual
 _ROUNDING = 1e-12  # of gains: what is less is no gain

@@ -6,7 +6,6 @@ from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
-from discovery.graph import compile_loop
 from discovery.graph.layout import _fit_curve, lay_out_graph
 from discovery.graph.neighbours import find_neighbours, weigh_graph
 
@@ -81,10 +80,3 @@ def test_coincident_images_and_a_graph_in_parts_are_laid_out():
     assert np.isfinite(places).all()
     gaps = np.linalg.norm(places[:, None] - places, axis=2)
     assert gaps[:6, :6].max() < gaps[:6, 6:].min()
-
-
-def test_a_loop_is_compiled_where_nothing_can_be_kept():
-    # Code from no file has no folder: numba says so when it is asked to keep what it compiles.
-    names = {}
-    exec("def add(a, b):\n    return a + b", names)
-    assert 5 == compile_loop(names["add"])(2, 3)

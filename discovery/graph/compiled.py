@@ -1,0 +1,91 @@
+"""Inner loops that numpy cannot do: compiled once a machine, and kept on its disk.
+
+numba keeps the machine code beside the source, in the user's cache where that folder cannot be
+written, or where `NUMBA_CACHE_DIR` says; of another numba, processor or source it takes none.
+What is kept is no condition of anything: where it is damaged, or the disk is full, the loops are
+compiled in the process, and the log says so once.
+"""
+
+import contextlib
+import functools
+import pickle
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from scipy import sparse
+
+from embeddings.console import get_logger
+
+Loop = TypeVar("Loop", bound=Callable[..., object])
+
+# What reading a damaged file can come to.
+_DAMAGE = (
+    OSError, EOFError, pickle.PickleError, ValueError, LookupError, AttributeError, ImportError,
+    TypeError, RuntimeError,
+)  # fmt: skip
+
+
+def compile_loop(function: Loop) -> Loop:
+    """Compile a loop when it is first called; a decorator.
+
+    The first call on a machine takes a second or two, the next process none. Other threads run on
+    meanwhile.
+    """
+    import numba
+
+    compiled: Any = numba.njit(nogil=True)(function)
+    try:
+        compiled._cache = _find_cache_type()(function)
+    except RuntimeError as error:  # there is no folder to keep it in
+        _tell_once(str(error))
+    return cast(Loop, compiled)
+
+
+def compile_all() -> list[Any]:
+    """Compile every loop, or load what is kept of it, so that no round waits; return the loops."""
+    from discovery.graph import layout, leiden
+
+    corners = sparse.csr_matrix(np.ones((4, 4)) - np.eye(4))
+    layout.lay_out_graph(corners, np.eye(4)[:, :2])
+    leiden.partition_graph(corners, 1.0, seed=0)
+    return [layout._descend, leiden._gather, leiden._move]
+
+
+@functools.cache
+def _find_cache_type() -> type[Any]:
+    from numba.core import caching
+
+    base: Any = caching.FunctionCache  # numba is not typed
+
+    class Kept(base):  # type: ignore[misc]
+        """numba's own, but for what goes wrong with it."""
+
+        def load_overload(self, sig: Any, target_context: Any) -> Any:
+            try:
+                return super().load_overload(sig, target_context)
+            except _DAMAGE as error:
+                _tell_once(f"{self.cache_path}: {error!r}")
+            with contextlib.suppress(OSError):  # told above
+                self.flush()  # else nothing could be kept there again
+            return None
+
+        def save_overload(self, sig: Any, data: Any) -> None:
+            try:
+                super().save_overload(sig, data)
+            except _DAMAGE as error:
+                _tell_once(f"{self.cache_path}: {error!r}")
+
+    return Kept
+
+
+@functools.cache
+def _told() -> list[str]:
+    return []
+
+
+def _tell_once(reason: str) -> None:
+    told = _told()
+    if not told:
+        get_logger().info("compiled code is not kept (%s): each command compiles it anew", reason)
+    told.append(reason)
