@@ -23,6 +23,7 @@ from typing import Any, TextIO, TypeVar
 from embeddings.activities import doing, telling_now
 from embeddings.errors import DefectDiscoveryError
 from embeddings.litter import sweep_places
+from embeddings.usage import Usage, metering
 
 Options = TypeVar("Options")
 Item = TypeVar("Item")
@@ -205,15 +206,23 @@ def track(
         out.write("\r\x1b[K")
 
 
+class Facts(dict[str, Any]):
+    """What a stage says of itself; once it has ended, `usage` is what it took."""
+
+    usage: Usage
+
+
 @contextlib.contextmanager
-def stage(name: str) -> Iterator[dict[str, Any]]:
+def stage(name: str) -> Iterator[Facts]:
     """Log one line when a stage ends: its name, the facts put into the yielded dict, seconds."""
-    facts: dict[str, Any] = {}
+    facts = Facts()
     start = time.monotonic()
-    with doing(lambda: f"{name}, {time.monotonic() - start:.0f} s so far"):
+    so_far = doing(lambda: f"{name}, {time.monotonic() - start:.0f} s so far")
+    with metering(name, facts) as meter, so_far:
         yield facts
+    facts.usage = meter.usage
     text = ", ".join(f"{key} {value}" for key, value in facts.items())
-    get_logger().info("%s: %s (%.1f s)", name, text or "done", time.monotonic() - start)
+    get_logger().info("%s: %s (%.1f s)", name, text or "done", facts.usage.seconds)
 
 
 def _telling_now(stream: TextIO) -> contextlib.AbstractContextManager[None]:

@@ -7,6 +7,7 @@ look as they did to the network.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -57,7 +58,9 @@ def read_thumbnails(
     open_files : bool
         False leaves out what is not among the previews.
     """
-    how = Preparation.to_reopen(vectors, store.spec, store.windows, max_pixels=max_pixels)
+    # All of a picture is drawn, its data bar too: nothing is looked for in its pixels.
+    spec = replace(store.spec, data_bar="keep")
+    how = Preparation.to_reopen(vectors, spec, store.windows, max_pixels=max_pixels)
     drawn: dict[str, bytes] = {}
     # Kept ones are of one size; another is made from the file rather than scaled twice.
     if previews is not None and side == THUMBNAIL_SIDE:

@@ -10,6 +10,7 @@ import tyro
 from discovery.flow.options import RoundOptions
 from discovery.runs import REPORT
 from embeddings.console import run_command, say
+from embeddings.usage import metering, recording_usage, tabulate_usage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +27,19 @@ class ClusterCommand:
     """Folder of images (searched recursively), CSV with a column path, one image, or a store."""
     out: Annotated[Path, tyro.conf.arg(metavar="RUN")]
     """Folder of the run; made when absent."""
+    profile: bool = False
+    """Print what each stage took: seconds, processor seconds, peak memory, images a second."""
     round: RoundOptions = field(default_factory=RoundOptions)
 
 
 def run_round(command: ClusterCommand) -> int:
     """Run one round and say what came of it."""
-    from discovery.flow.pipeline import discover_types
+    with metering("in all", {}) as whole, recording_usage() as stages:
+        from discovery.flow.pipeline import discover_types
 
-    found = discover_types(command.source, command.out, options=command.round)
+        found = discover_types(command.source, command.out, options=command.round)
+    if command.profile:
+        say(tabulate_usage(stages, whole=whole.usage))
     say(
         f"{found.proposals} proposed types among {found.images} images, "
         f"{found.noise} in none of them"

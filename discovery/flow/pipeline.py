@@ -5,7 +5,6 @@ whose provenance is what it was is kept; so a round with nothing to do opens a f
 and loads neither torch nor UMAP. To add a step, write its function and give it a row.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -202,12 +201,11 @@ def run_pipeline(context: RoundContext, *, steps: Sequence[Step] = STEPS) -> Non
         made_by = step.describe(context)
         if step.writes and all(run.is_current(name, made_by) for name in step.writes):
             continue
-        start = time.monotonic()
-        # Facts and seconds go into the log, seconds into run.json, too.
+        # Facts and seconds go into the log, what it took into run.json, too.
         with stage(step.name) as facts:
             made = step.make(context, facts)
         for name, data in made.items():
-            run.save_bytes(name, data, made_by, seconds=time.monotonic() - start)
+            run.save_bytes(name, data, made_by, usage=facts.usage.to_dict())
         if made:
             note_kept(
                 f"all up to the step {step.name!r} in {run.path}; the same command goes on there"

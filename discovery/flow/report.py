@@ -10,7 +10,7 @@ from discovery.flow.facts import format_facts, parse_facts
 from discovery.formats.type_sheet import find_type_states
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import LineageEntry
-from discovery.runs import FACTS, LEDGER, REPORT, SWEEP, Provenance, Run
+from discovery.runs import FACTS, LEDGER, REPORT, SWEEP, USAGE, Provenance, Run
 from discovery.runs.lineage import LINEAGE, read_lineage
 from discovery.stages.rarity import rank_rare
 from discovery.stages.report import ReportData, ReportFacts, render_report
@@ -87,7 +87,8 @@ def refresh_report(run: Run) -> None:
         told = format_facts(facts)
     page = compose_report(run, facts)
     for name, data in ((REPORT, page), (FACTS, told)):
-        run.save_bytes(name, data, made_by, seconds=entry["seconds"])
+        usage = {name: entry[name] for name in USAGE if name in entry}
+        run.save_bytes(name, data, made_by, usage=usage)
 
 
 def _has_moved(run: Run) -> bool:

@@ -8,7 +8,6 @@ compiled in the process, and the log says so once.
 
 import contextlib
 import functools
-import pickle
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -21,8 +20,8 @@ Loop = TypeVar("Loop", bound=Callable[..., object])
 
 # What reading a damaged file can come to.
 _DAMAGE = (
-    OSError, EOFError, pickle.PickleError, ValueError, LookupError, AttributeError, ImportError,
-    TypeError, RuntimeError,
+    OSError, EOFError, ValueError, LookupError, AttributeError, ImportError, TypeError,
+    RuntimeError,
 )  # fmt: skip
 
 
@@ -56,7 +55,8 @@ def compile_all() -> list[Any]:
 def _find_cache_type() -> type[Any]:
     from numba.core import caching
 
-    base: Any = caching.FunctionCache  # numba is not typed
+    module: Any = caching  # numba is not typed
+    base, damage = module.FunctionCache, (*_DAMAGE, module.pickle.PickleError)
 
     class Kept(base):  # type: ignore[misc]
         """numba's own, but for what goes wrong with it."""
@@ -64,7 +64,7 @@ def _find_cache_type() -> type[Any]:
         def load_overload(self, sig: Any, target_context: Any) -> Any:
             try:
                 return super().load_overload(sig, target_context)
-            except _DAMAGE as error:
+            except damage as error:
                 _tell_once(f"{self.cache_path}: {error!r}")
             with contextlib.suppress(OSError):  # told above
                 self.flush()  # else nothing could be kept there again
@@ -73,7 +73,7 @@ def _find_cache_type() -> type[Any]:
         def save_overload(self, sig: Any, data: Any) -> None:
             try:
                 super().save_overload(sig, data)
-            except _DAMAGE as error:
+            except damage as error:
                 _tell_once(f"{self.cache_path}: {error!r}")
 
     return Kept

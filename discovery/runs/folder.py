@@ -5,7 +5,7 @@ While an artefact is being replaced its new entry stands under ``pending``: whic
 entries fits the file on the disk is the true one, so a kill between the two renames harms nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ PICTURES = "pictures.npz"  # small pictures of the images: pages and sheets are 
 TYPES_CSV = "types.csv"  # one row a proposal, to be filled in
 TYPES_XLSX = "types.xlsx"  # the same with pictures
 FACTS = "facts.json"  # what the report says of how the run was made
+USAGE = ("seconds", "processor_seconds", "peak_memory_mb")  # of an entry of run.json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,13 +157,20 @@ class Run:
         return self._load(PICTURES, parse_pictures)
 
     def save_bytes(
-        self, artefact: str, data: bytes, provenance: Provenance, *, seconds: float = 0.0
+        self,
+        artefact: str,
+        data: bytes,
+        provenance: Provenance,
+        *,
+        seconds: float = 0.0,
+        usage: Mapping[str, float] | None = None,
     ) -> None:
-        """Save any artefact, such as report.html, whole or not at all."""
-        entry = provenance.to_dict() | {
-            "seconds": round(seconds, 3),
-            "sha256": hash_bytes(data),
-        }
+        """Save any artefact, such as report.html, whole or not at all.
+
+        `usage` is what the step took that made it, by the names of `USAGE`.
+        """
+        taken = {"seconds": round(seconds, 3)} | dict(usage or {})
+        entry = provenance.to_dict() | taken | {"sha256": hash_bytes(data)}
         # First the entry, then the file: killed between, the old entry still fits the old file.
         change_state(
             self.path, self._cache, lambda state: state["pending"].update({artefact: entry})

@@ -26,6 +26,7 @@ from embeddings.images.outputs import check_apart as check_apart
 from embeddings.images.picture import MAX_PIXELS as MAX_PIXELS
 from embeddings.images.picture import PageHeader as PageHeader
 from embeddings.images.picture import Picture as Picture
+from embeddings.images.picture import average_channels as average_channels
 from embeddings.images.picture import tell_fault as tell_fault
 from embeddings.images.pixel_size import PixelSize as PixelSize
 from embeddings.images.pixel_size import compare_size as compare_size

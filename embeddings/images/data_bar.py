@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.images.picture import Picture, has_few_levels
+from embeddings.images.picture import Picture, average_channels, has_few_levels
 from embeddings.records import BarEdge, DataBar, DataBars
 
 MIN_ROWS = 8  # of a bar: no text is readable in less
@@ -149,7 +149,7 @@ def _look(pixels: NDArray[Any], edge: BarEdge, middle: _Middle) -> _View:
 
 def _to_grey(pixels: NDArray[Any]) -> Grey:
     grey = np.asarray(pixels, dtype=np.float32)
-    return grey if grey.ndim == 2 else grey.mean(axis=2)
+    return grey if grey.ndim == 2 else average_channels(grey)
 
 
 def _find_at(view: _View, edge: BarEdge) -> DataBar | None:
@@ -200,16 +200,28 @@ def _find_rows(view: _View, level: float) -> int:
     drawn = np.where(is_rule, 1.0, share)  # a line along the bar is as clear as its background
     inset = int(view.height * _INSET)  # boxes are drawn short of the edge
     least = max(MIN_ROWS, int(view.height * _LEAST_SHARE))
+    most = min(int(view.height * _MOST_SHARE), len(share) - 4)
     # From far on: a line of text within the bar begins as sharply as the picture does.
-    for rows in range(min(int(view.height * _MOST_SHARE), len(share) - 4), least - 1, -1):
+    for rows in _list_ends(drawn, least, most):
         beyond = share[rows : rows + max(4, min(rows, 16))]
         step = drawn[rows - 1] - max(float(np.median(beyond)), float(share[rows : rows + 2].mean()))
-        if step < _STEP or drawn[rows - _RIM : rows].max() < _CLEAR:
+        if step < _STEP:
             continue
         band = drawn[min(inset, rows // 4) : rows]
         if band.mean() >= _LEVEL_BAND and band.min() >= _LEVEL_ROW:
             return rows - _count_foreign(view, is_rule[:rows], rows)
     return 0
+
+
+def _list_ends(drawn: NDArray[np.float64], least: int, most: int) -> list[int]:
+    """List where a bar may end, from far on: a row is clear there, and the last is background."""
+    if most < least:
+        return []
+    ends = np.arange(most, least - 1, -1)
+    rim = drawn[ends[:, None] - np.arange(1, _RIM + 1)].max(axis=1)
+    # A step down from less than its height there cannot be.
+    found: list[int] = ends[(rim >= _CLEAR) & (drawn[ends - 1] >= _STEP)].tolist()
+    return found
 
 
 def _count_foreign(view: _View, is_rule: NDArray[np.bool_], rows: int) -> int:

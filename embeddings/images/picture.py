@@ -168,6 +168,14 @@ def has_few_levels(pixels: NDArray[Any]) -> bool:
     return len(np.unique(flat)) <= FEW_LEVELS
 
 
+def average_channels(colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of the channels of (H, W, 3), bit for bit as numpy has it, but faster."""
+    grey: NDArray[np.float32] = colours[..., 0] + colours[..., 1]
+    grey += colours[..., 2]
+    grey /= np.float32(3)
+    return grey
+
+
 def drop_equal_channels(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return (H, W) where the three channels of a (H, W, 3) palette picture are the same."""
     red = colours[..., 0]

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from embeddings.images import average_channels
+
 PREVIEW_SIDE = 160  # pixels of the longest: grain of the size of a pixel or two survives in most
 _NOISE_SIDE = 256  # pixels of the middle that the noise is measured in
 
@@ -34,7 +36,7 @@ def make_preview(pixels: NDArray[np.generic], *, side: int = PREVIEW_SIDE) -> Pr
     """Shrink an (H, W) or (H, W, 3) array to a longest side in pixels, never enlarging it."""
     grey = np.asarray(pixels, dtype=np.float32)
     if grey.ndim == 3:
-        grey = grey.mean(axis=2)
+        grey = average_channels(grey)
     height, width = grey.shape
     scale = min(1.0, side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from embeddings.images import find_data_bar, find_known_bar, pick_data_bar, read_pictures
-from embeddings.images.picture import make_picture
+from embeddings.images.data_bar import _list_ends
+from embeddings.images.picture import average_channels, make_picture
 from embeddings.reader import BarSurvey
 from embeddings.records import DataBar, bars_from_dict, bars_to_dict
 
@@ -176,3 +180,29 @@ def test_what_the_file_says_goes_before_what_is_seen(tmp_path):
     assert (16, 20) == (fei.bar_rows, other.bar_rows)
     assert DataBar(edge="bottom", rows=16) == pick_data_bar(fei, {})
     assert pick_data_bar(replace(fei, bar_rows=0), {}) is None
+
+
+@given(
+    drawn=st.lists(st.sampled_from([0.0, 0.2, 0.35, 0.5, 0.85, 1.0]), min_size=12, max_size=60),
+    least=st.integers(8, 12),
+)
+def test_no_row_at_which_a_bar_may_end_is_left_out(drawn, least):
+    shares = np.array(drawn)
+    most = len(drawn) - 4
+    expected = [
+        rows
+        for rows in range(most, least - 1, -1)
+        # However clear the picture is beyond it, a step down is no higher than this.
+        if max(drawn[rows - 3 : rows]) >= 0.85 and drawn[rows - 1] >= 0.35
+    ]
+    assert expected == _list_ends(shares, least, most)
+
+
+@given(
+    hnp.arrays(
+        np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)),
+        elements=st.floats(0, 65535, width=32),
+    )
+)  # fmt: skip
+def test_channels_are_averaged_as_numpy_does(colours):
+    np.testing.assert_array_equal(colours.mean(axis=2), average_channels(colours))

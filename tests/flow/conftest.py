@@ -118,9 +118,9 @@ def watch(monkeypatch):
     saved = []
     original = Run.save_bytes
 
-    def save_bytes(self, artefact, data, provenance, *, seconds=0.0):
+    def save_bytes(self, artefact, data, provenance, **taken):
         saved.append(artefact)
-        return original(self, artefact, data, provenance, seconds=seconds)
+        return original(self, artefact, data, provenance, **taken)
 
     monkeypatch.setattr(Run, "save_bytes", save_bytes)
     # The handoff follows proposals and ledger; its own tests look at it.

@@ -257,3 +257,21 @@ def test_what_is_found_while_parsing_leaves_nothing_behind(places, tmp_path, cap
 
 def test_a_foreign_folder_is_left_as_it_is(places):
     assert ["thesis.doc"] == [path.name for path in places["foreign"].iterdir()]
+
+
+def test_profile_says_what_each_stage_took(store, tmp_path, capsys):
+    assert 0 == call(store, "--out", tmp_path / "run", "--profile", "kmeans", "--n-clusters", "4")
+    said = capsys.readouterr().out.splitlines()
+    assert ["stage", "seconds", "processor", "s", "peak", "MB", "images/s"] == said[0].split()
+    names = [re.split(r"\s{2,}", line)[0] for line in said if not line.startswith(" ")]
+    stages = ["images", "neighbours", "map", "duplicates", "cluster", "propose", "report"]
+    assert stages == [name for name in names if name in stages]
+    # All of it is there, and the lines that scripts read come last as ever.
+    assert "in all" in names
+    assert "4 proposed types among 60 images, 0 in none of them" == said[-3]
+    entries = json.loads((tmp_path / "run" / "run.json").read_text())["artefacts"]
+    for name in ("neighbours.npz", "clustering.parquet", "report.html"):
+        assert entries[name]["seconds"] > 0
+        assert entries[name]["processor_seconds"] > 0
+        # This process, with all it has loaded, and no more than the machine has.
+        assert 50 < entries[name]["peak_memory_mb"] < 100_000
