@@ -56,7 +56,8 @@ def _find_cache_type() -> type[Any]:
     from numba.core import caching
 
     module: Any = caching  # numba is not typed
-    base, damage = module.FunctionCache, (*_DAMAGE, module.pickle.PickleError)
+    base: Any = module.FunctionCache
+    damage = (*_DAMAGE, module.pickle.PickleError)
 
     class Kept(base):  # type: ignore[misc]
         """numba's own, but for what goes wrong with it."""
