@@ -9,7 +9,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo docs page review test test-long coverage test-lowest lint lock check-lock notebooks clean distclean
+.PHONY: help demo docs page review test test-long test-ray coverage test-lowest lint lock check-lock notebooks clean distclean
 MAKEFLAGS += --no-print-directory
 
 # Variables reach the recipes through the environment, so that blanks and quotes need no care.
@@ -67,6 +67,15 @@ test-long: $(STAMP)  ## run the long tests, those of TESTS=path, or SAMPLE=n of 
 	@$(PYTEST) $${TESTS:-tests} -m long $(IN_PARALLEL) --dist worksteal --timeout 1800 -rA --seed "$$SEED" \
 	  $${SAMPLE:+--sample "$$SAMPLE"}
 
+# Ray is 240 MB, which few need: it lies beside .venv, which stays as it is.
+test-ray: $(STAMP)  ## install Ray into .venv-ray and test a cluster of three workers on this machine
+	@test -x .venv-ray/bin/python || $(VENV_PYTHON) -m venv .venv-ray
+	@$(VENV_PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > "$$(.venv-ray/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth"
+	@.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	  -r requirements-ray.lock
+	@OMP_NUM_THREADS=1 PYTHONPATH="$$PWD" .venv-ray/bin/python -m pytest -q tests/cluster --timeout 600
+
 coverage: $(STAMP)  ## run every quick test and tell which lines none of them reached
 	@$(VENV_PYTHON) -m discovery.review.server.build --if-possible >/dev/null
 	@$(PYTEST) -q $(IN_PARALLEL) --cov --cov-report term:skip-covered --cov-fail-under 80
@@ -108,7 +117,7 @@ clean:  ## remove caches and build files
 	@find discovery embeddings tests notebooks benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean  ## remove the environment and the demo too, decisions of demo/run included
-	@rm -rf $(VENV) .venv-lowest demo
+	@rm -rf $(VENV) .venv-lowest .venv-ray demo
 
 # Made again when pyproject.toml changes; a half-made one has no stamp and is made again too.
 $(STAMP): pyproject.toml

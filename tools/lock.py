@@ -1,5 +1,7 @@
 """Write and check requirements.lock: every package of an install, with version and sha256.
 
+requirements-ray.lock beside it has what the extra `ray` adds, which few need and is large.
+
     python tools/lock.py                  check the lock against pyproject.toml (`make lint`)
     python tools/lock.py --installed      and against what is installed here (`make check-lock`)
     python tools/lock.py --write          resolve anew (`make lock`), of what pip's index has
@@ -31,6 +33,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.lock"
+RAY_LOCK = ROOT / "requirements-ray.lock"
 EXTRAS = ("docs", "notebook", "timm", "test")
 MACHINE = ("Linux", "x86_64", "cpython", "3.11")
 HEAD = """\
@@ -39,6 +42,11 @@ HEAD = """\
 #
 #   python -m pip install --require-hashes --no-deps -r requirements.lock
 #   python -m pip install --no-deps --no-build-isolation --editable .
+"""
+RAY_HEAD = """\
+# Written by `make lock`, checked by `make lint`: what the extra `ray` adds to requirements.lock.
+#
+#   python -m pip install --require-hashes --no-deps -r requirements-ray.lock
 """
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.+!_-]+)(?P<rest>.*)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
@@ -69,8 +77,11 @@ def main() -> None:
         if chosen.write:
             pins = resolve(wanted, constraints=list_installed() if chosen.keep else ())
             LOCK.write_text(format_lock(pins), encoding="ascii")
+            RAY_LOCK.write_text(format_lock(resolve_ray(pins), head=RAY_HEAD), encoding="ascii")
         locked = parse_lock(LOCK.read_text(encoding="ascii"))
+        added = parse_lock(RAY_LOCK.read_text(encoding="ascii"))
         faults = find_faults(locked, wanted)
+        faults += find_faults({**locked, **added}, read_extra(ROOT / "pyproject.toml", "ray"))
         if chosen.installed:
             faults += compare_installed(locked, wanted)
     except (LockError, OSError, ValueError) as error:
@@ -86,6 +97,20 @@ def read_wanted(pyproject: Path) -> list[Requirement]:
     extras = project["optional-dependencies"]
     lines = [*project["dependencies"], *(line for extra in EXTRAS for line in extras[extra])]
     return [Requirement(line) for line in lines]
+
+
+def read_extra(pyproject: Path, extra: str) -> list[Requirement]:
+    """Return what one extra asks for."""
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    return [Requirement(line) for line in project["optional-dependencies"][extra]]
+
+
+def resolve_ray(pins: Sequence[Pin]) -> list[Pin]:
+    """Return what the extra `ray` adds to these pins."""
+    there = {pin.name for pin in pins}
+    held = [f"{pin.name}=={pin.version}" for pin in pins]
+    found = resolve(read_extra(ROOT / "pyproject.toml", "ray"), constraints=held)
+    return [pin for pin in found if pin.name not in there]
 
 
 def parse_lock(text: str) -> dict[str, Pin]:
@@ -184,9 +209,9 @@ def list_pins(report: Mapping[str, Any]) -> list[Pin]:
     return pins
 
 
-def format_lock(pins: Sequence[Pin]) -> str:
+def format_lock(pins: Sequence[Pin], *, head: str = HEAD) -> str:
     """Return the text of a lock."""
-    lines = [HEAD]
+    lines = [head]
     for pin in sorted(pins, key=lambda pin: pin.name):
         hashes = " \\\n".join(f"    --hash=sha256:{one}" for one in sorted(pin.hashes))
         lines.append(f"{pin.name}=={pin.version} \\\n{hashes}\n")

@@ -1,7 +1,7 @@
 """Jobs become rows of a store: read ahead, embedded in batches, committed in whole files."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ class Round:
 
         self._of_file: list[str] = []  # rows of the file that is being read
 
-    def add(self, piece: Prepared, known_ids: set[str]) -> None:
+    def add(self, piece: Prepared, known_ids: Set[str]) -> None:
         """Take a piece of a file; rows that the store has, or that two boxes share, are known.
 
         A file that turns out to be unusable, or that has to wait, leaves no row.
@@ -108,6 +108,10 @@ class Computation:
                 facts.update(extractor=f"{spec.name} {layers} {spec.precision} on {spec.backend}")
         return self._extractor
 
+    def check(self) -> None:
+        """Load the extractor: weights that do not fit must not leave a store behind."""
+        self.load()
+
     def run(
         self, jobs: Sequence[Job], writer: StoreWriter, *, files: pd.DataFrame, known: set[str]
     ) -> None:
@@ -163,19 +167,7 @@ class Computation:
     def _compute_pass(self, jobs: Sequence[Job], writer: StoreWriter) -> list[Job]:
         """Compute and commit; return the jobs whose kind of picture has no window yet."""
         spec, options = self.choice.spec, self.options
-        plan = RowPlan(
-            how=Preparation(
-                spec=spec,
-                windows=dict(writer.windows),
-                max_pixels=options.max_pixels,
-                bars=writer.bars,
-            ),
-            recipe=self.recipe,
-            um_per_pixel=options.um_per_pixel,
-            references=self.references,
-            previews=self.previews,
-            needs_bar=options.data_bar == "crop",
-        )
+        plan = self._make_plan(writer)
         batch_size = options.batch_size or default_batch_size(spec)
         # A file gives many tiles or crops; of whole pictures two batches wait beside the readers.
         workers = options.threads
@@ -199,6 +191,23 @@ class Computation:
             self._commit(round_, writer)
             facts.update(images=len(self.computed), vectors=self.rows)
         return deferred
+
+    def _make_plan(self, writer: StoreWriter) -> RowPlan:
+        """Return how files become rows, by the windows and bars that the store has now."""
+        options = self.options
+        return RowPlan(
+            how=Preparation(
+                spec=self.choice.spec,
+                windows=dict(writer.windows),
+                max_pixels=options.max_pixels,
+                bars=writer.bars,
+            ),
+            recipe=self.recipe,
+            um_per_pixel=options.um_per_pixel,
+            references=self.references,
+            previews=self.previews,
+            needs_bar=options.data_bar == "crop",
+        )
 
     def _is_due(self, round_: Round) -> bool:
         """Tell whether what is computed is to be committed now: it is enough, or it is old."""

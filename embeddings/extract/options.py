@@ -85,11 +85,16 @@ class ExtractOptions:
     batch_size: int | None = None
     """Images a step of the network (default 16 on a CPU, 128 on a GPU)."""
     workers: int | None = None
-    """Threads that read and decode (default: one a core, 16 at most)."""
+    """Threads that read and decode (default: one a core, 16 at most); with --engine ray, of each
+    of its workers, which takes as many processors (default 4)."""
     max_pixels: int = 100_000_000
     """Larger pictures go to quarantine: a guard against decompression bombs."""
-    engine: Literal["local"] = "local"
-    """Where the work is done: this machine is all there is so far."""
+    engine: Literal["local", "ray"] = "local"
+    """Where vectors are made and neighbours found: on this machine, or by a Ray cluster whose
+    machines all see the images and the store under the same paths."""
+    ray_address: str | None = None
+    """With --engine ray: HOST:PORT of the cluster; left out, the one that RAY_ADDRESS names, else
+    one of this machine's processors is started."""
     vector_dtype: Literal["float32", "fp16"] | None = None
     """How a new store keeps its vectors: fp16 takes half the room."""
     commit_every: int = 1024
@@ -107,6 +112,8 @@ class ExtractOptions:
             raise OptionError("--layers: expected one layer or more, such as layer3 layer4")
         if self.tile is not None and self.boxes is not None:
             raise OptionError("--tile and --boxes: expected one of them, each cuts the pictures")
+        if self.ray_address is not None and self.engine != "ray":
+            raise OptionError("--ray-address is for --engine ray: give both, or leave it out")
         self._check_extractor()
         if self.view == "polar" and self.turns == 8:
             raise OptionError(

@@ -10,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from embeddings.console import get_logger, stage
-from embeddings.extract.choose import choose_extractor, locate_file
+from embeddings.extract.choose import locate_file
 from embeddings.extract.compute import Computation
 from embeddings.extract.data_bars import describe_bars
+from embeddings.extract.engines import LocalEngine, check_engine, open_engine
 from embeddings.extract.extracted import Extracted
 from embeddings.extract.masks import tell_masks
 from embeddings.extract.metadata import Joined, join_metadata, note_changes
@@ -44,6 +45,7 @@ from embeddings.store import (
     remember_weights,
     store_exists,
 )
+from embeddings.store.staging import remove_staging
 
 _TURNS = 3  # that a file is read which is written to while it is read
 
@@ -78,6 +80,7 @@ def extract_vectors(
         The store cannot be read or written, or holds vectors of another extractor.
     """
     options = options or ExtractOptions()
+    check_engine(options)
     has_store = store_exists(store_path)
     if not has_store:  # one that is there may go on: it is left out of the listing
         check_apart(store_path, source, flag="--store")
@@ -91,32 +94,35 @@ def extract_vectors(
     check_boxes(recipe, paths, options.boxes)
     metadata = join_metadata(options.metadata, paths)
     only = None if options.only is None else read_only_list(options.only)
-    choice = choose_extractor(options, store, tells=tells)
-    references = find_references(source, paths, choice.spec, options=options)
-    windows: dict[str, Window] = {}
-    bars: DataBars = {}
-    if choice.lacks_bank:
-        from embeddings.extract.first_pass import Lot, run_first_pass
+    with open_engine(options, store) as engine:
+        choice = engine.choose(tells=tells)
+        references = find_references(source, paths, choice.spec, options=options)
+        windows: dict[str, Window] = {}
+        bars: DataBars = {}
+        if choice.lacks_bank:
+            from embeddings.extract.first_pass import Lot
 
-        lot = Lot(paths=paths, recipe=recipe, only=only, references=references)
-        choice, windows, bars = run_first_pass(choice, lot, options=options, previews=previews)
-    work = Computation(choice, options, recipe=recipe, references=references, previews=previews)
-    if store is None:
-        work.load()  # weights that do not fit must not leave a store behind either
-        store = create_store(
-            store_path,
-            choice.spec,
-            vector_dtype=options.vector_dtype or "float32",
-            windows=windows,
-            bars=bars,
-            bank=None if choice.bank is None else choice.bank.to_arrays(),
-            weights_file=locate_file(choice),
+            lot = Lot(paths=paths, recipe=recipe, only=only, references=references)
+            choice, windows, bars = engine.run_first_pass(choice, lot, previews=previews)
+        work = engine.make_computation(
+            choice, recipe=recipe, references=references, previews=previews
         )
-    elif options.weights is not None and (place := locate_file(choice)) != store.weights_file:
-        remember_weights(store_path, place)
-    metadata = add_references(metadata, references)
-    done = _Extraction(work, found, metadata=metadata, only=only, tells=tells)
-    return done.run(store)
+        if store is None:
+            work.check()
+            store = create_store(
+                store_path,
+                choice.spec,
+                vector_dtype=options.vector_dtype or "float32",
+                windows=windows,
+                bars=bars,
+                bank=None if choice.bank is None else choice.bank.to_arrays(),
+                weights_file=locate_file(choice),
+            )
+        elif options.weights is not None and (place := locate_file(choice)) != store.weights_file:
+            remember_weights(store_path, place)
+        metadata = add_references(metadata, references)
+        done = _Extraction(engine, work, found, metadata=metadata, only=only, tells=tells)
+        return done.run(store)
 
 
 class _Extraction:
@@ -124,6 +130,7 @@ class _Extraction:
 
     def __init__(
         self,
+        engine: LocalEngine,
         work: Computation,
         found: Source,
         *,
@@ -131,6 +138,7 @@ class _Extraction:
         only: OnlyList | None,
         tells: bool,
     ) -> None:
+        self.engine = engine
         self.work, self.found, self.metadata, self.only = work, found, metadata, only
         self.options, self.recipe, self.tells = work.options, work.recipe, tells
         self.warnings = [*work.choice.warnings]
@@ -142,7 +150,7 @@ class _Extraction:
             self.store = store.refresh()  # nobody else writes from here on
             with stage("fingerprint") as facts:
                 known = self.store.files()
-                printed = fingerprint_files(self.found.files, known, workers=self.options.threads)
+                printed = self.engine.fingerprint(self.found.files, known)
                 facts.update(files=len(printed.files))
                 # They are among the reused at the end, though the store is new.
                 if copies := len(printed.files) - printed.files["file_id"].nunique():
@@ -160,6 +168,7 @@ class _Extraction:
                 self._take_changed(turns_left)
             self.faults = [*self.found.quarantined, *printed.quarantined, *self.work.faults]
             self._settle_files(writer)
+            remove_staging(writer.folder)  # of a cluster's call that was killed, and is overtaken
             if self.work.rows:  # where nothing was computed, nothing is written
                 writer.merge(self.options.commit_every)
         return self._report()

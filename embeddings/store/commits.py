@@ -45,15 +45,23 @@ def write_segment(
 ) -> SegmentEntry:
     """Write both files of the segment `manifest.next_number`; a later manifest commits it."""
     number = manifest.next_number
+    entry, codes, rows = encode_segment(manifest, number, values=values, table=table)
+    # Vectors first: rows that exist then always have their vectors beside them.
+    put_bytes(folder / name_codes(number), codes)
+    put_bytes(folder / name_rows(number), rows)
+    return entry
+
+
+def encode_segment(
+    manifest: Manifest, number: int, *, values: NDArray[np.float32], table: pa.Table
+) -> tuple[SegmentEntry, bytes, bytes]:
+    """Return what the manifest says of a segment, and the bytes of its vectors and of its rows."""
     # In memory: a segment is one batch of the extractor, tens of megabytes.
     codes = encode_codes(values, manifest.vector_dtype)
     sha256 = hash_bytes(codes)
     facts = {"number": number, "sha256_faiss": sha256, "bytes_faiss": len(codes)}
     rows = encode_table(table, {**manifest.identity(), **facts})
-    # Vectors first: rows that exist then always have their vectors beside them.
-    put_bytes(folder / name_codes(number), codes)
-    put_bytes(folder / name_rows(number), rows)
-    return SegmentEntry(
+    entry = SegmentEntry(
         number=number,
         rows=table.num_rows,
         sha256_faiss=sha256,
@@ -61,6 +69,7 @@ def write_segment(
         sha256_parquet=hash_bytes(rows),
         bytes_parquet=len(rows),
     )
+    return entry, codes, rows
 
 
 def write_paths(folder: Path, manifest: Manifest, table: pa.Table) -> PathsEntry:

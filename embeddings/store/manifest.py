@@ -5,6 +5,7 @@ file.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -190,6 +191,20 @@ def check_identity(values: Mapping[str, Any]) -> None:
         )
     if ExtractorSpec.from_dict(values["spec"]).hash != values["spec_hash"]:
         raise StoreError("the extractor spec and its hash differ: made by another version")
+
+
+def check_window(window: Window) -> Window:
+    """Return a window of grey levels, checked.
+
+    Raises
+    ------
+    ValueError
+        Not finite, or low is not below high.
+    """
+    low, high = float(window[0]), float(window[1])
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(f"window is {window}, expected finite low < high")
+    return low, high
 
 
 def format_manifest(values: Mapping[str, Any]) -> bytes:

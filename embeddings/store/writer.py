@@ -12,7 +12,6 @@ visible, after that nothing is lost, wherever the process or the machine stops.
 
 import contextlib
 import dataclasses
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -35,19 +34,19 @@ from embeddings.store.commits import (
     write_segment,
 )
 from embeddings.store.faiss_files import check_batch
+from embeddings.store.file_log import FileLog
 from embeddings.store.folder import QUARANTINE, hold_lock, storage_errors
-from embeddings.store.manifest import Manifest, SegmentEntry, Window, load_manifest, save_manifest
-from embeddings.store.merge import merge_newest, remove_merged
-from embeddings.store.parquet_files import (
-    FileFacts,
-    collect_files,
-    list_file_facts,
-    load_rows,
-    make_forgotten,
-    make_notes,
-    make_paths,
-    make_rows,
+from embeddings.store.manifest import (
+    Manifest,
+    SegmentEntry,
+    Window,
+    check_window,
+    load_manifest,
+    save_manifest,
 )
+from embeddings.store.merge import merge_newest, remove_merged
+from embeddings.store.parquet_files import collect_files, load_rows, make_notes, make_rows
+from embeddings.store.staging import Staged, settle_segments
 
 
 @contextlib.contextmanager
@@ -84,7 +83,7 @@ class StoreWriter:
         self._manifest = manifest
         # Read when first needed: a writer that only sets a window pays for neither.
         self._ids: set[str] | None = None
-        self._noted: dict[str, FileFacts] | None = None
+        self._log = FileLog(lambda: collect_files(self._folder, self._manifest))
         self._usable = True  # until closed, or a write fails
         self._drop_pending()
 
@@ -96,6 +95,11 @@ class StoreWriter:
     def folder(self) -> Path:
         """The store."""
         return self._folder
+
+    @property
+    def next_number(self) -> int:
+        """Number of the next commit."""
+        return self._manifest.next_number
 
     @property
     def windows(self) -> Mapping[str, Window]:
@@ -112,18 +116,15 @@ class StoreWriter:
         ValueError
             Not finite, or low is not below high.
         """
-        low, high = float(window[0]), float(window[1])
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"window is {window}, expected finite low < high")
+        checked, known = check_window(window), self.windows.get(kind)
         # Once vectors were made with a window, another would give the same picture another vector.
-        known = self.windows.get(kind)
-        if known is not None and known != (low, high):
+        if known not in (None, checked):
             raise StoreError(
-                f"{self._folder} shows {kind} pictures with window {known}, not {(low, high)}: "
+                f"{self._folder} shows {kind} pictures with window {known}, not {checked}: "
                 "use another store for another window"
             )
         if known is None:
-            self._windows[kind] = (low, high)
+            self._windows[kind] = checked
 
     @property
     def bars(self) -> DataBars:
@@ -143,20 +144,11 @@ class StoreWriter:
 
         What is noted already is not noted again: giving every file every time costs nothing.
         """
-        noted = self._noted_files()
-        changed = []
-        for path, facts in list_file_facts(frame):
-            changed.append(noted.get(path) != facts)
-            noted[path] = facts
-        if any(changed):
-            self._paths.append(make_paths(frame[changed]))
+        self._log.note(frame)
 
     def forget_files(self, paths: Sequence[str]) -> None:
         """Forget paths: their images stay in the store, but are no longer loaded by default."""
-        noted = self._noted_files()
-        known = [path for path in dict.fromkeys(paths) if noted.pop(path, None) is not None]
-        if known:
-            self._paths.append(make_forgotten(known))
+        self._log.forget(paths)
 
     def set_metadata(self, metadata: Mapping[str, str]) -> None:
         """Replace what is known of images beside their look: JSON objects by image id.
@@ -208,12 +200,27 @@ class StoreWriter:
             self._commit(segment)
         known.update(ids.tolist())  # only what is committed is known
 
+    def adopt(self, staged: Sequence[Staged]) -> None:
+        """Take segments that were staged, and commit them with all that is pending.
+
+        Raises
+        ------
+        ValueError
+            An image is in two of them, or in the store already.
+        """
+        with self._writing():
+            settle_segments(self._folder, staged, known=self._known_ids())
+            numbers = [one.entry.number + 1 for one in staged]
+            number = max([self._manifest.next_number, *numbers])  # their own are taken
+            self._manifest = dataclasses.replace(self._manifest, next_number=number)
+            self._commit(*(one.entry for one in staged))
+
     def commit(self) -> None:
         """Commit what is pending; where nothing is, nothing is written."""
-        pending = (self._windows, self._bars, self._paths, self._sidecars, self._notes)
+        pending = (self._windows, self._bars, self._log.pending, self._sidecars, self._notes)
         if any(pending):
             with self._writing():
-                self._commit(None)
+                self._commit()
 
     def merge(self, rows: int) -> None:
         """Put the newest small files together, into files of `rows` rows or more.
@@ -238,7 +245,7 @@ class StoreWriter:
     def _drop_pending(self) -> None:
         self._windows: dict[str, Window] = {}
         self._bars: dict[str, tuple[DataBar, ...]] = {}
-        self._paths: list[pa.Table] = []
+        self._log.pending = []
         self._sidecars: dict[str, bytes] = {}
         self._notes: dict[str, str] = {}
 
@@ -255,12 +262,6 @@ class StoreWriter:
                 self._ids.update(load_rows(self._folder, entry)["image_id"].to_pylist())
         return self._ids
 
-    def _noted_files(self) -> dict[str, FileFacts]:
-        """Return file_id, size and mtime_ns of each live path, pending ones included."""
-        if self._noted is None:
-            self._noted = dict(list_file_facts(collect_files(self._folder, self._manifest)))
-        return self._noted
-
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         """Let no write follow one that failed: what is on the disk is then known to no one."""
@@ -272,17 +273,16 @@ class StoreWriter:
             yield
         self._usable = True
 
-    def _commit(self, segment: SegmentEntry | None) -> None:
-        # One number for all files of a commit, the segment's included.
+    def _commit(self, *segments: SegmentEntry) -> None:
+        # One number for all files of a commit, those of the segment that it wrote included.
         folder, manifest = self._folder, self._with_pending()
-        paths = (
-            [write_paths(folder, manifest, pa.concat_tables(self._paths))] if self._paths else []
-        )
+        log = self._log.pending
+        paths = [write_paths(folder, manifest, pa.concat_tables(log))] if log else []
         notes = [write_notes(folder, manifest, make_notes(self._notes))] if self._notes else []
         staged = {name: stage_sidecar(folder, name, data) for name, data in self._sidecars.items()}
         committed = dataclasses.replace(
             manifest,
-            segments=manifest.segments + (() if segment is None else (segment,)),
+            segments=(*manifest.segments, *segments),
             paths=(*manifest.paths, *paths),
             notes=(*manifest.notes, *notes),
             sidecars={**manifest.sidecars, **staged},

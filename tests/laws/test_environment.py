@@ -56,6 +56,13 @@ def test_conda_installs_the_same_packages_with_the_same_bounds():
     assert expected == actual
 
 
+def test_what_is_optional_is_offered_with_the_same_bounds():
+    text = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    (offered,) = re.findall(r"^  # - (ray-core .*)$", text, re.MULTILINE)
+    (wanted,) = PROJECT["optional-dependencies"]["ray"]
+    assert split(wanted)[1] == split(offered)[1]
+
+
 def test_all_comes_from_one_channel():
     # Channels mixed bring a torch and a torchvision of different CUDA versions.
     assert CONDA["channels"] == ["conda-forge", "nodefaults"]

@@ -107,6 +107,7 @@ def own_texts():
         ".git",
         ".venv",
         ".venv-lowest",
+        ".venv-ray",
         "demo",
         "build",
         "dist",

@@ -95,7 +95,14 @@ def test_an_exception_from_bandit_names_its_check_and_says_why():
 def test_lint_runs_bandit_over_all_but_the_tests_and_skips_no_check():
     options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["bandit"]
     assert set(options) == {"exclude_dirs"}
-    kept_out = {".venv", ".venv-lowest", "node_modules", "build", "dist"}  # not the project's own
+    kept_out = {
+        ".venv",
+        ".venv-lowest",
+        ".venv-ray",
+        "node_modules",
+        "build",
+        "dist",
+    }  # not the project's own
     assert set(options["exclude_dirs"]) == {"tests"} | kept_out
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     lint = makefile.partition("\nlint:")[2].partition("\n\n")[0]
