@@ -16,6 +16,7 @@ from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions, add_metadata, extract_vectors
 from embeddings.extract.choose import choose_extractor
 from embeddings.extract.data_bars import describe_bars
+from embeddings.extract.engines import check_engine
 from embeddings.extract.pixel_sizes import count_sizes
 from embeddings.extract.sources import read_only_list
 from embeddings.files import format_csv, hash_bytes, write_bytes
@@ -247,6 +248,7 @@ def _check_options(options: ExtractOptions, store: Store) -> None:
     What an option says of the extractor must be what the store was made with; `choose_extractor`
     names the difference.
     """
+    check_engine(options)
     # Raises where an option names another extractor than the store's.
     choose_extractor(options, store)
     default = ExtractOptions()

@@ -92,12 +92,12 @@ def check_images(context: RoundContext, facts: Facts) -> Made:
 
 def build_graph(context: RoundContext, facts: Facts) -> Made:
     """Find the k-nearest-neighbour graph that map, copies and clusters share."""
-    from discovery.graph.neighbours import find_neighbours
+    from discovery.flow.neighbour_search import find_graph
     from discovery.runs.tables import format_neighbours
 
     # The same k stands in the provenance, so that another rule makes another graph.
     k = describe_graph(len(context.source.ids))["k"]
-    graph = find_neighbours(context.graph_rows, k, seed=context.seed)
+    graph = find_graph(context, k, facts)
     facts.update(images=len(graph), k=k, exact=graph.exact)
     return {NEIGHBOURS: format_neighbours(graph, context.vectors.ids)}
 

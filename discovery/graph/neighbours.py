@@ -19,7 +19,7 @@ from embeddings.errors import OptionError
 
 EXACT_BELOW = 20_000  # rows; the flat search grows with n^2 and takes seconds here
 TARGET_RECALL = 0.99
-_SPARE = 8  # more candidates than asked for: the direct distances choose among near-ties
+SPARE = 8  # more candidates than asked for: the direct distances choose among near-ties
 _PROBE_QUERIES = 256
 _BLOCK_VALUES = 1 << 22  # float32 values in one block of differences: 16 MB
 _ROUNDS = 64  # bisections: the last halves a float64's rounding
@@ -60,12 +60,12 @@ def find_neighbours(
     if k < 1:
         empty = np.empty((n, 0))
         return Neighbours(indices=empty.astype(np.int32), distances=empty.astype(np.float32))
-    width = min(k + 1 + _SPARE, n)
+    width = min(k + 1 + SPARE, n)
     import faiss  # half a second and 180 MB: who only reads a graph does not pay
 
     exact = n < exact_below or faiss.get_num_gpus() > 0
     if exact:
-        candidates = _search_flat(values, values, width)  # (n, width)
+        candidates = search_flat(values, values, width)  # (n, width)
     else:
         candidates = _search_inverted(values, k + 1, width, seed)
     return _rank(values, candidates, k, exact=exact)
@@ -125,10 +125,13 @@ def scale_ties(
     return rho, np.maximum(sigma, floor)[:, None]
 
 
-def _search_flat(
+def search_flat(
     queries: NDArray[np.float32], values: NDArray[np.float32], k: int
 ) -> NDArray[np.int64]:
-    """Return the (q, k) positions of the nearest rows by brute force, without copying values."""
+    """Return the (q, k) positions of the nearest rows by brute force, without copying values.
+
+    k is not more than there are rows.
+    """
     import faiss
 
     if faiss.get_num_gpus() > 0:
@@ -145,15 +148,22 @@ def _search_flat(
 def _search_inverted(
     values: NDArray[np.float32], wanted: int, width: int, seed: int
 ) -> NDArray[np.int64]:
-    """Search an inverted file for (n, width) candidates.
+    """Search an inverted file for (n, width) candidates."""
+    index = tune_inverted(values, wanted, width, seed=seed)
+    return search_index(index, values, values, width)
 
-    So many of its lists are probed that the target recall of the `wanted` nearest is reached.
+
+def tune_inverted(values: NDArray[np.float32], wanted: int, width: int, *, seed: int) -> Any:
+    """Return an inverted file over the rows.
+
+    Of `width` candidates so many lists are probed that the target recall of the `wanted` nearest
+    is reached.
     """
     n = len(values)
     index, lists = _build_inverted(values, seed)
     rng = np.random.default_rng(seed)
     sample = np.sort(rng.choice(n, min(n, _PROBE_QUERIES), replace=False))  # (q,)
-    truth = _search_flat(values[sample], values, wanted)
+    truth = search_flat(values[sample], values, wanted)
     probes = 4
     while probes < lists:
         index.nprobe = probes
@@ -162,11 +172,18 @@ def _search_inverted(
             break
         probes = min(probes * 3 // 2, lists)
     index.nprobe = probes
-    candidates = np.asarray(index.search(values, width)[1], dtype=np.int64)  # (n, width)
+    return index
+
+
+def search_index(
+    index: Any, queries: NDArray[np.float32], values: NDArray[np.float32], width: int
+) -> NDArray[np.int64]:
+    """Return the (q, width) positions that an inverted file over `values` finds."""
+    candidates = np.asarray(index.search(queries, width)[1], dtype=np.int64)
     # The probed lists of an outlying row can hold fewer than k vectors: FAISS answers -1 there.
     short = np.flatnonzero((candidates < 0).any(axis=1))
     if len(short):
-        candidates[short] = _search_flat(values[short], values, width)
+        candidates[short] = search_flat(queries[short], values, width)
     return candidates
 
 

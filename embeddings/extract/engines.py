@@ -22,12 +22,10 @@ from embeddings.extract.options import ExtractOptions
 from embeddings.extract.sources import Fingerprinted, fingerprint_files
 from embeddings.extract.spread import SpreadComputation
 from embeddings.extractors import find_extractor
-from embeddings.ray_pool import RayPool, connect, measure_capacity
+from embeddings.ray_pool import RayPool, measure_capacity, open_pool
 from embeddings.store import Store
 
-_CPUS = 4  # of a worker, where --workers does not say: decoding for one network
 _FILES = 4096  # that a worker hashes at a time; fewer in all are hashed by the driver
-_MEMBERS = 4096
 
 
 class LocalEngine:
@@ -61,13 +59,9 @@ class RayEngine(LocalEngine):
     @cached_property
     def pool(self) -> RayPool:
         """The workers: one a GPU where the network runs on GPUs, else one a few processors."""
-        ray = connect(self.options.ray_address)
-        capacity = measure_capacity(ray)
-        if capacity.gpus and self._takes_gpus:
-            return RayPool(ray, cpus=1, gpus=1, most=min(capacity.gpus, _MEMBERS))
-        # No more than the smallest machine has, or it would stand idle.
-        cpus = min(self.options.workers or _CPUS, *capacity.cpus, _CPUS * 64)
-        return RayPool(ray, cpus=cpus, most=min(capacity.count(cpus), _MEMBERS))
+        return open_pool(
+            self.options.ray_address, cpus=self.options.workers, takes_gpus=self._takes_gpus
+        )
 
     def close(self) -> None:
         """End the workers."""

@@ -1,22 +1,14 @@
-"""Work spread over a Ray cluster: blocks of it, each done once, whichever machines come and go.
-
-The pool is the driver's own, of plain actors: a member that is lost (its process killed, its
-machine gone) is told by Ray as an error of the call, and the block it had goes to another. Ray's
-own retries are not used: they are spent within seconds, before the loss of a machine is noticed.
-Nothing large passes through the driver; members read and write a file system that all machines
-share.
-"""
+"""The pool: actors that take blocks of work, and what becomes of a block whose actor is lost."""
 
 import contextlib
-import os
-import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from embeddings.console import get_logger
-from embeddings.errors import DefectDiscoveryError, InputError, MissingExtraError, OptionError
+from embeddings.errors import DefectDiscoveryError, InputError, OptionError
+from embeddings.ray_pool.connection import TEXTS, connect, measure_capacity
 
 Block = TypeVar("Block")
 Result = TypeVar("Result")
@@ -24,90 +16,37 @@ Result = TypeVar("Result")
 _MOST_LOSSES = 4  # of members that had one and the same block: then it is the block's fault
 _MOST_STARTS = 4  # of members in a row that did not come up
 _WAIT_SECONDS = 300.0  # for the first member, and where all others are gone
-_KNOCK_SECONDS = 10.0
-_OBJECT_BYTES = 500_000_000  # shared memory of a cluster that is started here
-_TEXTS = 300  # letters of what Ray says
+_CPUS = 4  # of a worker: they decode for one network
+_MOST_MEMBERS = 4096
 
 
-def connect(address: str | None) -> Any:
-    """Return the module `ray`, connected to a cluster; nothing happens where it is already.
+def open_pool(address: str | None, *, cpus: int | None, takes_gpus: bool) -> "RayPool":
+    """Return the workers of a cluster: one a GPU, where these are wanted and there, else by CPUs.
 
     Parameters
     ----------
     address : str or None
-        Of the cluster; None is the one that `RAY_ADDRESS` names, else one of this machine alone,
-        which ends with this process.
+        As `connect` takes it.
+    cpus : int or None
+        Of a worker without a GPU, by default `_CPUS`; never more than the smallest machine has.
+    takes_gpus : bool
 
     Raises
     ------
-    MissingExtraError
-        Ray is not installed.
-    OptionError
-        No cluster answers there.
+    MissingExtraError, OptionError
+        As `connect`; or no machine has a processor to spare.
     """
-    # Images and their names are nobody's outside: a cluster started here reports nothing.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Members that take no GPU keep sight of none, now and in later versions of Ray.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
-    try:
-        import ray
-    except ImportError:
-        raise MissingExtraError("ray", "ray") from None
-    if ray.is_initialized():
-        return ray
-    address = address or os.environ.get("RAY_ADDRESS") or None
-    if address is not None:
-        _probe(address)
-    how: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if address is None:
-        how |= {"include_dashboard": False, "object_store_memory": _OBJECT_BYTES}
-    try:
-        ray.init(address=address, **how)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        raise _tell_silence(address or "local", error) from error
-    return ray
-
-
-def _probe(address: str) -> None:
-    """Knock at HOST:PORT: Ray itself asks for minutes before it says that nobody is there."""
-    host, _, port = address.rpartition(":")
-    if address == "auto":
-        return
-    if not host or not port.isdigit() or "/" in host:
+    ray = connect(address)
+    capacity = measure_capacity(ray)
+    if capacity.gpus and takes_gpus:
+        return RayPool(ray, cpus=1, gpus=1, most=min(capacity.gpus, _MOST_MEMBERS))
+    if not capacity.cpus:
         raise OptionError(
-            f"--ray-address {address}: expected HOST:PORT, as `ray start --head` prints it, or auto"
+            "--engine ray: the cluster has no processors; expected machines with some: see "
+            "`ray status`"
         )
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_SECONDS).close()
-    except (OSError, OverflowError) as error:
-        raise _tell_silence(address, error) from error
-
-
-def _tell_silence(address: str, error: Exception) -> OptionError:
-    return OptionError(
-        f"--ray-address {address}: no Ray cluster answers ({' '.join(str(error).split())[:_TEXTS]}"
-        "); expected HOST:PORT, as `ray start --head` prints it"
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
-    """What a cluster has: GPUs, and the processors of each machine that is there."""
-
-    gpus: int
-    cpus: tuple[int, ...]
-
-    def count(self, cpus: int) -> int:
-        """Return how many members of so many processors it bears."""
-        return sum(one // cpus for one in self.cpus)
-
-
-def measure_capacity(ray: Any) -> Capacity:
-    """Return what the cluster has now."""
-    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    cpus = tuple(int(one.get("CPU", 0)) for one in alive)
-    gpus = sum(int(one.get("GPU", 0)) for one in alive)
-    return Capacity(gpus=gpus, cpus=tuple(one for one in cpus if one))
+    each = min(cpus or _CPUS, *capacity.cpus)
+    return RayPool(ray, cpus=each, most=min(capacity.count(each), _MOST_MEMBERS))
 
 
 class _Member:
@@ -263,7 +202,7 @@ class RayPool:
                 raise error.cause from None
             raise
         except errors.RayError as error:
-            raise _LostError(" ".join(str(error).split())[:_TEXTS]) from error
+            raise _LostError(" ".join(str(error).split())[:TEXTS]) from error
 
     def _kill(self, actor: Any) -> None:
         with contextlib.suppress(self.ray.exceptions.RayError):
