@@ -150,7 +150,7 @@ def _search_inverted(
 ) -> NDArray[np.int64]:
     """Search an inverted file for (n, width) candidates."""
     index = tune_inverted(values, wanted, width, seed=seed)
-    return search_index(index, values, values, width)
+    return search_index(index, values, values, width=width)
 
 
 def tune_inverted(values: NDArray[np.float32], wanted: int, width: int, *, seed: int) -> Any:
@@ -176,7 +176,7 @@ def tune_inverted(values: NDArray[np.float32], wanted: int, width: int, *, seed:
 
 
 def search_index(
-    index: Any, queries: NDArray[np.float32], values: NDArray[np.float32], width: int
+    index: Any, queries: NDArray[np.float32], values: NDArray[np.float32], *, width: int
 ) -> NDArray[np.int64]:
     """Return the (q, width) positions that an inverted file over `values` finds."""
     candidates = np.asarray(index.search(queries, width)[1], dtype=np.int64)

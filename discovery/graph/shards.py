@@ -90,8 +90,8 @@ def find_neighbours_sharded(
         exact = all(exact for _, exact in pool.map(_Indexer(plan), range(count)))
         indices, distances = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
         for shard, _ in pool.map(_Searcher(plan), range(count)):
-            indices[shard::count] = np.load(plan.name("indices", shard))
-            distances[shard::count] = np.load(plan.name("distances", shard))
+            indices[shard::count] = np.load(plan.name("indices", shard), allow_pickle=False)
+            distances[shard::count] = np.load(plan.name("distances", shard), allow_pickle=False)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return Neighbours(indices=indices, distances=distances, exact=exact)
@@ -109,7 +109,7 @@ class _Plan:
         return self.folder / f"{what}-{shard:05d}.npy"
 
     def load_rows(self, shard: int) -> NDArray[np.float32]:
-        rows: NDArray[np.float32] = np.load(self.name("rows", shard))
+        rows: NDArray[np.float32] = np.load(self.name("rows", shard), allow_pickle=False)
         return rows
 
 
@@ -174,7 +174,7 @@ class _Searcher:
         width, path = min(self.plan.k + 1 + SPARE, len(rows)), self.plan.name("index", other)
         if not path.exists():
             return search_flat(queries, rows, width)
-        return search_index(faiss.read_index(str(path)), queries, rows, width)
+        return search_index(faiss.read_index(str(path)), queries, rows, width=width)
 
 
 def _measure(
