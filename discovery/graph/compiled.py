@@ -46,7 +46,8 @@ def compile_all() -> list[Any]:
     from discovery.graph import layout, leiden
 
     corners = sparse.csr_matrix(np.ones((4, 4)) - np.eye(4))
-    layout.lay_out_graph(corners, np.eye(4)[:, :2])
+    for width in (2, 5):  # a map, and what density clustering is given
+        layout.lay_out_graph(corners, np.eye(4, 6)[:, :width])
     leiden.partition_graph(corners, 1.0, seed=0)
     return [layout._descend, leiden._gather, leiden._move]
 

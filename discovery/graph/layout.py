@@ -3,7 +3,8 @@
 The method is that of umap-learn, by the same figures: the ties of `weigh_graph`, a start from
 principal components, and stochastic gradient descent, edge by edge with negative samples (section
 4.3). Written out, as that package compiles some hundred functions in each process, 15 seconds
-before the first image is placed; here it is one loop, compiled once.
+before the first image is placed; here it is one loop, compiled once. Of more than 10,000 images
+the forces are read off a table.
 """
 
 from typing import Any
@@ -21,6 +22,7 @@ Ints = NDArray[np.int64]
 _EPOCHS, _EPOCHS_LARGE, _LARGE = 500, 200, 10_000
 _NEGATIVES = 5  # images that push away, for each edge that pulls
 _SPREAD = 10.0  # side of the box that the layout starts in
+_REACH, _CELLS = 60.0, 16_384  # of the tables of forces of a large layout
 _JITTER = 1e-4  # coincident images must not stay so, as nothing would push them apart
 
 
@@ -52,9 +54,11 @@ def lay_out_graph(
     periods = edges.data.max() / edges.data
     kept = periods <= epochs
     heads, tails = edges.row[kept].astype(np.int64), edges.col[kept].astype(np.int64)
-    curve = _fit_curve(min_dist)
+    curve = np.array(_fit_curve(min_dist))
     state = np.uint64(random.integers(1, 1 << 62))
-    _descend(places, heads, tails, periods[kept], np.array(curve), epochs, state)
+    tables = _tabulate_forces(curve, _CELLS if len(start) > _LARGE else 0)
+    axes = (0,) * places.shape[1]
+    _descend(places, axes, heads, tails, periods[kept], curve, tables, epochs, state)
     return places
 
 
@@ -78,19 +82,45 @@ def _fit_curve(min_dist: float) -> tuple[float, float]:
     return float(a), float(b)
 
 
+def _tabulate_forces(curve: Floats, cells: int) -> Floats:
+    """Return pull and push at evenly spaced distances up to `_REACH`, (2, cells + 1).
+
+    Two powers and a division an edge take half of the time. Between two of 16,384 distances the
+    forces are straight lines but for a part in a thousand, far less than one step is off anyway.
+    Without a cell, (2, 0): few images are laid out by the formulas themselves.
+    """
+    if not cells:
+        return np.zeros((2, 0))
+    a, b = curve
+    distances = np.linspace(0, _REACH, cells + 1)
+    squared = np.maximum(distances, distances[1] / 4) ** 2  # at no distance the pull is endless
+    power = squared**b
+    pulls = -2.0 * a * b * power / (squared * (a * power + 1.0))
+    pushes = 2.0 * b / ((0.001 + distances**2) * (a * distances ** (2 * b) + 1.0))
+    return np.stack([pulls, pushes])
+
+
 @compile_loop
 def _descend(
     places: Floats,
+    axes: tuple[int, ...],
     heads: Ints,
     tails: Ints,
     periods: Floats,
     curve: Floats,
+    tables: Floats,
     epochs: int,
     state: Any,
 ) -> None:
-    """Move the (n, p) places in place, an edge at a time, by steps that shrink to nothing."""
-    n, p = places.shape
+    """Move the (n, p) places in place, an edge at a time, by steps that shrink to nothing.
+
+    Forces are read off the tables as far as these reach. `axes` is p of anything: the loop is
+    compiled for their number, which takes a fifth off its time.
+    """
+    n, p = len(places), len(axes)
     a, b = curve
+    last = tables.shape[1] - 1  # -1 where there is none
+    scale = last / _REACH
     due, pushed = periods.copy(), periods / _NEGATIVES
     rests = pushed.copy()
     for epoch in range(epochs):
@@ -104,8 +134,14 @@ def _descend(
             for axis in range(p):
                 squared += (places[i, axis] - places[j, axis]) ** 2
             if squared > 0.0:
-                power = squared**b
-                pull = -2.0 * a * b * power / (squared * (a * power + 1.0))
+                at = np.sqrt(squared) * scale
+                if at < last:
+                    cell = int(at)
+                    low = tables[0, cell]
+                    pull = low + (at - cell) * (tables[0, cell + 1] - low)
+                else:
+                    power = squared**b
+                    pull = -2.0 * a * b * power / (squared * (a * power + 1.0))
                 for axis in range(p):
                     step = pull * (places[i, axis] - places[j, axis])
                     step = min(max(step, -4.0), 4.0) * rate
@@ -116,12 +152,18 @@ def _descend(
             for _ in range(count):
                 # Knuth's linear congruential generator, its upper bits.
                 state = state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
-                other = np.int64(state >> np.uint64(33)) % n
+                other = np.int64(np.uint32(state >> np.uint64(33)) % np.uint32(n))
                 squared = 0.0
                 for axis in range(p):
                     squared += (places[i, axis] - places[other, axis]) ** 2
                 if squared > 0.0:
-                    push = 2.0 * b / ((0.001 + squared) * (a * squared**b + 1.0))
+                    at = np.sqrt(squared) * scale
+                    if at < last:
+                        cell = int(at)
+                        low = tables[1, cell]
+                        push = low + (at - cell) * (tables[1, cell + 1] - low)
+                    else:
+                        push = 2.0 * b / ((0.001 + squared) * (a * squared**b + 1.0))
                     for axis in range(p):
                         step = push * (places[i, axis] - places[other, axis])
                         places[i, axis] += min(max(step, -4.0), 4.0) * rate

@@ -162,3 +162,18 @@ def test_flat_directions_are_not_blown_up():
 def test_bad_whitening_is_refused(whiten):
     with pytest.raises(OptionError, match=f"whiten is {whiten}, expected 0 to 1"):
         reduce_pca(draw(), 5, whiten=whiten)
+
+
+def test_of_many_rows_a_sample_says_where_the_axes_lie():
+    rng = np.random.default_rng(0)
+    scales = 2.0 ** -np.arange(8)
+    values = rng.normal(size=(24_000, 8)) * scales @ np.linalg.qr(rng.normal(size=(8, 8)))[0] + 3
+    values = values.astype(np.float32)
+    found, again = (find_components(values, 4, seed=1) for _ in range(2))
+    np.testing.assert_array_equal(found.axes, again.axes)
+    np.testing.assert_allclose(values.mean(axis=0, dtype=np.float64), found.mean)
+    _, _, exact = np.linalg.svd(values - found.mean, full_matrices=False)
+    alike = np.abs((found.axes * exact[:4]).sum(axis=1))
+    assert alike.min() > 0.999
+    np.testing.assert_allclose(found.variances, scales[:4] ** 2, rtol=0.05)
+    np.testing.assert_allclose(found.total, (scales**2).sum(), rtol=0.05)

@@ -8,7 +8,7 @@ from scipy.spatial.distance import cdist
 
 from discovery.graph import distances
 from discovery.stages.propose import KnownTypes, proposals
-from discovery.stages.propose.evidence import measure_novelties
+from discovery.stages.propose.evidence import Centred, measure_novelties
 from discovery.stages.propose.proposals import SHOWN, choose_exemplars, find_medoid
 from embeddings.records import unit_rows
 
@@ -179,3 +179,14 @@ def test_novelty_is_a_share_and_known_images_have_none(m, n_known, seed, block):
 def test_known_types_are_checked_once(values, labels):
     with pytest.raises(ValueError):
         KnownTypes(values=values, labels=np.array(labels, dtype=np.str_))
+
+
+def test_rows_are_centred_a_cluster_at_a_time_as_all_at_once():
+    values = unit_rows(np.random.default_rng(0).normal(size=(40, 9)) + 1)
+    whole = unit_rows(values - values.mean(axis=0))
+    centred = Centred(values)
+    assert (40, 9) == centred.shape
+    np.testing.assert_array_equal(whole[[3, 1, 30]], centred[np.array([3, 1, 30])])
+    outside = np.arange(40) % 3 == 0
+    np.testing.assert_array_equal(whole[outside], centred[outside])
+    assert (0, 9) == centred[np.array([], np.intp)].shape

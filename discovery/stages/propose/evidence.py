@@ -5,14 +5,16 @@ and separation, so that two images with no more in common than any two have simi
 is measured on the vectors as they are, since known images were never centred with these.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from discovery.graph.distances import REACH_QUANTILE, ROUNDING, measure_nearest
 from discovery.records import Clustering, Duplicates
+from embeddings.records import unit_rows
 
 
 def find_members(
@@ -32,9 +34,31 @@ def find_members(
     return [order[labels[order] == cluster_id] for cluster_id in range(clustering.k)]
 
 
-def find_centroids(
-    centred: NDArray[np.float32], members: Sequence[NDArray[np.intp]]
-) -> NDArray[np.float64]:
+class Centred:
+    """The centred unit rows of n images, a cluster at a time: all at once are as much again.
+
+    Parameters
+    ----------
+    values : (n, d) float32
+    """
+
+    def __init__(self, values: NDArray[np.float32]) -> None:
+        self._values, self._mean = values, values.mean(axis=0)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As that of an array, (n, d)."""
+        return self._values.shape
+
+    def __getitem__(self, rows: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the rows at these positions, or of this mask, (m, d)."""
+        return unit_rows(self._values[rows] - self._mean)
+
+
+Rows = Centred | NDArray[np.float32]
+
+
+def find_centroids(centred: Rows, members: Sequence[NDArray[np.intp]]) -> NDArray[np.float64]:
     """Return the mean of each cluster's rows, (k, d)."""
     centroids = [centred[rows].mean(axis=0, dtype=np.float64) for rows in members]
     return np.array(centroids).reshape(len(members), centred.shape[1])
@@ -51,7 +75,7 @@ def measure_cohesion(centroids: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def measure_separation(
-    centred: NDArray[np.float32],
+    centred: Rows,
     clustering: Clustering,
     *,
     members: Sequence[NDArray[np.intp]],
@@ -104,7 +128,7 @@ class KnownTypes:
 
 
 def measure_novelties(
-    clusters: Sequence[NDArray[np.float32]], known: KnownTypes | None
+    clusters: Iterable[NDArray[np.float32]], known: KnownTypes | None
 ) -> list[tuple[float, str]]:
     """Return the share of each cluster outside the reach of every known type, and the nearest type.
 
@@ -122,7 +146,7 @@ def measure_novelties(
         NaN and an empty label without known types.
     """
     if known is None:
-        return [(float("nan"), "")] * len(clusters)
+        return [(float("nan"), "") for _ in clusters]
     names = np.unique(known.labels)
     types = [known.values[known.labels == name] for name in names]
     # Of the types alone, so once for all clusters: each type is compared with all of itself.

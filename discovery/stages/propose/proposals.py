@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from discovery.records import Clustering, Duplicates, Proposal
 from discovery.stages.propose.evidence import (
+    Centred,
     KnownTypes,
     find_centroids,
     find_members,
@@ -16,7 +17,7 @@ from discovery.stages.propose.evidence import (
     measure_separation,
 )
 from embeddings.files import hash_bytes
-from embeddings.records import Vectors, unit_rows
+from embeddings.records import Vectors
 
 SHOWN = 6  # of each sort: a row of the report, taken in at a glance
 # Above this many members the exact medoid (all pairs) is looked for among those nearest the mean.
@@ -51,18 +52,20 @@ def propose_types(
     """
     if not np.array_equal(vectors.ids, clustering.ids):
         raise ValueError("vectors and clustering are of different images")
-    centred = unit_rows(vectors.values - vectors.values.mean(axis=0))  # (n, d)
+    centred = Centred(vectors.values)
     members = find_members(clustering, duplicates)
     centroids = find_centroids(centred, members)  # (k, d)
     cohesion = measure_cohesion(centroids)
     separation = measure_separation(centred, clustering, members=members, centroids=centroids)
-    novelties = measure_novelties([vectors.values[rows] for rows in members], known)
+    own_rows = (vectors.values[rows] for rows in (members if known else ()))
+    novelties = measure_novelties(own_rows, known)
     files = np.array([len(paths) for paths in vectors.rows["paths"]])  # (n,)
     proposals = []
     for i, rows in enumerate(members):
         # An image of its own, which a mean is not: a person can look at it, and it names the group.
-        medoid = str(vectors.ids[rows[find_medoid(centred[rows])]])
-        novelty, nearest_known = novelties[i]
+        own = centred[rows]
+        medoid = str(vectors.ids[rows[find_medoid(own)]])
+        novelty, nearest_known = novelties[i] if novelties else (float("nan"), "")
         proposals.append(
             Proposal(
                 proposal_id=name_proposal(medoid),
@@ -75,9 +78,7 @@ def propose_types(
                 novelty=novelty,
                 nearest_known=nearest_known,
                 medoid=medoid,
-                exemplars=choose_exemplars(
-                    centred[rows], vectors.ids[rows], clustering.memberships[rows]
-                ),
+                exemplars=choose_exemplars(own, vectors.ids[rows], clustering.memberships[rows]),
                 size_um=_measure_size(vectors, rows),
                 distinct=None if duplicates is None else len(rows),
             )
