@@ -112,6 +112,7 @@ def main(options: Classify) -> None:
 
 # Imports stand inside: `--help` and a wrong option need neither torch nor scikit-learn.
 def _train(command: Train) -> None:
+    from discovery.classifier.evidence import describe_members
     from discovery.classifier.examples import read_examples
     from discovery.classifier.model import check_model_folder, save_model
     from discovery.classifier.train import train_classifier
@@ -128,6 +129,8 @@ def _train(command: Train) -> None:
         save_model(model, command.out)
         Checkpoint(kept, key="").remove()
     say(model.cascade.taxonomy_.draw())
+    for line in describe_members(model.training["members"]):
+        say(line)
     held = model.training["held_out"]
     if held["n"]:
         say(

@@ -22,6 +22,7 @@ from discovery.detector.model import MODEL_JSON, save_detector
 from discovery.detector.network import build_detector
 from discovery.detector.options import DetectorTrainOptions
 from discovery.detector.predict import Detector
+from discovery.detector.presentation import Presentation
 from discovery.detector.spec import choose_spec
 
 FIRST = Path(__file__).resolve().parents[1] / "tests/golden/version_0_1"
@@ -92,7 +93,8 @@ def make_detector(root: Path) -> None:
     """Keep what describes a detector; its tensors are too large."""
     spec = choose_spec(
         [Boxes.make([(0, 0, 6, 6)], [0])], [(48, 48)], labels=["pit"], norm="group",
-        has_reference=False, windows={"uint8": (0.0, 255.0)}, options=DetectorTrainOptions(),
+        has_reference=False, how=Presentation(windows={"uint8": (0.0, 255.0)}),
+        options=DetectorTrainOptions(),
     )  # fmt: skip
     network = build_detector(spec)
     detector = Detector(

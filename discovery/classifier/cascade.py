@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from discovery.classifier.calibration import Aims, calibrate, calibrate_paths, divide_images
+from discovery.classifier.calibration import Aims, blend_paths, calibrate
 from discovery.classifier.decision_rule import Paths, truncate_forced
-from discovery.classifier.networks import FittedNetworks, Schedule, Variant
+from discovery.classifier.fitted import FittedNetworks, answer_all, list_members
+from discovery.classifier.folds import divide_images
+from discovery.classifier.inputs import as_copies, check_weights, fit_taxonomy, tidy_labels
+from discovery.classifier.networks import Schedule
 from discovery.classifier.novelty import MEASURES
-from discovery.classifier.taxonomy import Taxonomy, check_types
+from discovery.classifier.taxonomy import Taxonomy
 from discovery.records import Predictions
-from discovery.records.labels import tidy_label
 from discovery.runs.checkpoint import NO_CHECKPOINT, Checkpoint
-from embeddings.errors import HandoffError
 
 Floats = NDArray[np.float32]
 
@@ -113,18 +114,16 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             The shapes do not fit, a weight is negative, or the taxonomy is not the labels'.
         """
-        rows, labels = _as_copies(X), _tidy(y)
+        rows, labels = as_copies(X), tidy_labels(y)
         if len(labels) != len(rows):
             raise ValueError(f"{len(rows)} images for {len(labels)} labels")
-        weights = _check_weights(sample_weight, len(rows))
-        self.taxonomy_ = _fit_taxonomy(labels, weights, taxonomy)
+        weights = check_weights(sample_weight, len(rows))
+        self.taxonomy_ = fit_taxonomy(labels, weights, taxonomy)
         self.classes_ = np.array(self.taxonomy_.leaves, dtype=np.str_)
         self.n_features_in_ = rows.shape[2]
 
-        # Called once a fold, and at last on all images with the variants of the ablation.
-        def fit(
-            which: NDArray[np.intp], variants: tuple[Variant, ...] = ("fused",)
-        ) -> FittedNetworks:
+        # Called once a fold, and at last on all images with what the ablation needs.
+        def fit(which: NDArray[np.intp], for_ablation: bool = False) -> FittedNetworks:
             which = which[weights[which] > 0]  # of weight 0: not even in the batch norm
             return FittedNetworks.fit(
                 rows if len(which) == len(rows) else rows[which],  # hundreds of MB: no copy of all
@@ -134,7 +133,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
                 blocks=self.blocks,
                 n_eval_views=self.n_eval_views,
                 schedule=Schedule(epochs=self.epochs, seed=self.random_state),
-                variants=variants,
+                for_ablation=for_ablation,
             )
 
         self.calibration_ = calibrate(
@@ -145,6 +144,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
                 labels, weights, seed=self.random_state, groups=groups, folds=folds
             ),
             taxonomy=self.taxonomy_,
+            members=list_members(self.blocks),
             aims=Aims(
                 target_purity=self.target_purity,
                 max_rejection=self.max_rejection,
@@ -152,7 +152,7 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
             ),
             checkpoint=checkpoint,
         )
-        self.networks_ = fit(np.arange(len(rows)), ("fused", "deep", "classical"))
+        self.networks_ = fit(np.arange(len(rows)), for_ablation=True)
         return self
 
     def predict(self, X: NDArray[np.floating]) -> NDArray[np.str_]:
@@ -166,16 +166,39 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
         columns = [paths.nodes.index(leaf) for leaf in self.classes_.tolist()]
         return paths.marginal[:, columns]
 
-    def predict_flat(self, X: NDArray[np.floating], variant: Variant = "fused") -> NDArray[np.str_]:
-        """Return the flat baseline's answers (n,), by all features or one kind of them.
+    @property
+    def members_(self) -> tuple[str, ...]:
+        """What each node is answered by."""
+        return tuple(self.calibration_.flat.members)
+
+    def predict_alone(self, X: NDArray[np.floating], member: str) -> NDArray[np.str_]:
+        """Return the forced answers (n,) that one member would give at every node.
 
         Raises
         ------
         KeyError
-            There is no such kind of features.
+            There is no such member.
         """
         check_is_fitted(self)
-        return self.networks_.flats[variant].predict(self.networks_.fuse(_as_copies(X)))
+        logits = self.networks_.answer_nodes(self.networks_.fuse(as_copies(X)))
+        blends = self.calibration_.blends
+        return blend_paths(self.taxonomy_, logits, blends, member=member).forced
+
+    def predict_flat(self, X: NDArray[np.floating], member: str | None = None) -> NDArray[np.str_]:
+        """Return the flat baseline's answers (n,), by all its members or by one head alone.
+
+        Raises
+        ------
+        KeyError
+            There is no such head.
+        """
+        check_is_fitted(self)
+        heads, fused = self.networks_.flats, self.networks_.fuse(as_copies(X))
+        if member is not None:
+            return np.asarray(self.classes_[heads[member].logits(fused).argmax(axis=1)], np.str_)
+        logits = answer_all({name: heads[name] for name in self.members_}, fused)
+        scores = self.calibration_.flat.answer(logits)
+        return np.asarray(self.classes_[scores.argmax(axis=1)], np.str_)
 
     def answer(
         self,
@@ -224,61 +247,18 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):
     def measure_nearest(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the (n,) distances of images (n, c, d) to the nearest learned one."""
         check_is_fitted(self)
-        fused = self.networks_.fuse(_as_copies(X))
+        fused = self.networks_.fuse(as_copies(X))
         return self.networks_.known.measure(fused.mean(axis=1))[:, MEASURES.index("nearest")]
 
     def _evaluate(self, X: NDArray[np.floating]) -> tuple[Paths, Floats]:
         """Return the paths and novelties (n,) of images (n, d) or (n, c, d)."""
         check_is_fitted(self)
-        rows = _as_copies(X)
+        rows = as_copies(X)
         if rows.shape[2] != self.n_features_in_:
             raise ValueError(f"{rows.shape[2]} columns, learned {self.n_features_in_}")
         networks, calibration = self.networks_, self.calibration_
         fused = networks.fuse(rows)  # (n, c, p)
-        logits = {node: head.logits(fused) for node, head in networks.heads.items()}
-        paths = calibrate_paths(self.taxonomy_, logits, calibration.temperatures)
+        paths = blend_paths(self.taxonomy_, networks.answer_nodes(fused), calibration.blends)
         # Distances are those of the mean over the copies, as the known images' are.
         distances = networks.known.measure(fused.mean(axis=1))
         return paths, calibration.scale.score(np.column_stack([distances, 1 - paths.confidences]))
-
-
-def _as_copies(X: NDArray[np.floating]) -> Floats:
-    """Return (n, c, d) float32; rows (n, d) are one copy each."""
-    rows: Floats = np.asarray(X, dtype=np.float32)
-    if rows.ndim == 2:
-        rows = rows[:, None, :]  # scikit-learn's two dimensions
-    if rows.ndim != 3 or not rows.size:
-        raise ValueError(f"X has shape {rows.shape}, expected (n, d) or (n, copies, d), not empty")
-    if not np.isfinite(rows).all():
-        raise ValueError("X holds NaN or infinity")
-    return rows
-
-
-def _tidy(labels: NDArray[np.str_]) -> NDArray[np.str_]:
-    """Write labels (n,) as the tree does: without blanks around the parts, accents composed."""
-    return np.array([tidy_label(label) for label in np.asarray(labels, np.str_).tolist()], np.str_)
-
-
-def _check_weights(weights: NDArray[np.floating] | None, n: int) -> Floats:
-    """Return the weights (n,), 1 where none are given."""
-    if weights is None:
-        return np.ones(n, np.float32)
-    given = np.asarray(weights, dtype=np.float32)
-    if given.shape != (n,) or not np.isfinite(given).all() or (given < 0).any():
-        raise ValueError(f"weights {given.shape} for {n} rows: expected one a row, 0 or more")
-    return given
-
-
-def _fit_taxonomy(labels: NDArray[np.str_], weights: Floats, taxonomy: Taxonomy | None) -> Taxonomy:
-    """Return the tree of the labels, the one that is given where it is that tree."""
-    made = Taxonomy.from_labels(labels.tolist())
-    if taxonomy is not None and taxonomy.nodes != made.nodes:
-        raise ValueError("the taxonomy is not the tree of the labels: make it by from_labels")
-    check_types(made, len(labels))
-    # A type without an image of any weight would be in the tree and never learned.
-    if unweighted := sorted({*labels.tolist()} - {*labels[weights > 0].tolist()}):
-        raise HandoffError(
-            f"every image of {unweighted[0]} has weight 0, expected one above 0 at least: "
-            "label one by hand, or leave the type out"
-        )
-    return taxonomy or made

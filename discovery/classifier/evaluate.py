@@ -20,6 +20,7 @@ from discovery.classifier.evaluation import (
     score_variant,
     summarise_left_out,
 )
+from discovery.classifier.evidence import MEMBER_WORDS, describe_members
 from discovery.classifier.examples import Examples
 from discovery.classifier.model import Model
 from discovery.classifier.options import PredictOptions
@@ -29,11 +30,6 @@ from embeddings.errors import HandoffError
 from embeddings.extractors import find_extractor
 from embeddings.reader import Preparation, map_parts
 
-_VARIANTS = {
-    "fused": "fused (flat)",
-    "deep": "deep only (flat)",
-    "classical": "GLCM, Zernike only (flat)",
-}
 _THUMBNAIL = 160  # pixels: a defect shows
 MAX_PICTURES = 48  # wrong and unanswered images that the page shows
 # Of the distance from a held-out image to its nearest training image, the median over all: nearer
@@ -125,14 +121,18 @@ def _score(
 ) -> dict[str, Any]:
     """Score the images of known types by what they are, (m,)."""
     predictions, rows = answered.predictions.take(known), answered.rows[known]  # (m, c, d)
-    variants = {
-        name: model.cascade.predict_flat(rows, name) for name in model.cascade.networks_.flats
-    }
+    cascade = model.cascade
     gate = {**answered.gate, "threshold": model.gate["threshold"], "method": model.gate["method"]}
-    scores = score_predictions(predictions, truth, flat=variants["fused"], noise_gate=gate)
+    flat = cascade.predict_flat(rows)
+    scores = score_predictions(predictions, truth, flat=flat, noise_gate=gate)
+    members = cascade.members_
+    alone = {name: cascade.predict_alone(rows, name) for name in members}
+    flats = {name: cascade.predict_flat(rows, name) for name in cascade.networks_.flats}
     scores["ablation"] = [
-        score_variant("cascade (fused)", predictions.forced, truth),
-        *(score_variant(_VARIANTS[name], found, truth) for name, found in variants.items()),
+        score_variant("cascade", predictions.forced, truth),
+        *(score_variant(f"cascade: {MEMBER_WORDS[n]}", a, truth) for n, a in alone.items()),
+        score_variant("flat", flat, truth),
+        *(score_variant(f"flat: {MEMBER_WORDS[n]}", a, truth) for n, a in flats.items()),
     ]
     return scores
 
@@ -266,6 +266,7 @@ def _list_facts(model: Model) -> dict[str, str]:
         "trained on": f"{training['images']} images of {len(training['types'])} types",
         "from": f"{training['source']}, sha256 {training['sha256'][:12]}",
         "features": f"{spec.name} {'+'.join(spec.layers)}",
+        "answered by": ". ".join(describe_members(training.get("members", []))) or "one network",
         "held-out accuracy in training": "none" if not held["n"] else f"{held['accuracy']:.3f}",
         "target purity": str(training["options"]["target_purity"]),
         "seed": str(training["options"]["seed"]),

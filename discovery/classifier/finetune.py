@@ -22,9 +22,9 @@ import torch
 from numpy.typing import NDArray
 
 from discovery.classifier.augment import list_orientations, turn_picture
-from discovery.classifier.calibration import assign_folds
 from discovery.classifier.examples import Examples
 from discovery.classifier.features import FeatureSource
+from discovery.classifier.folds import assign_folds
 from discovery.classifier.frozen_maps import Copies, MapPlan, gather_maps
 from discovery.classifier.options import FineTuneOptions, TrainOptions
 from discovery.classifier.stage_tuner import StageTuner

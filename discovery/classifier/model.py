@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 MODEL_JSON = "model.json"
 FORMAT = "defect-discovery-classifier"
-VERSION = 1
+VERSION = 2  # what is written; of version 1 each node has one network
+READ_VERSIONS = (1, VERSION)
 _SHA = 16  # digits of a hash in a file's name
 # What settings and arrays raise that do not fit each other, whatever their seals say.
 _UNREADABLE = (
@@ -255,10 +256,11 @@ def _read_json(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path} is damaged ({error}): train the model again") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ModelError(f"{path} is not of the format {FORMAT}: give the folder of a classifier")
-    if content.get("version") != VERSION:
+    if content.get("version") not in READ_VERSIONS:
         advice = advise_version(content.get("version"), VERSION, otherwise="train the model again")
         raise ModelError(
-            f"{path} has version {content.get('version')}, this program reads {VERSION}: {advice}"
+            f"{path} has version {content.get('version')}, this program reads 1 and {VERSION}: "
+            + advice
         )
     is_whole = data == _format(content)  # blanks and the writing of numbers count, too
     if not is_sealed(content) or not is_whole:

@@ -1,4 +1,4 @@
-"""The small networks of the cascade: one at each node with a choice, and the flat ones beside them.
+"""The small networks of the cascade: what a node with a choice answers by, and the flat baseline.
 
 Arrays of copies: an image comes as c rows (its orientations); networks learn all of them and
 their logits are averaged over them.
@@ -7,20 +7,15 @@ their logits are averaged over them.
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from discovery.classifier.fusion import Fusion
-from discovery.classifier.novelty import KnownSpace
-from discovery.classifier.taxonomy import ROOT, Taxonomy
-
 Floats = NDArray[np.float32]
 Arrays = dict[str, NDArray[Any]]
-Variant = Literal["fused", "deep", "classical"]
 
 _HIDDEN = 256  # units
 _BATCH = 256  # rows
@@ -113,10 +108,6 @@ class Head:
         logits[:, self.trained] = outputs.reshape(n, copies, -1).mean(axis=1)
         return logits
 
-    def predict(self, fused: Floats) -> NDArray[np.str_]:
-        """Return the likeliest class of images (n, c, p), (n,)."""
-        return np.asarray(np.array(self.classes, np.str_)[self.logits(fused).argmax(axis=1)])
-
     def to_arrays(self) -> Arrays:
         """Return the network's weights as named arrays, for a file."""
         return {name: value.numpy() for name, value in self.net.state_dict().items()}
@@ -143,101 +134,6 @@ class Head:
         state = {name: torch.from_numpy(np.array(arrays[name])) for name in net.state_dict()}
         net.load_state_dict(state)
         return cls(classes=classes, trained=trained, span=span, net=net.eval())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FittedNetworks:
-    """All that one fit on some images gives.
-
-    Attributes
-    ----------
-    fusion : Fusion
-    heads : dict of node to Head
-        One a node that has a choice.
-    flats : dict of str to Head
-        The flat baseline over all leaves: by all features, and by one kind of them (ablation).
-    known : KnownSpace
-    """
-
-    fusion: Fusion
-    heads: dict[str, Head]
-    flats: dict[Variant, Head]
-    known: KnownSpace
-
-    @classmethod
-    def fit(
-        cls,
-        rows: Floats,
-        labels: NDArray[np.str_],
-        weights: Floats,
-        *,
-        taxonomy: Taxonomy,
-        blocks: tuple[int, ...] | None,
-        n_eval_views: int | None,
-        schedule: Schedule,
-        variants: tuple[Variant, ...],
-    ) -> Self:
-        """Learn images (n, c, d) with label paths (n,) and weights (n,), all above 0.
-
-        The known are measured by the `n_eval_views` copies at the front (None: all): those are
-        what an image has when it is asked about.
-        """
-        n, copies, d = rows.shape
-        flat = rows.reshape(n * copies, d)  # copies are images of their own to the scales
-        fusion = Fusion.fit(flat, blocks=blocks, seed=schedule.seed)
-        fused = fusion.transform(flat).reshape(n, copies, -1)
-
-        def fit(
-            targets: NDArray[np.intp], classes: tuple[str, ...], span: tuple[int, int] | None = None
-        ) -> Head:
-            return Head.fit(fused, targets, weights, classes=classes, span=span, schedule=schedule)
-
-        below = {node: find_children(taxonomy, labels, node) for node in taxonomy.decision_nodes()}
-        leaves = _find_positions(labels, taxonomy.leaves)
-        spans = _name_spans(fusion)
-        return cls(
-            fusion=fusion,
-            # A fold may hold images of one child only: there is nothing to choose then.
-            heads={
-                node: fit(targets, taxonomy.children(node))
-                for node, targets in below.items()
-                if len(np.unique(targets[targets >= 0])) > 1
-            },
-            flats={
-                name: fit(leaves, taxonomy.leaves, spans[name])
-                for name in variants
-                if name in spans
-            },
-            known=KnownSpace.fit(fused[:, :n_eval_views].mean(axis=1), labels, seed=schedule.seed),
-        )
-
-    def fuse(self, rows: Floats) -> Floats:
-        """Return the fused rows (n, c, p) of images (n, c, d)."""
-        n, copies, d = rows.shape
-        return self.fusion.transform(rows.reshape(n * copies, d)).reshape(n, copies, -1)
-
-
-def find_children(taxonomy: Taxonomy, labels: NDArray[np.str_], node: str) -> NDArray[np.intp]:
-    """Position among the node's children of each label's branch, -1 for labels not below it."""
-    depth = 0 if node == ROOT else node.count("/") + 1
-    names, which = np.unique(labels, return_inverse=True)
-    branches = np.array([taxonomy.truncate(name, depth + 1) for name in names.tolist()])
-    return _find_positions(branches, taxonomy.children(node))[which]
-
-
-def _find_positions(names: NDArray[np.str_], classes: tuple[str, ...]) -> NDArray[np.intp]:
-    """Position of each name (n,) among the classes, -1 where it is none of them."""
-    position = {name: i for i, name in enumerate(classes)}
-    return np.array([position.get(name, -1) for name in names.tolist()], np.intp)
-
-
-def _name_spans(fusion: Fusion) -> dict[Variant, tuple[int, int]]:
-    """Return the columns of the fused vector that each variant of the flat baseline sees."""
-    whole = (0, fusion.spans[-1][1])
-    # Of one block (no network, classical descriptors alone) there is nothing to take apart.
-    if len(fusion.spans) < 2:
-        return {"fused": whole}
-    return {"fused": whole, "deep": fusion.spans[0], "classical": fusion.spans[1]}
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from discovery.classifier.describe import Described
 from discovery.classifier.examples import Examples
-from discovery.classifier.networks import FittedNetworks
+from discovery.classifier.fitted import MEMBERS, FittedNetworks, answer_all
 from discovery.classifier.options import TrainOptions
 from discovery.runs import package_versions
 from discovery.runs.checkpoint import Checkpoint
@@ -43,6 +43,7 @@ def make_training_key(
             "spec": spec.to_dict(),
             "windows": {kind: list(window) for kind, window in windows.items()},
             "options": given,
+            "members": MEMBERS,  # what each fold was answered by
             "max_pixels": options.extract.max_pixels,
             "versions": package_versions(),
         }
@@ -145,10 +146,16 @@ def answer_fold(
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Answer images (m, c, d): the numbers, and the names that go with them."""
     fused = networks.fuse(rows)
+    said = [
+        (node, name, values)
+        for node, members in networks.answer_nodes(fused).items()
+        for name, values in members.items()
+    ]
+    # The flat baseline's; what is only for the ablation is not asked here.
+    flat = answer_all({n: networks.flats[n] for n in MEMBERS if n in networks.flats}, fused)
     arrays: dict[str, NDArray[Any]] = {
-        f"logits.{position}": head.logits(fused)
-        for position, head in enumerate(networks.heads.values())
+        "distances": networks.known.measure(fused.mean(axis=1)),
+        **{f"logits.{position}": values for position, (_, _, values) in enumerate(said)},
+        **{f"flat.{position}": values for position, values in enumerate(flat.values())},
     }
-    arrays["distances"] = networks.known.measure(fused.mean(axis=1))
-    flat: list[str] = networks.flats["fused"].predict(fused).tolist()
-    return arrays, {"nodes": list(networks.heads), "flat": flat}
+    return arrays, {"nodes": [[node, name] for node, name, _ in said], "flat": list(flat)}

@@ -1,10 +1,7 @@
 """From labelled images to a model: features, the cascade, and fine-tuning where it helps."""
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,35 +23,21 @@ from discovery.classifier.noise_limit import choose_gate
 from discovery.classifier.options import TrainOptions
 from discovery.classifier.progress import describe_chunks, make_training_key
 from discovery.classifier.taxonomy import Taxonomy, check_types
+from discovery.classifier.trained import (
+    Trained,
+    format_scores,
+    summarise_training,
+    warn_of_training,
+)
 from discovery.classifier.tunable import check_tunable
-from discovery.runs import package_versions
 from discovery.runs.checkpoint import Checkpoint
-from embeddings.console import get_logger, stage
+from embeddings.console import stage
 from embeddings.errors import HandoffError
 from embeddings.paths import takes_paths
 from embeddings.reader import read_parts
 
 _FEW_IMAGES = 300  # below, varied copies are learned too
 _FEW_COPIES = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trained:
-    """A cascade with what it was fitted on: `learned` aligned with `described`."""
-
-    cascade: CascadeClassifier
-    source: FeatureSource
-    learned: Examples
-    described: Described
-    finetuned: bool = False
-
-    def score_held_out(self) -> dict[str, Any]:
-        """Score the answers to the training images while each was held out."""
-        held_out = self.cascade.calibration_.held_out
-        if held_out is None:
-            return {"n": 0, "accuracy": None, "flat_accuracy": None}
-        scores = held_out.score(self.learned.labels)
-        return scores | {"finetuned": 1} if self.finetuned else scores
 
 
 @takes_paths
@@ -97,17 +80,17 @@ def train_classifier(
         facts.update(images=len(described), copies=described.rows.shape[1])
     learned = _match(examples, described)
     with stage("train") as facts:
-        trained = _Trained(
+        trained = Trained(
             cascade=_fit_cascade(learned, described, options, checkpoint=checkpoint),
             source=source,
             learned=learned,
             described=described,
         )
         types = len(trained.cascade.taxonomy_.leaves)
-        facts.update(types=types, **_format_scores(trained.score_held_out()))
+        facts.update(types=types, **format_scores(trained.score_held_out()))
     if options.finetune:
         trained = _finetune(trained, options, checkpoint.within("tuned")) or trained
-    _warn(trained)
+    warn_of_training(trained)
     return Model(
         cascade=trained.cascade,
         spec=trained.source.spec,
@@ -116,7 +99,7 @@ def train_classifier(
         bars=trained.source.bars,
         orientations=options.orientations,
         gate=asdict(choose_gate(trained.described, options)),
-        training=_summarise_training(trained, options),
+        training=summarise_training(trained, options),
     )
 
 
@@ -214,7 +197,7 @@ def _fit_cascade(
     )
 
 
-def _finetune(first: _Trained, options: TrainOptions, checkpoint: Checkpoint) -> _Trained | None:
+def _finetune(first: Trained, options: TrainOptions, checkpoint: Checkpoint) -> Trained | None:
     """Fine-tune and learn again; None where held-out images are not answered better."""
     learned, source = first.learned, first.source
     with stage("fine-tune"):
@@ -242,58 +225,3 @@ def _finetune(first: _Trained, options: TrainOptions, checkpoint: Checkpoint) ->
     return replace(
         first, cascade=cascade, source=refined.source, described=described, finetuned=True
     )
-
-
-def _format_scores(scores: Mapping[str, Any]) -> dict[str, str]:
-    if not scores["n"]:
-        return {"held out": "none"}
-    return {
-        "held-out accuracy": f"{scores['accuracy']:.3f}",
-        "flat baseline": f"{scores['flat_accuracy']:.3f}",
-    }
-
-
-def _warn(trained: _Trained) -> None:
-    """Say what a user must know of what was learned."""
-    log, learned, cascade = get_logger(), trained.learned, trained.cascade
-    faults = [*learned.faults, *trained.described.faults]
-    if faults:
-        log.warning(
-            "WARNING: %d labelled images could not be used: %s",
-            len(faults), describe_faults(faults),
-        )  # fmt: skip
-    counts = Counter(learned.labels.tolist())
-    # They are always learned and never held out.
-    if single := sorted(label for label, count in counts.items() if count == 1):
-        log.warning(
-            "WARNING: learned from one image each, so that nothing can vouch for them: %s",
-            ", ".join(single),
-        )
-    if np.isinf(cascade.calibration_.thresholds).any():
-        log.warning(
-            "WARNING: no confidence gives the purity that is asked for (%s) at every level: "
-            "answers stop above it; label more images, or lower --target-purity",
-            cascade.target_purity,
-        )
-
-
-def _summarise_training(trained: _Trained, options: TrainOptions) -> dict[str, Any]:
-    learned = trained.learned
-    chosen = asdict(options)
-    del chosen["extract"]  # the spec says what came of it
-    return {
-        "source": learned.source,
-        "sha256": learned.sha256,
-        "digest": learned.digest,
-        # As one text: a line each would fill model.json.
-        "image_ids": " ".join(sorted(part.image_id for part in learned.parts)),
-        "images": len(learned),
-        "types": dict(sorted(Counter(learned.labels.tolist()).items())),
-        "left_out": learned.left_out,
-        "unusable": len(learned.faults) + len(trained.described.faults),
-        "weighted": int((learned.weights < 1).sum()),
-        "options": chosen,
-        "held_out": trained.score_held_out(),
-        "versions": package_versions(),
-        "warnings": list(trained.source.warnings),
-    }

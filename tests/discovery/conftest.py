@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from discovery.classifier import calibration, networks
+from discovery.classifier import folds, networks
 from discovery.records import Clustering, Layout, Proposal
 from discovery.runs import Provenance, create_run
 
@@ -12,7 +12,7 @@ from discovery.runs import Provenance, create_run
 def few_steps():
     """Train networks for few of their steps, and three folds: blobs are learned by then."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibration, "FOLDS", 3)
+        patch.setattr(folds, "FOLDS", 3)
         patch.setattr(networks, "_LEAST_STEPS", 25)
         yield
 

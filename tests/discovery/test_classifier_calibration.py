@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discovery.classifier.calibration import assign_folds, divide_images, find_single_fold
+from discovery.classifier.folds import assign_folds, divide_images, find_single_fold
 
 labels_of = st.lists(
     st.sampled_from(["a", "a-b", "a/b", "Ä", "no_defect"]), min_size=1, max_size=60

@@ -7,6 +7,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_predict
 
 from discovery.classifier.cascade import CascadeClassifier
+from discovery.classifier.evidence import describe_members, summarise_members
 from discovery.classifier.taxonomy import Taxonomy
 from discovery.records import Predictions
 from embeddings.errors import HandoffError
@@ -66,7 +67,7 @@ def test_three_levels_are_answered(cascade, make_blobs):
     rows, labels = make_blobs(TYPES, size=20, seed=1)
     assert sorted(TYPES) == cascade.classes_.tolist()
     assert cascade.score(rows, labels) > 0.95
-    assert {"", "defect", "defect/small"} == set(cascade.calibration_.temperatures)
+    assert {"", "defect", "defect/small"} == set(cascade.calibration_.blends)
     answers = answer(cascade, rows)
     assert isinstance(answers, Predictions)
     assert 3 == answers.depth
@@ -88,7 +89,7 @@ def test_probabilities_add_up_and_agree_with_the_forced_answer(cascade, blobs):
 def test_labels_of_one_level_are_a_flat_tree(make_blobs):
     rows, labels = make_blobs(("a", "a-b", "Ätzung"), size=8)
     fitted = make().fit(rows, labels)
-    assert {""} == set(fitted.calibration_.temperatures)
+    assert {""} == set(fitted.calibration_.blends)
     assert (1,) == fitted.calibration_.thresholds.shape
     assert fitted.score(rows, labels) == 1
     assert fitted.predict_flat(rows).tolist() == labels.tolist()
@@ -133,7 +134,7 @@ def test_single_images_below_a_node_leave_its_temperature_at_1(make_blobs):
     rows, labels = make_blobs(("a/x", "a/y", "b"), size=9)
     kept = np.r_[0, 9, 18:27]
     fitted = make().fit(rows[kept], labels[kept])
-    assert fitted.calibration_.temperatures["a"] == 1
+    assert fitted.calibration_.blends["a"].temperature == 1
     assert np.isfinite(fitted.calibration_.thresholds[0])
     # No image shows what an answer there is worth.
     assert np.isinf(fitted.calibration_.thresholds[1])
@@ -182,7 +183,7 @@ def test_given_folds_may_have_gaps_and_hold_a_type_whole(make_blobs):
     folds = np.array([-1, -1, 7, 7, -1, 2, 7, 2, 2, 2, 2, 2], np.int32)
     fitted = make().fit(rows, labels, folds=folds)
     assert [2, 3, 5, 6, 7] == fitted.calibration_.held_out.which.tolist()  # c is always learned
-    assert all(0.005 < t < 10 for t in fitted.calibration_.temperatures.values())
+    assert all(0.005 < one.temperature < 10 for one in fitted.calibration_.blends.values())
 
 
 def test_wrongly_labelled_images_of_weight_0_change_nothing(cascade, blobs):
@@ -251,9 +252,44 @@ def test_blocks_give_the_ablation(make_blobs):
     with_noise = np.hstack([rows, rng.normal(size=(24, 4))])  # the second block says nothing
     fitted = make(blocks=(12, 4)).fit(with_noise, labels)
     assert np.mean(fitted.predict_flat(with_noise, "deep") == labels) == 1
-    assert {"fused", "deep", "classical"} == set(fitted.networks_.flats)
+    assert {"fused", "deep", "linear", "classical"} == set(fitted.networks_.flats)
+    assert ("fused", "deep", "linear") == fitted.members_
     with pytest.raises(KeyError, match="deep"):
         make().fit(rows, labels).predict_flat(rows, "deep")
+
+
+def test_each_member_answers_alone_and_is_told_with_its_weight(make_blobs):
+    rows, labels = make_blobs(TYPES[1:], size=16)
+    rng = np.random.default_rng(0)
+    with_noise = np.hstack([rows, rng.normal(size=(48, 4))])
+    fitted = make(blocks=(12, 4)).fit(with_noise, labels)
+    for member in fitted.members_:
+        assert np.mean(fitted.predict_alone(with_noise, member) == labels) > 0.9
+    with pytest.raises(KeyError, match="classical"):  # of the ablation, and no member
+        fitted.predict_alone(with_noise, "classical")
+    rows_of = summarise_members(fitted, labels)
+    assert [*fitted.members_, "mean"] == [row["name"] for row in rows_of]
+    for node in ("", "defect/small"):
+        assert sum(row["weights"][node] for row in rows_of[:-1]) == pytest.approx(1)
+    held = fitted.calibration_.held_out
+    assert held.score(labels)["accuracy"] == rows_of[-1]["held_out_accuracy"]
+    lines = list(describe_members(rows_of))
+    assert "network on all features: weight" in lines[0]
+    assert "their mean, which answers: held-out accuracy" in lines[-1]
+
+
+def test_where_nothing_is_held_out_the_members_say_so(make_blobs):
+    rows, labels = make_blobs(("a", "b"), size=1)
+    fitted = make().fit(rows, labels)
+    lines = list(describe_members(summarise_members(fitted, labels)))
+    assert "network on all features: weight 0.50" == lines[0]
+    assert "their mean, which answers: no image was held out" == lines[-1]
+
+
+def test_of_one_level_the_flat_baseline_is_the_cascade(make_blobs):
+    rows, labels = make_blobs(("a", "b"), size=9)
+    fitted = make().fit(rows, labels)
+    assert all(fitted.networks_.flats[n] is h for n, h in fitted.networks_.heads[""].items())
 
 
 def test_rows_that_do_not_fit_are_refused(cascade, blobs):
@@ -347,4 +383,4 @@ def test_the_same_seed_gives_the_same_answers(cascade, blobs):
     first, second = answer(cascade, blobs[0]), answer(again, blobs[0])
     for name in ("labels", "verdicts", "confidences", "novelties"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
-    assert cascade.calibration_.temperatures == again.calibration_.temperatures
+    assert cascade.calibration_.blends == again.calibration_.blends

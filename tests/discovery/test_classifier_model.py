@@ -81,7 +81,7 @@ def assert_same(first: Predictions, second: Predictions):
 def test_a_model_that_was_read_answers_the_same(model, saved, rows):
     read = load_model(saved)
     assert_same(model.cascade.answer(rows[0], IDS), read.cascade.answer(rows[0], IDS))
-    for variant in ("fused", "deep", "classical"):
+    for variant in (None, "fused", "deep", "classical", "linear"):
         said = model.cascade.predict_flat(rows[0], variant).tolist()
         assert said == read.cascade.predict_flat(rows[0], variant).tolist()
     assert model.cascade.classes_.tolist() == read.cascade.classes_.tolist()
@@ -191,7 +191,7 @@ def test_another_models_json_does_not_fit_these_tensors(model, folder, tmp_path)
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"version": 2}, "has version 2, this program reads 1"),
+        ({"version": 3}, "has version 3, this program reads 1 and 2"),
         ({"format": "defect-discovery-detector"}, "is not of the format"),
         ({"turns": 1}, "was altered"),
     ],

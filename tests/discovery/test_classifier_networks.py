@@ -23,6 +23,10 @@ def fit(rows, labels, weights=None, *, classes=LABELS, schedule=SCHEDULE):
     )
 
 
+def predict(head, rows):
+    return np.array(head.classes)[head.logits(rows[:, None]).argmax(axis=1)]
+
+
 @pytest.fixture(scope="module")
 def blobs(make_blobs):
     return make_blobs(LABELS, size=30)
@@ -35,7 +39,7 @@ def head(few_steps, blobs):
 
 def test_blobs_are_told_apart(head, make_blobs):
     rows, labels = make_blobs(LABELS, size=30, seed=1)
-    assert np.mean(head.predict(rows[:, None]) == labels) > 0.97
+    assert np.mean(predict(head, rows) == labels) > 0.97
 
 
 def test_an_answer_does_not_depend_on_the_other_rows(head, blobs):
@@ -96,14 +100,14 @@ def test_a_class_without_images_is_never_chosen(blobs):
     fitted = fit(rows[inside], labels[inside])
     assert (1, 2) == fitted.trained
     assert (90, 3) == fitted.logits(rows[:, None]).shape
-    assert {"scratch", "Ätzung"} == set(fitted.predict(rows[:, None]).tolist())
+    assert {"scratch", "Ätzung"} == set(predict(fitted, rows).tolist())
 
 
 def test_a_heavier_class_wins_where_two_lie_on_each_other(make_blobs):
     rows, labels = make_blobs(("a", "b"), size=60, gap=0)
     heavy = fit(rows, labels, np.where(labels == "b", 1.0, 0.05), classes=("a", "b"))
     fresh, _ = make_blobs(("a", "b"), gap=0, seed=1)
-    assert np.mean(heavy.predict(fresh[:, None]) == "b") > 0.9
+    assert np.mean(predict(heavy, fresh) == "b") > 0.9
 
 
 def test_only_the_columns_of_the_span_are_seen(make_blobs):

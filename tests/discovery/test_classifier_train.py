@@ -299,7 +299,9 @@ def test_the_scores_have_the_keys_of_the_contract(model, fresh):
     assert (12, 8) == (scores["levels"]["L1"]["n"], scores["levels"]["L2"]["n"])
     assert scores["accuracy"] > 0.8
     assert {"clear", "denoised", "too_noisy", "threshold", "method"} == set(scores["noise_gate"])
-    assert ["cascade (fused)", "fused (flat)"] == [row["name"] for row in scores["ablation"]][:2]
+    assert ["cascade", "cascade: network on all features"] == [
+        row["name"] for row in scores["ablation"]
+    ][:2]
     assert (0, []) == (scores["unreadable"], scores["unlearned"]["types"])
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from discovery.classifier import calibration, networks
+from discovery.classifier import folds, networks
 from discovery.classify import Classify, main
 from discovery.flow.__main__ import ClusterCommand, run_round
 from discovery.handoff import HandoffOptions
@@ -64,7 +64,7 @@ def call(capsys):
 def few_steps():
     """Train networks for few of their steps: these kinds are learned by then."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibration, "FOLDS", 3)
+        patch.setattr(folds, "FOLDS", 3)
         patch.setattr(networks, "_LEAST_STEPS", 60)
         yield
 
@@ -222,7 +222,7 @@ def test_evaluate_writes_the_scores_and_a_page_of_its_own(call, model, pictures,
         scores["unlearned"]["types"], scores["unlearned"]["n_unknown"],
     )  # fmt: skip
     page = (tmp_path / "metrics.html").read_text()
-    assert "fused (flat)" in page
+    assert "flat: linear, on all features" in page
     assert "Types the classifier never saw" in page
     assert scores["made_at"] in page
     assert not [word for word in ('src="http', 'href="http', "@import") if word in page]

@@ -174,6 +174,7 @@ def test_a_handoff_says_what_is_known(golden, command):
     assert proposals["nearest_known"].str.startswith("defect/").all()
 
 
+@pytest.mark.parametrize("golden", ["version_0_1", "version_0_2", "version_0_3"], indirect=True)
 def test_a_classifier_answers_as_it_did(golden, command):
     command("discovery.classify", "predict", "model", "images2", "--out", "again.csv", cwd=golden)
     expected = read_table(golden / "predictions.csv")

@@ -11,7 +11,7 @@ import pytest
 from discovery import AgglomerativeOptions, RoundOptions, discover_types, open_review
 from discovery.assign import AssignCommand
 from discovery.assign import main as assign
-from discovery.classifier import calibration, networks
+from discovery.classifier import folds, networks
 from discovery.classify import Classify
 from discovery.classify import main as classify
 from discovery.review.server import ReviewApi
@@ -78,7 +78,7 @@ def read_labels(run):
 def few_steps():
     """Train networks for few of their steps: these kinds are learned by then."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibration, "FOLDS", 3)
+        patch.setattr(folds, "FOLDS", 3)
         patch.setattr(networks, "_LEAST_STEPS", 60)
         yield
 

@@ -81,8 +81,8 @@ CASES = {
         ["classify train handoff --out out", "cluster images2 --out out --known handoff"],
     ),
     "classifier": (
-        lambda folder: raise_version(folder / "model/model.json", 2, lambda v: _format(seal(v))),
-        "model.json has version 2, this program reads 1: " + ADVICE,
+        lambda folder: raise_version(folder / "model/model.json", 3, lambda v: _format(seal(v))),
+        "model.json has version 3, this program reads 1 and 2: " + ADVICE,
         ["classify predict model images2 --out out.csv",
          "classify evaluate model truth2.csv --out out.json"],
     ),

@@ -124,22 +124,47 @@ def fit_temperature(logits: NDArray[np.floating], y: NDArray[np.integer]) -> flo
     """
     if logits.ndim != 2 or len(logits) != len(y) or not len(y):
         raise ValueError(f"logits {logits.shape} for {len(y)} true classes")
-    n, k = logits.shape
-    if k < 2:
+    if logits.shape[1] < 2:
         return 1.0  # one class has probability 1 at every temperature
-    scores = logits.astype(np.float64)
-    doubt = 1 / (n + 2)
-    targets = np.full((n, k), doubt / (k - 1))
-    targets[np.arange(n), y] = 1 - doubt
+    scores, targets = logits.astype(np.float64), _soften(y, logits.shape[1])
 
     # Over log T, where half and double are as far from 1.
     def measure_loss(log_t: float) -> float:
-        return -float((targets * log_softmax(scores * np.exp(-log_t), axis=1)).sum() / n)
+        return float(_cross(targets, log_softmax(scores * np.exp(-log_t), axis=1)).mean())
 
     found = minimize_scalar(
         measure_loss, bounds=(-_LOG_RANGE, _LOG_RANGE), method="bounded", options={"xatol": 1e-6}
     )
     return float(np.exp(found.x))
+
+
+def measure_losses(
+    log_probabilities: NDArray[np.floating], y: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Measure the log loss of each image, (n,), against the targets of `fit_temperature`.
+
+    Parameters
+    ----------
+    log_probabilities : (n, k)
+    y : (n,) int
+        True classes.
+    """
+    return _cross(_soften(y, log_probabilities.shape[1]), log_probabilities)
+
+
+def _soften(y: NDArray[np.integer], k: int) -> NDArray[np.float64]:
+    """Return Platt's targets (n, k) for true classes (n,)."""
+    n = len(y)
+    doubt = 1 / (n + 2)
+    targets = np.full((n, k), doubt / max(k - 1, 1))
+    targets[np.arange(n), y] = 1 - doubt
+    return targets
+
+
+def _cross(
+    targets: NDArray[np.float64], log_probabilities: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    return np.asarray(-(targets * log_probabilities).sum(axis=1), np.float64)
 
 
 def apply_temperature(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:

@@ -107,13 +107,14 @@ def score_variant(name: str, answers: NDArray[np.str_], truth: NDArray[np.str_])
     -------
     dict
         ``name``, ``n``, ``accuracy`` of the (n,) answers at the truth's own depth,
-        ``accuracy_interval``, and ``f1`` : macro.
+        ``accuracy_interval``, ``f1`` : macro, and ``levels`` : accuracy at each depth.
     """
     if answers.shape != truth.shape or not len(truth):
         raise ValueError(f"{len(answers)} answers for {len(truth)} true labels")
     share = score_share("accuracy", int(judge_answers(answers, truth).sum()), len(truth))
     f1 = score_classes(_answer_like(answers, truth), truth)["f1"]
-    return {"name": name, "n": len(truth), **share, "f1": f1}
+    levels = {depth: one["accuracy"] for depth, one in score_levels(answers, truth).items()}
+    return {"name": name, "n": len(truth), **share, "f1": f1, "levels": levels}
 
 
 def score_noise_bands(predictions: Predictions, right: NDArray[np.bool_]) -> dict[str, Any] | None:

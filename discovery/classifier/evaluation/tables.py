@@ -138,18 +138,20 @@ def render_ablation(rows: Sequence[Mapping[str, Any]]) -> Markup:
         return node("p", "Not measured: no variant was scored beside the whole.", class_="quiet")
     # In points to the best, as differences of a percent matter and shares look alike.
     best = max(row["accuracy"] for row in rows)
+    depths = list(rows[0].get("levels", {}))
     cells = [
         (
             node("bdi", row["name"]),
             write_count(row["n"]),
             render_share(row["accuracy"], row.get("accuracy_interval")),
+            *(write_figure(row["levels"][depth], 3) for depth in depths),
             write_figure(row.get("f1"), 3),
             "best" if row["accuracy"] == best else f"\u2212{100 * (best - row['accuracy']):.1f}",
         )
         for row in rows
     ]
-    columns = ("Variant", "Images", "Accuracy, 95 % interval", "F1", "Points to best")
-    return render_wide_table("The same images, parts of the classifier left out", columns, cells)
+    columns = ("Variant", "Images", "Accuracy, 95 % interval", *depths, "F1", "Points to best")
+    return render_wide_table("The same images, by parts of the classifier alone", columns, cells)
 
 
 def render_left_out(summary: Mapping[str, Any] | None) -> Markup:
