@@ -264,10 +264,14 @@ def _settle(graph: sparse.csr_matrix, labels: NDArray[np.int64]) -> NDArray[np.i
     n, k = len(labels), int(labels.max()) + 1
     for _ in range(_SETTLING):
         member = sparse.csr_matrix((np.ones(n), (np.arange(n), labels)), shape=(n, k))
-        ties = (graph @ member).tocsr()  # (n, k)
-        most = np.asarray(ties.argmax(axis=1)).ravel()
+        ties = (graph @ member).tocsr()  # (n, k), no empty row
+        ties.sort_indices()
+        strongest = np.maximum.reduceat(ties.data, ties.indptr[:-1])
+        # Of equals the first; ufuncs go over all rows at once, argmax would take them one by one.
+        is_most = ties.data == np.repeat(strongest, np.diff(ties.indptr))
+        most = np.minimum.reduceat(np.where(is_most, ties.indices, k), ties.indptr[:-1])
         own = np.asarray(ties[np.arange(n), labels]).ravel()
-        drawn = np.asarray(ties.max(axis=1).todense()).ravel() > own + _ROUNDING
+        drawn = strongest > own + _ROUNDING
         if not drawn.any():
             break
         labels = np.where(drawn, most, labels)

@@ -49,7 +49,8 @@ def compile_all() -> list[Any]:
     for width in (2, 5):  # a map, and what density clustering is given
         layout.lay_out_graph(corners, np.eye(4, 6)[:, :width])
     leiden.partition_graph(corners, 1.0, seed=0)
-    return [layout._descend, leiden._gather, leiden._move]
+    loops = [leiden._gather, leiden._move, leiden._transpose, leiden._merge_nodes]
+    return [layout._descend, *loops]
 
 
 @functools.cache

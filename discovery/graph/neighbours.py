@@ -22,6 +22,7 @@ TARGET_RECALL = 0.99
 SPARE = 8  # more candidates than asked for: the direct distances choose among near-ties
 _PROBE_QUERIES = 256
 _BLOCK_VALUES = 1 << 22  # float32 values in one block of differences: 16 MB
+_CACHE_VALUES = 1 << 14  # float64 values in one block of distances: 128 kB
 _ROUNDS = 64  # bisections: the last halves a float64's rounding
 _SIGMA_FLOOR = 1e-3  # of the mean distance, as umap-learn has it: duplicates keep a finite weight
 
@@ -109,6 +110,18 @@ def scale_ties(
     distances : (n, k)
         To the neighbours of each row, nearest first; k may be 0.
     """
+    # Sigma is looked for in so many rows at once as a processor's cache holds.
+    step = max(1, _CACHE_VALUES // max(distances.shape[1], 1))
+    parts = [_scale_block(distances[at : at + step]) for at in range(0, len(distances), step)]
+    if not parts:
+        return np.zeros((0, 1)), np.zeros((0, 1))
+    rho, sigma = (np.concatenate(one) for one in zip(*parts, strict=True))
+    return rho, sigma
+
+
+def _scale_block(
+    distances: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     goal = np.log2(distances.shape[1] + 1)
     rho = np.where(distances > 0, distances, np.inf).min(axis=1, initial=np.inf)
     rho = np.where(np.isinf(rho), 0, rho)[:, None]  # (n, 1)

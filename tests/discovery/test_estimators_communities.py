@@ -11,7 +11,12 @@ from scipy.sparse import csgraph
 from sklearn.metrics import adjusted_rand_score
 
 from discovery.estimators.communities import GraphCommunities, find_communities, weigh_graph
-from discovery.graph.leiden import measure_modularity, partition_graph
+from discovery.graph.leiden import (
+    _merge_nodes,
+    _transpose,
+    measure_modularity,
+    partition_graph,
+)
 from discovery.graph.neighbours import find_neighbours
 from discovery.records import Neighbours
 from embeddings.errors import OptionError
@@ -372,3 +377,22 @@ def test_a_graph_that_does_not_fit_is_refused():
 def test_bad_options_are_named(options, text):
     with pytest.raises(OptionError, match=re.escape(text)):
         GraphCommunities(**options).fit(draw(n=20)[0])
+
+
+@given(seed=st.integers(0, 10**6), n=st.integers(2, 40), k=st.integers(1, 8))
+def test_merged_nodes_are_tied_as_products_of_matrices_tie_them(seed, n, k):
+    rng = np.random.default_rng(seed)
+    dense = np.triu(rng.random((n, n)) * (rng.random((n, n)) < 0.3))
+    graph = sparse.csr_matrix(dense + dense.T + np.eye(n))
+    fine = np.unique(rng.integers(0, k, n), return_inverse=True)[1].astype(np.int64)
+    k = int(fine.max()) + 1
+    belongs = sparse.csr_matrix((np.ones(n), (np.arange(n), fine)), shape=(n, k))
+    expected = (belongs.T @ graph @ belongs).tocsr()
+    ties = (graph.indptr.astype(np.int64), graph.indices.astype(np.int64), graph.data)
+    merged, turned = _merge_nodes(_transpose(ties, n), fine, k)
+    # Bit for bit, and in this order: another one would visit communities in another order.
+    for found, one in zip(merged, (expected.indptr, expected.indices, expected.data), strict=True):
+        np.testing.assert_array_equal(one, found)
+    there = expected.T.tocsr()
+    for found, one in zip(turned, (there.indptr, there.indices, there.data), strict=True):
+        np.testing.assert_array_equal(one, found)
