@@ -9,7 +9,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo docs page review test test-long test-ray coverage test-lowest lint lock check-lock notebooks clean distclean
+.PHONY: help demo docs page review test test-long test-ray bench-gpu coverage test-lowest lint lock check-lock notebooks clean distclean
 MAKEFLAGS += --no-print-directory
 
 # Variables reach the recipes through the environment, so that blanks and quotes need no care.
@@ -66,6 +66,10 @@ test-long: $(STAMP)  ## run the long tests, those of TESTS=path, or SAMPLE=n of 
 	@$(VENV_PYTHON) -m discovery.review.server.build --if-possible >/dev/null
 	@$(PYTEST) $${TESTS:-tests} -m long $(IN_PARALLEL) --dist worksteal --timeout 1800 -rA --seed "$$SEED" \
 	  $${SAMPLE:+--sample "$$SAMPLE"}
+
+# Random weights and made-up pictures: nothing is downloaded. It writes docs/benchmarks-gpu.md.
+bench-gpu: $(STAMP)  ## measure what this machine's GPU gives, in nine minutes
+	@PYTHONPATH="$$PWD" $(VENV_PYTHON) benchmarks/gpu.py
 
 # Ray is 240 MB, which few need: it lies beside .venv, which stays as it is.
 test-ray: $(STAMP)  ## install Ray into .venv-ray and test a cluster of three workers on this machine

@@ -38,6 +38,8 @@ class Batches:
         self._load, self._size = load, batch_size
         self._waiting: dict[tuple[int, ...], list[tuple[str, Image]]] = {}
         self._done: dict[str, Image] = {}
+        # Of the batch that was begun last: its names, and what waits for its vectors.
+        self._begun: tuple[list[str], Callable[[], Image]] | None = None
 
     def add(self, name: str, image: Image) -> None:
         """Take a picture; runs the extractor when its batch is full."""
@@ -49,6 +51,7 @@ class Batches:
     def forget(self, names: Collection[str]) -> None:
         """Drop pictures that were taken; what was embedded of them is dropped too."""
         gone = set(names)
+        self._finish()
         for shape, batch in list(self._waiting.items()):
             self._waiting[shape] = [(name, image) for name, image in batch if name not in gone]
             if not self._waiting[shape]:
@@ -60,6 +63,7 @@ class Batches:
         """Embed what waits; return the (d,) vectors of all pictures since the last call."""
         while self._waiting:
             self._embed(self._waiting.popitem()[1])
+        self._finish()
         done, self._done = self._done, {}
         return done
 
@@ -70,4 +74,17 @@ class Batches:
         for position, (_, image) in enumerate(pictures):
             batch[position] = image
         names = [name for name, _ in pictures]
-        self._done.update(zip(names, extractor(batch)[: len(names)], strict=True))
+        begin = getattr(extractor, "submit", None)
+        if begin is None:
+            self._done.update(zip(names, extractor(batch)[: len(names)], strict=True))
+            return
+        begun = names, begin(batch)  # a GPU is at work on it while the one before is taken
+        self._finish()
+        self._begun = begun
+
+    def _finish(self) -> None:
+        """Take the vectors of the batch that was begun last."""
+        if self._begun is not None:
+            names, wait = self._begun
+            self._begun = None
+            self._done.update(zip(names, wait()[: len(names)], strict=True))

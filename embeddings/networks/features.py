@@ -9,6 +9,7 @@ from torch import nn
 
 from embeddings.networks import Network
 from embeddings.networks.hardware import DTYPES
+from embeddings.networks.steps import NetworkSteps
 from embeddings.records import ExtractorSpec, unit_rows
 
 Batch = NDArray[np.float32]
@@ -78,6 +79,7 @@ class NetworkExtractor:
         self._network = network
         stats = torch.tensor(normalisation, device=device)  # (2, 3)
         self._mean, self._std = stats[0].view(1, 3, 1, 1), stats[1].view(1, 3, 1, 1)
+        self._steps = NetworkSteps(self.compute, device)
 
     def __call__(self, batch: Batch) -> NDArray[np.float32]:
         """Embed a batch.
@@ -94,12 +96,29 @@ class NetworkExtractor:
         """
         return embed_turned(self._embed, batch, self.spec.orientations)
 
+    def submit(self, batch: Batch) -> Callable[[], NDArray[np.float32]]:
+        """Begin a batch; what is returned waits for what the call would return.
+
+        On a GPU one batch is computed while the next is put together. They are waited for in
+        their order, two at most at a time.
+        """
+        if self.spec.orientations != 1:
+            values = self(batch)
+            return lambda: values
+        wait = self._steps.submit(batch)
+        return lambda: unit_rows(wait())
+
     def _embed(self, batch: Batch) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            maps = self.feature_maps(batch)
-            parts = [pool_maps(maps[layer], self.spec.pooling) for layer in self.spec.layers]
-            values = torch.cat(parts, dim=1).cpu().numpy()  # (b, dim)
-        return unit_rows(values)
+        return unit_rows(self._steps.submit(batch)())
+
+    def compute(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the (b, dim) rows of pixels on the device: each layer's pooled, side by side.
+
+        They are still on the device, and not made unit as a whole.
+        """
+        maps = self._map(pixels, self.spec.layers)
+        parts = [pool_maps(maps[layer], self.spec.pooling) for layer in self.spec.layers]
+        return torch.cat(parts, dim=1)
 
     def feature_maps(
         self, batch: Batch, layers: Sequence[str] | None = None
@@ -109,9 +128,12 @@ class NetworkExtractor:
         Of other layers where these are given: nothing deeper than the deepest is computed.
         """
         pixels = torch.from_numpy(batch).to(self.device, non_blocking=True)
+        return self._map(pixels, self.spec.layers if layers is None else layers)
+
+    def _map(self, pixels: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
         pixels = (pixels.expand(-1, 3, -1, -1) - self._mean) / self._std  # (b, 3, h, w)
         x = pixels.to(DTYPES[self.spec.precision], memory_format=torch.channels_last)
-        return dict(self._network(x, self.spec.layers if layers is None else layers))
+        return dict(self._network(x, layers))
 
 
 def turn_pictures(batch: Batch, orientations: int) -> Iterator[Batch]:
