@@ -29,6 +29,7 @@ Options = TypeVar("Options")
 Item = TypeVar("Item")
 
 _LOG_NAME = "defect-discovery"
+_BAR_CELLS = 24
 _REDRAW_SECONDS = 0.2  # fast enough to look alive, slow enough to cost nothing
 
 
@@ -200,7 +201,7 @@ def track(
             now = time.monotonic()
             if draws and (now - last > _REDRAW_SECONDS or done == total):
                 last = now
-                out.write(f"\r\x1b[K{describe()}")
+                out.write(f"\r\x1b[K{describe()} {_draw_bar(done, total)}")
                 out.flush()
     if draws:
         out.write("\r\x1b[K")
@@ -210,6 +211,12 @@ class Facts(dict[str, Any]):
     """What a stage says of itself; once it has ended, `usage` is what it took."""
 
     usage: Usage
+
+
+def _draw_bar(done: int, total: int) -> str:
+    """Draw how much is done, in letters that every terminal has."""
+    filled = _BAR_CELLS * min(done, total) // max(total, 1)
+    return f"[{'#' * filled}{'-' * (_BAR_CELLS - filled)}]"
 
 
 @contextlib.contextmanager

@@ -251,6 +251,7 @@ def test_progress_is_drawn_on_a_terminal_and_cleared():
     assert list(track(range(5), total=5, what="extract", stream=out)) == [0, 1, 2, 3, 4]
     drawn = out.getvalue()
     assert "\r\x1b[Kextract 5/5, " in drawn
+    assert f" [{'#' * 24}]\r" in drawn
     assert drawn.endswith("\r\x1b[K")
 
 
@@ -260,6 +261,8 @@ def test_progress_counts_what_earlier_calls_did(monkeypatch):
     assert list(track("ab", total=6, before=3, what="describe", stream=out)) == ["a", "b"]
     drawn = [line.partition(",")[0] for line in out.getvalue().split("\r\x1b[K") if line]
     assert drawn == ["describe 4/6", "describe 5/6"]
+    bars = re.findall(r"\[([#-]+)\]", out.getvalue())
+    assert bars == ["#" * 16 + "-" * 8, "#" * 20 + "-" * 4]
 
 
 def test_no_progress_is_written_into_a_file():
