@@ -7,6 +7,7 @@ worker holds more than two shards and an index. The nearest k of each shard hold
 all, so the graph is as good as the indices are.
 """
 
+import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -87,14 +88,14 @@ def find_neighbours_sharded(
     try:
         for shard in range(count):
             np.save(plan.name("rows", shard), np.ascontiguousarray(values[shard::count]))
-        exact = all(exact for _, exact in pool.map(_Indexer(plan), range(count)))
+        exact = [exact for _, exact in pool.map(_Indexer(plan), range(count))]  # to its end
         indices, distances = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
         for shard, _ in pool.map(_Searcher(plan), range(count)):
             indices[shard::count] = np.load(plan.name("indices", shard), allow_pickle=False)
             distances[shard::count] = np.load(plan.name("distances", shard), allow_pickle=False)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return Neighbours(indices=indices, distances=distances, exact=exact)
+    return Neighbours(indices=indices, distances=distances, exact=all(exact))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,16 @@ class _Plan:
 
     def name(self, what: str, shard: int) -> Path:
         return self.folder / f"{what}-{shard:05d}.npy"
+
+    def count_candidates(self) -> tuple[int, int]:
+        """Return how many of the nearest an index must find, and how many it gives.
+
+        Of the k nearest of all a shard has its share, give or take their dealing out.
+        """
+        share = self.k / self.shards
+        wanted = math.ceil(share + 2 * math.sqrt(share)) + 1
+        width = math.ceil(share + 6 * math.sqrt(share)) + 1
+        return min(wanted, self.k + 1), min(width, self.k + 1) + SPARE
 
     def load_rows(self, shard: int) -> NDArray[np.float32]:
         rows: NDArray[np.float32] = np.load(self.name("rows", shard), allow_pickle=False)
@@ -128,8 +139,8 @@ class _Indexer:
         plan, rows = self.plan, self.plan.load_rows(shard)
         if len(rows) < plan.exact_below or faiss.get_num_gpus() > 0:
             return True
-        width = min(plan.k + 1 + SPARE, len(rows))
-        index = tune_inverted(rows, min(plan.k + 1, len(rows)), width, seed=plan.seed)
+        wanted, width = (min(one, len(rows)) for one in plan.count_candidates())
+        index = tune_inverted(rows, wanted, width, seed=plan.seed)
         # Whole, then in its place: another worker may have to do the same again.
         unfinished = plan.name("index", shard).with_suffix(".part")
         faiss.write_index(index, str(unfinished))
@@ -171,9 +182,10 @@ class _Searcher:
     ) -> NDArray[np.int64]:
         import faiss
 
-        width, path = min(self.plan.k + 1 + SPARE, len(rows)), self.plan.name("index", other)
+        path = self.plan.name("index", other)
         if not path.exists():
-            return search_flat(queries, rows, width)
+            return search_flat(queries, rows, min(self.plan.k + 1 + SPARE, len(rows)))
+        width = min(self.plan.count_candidates()[1], len(rows))
         return search_index(faiss.read_index(str(path)), queries, rows, width=width)
 
 

@@ -12,7 +12,18 @@ from PIL import Image
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+_STARTS = 4  # a machine that is busy outlasts the 30 s that Ray gives a node to come up
 _MEMORY = 80_000_000  # bytes that a node shares; the least that Ray takes is near
+
+
+def add_machine(cluster, **what):
+    """Add a machine, the first as the head; tried again where Ray gives up on it."""
+    for turn in range(_STARTS):
+        try:
+            return cluster.add_node(object_store_memory=_MEMORY, **what)
+        except Exception:
+            if turn == _STARTS - 1:
+                raise
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +32,9 @@ def machines():
     import ray
     from ray.cluster_utils import Cluster
 
-    head = {"num_cpus": 0, "object_store_memory": _MEMORY, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    cluster.three = [cluster.add_node(num_cpus=1, object_store_memory=_MEMORY) for _ in range(3)]
+    cluster = Cluster()
+    add_machine(cluster, num_cpus=0, include_dashboard=False)
+    cluster.three = [add_machine(cluster, num_cpus=1) for _ in range(3)]
     yield cluster
     ray.shutdown()
     cluster.shutdown()
@@ -33,7 +44,7 @@ def machines():
 def cluster(machines):
     """The cluster with three machines, whatever the test before did to them."""
     while len(machines.three) < 3:
-        machines.three.append(machines.add_node(num_cpus=1, object_store_memory=_MEMORY))
+        machines.three.append(add_machine(machines, num_cpus=1))
     return machines
 
 

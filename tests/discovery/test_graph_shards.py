@@ -16,10 +16,15 @@ class OneByOne:
 
     members = 3
 
+    def __init__(self):
+        self.done = []
+
     def map(self, make, blocks):
         work = make()
         for number in reversed(range(len(blocks))):
-            yield number, work(blocks[number])
+            result = work(blocks[number])
+            self.done.append(result)
+            yield number, result
 
 
 def draw_groups(n, *, groups=12, d=16, seed=0):
@@ -61,9 +66,11 @@ def test_any_number_of_shards_finds_the_same_distances(n, k, shards, copies, tmp
 
 def test_inverted_files_of_shards_miss_little(tmp_path):
     rows, truth = draw_groups(6000)
+    pool = OneByOne()
     found = find_neighbours_sharded(
-        rows, 30, pool=OneByOne(), folder=tmp_path / "s", shards=3, exact_below=1000
+        rows, 30, pool=pool, folder=tmp_path / "s", shards=3, exact_below=1000
     )
+    assert pool.done == [False] * 3 + [None] * 3  # every shard has its index
     exact = find_neighbours(rows, 30)
     assert not found.exact
     assert measure_recall(found, exact) > 0.98
