@@ -41,8 +41,8 @@ def describe_graph(n: int) -> dict[str, Any]:
 
 
 def choose_dimensions(n: int) -> int:
-    """Return to how many dimensions n images are reduced: a fifth of n, 100 at most.
+    """Return to how many dimensions n images are reduced: an eighth of n, 100 at most.
 
-    Whitened to more, a small set is mostly noise.
+    Whitened to more, a small set is mostly noise, and its images are near to none of their type.
     """
-    return max(2, min(GRAPH_DIMENSIONS, n // 5))
+    return max(2, min(GRAPH_DIMENSIONS, n // 8))
