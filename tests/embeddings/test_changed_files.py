@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from embeddings.errors import ImageChangedError, ImageError
-from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.extract import ExtractOptions, engines, extract_vectors
 from embeddings.extract import run as extract_run
 from embeddings.images import fingerprint_file, one_file, stream_pictures
 from embeddings.reader import Part, Preparation, Previews, list_parts, map_parts, open_parts
@@ -41,14 +41,15 @@ def images(tmp_path):
 
 def change_after_hashing(monkeypatch, change):
     """Call `change` each time that files have been hashed."""
-    real = extract_run.fingerprint_files
+    real = engines.fingerprint_files
 
     def wrapped(files, known, *, workers):
         found = real(files, known, workers=workers)
         change()
         return found
 
-    monkeypatch.setattr(extract_run, "fingerprint_files", wrapped)
+    for module in (engines, extract_run):  # the first look, and the second
+        monkeypatch.setattr(module, "fingerprint_files", wrapped)
 
 
 def read_store(path):

@@ -1,5 +1,6 @@
 """A lasso that comes with a decision: the images must lie inside it, or neither is recorded."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +54,7 @@ def _lie_inside(polygon: Any, places: NDArray[np.float32]) -> NDArray[np.bool_]:
         raise OptionError(f"selection: the lasso's polygon is none ({error})") from error
     near = np.flatnonzero(~found)
     step = _ROUNDING * max(1.0, float(np.abs(corners).max(initial=0.0)))
-    for shift in ((step, 0), (-step, 0), (0, step), (0, -step)):
+    # Both ways at once: beside a corner of the lasso one way alone leads along its line.
+    for shift in itertools.product((-step, 0, step), repeat=2):
         found[near] |= inside(corners, places[near] + np.array(shift))
     return found
