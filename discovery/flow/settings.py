@@ -41,9 +41,9 @@ def describe_graph(n: int) -> dict[str, Any]:
 
 
 def choose_dimensions(n: int) -> int:
-    """Return to how many dimensions n images are reduced: a tenth of n, 10 to 100.
+    """Return to how many dimensions n images are reduced: a tenth of n, 20 to 100.
 
     Whitened to more, a small set is mostly noise, and its images are near to none of their type.
     Above 250 images it grows faster, to a fifth of 450; never more than a fifth.
     """
-    return max(2, min(GRAPH_DIMENSIONS, n // 5, max(10, n // 10) + max(0, n - 250) // 4))
+    return max(2, min(GRAPH_DIMENSIONS, n // 5, max(20, n // 10) + max(0, n - 250) // 4))
