@@ -50,7 +50,7 @@ def compile_all() -> list[Any]:
         layout.lay_out_graph(corners, np.eye(4, 6)[:, :width])
     leiden.partition_graph(corners, 1.0, seed=0)
     loops = [leiden._gather, leiden._move, leiden._transpose, leiden._merge_nodes]
-    return [layout._descend, *loops]
+    return [layout._descend, layout._read_force, *loops]
 
 
 @functools.cache

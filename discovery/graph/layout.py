@@ -101,6 +101,15 @@ def _tabulate_forces(curve: Floats, cells: int) -> Floats:
 
 
 @compile_loop
+def _read_force(forces: Floats, at: float) -> float:
+    """Return the force between two cells of a table, on a straight line."""
+    cell = int(at)
+    low = forces[cell]
+    force: float = low + (at - cell) * (forces[cell + 1] - low)
+    return force
+
+
+@compile_loop
 def _descend(
     places: Floats,
     axes: tuple[int, ...],
@@ -136,9 +145,7 @@ def _descend(
             if squared > 0.0:
                 at = np.sqrt(squared) * scale
                 if at < last:
-                    cell = int(at)
-                    low = tables[0, cell]
-                    pull = low + (at - cell) * (tables[0, cell + 1] - low)
+                    pull = _read_force(tables[0], at)
                 else:
                     power = squared**b
                     pull = -2.0 * a * b * power / (squared * (a * power + 1.0))
@@ -159,9 +166,7 @@ def _descend(
                 if squared > 0.0:
                     at = np.sqrt(squared) * scale
                     if at < last:
-                        cell = int(at)
-                        low = tables[1, cell]
-                        push = low + (at - cell) * (tables[1, cell + 1] - low)
+                        push = _read_force(tables[1], at)
                     else:
                         push = 2.0 * b / ((0.001 + squared) * (a * squared**b + 1.0))
                     for axis in range(p):

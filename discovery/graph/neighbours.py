@@ -230,15 +230,47 @@ def _rank(
     n, width = candidates.shape
     indices = np.empty((n, k), np.int32)
     distances = np.empty((n, k), np.float32)
-    step = max(1, _BLOCK_VALUES // (width * values.shape[1]))
+    own, step = np.arange(n), _count_rows(width, values.shape[1])
     for start in range(0, n, step):
-        rows = np.arange(start, min(start + step, n))
-        near = np.sort(candidates[rows], axis=1)  # (b, width); by position, so that ties are too
-        gaps = values[near] - values[rows, None]  # (b, width, d)
-        squared = np.einsum("bwd,bwd->bw", gaps, gaps)
+        part = slice(start, start + step)
+        near = np.sort(candidates[part], axis=1)  # (b, width); by position, so that ties are too
+        squared = measure_candidates(values[part], values, near)
         # Among many duplicates the row itself may be missing: then the farthest is dropped.
-        squared[near == rows[:, None]] = np.inf
-        order = np.argsort(squared, axis=1, kind="stable")[:, :k]
-        indices[rows] = np.take_along_axis(near, order, axis=1)
-        distances[rows] = np.sqrt(np.take_along_axis(squared, order, axis=1))
+        squared[near == own[part, None]] = np.inf
+        near, squared = keep_nearest(near, squared, k)
+        indices[part], distances[part] = near, np.sqrt(squared)
     return Neighbours(indices=indices, distances=distances, exact=exact)
+
+
+def measure_candidates(
+    queries: NDArray[np.float32], values: NDArray[np.float32], near: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return the (q, width) squared distances of rows to candidates, from their differences.
+
+    Parameters
+    ----------
+    queries : (q, d)
+    values : (n, d)
+    near : (q, width)
+        Positions among the values.
+    """
+    squared = np.empty(near.shape, np.float32)
+    step = _count_rows(near.shape[1], values.shape[1])
+    for start in range(0, len(queries), step):
+        part = slice(start, start + step)
+        gaps = values[near[part]] - queries[part, None]  # (b, width, d)
+        squared[part] = np.einsum("bwd,bwd->bw", gaps, gaps)
+    return squared
+
+
+def keep_nearest(
+    indices: NDArray[np.int64], squared: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the k nearest of each row's candidates; of equally near ones those that come first."""
+    order = np.argsort(squared, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(indices, order, axis=1), np.take_along_axis(squared, order, axis=1)
+
+
+def _count_rows(width: int, d: int) -> int:
+    """Return of how many rows the differences to `width` others fill a block."""
+    return max(1, _BLOCK_VALUES // (width * d))

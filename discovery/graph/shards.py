@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from discovery.graph.neighbours import (
     EXACT_BELOW,
     SPARE,
+    keep_nearest,
+    measure_candidates,
     search_flat,
     search_index,
     tune_inverted,
@@ -27,7 +29,6 @@ from discovery.graph.neighbours import (
 from discovery.records import Neighbours
 
 SHARD_ROWS = 250_000  # 100 MB of a hundred dimensions
-_BLOCK_VALUES = 1 << 22  # float32 values in one block of differences: 16 MB
 
 
 class Pool(Protocol):
@@ -166,7 +167,7 @@ class _Searcher:
         for other in range(plan.shards):
             rows = queries if other == shard else plan.load_rows(other)
             near = self._find(queries, rows, other)  # (q, width) positions in the shard
-            gaps = _measure(queries, rows, near)
+            gaps = measure_candidates(queries, rows, near)
             near = near * plan.shards + other
             gaps[near == own[:, None]] = np.inf  # the row itself
             indices, squared = _merge(
@@ -189,19 +190,6 @@ class _Searcher:
         return search_index(faiss.read_index(str(path)), queries, rows, width=width)
 
 
-def _measure(
-    queries: NDArray[np.float32], rows: NDArray[np.float32], near: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Return the (q, width) squared distances, from the differences themselves."""
-    squared = np.empty(near.shape, np.float32)
-    step = max(1, _BLOCK_VALUES // (near.shape[1] * rows.shape[1]))
-    for start in range(0, len(queries), step):
-        part = slice(start, start + step)
-        gaps = rows[near[part]] - queries[part, None]  # (b, width, d)
-        squared[part] = np.einsum("bwd,bwd->bw", gaps, gaps)
-    return squared
-
-
 def _merge(
     indices: NDArray[np.int64], squared: NDArray[np.float32], k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -209,5 +197,4 @@ def _merge(
     by_place = np.argsort(indices, axis=1)
     indices = np.take_along_axis(indices, by_place, axis=1)
     squared = np.take_along_axis(squared, by_place, axis=1)
-    order = np.argsort(squared, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(indices, order, axis=1), np.take_along_axis(squared, order, axis=1)
+    return keep_nearest(indices, squared, k)
