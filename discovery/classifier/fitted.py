@@ -94,7 +94,7 @@ class FittedNetworks:
             # A fold may hold images of one child only: there is nothing to choose then.
             if len(np.unique(targets[targets >= 0])) > 1
         }
-        leaves = _find_positions(labels, taxonomy.leaves)
+        leaves = find_leaves(taxonomy, labels)
         flats: dict[str, AnyHead] = {}
         # Of one level the tree is flat itself, and learned already.
         if ROOT in heads and taxonomy.children(ROOT) == taxonomy.leaves:

@@ -11,32 +11,22 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Arrays = dict[str, NDArray[Any]]
+from discovery.classifier.node_head import Arrays, Floats, NodeHead
 
 _INVERSE_STRENGTH = 1.0  # of the penalty; the fused vector has length sqrt(p) on every set
 _MOST_STEPS = 1000  # a few dozen are enough
-_NEVER = -30.0  # logit of a child that the training images of a fold had none of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogisticHead:
-    """Logistic regression that chooses among classes by the columns `span` of the fused vector.
+class LogisticHead(NodeHead):
+    """Logistic regression.
 
     Attributes
     ----------
-    classes : tuple of str
-        Those to choose among, k.
-    trained : tuple of int
-        Positions in `classes` that training images had, t of them.
-    span : (int, int)
     coefficients : (t, p) float32
     offsets : (t,) float32
     """
 
-    classes: tuple[str, ...]
-    trained: tuple[int, ...]
-    span: tuple[int, int]
     coefficients: Floats
     offsets: Floats
 
@@ -84,9 +74,7 @@ class LogisticHead:
     def logits(self, fused: Floats) -> Floats:
         """Return the logits (n, k) of images (n, c, p)."""
         rows = fused[:, :, slice(*self.span)].mean(axis=1)
-        logits = np.full((len(rows), len(self.classes)), _NEVER, np.float32)
-        logits[:, self.trained] = rows @ self.coefficients.T + self.offsets
-        return logits
+        return self.spread_outputs(rows @ self.coefficients.T + self.offsets)
 
     def to_arrays(self) -> Arrays:
         """Return what was learned as named arrays, for a file."""

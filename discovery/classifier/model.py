@@ -258,9 +258,9 @@ def _read_json(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path} is not of the format {FORMAT}: give the folder of a classifier")
     if content.get("version") not in READ_VERSIONS:
         advice = advise_version(content.get("version"), VERSION, otherwise="train the model again")
+        readable = " and ".join(map(str, READ_VERSIONS))
         raise ModelError(
-            f"{path} has version {content.get('version')}, this program reads 1 and {VERSION}: "
-            + advice
+            f"{path} has version {content.get('version')}, this program reads {readable}: {advice}"
         )
     is_whole = data == _format(content)  # blanks and the writing of numbers count, too
     if not is_sealed(content) or not is_whole:

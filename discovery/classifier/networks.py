@@ -14,8 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-Floats = NDArray[np.float32]
-Arrays = dict[str, NDArray[Any]]
+from discovery.classifier.node_head import Arrays, Floats, NodeHead
 
 _HIDDEN = 256  # units
 _BATCH = 256  # rows
@@ -24,7 +23,6 @@ _LEAST_STEPS = 400  # sixty images would else see a hundred steps, and stay half
 _DROPOUT = 0.3
 _WEIGHT_DECAY = 1e-3
 _LEARNING_RATE = 2e-3  # the highest of the cycle
-_NEVER = -30.0  # logit of a child that the training images of a fold had none of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,26 +34,17 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """A network that chooses among classes by the columns `span` of the fused vector.
+class Head(NodeHead):
+    """A network of one hidden layer with batch norm and dropout.
 
-    One hidden layer with batch norm and dropout, trained by AdamW on one cycle of the learning
-    rate (Smith and Topin 2019).
+    Trained by AdamW on one cycle of the learning rate (Smith and Topin 2019).
 
     Attributes
     ----------
-    classes : tuple of str
-        Those to choose among, k.
-    trained : tuple of int
-        Positions in `classes` that training images had: the network's outputs, in their order.
-    span : (int, int)
     net : torch.nn.Sequential
-        (n, p) to (n, trained).
+        (n, p) to (n, t).
     """
 
-    classes: tuple[str, ...]
-    trained: tuple[int, ...]
-    span: tuple[int, int]
     net: nn.Sequential
 
     @classmethod
@@ -104,9 +93,7 @@ class Head:
         # Averaged as logits, not as probabilities: a temperature is fitted to them after.
         with torch.inference_mode():
             outputs = self.net(torch.from_numpy(rows)).numpy()
-        logits = np.full((n, len(self.classes)), _NEVER, np.float32)
-        logits[:, self.trained] = outputs.reshape(n, copies, -1).mean(axis=1)
-        return logits
+        return self.spread_outputs(outputs.reshape(n, copies, -1).mean(axis=1))
 
     def to_arrays(self) -> Arrays:
         """Return the network's weights as named arrays, for a file."""

@@ -151,8 +151,7 @@ def answer_fold(
         for node, members in networks.answer_nodes(fused).items()
         for name, values in members.items()
     ]
-    # The flat baseline's; what is only for the ablation is not asked here.
-    flat = answer_all({n: networks.flats[n] for n in MEMBERS if n in networks.flats}, fused)
+    flat = answer_all(networks.flats, fused)
     arrays: dict[str, NDArray[Any]] = {
         "distances": networks.known.measure(fused.mean(axis=1)),
         **{f"logits.{position}": values for position, (_, _, values) in enumerate(said)},
