@@ -11,14 +11,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from embeddings.extract.batches import Batches, default_batch_size
 from embeddings.extract.choose import Choice, make_extractor
-from embeddings.extract.compute import Round
+from embeddings.extract.compute import Round, read_pieces
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.pieces import Job, Prepared
-from embeddings.extract.rows import RowPlan, make_frame, read_job, read_jobs
+from embeddings.extract.rows import RowPlan, read_job
 from embeddings.extractors import Extractor
 from embeddings.files import hash_json
 from embeddings.store.staging import Staged, check_staging, stage_segment, write_receipt
@@ -118,32 +116,19 @@ class BlockWorker:
         """Read, embed and stage the files of a block, and leave its receipt."""
         staged: list[Staged] = []
         done: list[Job] = []
-        faults: list[tuple[str, str]] = []
-        changed: list[tuple[str, str]] = []
-        deferred: list[str] = []
         round_ = Round(Batches(self._load, self.plan.batch_size))
 
         def flush() -> None:
             done.extend(round_.jobs)
-            rows = round_.rows
-            vectors = round_.take()
-            if rows:
+            made = round_.take()
+            if made is not None:
+                ids, values, rows = made
+                number = block.first + len(staged)
                 staged.append(
-                    stage_segment(
-                        self.plan.folder,
-                        block.first + len(staged),
-                        ids=np.array(list(rows), dtype=np.str_),
-                        values=np.stack([vectors[image_id] for image_id in rows]),  # (b, dim)
-                        rows=make_frame(list(rows.values())),
-                    )
+                    stage_segment(self.plan.folder, number, ids=ids, values=values, rows=rows)
                 )
 
         for piece in self._read(block.jobs):
-            if piece.is_deferred:
-                deferred.append(piece.job.path)
-            elif piece.fault:
-                kept = changed if piece.has_changed else faults
-                kept.append((piece.job.path, piece.fault))
             round_.add(piece, block.known)
             # Between files: one is in a segment with all its rows.
             if piece.is_last and len(round_.rows) >= self.plan.options.commit_every:
@@ -153,9 +138,9 @@ class BlockWorker:
             staged=tuple(staged),
             done=tuple((job.path, job.file_id) for job in done),
             keys=tuple(make_key(job, self.plan.rows) for job in done),
-            faults=tuple(faults),
-            changed=tuple(changed),
-            deferred=tuple(deferred),
+            faults=tuple(round_.faults),
+            changed=tuple(round_.changed),
+            deferred=tuple(job.path for job in round_.deferred),
         )
         write_receipt(self.plan.folder, f"{block.first:06d}", result.to_receipt())
         return result
@@ -168,8 +153,8 @@ class BlockWorker:
     def _read(self, jobs: Sequence[Job]) -> Iterator[Prepared]:
         workers = self.plan.options.threads
         if not self.plan.reads_elsewhere:
-            ahead = 2 * workers + (0 if self.plan.rows.recipe.name else 2 * self.plan.batch_size)
-            yield from read_jobs(jobs, self.plan.rows, workers=workers, ahead=ahead)
+            size = self.plan.batch_size
+            yield from read_pieces(jobs, self.plan.rows, workers=workers, batch_size=size)
             return
         import ray
 

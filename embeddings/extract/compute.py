@@ -1,7 +1,7 @@
 """Jobs become rows of a store: read ahead, embedded in batches, committed in whole files."""
 
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -28,12 +28,26 @@ COMMIT_SECONDS = 10.0
 
 
 class Round:
-    """What is computed between two commits: files with all their rows."""
+    """Files with all their rows: those computed since the last commit, and those that came to none.
+
+    Attributes
+    ----------
+    jobs : list of Job
+        Files that are done, and not taken yet.
+    rows : dict of image id to dict
+    deferred : list of Job
+        Files that have to wait for a window of grey levels.
+    faults, changed : list of (path, reason)
+        Files that cannot be used; those that were written to since they were hashed.
+    """
 
     def __init__(self, batches: Batches) -> None:
         self._batches = batches
         self.jobs: list[Job] = []
         self.rows: dict[str, dict[str, Any]] = {}
+        self.deferred: list[Job] = []
+        self.faults: list[tuple[str, str]] = []
+        self.changed: list[tuple[str, str]] = []
 
         self._of_file: list[str] = []  # rows of the file that is being read
 
@@ -42,6 +56,11 @@ class Round:
 
         A file that turns out to be unusable, or that has to wait, leaves no row.
         """
+        if piece.is_deferred:
+            self.deferred.append(piece.job)
+        elif piece.fault:
+            kept = self.changed if piece.has_changed else self.faults
+            kept.append((piece.job.path, piece.fault))
         if piece.fault or piece.is_deferred:
             # Commits are between files, so all of its rows so far are still here.
             self._batches.forget(self._of_file)  # a copy of the file may bear the same ids
@@ -58,10 +77,14 @@ class Round:
             self.jobs.append(piece.job)
             self._of_file = []
 
-    def take(self) -> dict[str, NDArray[np.float32]]:
-        """Return the vectors by id and begin anew."""
+    def take(self) -> tuple[NDArray[np.str_], NDArray[np.float32], pd.DataFrame] | None:
+        """Return ids (b,), vectors (b, dim) and facts of the rows; None of none. Begin anew."""
+        rows, vectors = self.rows, self._batches.take()
         self.jobs, self.rows = [], {}
-        return self._batches.take()
+        if not rows:
+            return None
+        values = np.stack([vectors[image_id] for image_id in rows])
+        return np.array(list(rows), dtype=np.str_), values, make_frame(list(rows.values()))
 
 
 class Computation:
@@ -169,28 +192,21 @@ class Computation:
         spec, options = self.choice.spec, self.options
         plan = self._make_plan(writer)
         batch_size = options.batch_size or default_batch_size(spec)
-        # A file gives many tiles or crops; of whole pictures two batches wait beside the readers.
-        workers = options.threads
-        ahead = 2 * workers if self.recipe.name else 2 * workers + 2 * batch_size
-        deferred: list[Job] = []
         self._last_commit, self._since_cut = time.monotonic(), 0
         round_ = Round(Batches(self.load, batch_size))
         with stage("extract") as facts:
-            pieces = read_jobs(jobs, plan, workers=workers, ahead=ahead)
+            pieces = read_pieces(jobs, plan, workers=options.threads, batch_size=batch_size)
             tracked = track(pieces, total=len(jobs), what="extract", ends=lambda one: one.is_last)
             for piece in tracked:
-                if piece.is_deferred:
-                    deferred.append(piece.job)
-                elif piece.fault:
-                    kept = self.changed if piece.has_changed else self.faults
-                    kept.append((piece.job.path, piece.fault))
                 round_.add(piece, self._known)
                 # Between files: one is in the store with all its rows, or not at all.
                 if piece.is_last and self._is_due(round_):
                     self._commit(round_, writer)
             self._commit(round_, writer)
             facts.update(images=len(self.computed), vectors=self.rows)
-        return deferred
+        self.faults += round_.faults
+        self.changed += round_.changed
+        return round_.deferred
 
     def _make_plan(self, writer: StoreWriter) -> RowPlan:
         """Return how files become rows, by the windows and bars that the store has now."""
@@ -220,19 +236,17 @@ class Computation:
 
     def _commit(self, round_: Round, writer: StoreWriter) -> None:
         """Commit whole files."""
-        jobs, rows = round_.jobs, round_.rows
-        contents = [job.file_id for job in jobs]  # before `take`, which begins the next round
-        vectors = round_.take()
+        jobs, made = round_.jobs, round_.take()
+        contents = [job.file_id for job in jobs]
         # All paths of these contents: a copy is as good as the file that was read.
         writer.set_files(self._files[self._files["file_id"].isin(contents)])
-        if rows:
-            ids = np.array(list(rows), dtype=np.str_)
-            values = np.stack([vectors[image_id] for image_id in rows])  # (b, dim)
-            writer.append(ids, values, make_frame(list(rows.values())))
-            self._known.update(rows)
-            self.rows += len(rows)
+        if made is not None:
+            writer.append(*made)
+            ids: list[str] = made[0].tolist()
+            self._known.update(ids)
+            self.rows += len(ids)
             note_kept(f"{self.rows} new vectors in {writer.folder}; the same command goes on there")
-            self._since_cut += len(rows)
+            self._since_cut += len(ids)
             if self._since_cut >= self.options.commit_every:
                 self._since_cut = 0
         self.contents.update(contents)
@@ -243,3 +257,12 @@ class Computation:
 
 def _see_all(page: Picture) -> Picture:
     return page
+
+
+def read_pieces(
+    jobs: Sequence[Job], plan: RowPlan, *, workers: int, batch_size: int
+) -> Iterator[Prepared]:
+    """Yield the pieces of each job's file in order, as far ahead as batches ask for."""
+    # A file gives many tiles or crops; of whole pictures two batches wait beside the readers.
+    ahead = 2 * workers + (0 if plan.recipe.name else 2 * batch_size)
+    return read_jobs(jobs, plan, workers=workers, ahead=ahead)

@@ -91,9 +91,9 @@ class SpreadComputation(Computation):
                     self.changed += result.changed
                     deferred += result.deferred
             self._adopt(results, writer)
-            pool = self._pool() if left else None
             facts.update(images=len(self.computed), vectors=self.rows)
-            if pool is not None:
+            if left:
+                pool = self._pool()
                 facts.update(workers=pool.members, lost=pool.losses)
         waiting = set(deferred)
         return [job for job in jobs if job.path in waiting]
@@ -189,7 +189,7 @@ def _take_up(
         if is_whole and numbers.isdisjoint(own) and all(key in by_key for key in result.keys):
             numbers |= own
             taken.append(([by_key.pop(key) for key in result.keys], result))
-    done = sum(len(own) for own, _ in taken)
+    done = sum(len(of) for of, _ in taken)
     get_logger().info("staged: %d of %d files were done by an earlier call", done, len(jobs))
     return taken
 

@@ -1,6 +1,6 @@
 """What a picture's background leaves, found once however many ask: the numbers, and the crop.
 
-    look = look_at(image)   # look.numbers, look.is_clear, look.draw(224)
+    look = LOOKS.look_at(image)   # look.numbers, look.is_clear, look.draw(224)
 
 A round asks of one picture up to three times: whether anything stands out, for what a network
 sees of it, and for its numbers. Taking the background off costs fifty times what reading the
