@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from regroup import find_majority
+from regroup import read_types as read_types_by_path
 
 from discovery.flow.route import find_lasting_groups
 from discovery.flow.space import fit_space
@@ -106,20 +108,15 @@ def take(views: Sequence[Vectors], places: NDArray[np.intp]) -> list[Vectors]:
 
 def find_types(labels: NDArray[np.int32], truth: NDArray[np.str_]) -> set[str]:
     """Return the types that are the majority of a group."""
-    found = set()
-    for label in np.unique(labels[labels >= 0]):
-        names, sizes = np.unique(truth[labels == label], return_counts=True)
-        found.add(str(names[sizes.argmax()]))
-    return found
+    return {find_majority(truth[labels == label]) for label in np.unique(labels[labels >= 0])}
 
 
 def read_types(data: ReviewData, table: Path) -> NDArray[np.str_]:
     """Return the true type of each image of a run, by its path, or by its box."""
     truth = pd.read_csv(table)
-    truth["path"] = [str(resolve_path(path, table.parent).resolve()) for path in truth["path"]]
     if "xmin" not in truth:
-        of_path = dict(zip(truth["path"], truth["label"], strict=True))
-        return np.array([of_path[str(Path(paths[0]).resolve())] for paths in data.paths])
+        return read_types_by_path(data, table)
+    truth["path"] = [str(resolve_path(path, table.parent).resolve()) for path in truth["path"]]
     recipe = make_recipe(ExtractOptions(boxes=table))
     files = {image_id[:16]: paths[0] for image_id, paths in zip(data.ids, data.paths, strict=True)}
     file_of = {str(Path(path).resolve()): name for name, path in files.items()}

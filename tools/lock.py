@@ -93,16 +93,19 @@ def main() -> None:
 
 def read_wanted(pyproject: Path) -> list[Requirement]:
     """Return what pyproject.toml asks for, the extras that are locked included."""
-    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *(line for extra in EXTRAS for line in extras[extra])]
-    return [Requirement(line) for line in lines]
+    needed = _read_project(pyproject)["dependencies"]
+    extras = [one for extra in EXTRAS for one in read_extra(pyproject, extra)]
+    return [*map(Requirement, needed), *extras]
 
 
 def read_extra(pyproject: Path, extra: str) -> list[Requirement]:
     """Return what one extra asks for."""
-    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
-    return [Requirement(line) for line in project["optional-dependencies"][extra]]
+    return [*map(Requirement, _read_project(pyproject)["optional-dependencies"][extra])]
+
+
+def _read_project(pyproject: Path) -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    return project
 
 
 def resolve_ray(pins: Sequence[Pin]) -> list[Pin]:

@@ -34,7 +34,7 @@ def known(**groups):
 
 def measure_novelty(rows, types):
     """Measure one cluster."""
-    return measure_novelties([rows], types)[0]
+    return measure_novelties(rows, [np.arange(len(rows))], types)[0]
 
 
 # --- medoid ---

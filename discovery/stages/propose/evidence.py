@@ -5,7 +5,7 @@ and separation, so that two images with no more in common than any two have simi
 is measured on the vectors as they are, since known images were never centred with these.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,7 +128,7 @@ class KnownTypes:
 
 
 def measure_novelties(
-    clusters: Iterable[NDArray[np.float32]], known: KnownTypes | None
+    values: NDArray[np.float32], members: Sequence[NDArray[np.intp]], known: KnownTypes | None
 ) -> list[tuple[float, str]]:
     """Return the share of each cluster outside the reach of every known type, and the nearest type.
 
@@ -137,7 +137,9 @@ def measure_novelties(
 
     Parameters
     ----------
-    clusters : k arrays of (m, d) float32, unit rows
+    values : (n, d) float32, unit rows
+    members : k arrays of positions
+        Of each cluster's images.
     known : KnownTypes or None
 
     Returns
@@ -146,14 +148,15 @@ def measure_novelties(
         NaN and an empty label without known types.
     """
     if known is None:
-        return [(float("nan"), "") for _ in clusters]
+        return [(float("nan"), "")] * len(members)
     names = np.unique(known.labels)
     types = [known.values[known.labels == name] for name in names]
     # Of the types alone, so once for all clusters: each type is compared with all of itself.
     reaches = _measure_reaches(types)  # (types,)
     novelties = []
-    for rows in clusters:
-        distances = np.stack([measure_nearest(rows, of_type) for of_type in types])  # (types, m)
+    for rows in members:
+        own = values[rows]
+        distances = np.stack([measure_nearest(own, of_type) for of_type in types])  # (types, m)
         inside = (distances <= reaches[:, None]).any(axis=0)  # (m,)
         nearest = int(distances.mean(axis=1).argmin())
         novelties.append((float(1 - inside.mean()), str(names[nearest])))

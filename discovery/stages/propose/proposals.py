@@ -57,15 +57,14 @@ def propose_types(
     centroids = find_centroids(centred, members)  # (k, d)
     cohesion = measure_cohesion(centroids)
     separation = measure_separation(centred, clustering, members=members, centroids=centroids)
-    own_rows = (vectors.values[rows] for rows in (members if known else ()))
-    novelties = measure_novelties(own_rows, known)
+    novelties = measure_novelties(vectors.values, members, known)
     files = np.array([len(paths) for paths in vectors.rows["paths"]])  # (n,)
     proposals = []
     for i, rows in enumerate(members):
         # An image of its own, which a mean is not: a person can look at it, and it names the group.
         own = centred[rows]
         medoid = str(vectors.ids[rows[find_medoid(own)]])
-        novelty, nearest_known = novelties[i] if novelties else (float("nan"), "")
+        novelty, nearest_known = novelties[i]
         proposals.append(
             Proposal(
                 proposal_id=name_proposal(medoid),
