@@ -7,6 +7,7 @@ import pytest
 
 from discovery.ledger import read_decisions
 from discovery.review import ConflictError, open_review
+from discovery.review.server import lasso as lasso_check
 from discovery.review.server.image_files import ImageFiles
 from discovery.review.server.rpc import METHODS
 from discovery.runs import LEDGER
@@ -160,6 +161,16 @@ def test_a_lasso_is_written_down_with_the_images_inside_it(ask, run, review):
     parts = [some.tolist(), first.images[3:].tolist()]
     ask("act", action=split | {"parts": parts}, selection=lasso)
     assert dict(read_decisions(run / LEDGER)[-1].selection) == lasso
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.3, np.pi / 4])
+def test_images_on_the_corners_of_a_lasso_are_inside(turn):
+    """Whichever way the corners lie: a point there is on two lines at once."""
+    angles = turn + np.arange(4) * np.pi / 2
+    corners = np.stack([3 + np.cos(angles), 2 * np.sin(angles) - 5], axis=1)
+    for polygon in (corners, corners[::-1]):
+        assert lasso_check._lie_inside(polygon.tolist(), corners.astype(np.float32)).all()
+        assert not lasso_check._lie_inside(polygon.tolist(), np.array([[5, -5]], np.float32)).any()
 
 
 def test_images_outside_the_lasso_that_came_with_them_are_refused(ask, run, review):
