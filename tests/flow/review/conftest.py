@@ -191,8 +191,9 @@ class Page:
         """Say what is shown, for who reads of a failure."""
         focus = self.script("return document.activeElement.outerHTML.slice(0, 120)")
         shown = [self.text(one)[:400] for one in ("main", "dialog", ".messages", ".banner")]
+        typed = self.script("return [...document.querySelectorAll('input')].map((i) => i.value)")
         log = [line for line in self.log() if "404" not in line][:3]
-        return f"{shown}, with the focus on {focus}; {log}"
+        return f"{shown}, with the focus on {focus} and typed {typed}; {log}"
 
     def wait_for(self, what, text):
         self.wait(lambda: text in self.text(what))

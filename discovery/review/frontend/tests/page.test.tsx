@@ -138,6 +138,21 @@ test("the name of a group counts the images that it is given to", async () => {
   );
 });
 
+test("a name for no image says so, and is kept in its field", async () => {
+  await page.press("Shift+Digit8");
+  const decidedOnly = page.root.querySelectorAll<HTMLSelectElement>(".filters select")[2];
+  if (decidedOnly) decidedOnly.value = "human";
+  decidedOnly?.dispatchEvent(new Event("change", { bubbles: true }));
+  await settle();
+  expect(page.text(".work")).toContain("No image passes this filter.");
+  await page.press("Enter");
+  await page.type("spot");
+  await page.press("Enter");
+  expect(decided()).toEqual([]);
+  expect(page.text(".messages")).toContain("No image is selected");
+  expect(page.root.querySelector<HTMLInputElement>(".selection input")?.value).toBe("spot");
+});
+
 test("a conflict is shown and nothing is overwritten", async () => {
   page.fake.conflict = { text: "1 was accepted as bridge", by: "bert" };
   await page.press("1", "Enter");

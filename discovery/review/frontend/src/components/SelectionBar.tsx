@@ -23,7 +23,9 @@ export function SelectionBar({ model, selection, splits = false }: Props) {
   const field = useRef<NameFieldHandle>(null);
   const chosen = model.chosen;
   const act = async (action: Action) => {
-    if (chosen.length > 0 && (await store.act(action, selection))) {
+    if (chosen.length === 0) {
+      store.tell("No image is selected, so nothing was decided: select one first.", "error");
+    } else if (await store.act(action, selection)) {
       model.clear();
       name.value = "";
       store.watch.restart();

@@ -1,6 +1,6 @@
 /** Every image, filtered and at any granularity. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
 import type { Selection } from "../api/methods";
 import { FilterBar } from "../components/FilterBar";
 import { type Level, Granularity, orderByGroup } from "../components/Granularity";
@@ -30,9 +30,10 @@ export function AllImages() {
     const among = asks ? (found.columns["images"] ?? found.json?.images ?? []) : null;
     return filterImages(snapshot, filter, order, among);
   }, [snapshot, filter, order, asks, found.json]);
-  useEffect(() => model.show(images), [filter, order, found.json]);
+  // Before the count above the grid is painted: a key that follows it at once meets these images.
+  useLayoutEffect(() => model.show(images), [filter, order, found.json]);
   // A decision changes what passes the filter; the place in the grid stays.
-  useEffect(() => model.update(images), [images]);
+  useLayoutEffect(() => model.update(images), [images]);
   useEffect(() => store.watch.restart(), [images]);
   const selectGroup = () => {
     const image = model.current.value;
