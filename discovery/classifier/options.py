@@ -62,6 +62,11 @@ class TrainOptions:
                 "--data-bar crop has no effect here: the table says which images are meant; "
                 "expected auto or keep"
             )
+        if self.extract.check_precision is not None:
+            raise OptionError(
+                "--check-precision is for embeddings.extract and discovery.cluster, which make a "
+                "store: leave it out here"
+            )
         name = self.extract.extractor
         if self.finetune and name != "auto" and not find_extractor(name).tuned_layer:
             raise OptionError(f"--finetune needs ResNet-50; leave --extractor {name} out")

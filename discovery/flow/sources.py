@@ -174,7 +174,9 @@ def extract_known(known: Path, run: Path, place: str, *, options: ExtractOptions
         listed,
         run / place,
         # What picks or cuts the source's images says nothing of the known ones.
-        options=replace(options, only=None, boxes=None, metadata=None, exclude=()),
+        options=replace(
+            options, only=None, boxes=None, metadata=None, exclude=(), check_precision=None
+        ),
     )
 
 
@@ -252,7 +254,7 @@ def _check_options(options: ExtractOptions, store: Store) -> None:
     # Raises where an option names another extractor than the store's.
     choose_extractor(options, store)
     default = ExtractOptions()
-    for name in ("tile", "boxes", "exclude", "um_per_pixel"):
+    for name in ("tile", "boxes", "exclude", "um_per_pixel", "check_precision"):
         if getattr(options, name) != getattr(default, name):
             raise OptionError(
                 f"--{name.replace('_', '-')} has no effect on a store: give the folder of images, "

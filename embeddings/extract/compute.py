@@ -20,7 +20,7 @@ from embeddings.extractors import Extractor
 from embeddings.images import Picture, stream_pictures
 from embeddings.reader import BarSurvey, Preparation, Previews, choose_windows
 from embeddings.reader.preparation import Stream
-from embeddings.store import StoreWriter
+from embeddings.store import Store, StoreWriter
 
 # What a crash or Ctrl-C may cost at most, beside the file that is being read: half of what is
 # promised, as a batch of the network comes on top of it.
@@ -190,7 +190,7 @@ class Computation:
     def _compute_pass(self, jobs: Sequence[Job], writer: StoreWriter) -> list[Job]:
         """Compute and commit; return the jobs whose kind of picture has no window yet."""
         spec, options = self.choice.spec, self.options
-        plan = self._make_plan(writer)
+        plan = self.make_plan(writer)
         batch_size = options.batch_size or default_batch_size(spec)
         self._last_commit, self._since_cut = time.monotonic(), 0
         round_ = Round(Batches(self.load, batch_size))
@@ -208,15 +208,15 @@ class Computation:
         self.changed += round_.changed
         return round_.deferred
 
-    def _make_plan(self, writer: StoreWriter) -> RowPlan:
+    def make_plan(self, store: StoreWriter | Store) -> RowPlan:
         """Return how files become rows, by the windows and bars that the store has now."""
         options = self.options
         return RowPlan(
             how=Preparation(
                 spec=self.choice.spec,
-                windows=dict(writer.windows),
+                windows=dict(store.windows),
                 max_pixels=options.max_pixels,
-                bars=writer.bars,
+                bars=store.bars,
             ),
             recipe=self.recipe,
             um_per_pixel=options.um_per_pixel,

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from embeddings.extract.agreement import Agreement
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extracted:
@@ -21,6 +23,8 @@ class Extracted:
         Files; `reused` counts exact duplicates too.
     rows : int
         Vectors that were computed (pages, tiles and crops count).
+    agreement : Agreement or None
+        With float32, where `ExtractOptions.check_precision` asks for it.
     """
 
     ids: NDArray[np.str_]
@@ -31,6 +35,7 @@ class Extracted:
     ignored: int
     quarantined: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
+    agreement: Agreement | None = None
 
     @property
     def summary(self) -> str:

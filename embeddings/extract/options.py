@@ -82,6 +82,9 @@ class ExtractOptions:
     """Where the network runs."""
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
     """Arithmetic of the network: auto takes fp16 on a GPU, bf16 where a CPU has it."""
+    check_precision: int | None = None
+    """Hold the vectors of this many of your images, evenly spread, against float32 by torch on the
+    CPU, and say how many of their ten nearest neighbours are the same (200 say enough)."""
     batch_size: int | None = None
     """Images a step of the network (default 16 on a CPU, 128 on a GPU)."""
     workers: int | None = None
@@ -156,6 +159,7 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("tau", 0.01, 100),
     ("tile", 16, 8192),
     ("um_per_pixel", 1e-6, 1e6),
+    ("check_precision", 12, 5000),
     ("batch_size", 1, 4096),
     ("workers", 1, 256),
     ("commit_every", 1, 1_000_000),

@@ -5,11 +5,13 @@ store meets for the first time; then read, embed and commit in rounds. Windows a
 before the first vector, so that a run that was killed goes on as if it had not been.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from embeddings.console import get_logger, stage
+from embeddings.extract.agreement import check_precision, require_network
 from embeddings.extract.choose import locate_file
 from embeddings.extract.compute import Computation
 from embeddings.extract.data_bars import describe_bars
@@ -96,6 +98,8 @@ def extract_vectors(
     only = None if options.only is None else read_only_list(options.only)
     with open_engine(options, store) as engine:
         choice = engine.choose(tells=tells)
+        if options.check_precision is not None:
+            require_network(choice)
         references = find_references(source, paths, choice.spec, options=options)
         windows: dict[str, Window] = {}
         bars: DataBars = {}
@@ -122,7 +126,13 @@ def extract_vectors(
             remember_weights(store_path, place)
         metadata = add_references(metadata, references)
         done = _Extraction(engine, work, found, metadata=metadata, only=only, tells=tells)
-        return done.run(store)
+        extracted = done.run(store)
+    if options.check_precision is None:
+        return extracted
+    plan = replace(work.make_plan(store := open_store(store_path)), previews=None)
+    agreement = check_precision(work.choice, store, extracted.ids, plan=plan, options=options)
+    get_logger().info("%s", agreement)
+    return replace(extracted, agreement=agreement)
 
 
 class _Extraction:

@@ -65,7 +65,7 @@ class SpreadComputation(Computation):
 
     def _compute_pass(self, jobs: Sequence[Job], writer: StoreWriter) -> list[Job]:
         """Let workers compute, then commit all of it; return the jobs that lack a window."""
-        plan = self._make_plan(writer)
+        plan = self.make_plan(writer)
         plan = replace(plan, how=replace(plan.how, bars=dict(plan.how.bars)))  # can be sent
         staging = self._describe(writer, plan)
         taken = _take_up(open_staging(writer.folder, staging), jobs, plan, writer)

@@ -12,7 +12,7 @@ from embeddings.weights import NO_WEIGHTS, Weights
 
 # Options of extraction that an extractor may lack; all others are about reading and storing.
 NETWORK_OPTIONS = frozenset(
-    ("weights", "layers", "pooling", "normal", "tau", "turns", "fit", "view")
+    ("weights", "layers", "pooling", "normal", "tau", "turns", "fit", "view", "check_precision")
 )
 
 
