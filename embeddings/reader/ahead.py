@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from embeddings.errors import ImageError
 from embeddings.images import file_of_id, tell_fault
+from embeddings.reader.blas_threads import one_blas_thread
 from embeddings.reader.parts import OpenPart, Part
 from embeddings.reader.preparation import Image, Preparation
 
@@ -72,6 +73,7 @@ def read_ahead(
     waiting: collections.deque[Future[_Step[Done]]] = collections.deque()
     # A thread of its own for the item whose turn it is: it must not queue behind those that wait.
     with (
+        one_blas_thread(),
         ThreadPoolExecutor(workers, thread_name_prefix=name) as pool,
         ThreadPoolExecutor(1, thread_name_prefix=f"{name}-front") as front,
     ):

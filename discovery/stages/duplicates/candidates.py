@@ -9,6 +9,8 @@ by a softened phase correlation: each frequency weighs by the root of its streng
 strong ones (a line pattern, the outline of a wafer) do not make two pictures alike.
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
@@ -70,13 +72,23 @@ def propose_pairs(
 def sketch_picture(preview: Preview) -> NDArray[np.float16]:
     """Return the (32, 32) windowed detail of a picture, zero for a field without any."""
     values = resize_values(preview.values, (SKETCH, SKETCH)).astype(np.float64)
-    detail = ndimage.gaussian_filter(values, _SHARP) - ndimage.gaussian_filter(values, _BROAD)
-    rise = np.sin(np.pi * (np.arange(SKETCH) + 1) / (SKETCH + 1))  # the root of a Hann window
-    detail *= np.outer(rise, rise)
+    sharp, broad, window = _find_filters()
+    detail = (sharp @ values @ sharp.T - broad @ values @ broad.T) * window
     spread = float(np.sqrt((detail**2).mean()))
     if spread <= 1e-6 * max(1.0, float(np.abs(values).max())):
         return np.zeros((SKETCH, SKETCH), np.float16)
     return np.asarray(detail / spread, dtype=np.float16)
+
+
+@cache
+def _find_filters() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return two Gaussians as matrices, and the root of a Hann window, (32, 32) each.
+
+    Of so small a picture a product takes a tenth of the time of a filter.
+    """
+    sharp, broad = (ndimage.gaussian_filter1d(np.eye(SKETCH), s, axis=0) for s in (_SHARP, _BROAD))
+    rise = np.sin(np.pi * (np.arange(SKETCH) + 1) / (SKETCH + 1))
+    return sharp, broad, np.outer(rise, rise)
 
 
 def screen_pairs(sketches: NDArray[np.float16], pairs: NDArray[np.int32]) -> Floats:
