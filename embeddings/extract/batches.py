@@ -1,5 +1,6 @@
 """Pictures become vectors in full batches, while others are still being read."""
 
+from collections import deque
 from collections.abc import Callable, Collection
 
 import numpy as np
@@ -38,8 +39,8 @@ class Batches:
         self._load, self._size = load, batch_size
         self._waiting: dict[tuple[int, ...], list[tuple[str, Image]]] = {}
         self._done: dict[str, Image] = {}
-        # Of the batch that was begun last: its names, and what waits for its vectors.
-        self._begun: tuple[list[str], Callable[[], Image]] | None = None
+        # Of the batches that were begun: their names, and what waits for their vectors.
+        self._begun: deque[tuple[list[str], Callable[[], Image]]] = deque()
 
     def add(self, name: str, image: Image) -> None:
         """Take a picture; runs the extractor when its batch is full."""
@@ -78,13 +79,17 @@ class Batches:
         if begin is None:
             self._done.update(zip(names, extractor(batch)[: len(names)], strict=True))
             return
-        begun = names, begin(batch)  # a GPU is at work on it while the one before is taken
-        self._finish()
-        self._begun = begun
+        slots: int = getattr(extractor, "slots", 1)
+        # A GPU is at work on it, or other cores are, while those before are taken.
+        self._begun.append((names, begin(batch)))
+        while len(self._begun) >= slots:
+            self._take_first()
 
     def _finish(self) -> None:
-        """Take the vectors of the batch that was begun last."""
-        if self._begun is not None:
-            names, wait = self._begun
-            self._begun = None
-            self._done.update(zip(names, wait()[: len(names)], strict=True))
+        """Take the vectors of all batches that were begun."""
+        while self._begun:
+            self._take_first()
+
+    def _take_first(self) -> None:
+        names, wait = self._begun.popleft()
+        self._done.update(zip(names, wait()[: len(names)], strict=True))

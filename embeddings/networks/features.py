@@ -9,7 +9,7 @@ from torch import nn
 
 from embeddings.networks import Network
 from embeddings.networks.hardware import DTYPES
-from embeddings.networks.steps import NetworkSteps
+from embeddings.networks.steps import NetworkSteps, Steps
 from embeddings.records import ExtractorSpec, unit_rows
 
 Batch = NDArray[np.float32]
@@ -76,10 +76,11 @@ class NetworkExtractor:
     ) -> None:
         self.spec = spec
         self.device = device
+        self.dtype = DTYPES[spec.precision]
         self._network = network
         stats = torch.tensor(normalisation, device=device)  # (2, 3)
         self._mean, self._std = stats[0].view(1, 3, 1, 1), stats[1].view(1, 3, 1, 1)
-        self._steps = NetworkSteps(self.compute, device)
+        self._steps: Steps = NetworkSteps(self.compute, device)
 
     def __call__(self, batch: Batch) -> NDArray[np.float32]:
         """Embed a batch.
@@ -96,11 +97,16 @@ class NetworkExtractor:
         """
         return embed_turned(self._embed, batch, self.spec.orientations)
 
+    @property
+    def slots(self) -> int:
+        """How many batches may be begun before the first is waited for."""
+        return self._steps.slots
+
     def submit(self, batch: Batch) -> Callable[[], NDArray[np.float32]]:
         """Begin a batch; what is returned waits for what the call would return.
 
-        On a GPU one batch is computed while the next is put together. They are waited for in
-        their order, two at most at a time.
+        It is computed while the next is put together. Batches are waited for in their order,
+        `slots` at most at a time.
         """
         if self.spec.orientations != 1:
             values = self(batch)
@@ -109,7 +115,7 @@ class NetworkExtractor:
         return lambda: unit_rows(wait())
 
     def _embed(self, batch: Batch) -> NDArray[np.float32]:
-        return unit_rows(self._steps.submit(batch)())
+        return unit_rows(self._steps.run(batch))
 
     def compute(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return the (b, dim) rows of pixels on the device: each layer's pooled, side by side.
@@ -132,7 +138,7 @@ class NetworkExtractor:
 
     def _map(self, pixels: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
         pixels = (pixels.expand(-1, 3, -1, -1) - self._mean) / self._std  # (b, 3, h, w)
-        x = pixels.to(DTYPES[self.spec.precision], memory_format=torch.channels_last)
+        x = pixels.to(self.dtype, memory_format=torch.channels_last)
         return dict(self._network(x, layers))
 
 

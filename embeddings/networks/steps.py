@@ -2,12 +2,15 @@
 
 A batch goes through pinned memory to the card on a stream of its own, while the one before is
 computed; the graph runs the whole step, kernels that Python would launch one by one; the vectors
-leave for pinned memory, and are waited for when the next batch is on its way. On a CPU a step is a
-call.
+leave for pinned memory, and are waited for when the next batch is on its way. On a CPU as many
+batches as there are cores are computed at once, one a core: cores that share a batch wait for each
+other after every layer, and longest where others work beside them.
 """
 
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,7 +24,25 @@ Wait = Callable[[], NDArray[np.float32]]
 
 _MOST_SHAPES = 4  # that get a graph: each keeps its activations' memory on the card
 _WARM = 3  # runs before a capture, in which libraries choose their kernels
-SLOTS = 2  # batches in flight
+SLOTS = 2  # batches in flight on a GPU
+_MOST_STREAMS = 8  # batches at once on a CPU: each has activations of some hundred megabytes
+
+
+class Steps(Protocol):
+    """What runs batches, one after the other or several at once.
+
+    `slots`: how many batches may be begun before the first is waited for.
+    """
+
+    slots: int
+
+    def submit(self, batch: Batch) -> Wait:
+        """Begin a batch; what is returned waits for its vectors, and is called in this order."""
+        ...
+
+    def run(self, batch: Batch) -> NDArray[np.float32]:
+        """Return the vectors of one batch."""
+        ...
 
 
 class NetworkSteps:
@@ -39,12 +60,16 @@ class NetworkSteps:
         self._seen: dict[tuple[int, ...], int] = {}
         self._graphs: dict[tuple[int, ...], _Graph] = {}
         self._captures = device.type == "cuda"
+        self._streams = None if self._captures else _Streams(self._run)
+        self.slots = SLOTS if self._streams is None else self._streams.count + 1
 
     def submit(self, batch: Batch) -> Wait:
         """Begin a batch; what is returned waits for its vectors, and is called in this order.
 
-        No more than `SLOTS` batches may be begun and not waited for.
+        No more than `slots` batches may be begun and not waited for.
         """
+        if self._streams is not None:
+            return self._streams.submit(batch)
         shape = batch.shape
         self._seen[shape] = self._seen.get(shape, 0) + 1
         if self._captures and shape not in self._graphs and self._is_worth(shape):
@@ -52,10 +77,18 @@ class NetworkSteps:
         graph = self._graphs.get(shape)
         if graph is not None:
             return graph.submit(batch)
+        values = self._run(batch)
+        return lambda: values
+
+    def run(self, batch: Batch) -> NDArray[np.float32]:
+        """Return the vectors of one batch, which has all cores for itself."""
+        return self._run(batch) if self._streams is not None else self.submit(batch)()
+
+    def _run(self, batch: Batch) -> NDArray[np.float32]:
         with torch.inference_mode():
             pixels = torch.from_numpy(batch).to(self._device)
             values: NDArray[np.float32] = self._compute(pixels).cpu().numpy()
-        return lambda: values
+        return values
 
     def _is_worth(self, shape: tuple[int, ...]) -> bool:
         return self._seen[shape] > 1 and len(self._graphs) < _MOST_SHAPES
@@ -69,6 +102,42 @@ class NetworkSteps:
             get_logger().warning(
                 "WARNING: this network runs without CUDA graphs, and slower (%s)", text
             )
+
+
+class _Streams:
+    """Threads that compute a batch each, by an equal share of the cores.
+
+    They are started with the first batch: most extractors of a process compute a batch or two.
+    """
+
+    def __init__(self, run: Callable[[Batch], NDArray[np.float32]]) -> None:
+        self._run = run
+        self._threads = torch.get_num_threads()
+        self.count = min(self._threads, _MOST_STREAMS)
+        self._pool: ThreadPoolExecutor | None = None
+
+    def submit(self, batch: Batch) -> Wait:
+        if self.count == 1:
+            values = self._run(batch)
+            return lambda: values
+        if self._pool is None:
+            self._pool = self._start()
+        return self._pool.submit(self._run, batch).result
+
+    def _start(self) -> ThreadPoolExecutor:
+        pool, met = ThreadPoolExecutor(self.count, "network"), Barrier(self.count + 1)
+
+        def prepare() -> None:
+            # A thread takes the process's number at the first look, which would come after.
+            torch.get_num_threads()
+            torch.set_num_threads(self._threads // self.count)
+            met.wait()
+
+        for _ in range(self.count):
+            pool.submit(prepare)
+        met.wait()
+        torch.set_num_threads(self._threads)  # of this thread, and of those that come later
+        return pool
 
 
 class _Graph:
