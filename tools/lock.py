@@ -34,7 +34,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.lock"
 RAY_LOCK = ROOT / "requirements-ray.lock"
-EXTRAS = ("docs", "notebook", "timm", "test")
+EXTRAS = ("docs", "notebook", "openvino", "timm", "test")
 MACHINE = ("Linux", "x86_64", "cpython", "3.11")
 HEAD = """\
 # Written by `make lock`, checked by `make lint`: every package, extras included, with the sha256 of

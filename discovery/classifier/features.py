@@ -138,11 +138,12 @@ def reopen_feature_source(
     plugin = find_extractor(spec.name)
     if not plugin.is_network:
         return FeatureSource(extractor=plugin.load(spec, NO_WEIGHTS, None))
-    from embeddings.networks.hardware import choose_device, choose_precision
+    from embeddings.networks.by_openvino import has_openvino
+    from embeddings.networks.hardware import OPENVINO, choose_backend, choose_precision
 
     # The weights travel in the model: neither a file nor the network is asked for.
-    device = choose_device(options.device)
-    backend = f"torch-{device.type}"
+    is_here = spec.backend == OPENVINO and options.device != "cuda" and has_openvino()
+    backend, device = choose_backend("openvino" if is_here else "torch", options.device)
     here = spec
     if backend != spec.backend:
         precision = choose_precision("auto", device)

@@ -123,11 +123,12 @@ def check_precision(
         # The reference is the same on every machine.
         spec = replace(choice.spec, precision="float32", backend="torch-cpu")
         exact = replace(choice, spec=spec, store=store)
-        again = _compute(vectors, plan, exact, replace(options, device="cpu"))
+        again = _compute(vectors, plan, exact, replace(options, device="cpu", backend="torch"))
         there = [place for place, name in enumerate(vectors.ids.tolist()) if name in again]
         _require_enough(len(there), store)
         reference = np.stack([again[vectors.ids[place]] for place in there])
-        precision = choice.spec.precision
+        by = " by OpenVINO" if choice.spec.backend == "openvino-cpu" else ""
+        precision = choice.spec.precision + by
         found = measure_agreement(vectors.values[there], reference, precision=precision)
         facts.update(images=found.images)
     return found

@@ -100,6 +100,7 @@ def _choose_new(name: str, options: ExtractOptions) -> Choice:
             layers=options.layers,
             pooling=pooling,
             device=options.device,
+            backend=options.backend,
             precision=options.precision,
         )
     )
@@ -167,10 +168,11 @@ def open_weights(choice: Choice, options: ExtractOptions) -> tuple[Weights, Any]
     plugin = find_extractor(choice.spec.name)
     if not plugin.is_network:
         return NO_WEIGHTS, None
-    from embeddings.networks.hardware import choose_device
+    from embeddings.networks.hardware import choose_backend
 
-    device = choose_device(options.device)
-    backend = f"torch-{device.type}"
+    # The store says who computes, the options where; on a CPU alone with OpenVINO.
+    who = choice.spec.backend.partition("-")[0] if options.device != "cuda" else "torch"
+    backend, device = choose_backend(who, options.device)
     if backend != choice.spec.backend:
         raise StoreSpecError(
             f"the store's vectors were computed by {choice.spec.backend} and this machine would "
@@ -240,7 +242,7 @@ def _given(options: ExtractOptions, spec: ExtractorSpec) -> dict[str, Any]:
         "layers": options.layers,
         "name": None if options.extractor == "auto" else options.extractor,
         "precision": None if options.precision == "auto" else options.precision,
-        "backend": None if options.device == "auto" else f"torch-{options.device}",
+        "backend": _given_backend(options, spec),
     }
     is_network = find_extractor(spec.name).is_network
     if options.weights is not None:
@@ -251,6 +253,20 @@ def _given(options: ExtractOptions, spec: ExtractorSpec) -> dict[str, Any]:
     if not is_network and values["name"] in (None, spec.name):
         del values["precision"], values["backend"]  # they do not touch what has no network
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _given_backend(options: ExtractOptions, spec: ExtractorSpec) -> str | None:
+    """Return the backend that options name, with what the spec says where they leave it open."""
+    if options.backend == "auto" and options.device == "auto":
+        return None
+    who, _, where = spec.backend.partition("-")
+    if options.device != "auto":
+        where = options.device
+    if options.backend != "auto":
+        who = options.backend
+    # OpenVINO runs on a CPU alone.
+    who = "torch" if where == "cuda" and options.backend == "auto" else who
+    return f"{who}-cpu" if who == "openvino" else f"{who}-{where}"
 
 
 def _hash_source(source: str, spec: ExtractorSpec, name: str) -> str:

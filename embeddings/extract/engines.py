@@ -75,7 +75,8 @@ class RayEngine(LocalEngine):
             return "cuda" in self.store.spec.backend
         name = self.options.extractor
         is_network = name == "auto" or find_extractor(name).is_network
-        return is_network and self.options.device != "cpu"
+        is_elsewhere = self.options.device == "cpu" or self.options.backend == "openvino"
+        return is_network and not is_elsewhere
 
     @cached_property
     def _is_blind(self) -> bool:

@@ -80,6 +80,9 @@ class ExtractOptions:
     """CSV or KLARF joined on the file name: lot, wafer, tool, chamber, recipe, step, anything."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the network runs."""
+    backend: Literal["auto", "torch", "openvino"] = "auto"
+    """Who computes: torch, or OpenVINO on a CPU (pip install 'defect-discovery[openvino]'); a new
+    store takes torch."""
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
     """Arithmetic of the network: auto takes fp16 on a GPU, bf16 where a CPU has it."""
     check_precision: int | None = None
@@ -117,6 +120,8 @@ class ExtractOptions:
             raise OptionError("--tile and --boxes: expected one of them, each cuts the pictures")
         if self.ray_address is not None and self.engine != "ray":
             raise OptionError("--ray-address is for --engine ray: give both, or leave it out")
+        if self.backend == "openvino" and self.device == "cuda":
+            raise OptionError("--backend openvino runs on a CPU: leave --device cuda out")
         self._check_extractor()
         if self.view == "polar" and self.turns == 8:
             raise OptionError(

@@ -59,7 +59,7 @@ class SpreadComputation(Computation):
         options = replace(options, workers=options.workers or pool.cpus)
         if find_extractor(choice.spec.name).is_network:
             # By name: a worker must not take another device than the spec says.
-            device = choice.spec.backend.removeprefix("torch-")
+            device = choice.spec.backend.partition("-")[2]
             options = replace(options, device=device)  # type: ignore[arg-type]  # cpu or cuda
         return replace(choice, store=None, bank=bank), options
 

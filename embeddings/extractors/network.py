@@ -148,9 +148,9 @@ class NetworkPlugin(ExtractorPlugin):
         sha256 = hash_weights(self.locate_weights(request.name, source))
         pooling: Pooling = request.pooling or "max"
         layers = request.layers or self.default_layers(request.name, pooling)
-        from embeddings.networks.hardware import choose_device, choose_precision
+        from embeddings.networks.hardware import choose_backend, choose_precision
 
-        device = choose_device(request.device)
+        backend, device = choose_backend(request.backend, request.device)
         return ExtractorSpec(
             name=request.name,
             weights=self.label_weights(source),
@@ -161,7 +161,7 @@ class NetworkPlugin(ExtractorPlugin):
             # Padding and nearest neighbours were worse on real sets, see docs/log.md.
             fit="stretch",
             resize="bilinear",
-            backend=f"torch-{device.type}",
+            backend=backend,
             precision=choose_precision(request.precision, device),
             cell=self.cell(request.name),
             dim=self.count_channels(request.name, layers),
@@ -213,14 +213,29 @@ class NetworkPlugin(ExtractorPlugin):
             The weights are others than the spec's.
         """
         from embeddings.networks.features import NetworkExtractor
-        from embeddings.networks.hardware import DTYPES
+        from embeddings.networks.hardware import DTYPES, OPENVINO
 
         if weights.sha256 != spec.weights_sha256:
             raise WeightsError(
                 f"--weights {weights.name} has sha256 {weights.sha256[:12]}, the extractor was "
                 f"made with {spec.weights} ({spec.weights_sha256[:12]}): pass that file"
             )
+        normalisation = self.normalisation(spec.name)
+        if spec.backend == OPENVINO:
+            return self._load_openvino(spec, weights, normalisation)
         dtype = DTYPES[spec.precision]
         network = self.build(spec.name, weights.tensors, device=device, dtype=dtype)
-        normalisation = self.normalisation(spec.name)
         return NetworkExtractor(spec, network, device, normalisation=normalisation)
+
+    def _load_openvino(
+        self, spec: ExtractorSpec, weights: Weights, normalisation: tuple[Triple, Triple]
+    ) -> "NetworkExtractor":
+        import torch
+
+        from embeddings.networks.by_openvino import OpenVinoExtractor
+        from embeddings.networks.hardware import plain_convolutions
+
+        device = torch.device("cpu")
+        with plain_convolutions():
+            network = self.build(spec.name, weights.tensors, device=device, dtype=torch.float32)
+        return OpenVinoExtractor(spec, network, device, normalisation=normalisation)

@@ -38,7 +38,7 @@ class SpecRequest:
     ----------
     name : str
         The extractor's name, with its argument.
-    device, precision : str
+    device, backend, precision : str
         As the options of these names; "auto" is the best that is here.
     """
 
@@ -47,6 +47,7 @@ class SpecRequest:
     layers: tuple[str, ...] | None = None
     pooling: Pooling | None = None
     device: str = "auto"
+    backend: str = "auto"
     precision: str = "auto"
 
 

@@ -4,9 +4,11 @@ On a CPU each convolution is fused with the activation after it: those only move
 half of the time.
 """
 
+import contextlib
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 
 import torch
 from torch import nn
@@ -14,7 +16,9 @@ from torch import nn
 from embeddings.errors import OptionError
 from embeddings.records import Precision
 
+OPENVINO = "openvino-cpu"  # as `ExtractorSpec.backend`
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_PLAIN = ContextVar("plain", default=False)
 
 
 def choose_device(device: str) -> torch.device:
@@ -29,6 +33,25 @@ def choose_device(device: str) -> torch.device:
     if device == "cuda" and not available:
         raise OptionError("--device cuda: no CUDA device is visible; use --device cpu or auto")
     return torch.device("cuda" if available and device != "cpu" else "cpu")
+
+
+def choose_backend(backend: str, device: str) -> tuple[str, torch.device]:
+    """Resolve who computes, and where: ``torch-cuda``, ``torch-cpu`` or `OPENVINO`.
+
+    Raises
+    ------
+    OptionError
+        The device is not there.
+    MissingExtraError
+        OpenVINO is asked for and not installed.
+    """
+    if backend == "openvino":
+        from embeddings.networks.by_openvino import check_openvino
+
+        check_openvino()
+        return OPENVINO, torch.device("cpu")
+    found = choose_device(device)
+    return f"torch-{found.type}", found
 
 
 def choose_precision(precision: str, device: torch.device) -> Precision:
@@ -57,6 +80,16 @@ def _has_fast_bf16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+@contextlib.contextmanager
+def plain_convolutions() -> Iterator[None]:
+    """Let networks that are built meanwhile be of torch's own operations, which can be exported."""
+    before = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(before)
+
+
 def has_fused_convolutions(dtype: torch.dtype) -> bool:
     """Whether oneDNN's fused convolutions run here in this arithmetic.
 
@@ -64,6 +97,8 @@ def has_fused_convolutions(dtype: torch.dtype) -> bool:
     runs them. Without, torch's own convolutions give the same features, slower.
     """
     ops = torch.ops.mkldnn
+    if _PLAIN.get():
+        return False
     if not torch.backends.mkldnn.is_available() or not hasattr(ops, "_convolution_pointwise_"):
         return False
     return dtype != torch.bfloat16 or bool(ops._is_mkldnn_bf16_supported())
