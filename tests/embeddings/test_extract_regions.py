@@ -1,11 +1,13 @@
 """Pages, tiles and boxes: what each row is part of, and where in it."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import tifffile
 
 from embeddings.extract import ExtractOptions, extract_vectors
-from embeddings.images import fingerprint_file
+from embeddings.images import decode, fingerprint_file
 from embeddings.store import open_store
 
 KLARF = """FileVersion 1 2;
@@ -187,3 +189,28 @@ def test_boxes_of_a_klarf_lie_in_the_middle(run, rows_of, stack):
         rows[["x0", "y0", "width", "height"]].itertuples(index=False, name=None)
     )
     assert (rows["um_per_pixel"] == 0.1).all()
+
+
+@pytest.mark.parametrize("way", ["tiles", "crops"])
+def test_a_picture_is_decoded_once_for_all_its_parts(
+    run, save_picture, picture, tmp_path, monkeypatch, way
+):
+    table = tmp_path / "boxes.csv"
+    lines = ["path,xmin,ymin,xmax,ymax"]
+    for number in range(3):
+        save_picture(tmp_path / "images" / f"{number}.jpg", picture(number, side=128))
+        lines += [f"images/{number}.jpg,{x},40,{x + 20},60" for x in (10, 50, 90)]
+    table.write_text("\n".join(lines))
+    counts = Counter()
+    real = decode.decode_raster
+
+    def counting(data, **limits):
+        counts[data] += 1
+        return real(data, **limits)
+
+    monkeypatch.setattr(decode, "decode_raster", counting)
+    # Nothing is looked at beforehand, neither for a window nor for a data bar.
+    how = {"tile": 64} if way == "tiles" else {"boxes": table}
+    extracted = run(tmp_path / "images", window=(0, 255), data_bar="keep", **how)
+    assert extracted.rows == len(extracted.ids) == (27 if way == "tiles" else 9)
+    assert [1, 1, 1] == list(counts.values())

@@ -1,6 +1,7 @@
 """Small files that ask for gigabytes or minutes are refused by their headers, in one line."""
 
 import io
+import re
 import struct
 import tracemalloc
 import zlib
@@ -10,10 +11,13 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin, PpmImagePlugin
 
 from embeddings.errors import ImageError
 from embeddings.images import read_headers, read_pictures
+from embeddings.images.bounds import list_markers
 from embeddings.images.netpbm import decode_netpbm
 
 GREY = np.random.default_rng(6).integers(0, 256, (64, 80), dtype=np.uint8)
@@ -285,3 +289,35 @@ def test_memory_that_is_not_there_is_the_pictures_own_fault(tmp_path, monkeypatc
 
     with pytest.raises(ImageError, match="it asks for more memory than there is"):
         read_pictures(Path(tmp_path / "a.png"))
+
+
+_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
+_BYTES_OF_JPEGS = st.lists(
+    st.one_of(
+        st.sampled_from([b"\xff", b"\xff\x00", b"\xff\xd3", b"\xff\xda\x00\x04", b"\xff\xd9"]),
+        st.binary(max_size=8),
+        st.integers(250, 600).map(bytes),
+    ),
+    max_size=12,
+)
+
+
+@given(_BYTES_OF_JPEGS.map(b"".join))
+def test_markers_are_found_where_the_standard_has_them(data):
+    def walk(at=2):
+        while (found := _MARKER.search(data, at)) is not None:
+            kind, place = found[1][0], found.start(1) - 1
+            yield kind, place
+            at = place + 2
+            if kind not in {0x01, *range(0xD0, 0xD9)}:
+                at += int.from_bytes(data[at : at + 2])
+            if kind == 0xD9 or at >= len(data):
+                return
+
+    assert list(walk()) == list(list_markers(data))
+
+
+def test_a_marker_far_behind_is_found():
+    data = b"\xff\xd8" + b"\xff\x00\x12" * 100_000 + b"\xff\xff\xd9"
+    assert [(0xD9, len(data) - 2)] == list(list_markers(data))
+    assert [] == list(list_markers(data[:-1]))
