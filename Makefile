@@ -9,16 +9,20 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo docs page review test test-long test-ray bench-gpu coverage test-lowest lint lock check-lock notebooks clean distclean
+.PHONY: help demo docs page review test test-long test-ray bench bench-large bench-gpu coverage test-lowest lint lock check-lock notebooks clean distclean
 MAKEFLAGS += --no-print-directory
 
 # Variables reach the recipes through the environment, so that blanks and quotes need no care.
-export IMAGES WEIGHTS RUN PYTHON TESTS SAMPLE
+export IMAGES LABELS WEIGHTS PARTS RUN PYTHON TESTS SAMPLE
 export SEED ?= 0
 JOBS ?= auto
 VENV := .venv
 VENV_PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+BENCH_STAMP := .venv-bench/.installed
+BENCH := PYTHONPATH="$$PWD:$$PWD/benchmarks" .venv-bench/bin/python -m bench
+BENCH_OPTIONS := $${PARTS:+--parts "$$PARTS"} $${WEIGHTS:+--weights "$$WEIGHTS"} \
+  $${IMAGES:+--images "$$IMAGES"} $${LABELS:+--labels "$$LABELS"}
 SYNTHETIC := $(wildcard discovery/synthetic/*.py)
 
 # One thread a test process: the processes are what fills the cores.
@@ -66,6 +70,23 @@ test-long: $(STAMP)  ## run the long tests, those of TESTS=path, or SAMPLE=n of 
 	@$(VENV_PYTHON) -m discovery.review.server.build --if-possible >/dev/null
 	@$(PYTEST) $${TESTS:-tests} -m long $(IN_PARALLEL) --dist worksteal --timeout 1800 -rA --seed "$$SEED" \
 	  $${SAMPLE:+--sample "$$SAMPLE"}
+
+# Ours and the peers' in turns; PARTS=a,b some of it, WEIGHTS=file for the ARI of ResNet-50, and
+# IMAGES=folder LABELS=table.csv for images of your own. It writes docs/benchmarks.md.
+bench: $(BENCH_STAMP)  ## measure speed, memory and ARI beside the peers', in 40 minutes on two cores
+	@$(BENCH) --plan bench $(BENCH_OPTIONS)
+
+bench-large: $(BENCH_STAMP)  ## the same of 5,000 images and up to 1,000,000 vectors: hours, 12 GB
+	@$(BENCH) --plan large $(BENCH_OPTIONS)
+
+# The peers lie beside .venv, which stays as it is.
+$(BENCH_STAMP): requirements-bench.lock | $(STAMP)
+	@test -x .venv-bench/bin/python || $(VENV_PYTHON) -m venv .venv-bench
+	@$(VENV_PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > "$$(.venv-bench/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth"
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	  -r requirements-bench.lock
+	@touch $(BENCH_STAMP)
 
 # Random weights and made-up pictures: nothing is downloaded. It writes docs/benchmarks-gpu.md.
 bench-gpu: $(STAMP)  ## measure what this machine's GPU gives, in nine minutes
@@ -121,7 +142,7 @@ clean:  ## remove caches and build files
 	@find discovery embeddings tests notebooks benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean  ## remove the environment and the demo too, decisions of demo/run included
-	@rm -rf $(VENV) .venv-lowest .venv-ray demo
+	@rm -rf $(VENV) .venv-lowest .venv-ray .venv-bench demo
 
 # Made again when pyproject.toml changes; a half-made one has no stamp and is made again too.
 $(STAMP): pyproject.toml

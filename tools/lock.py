@@ -1,6 +1,7 @@
 """Write and check requirements.lock: every package of an install, with version and sha256.
 
-requirements-ray.lock beside it has what the extra `ray` adds, which few need and is large.
+requirements-ray.lock and requirements-bench.lock beside it have what the extras `ray` and `bench`
+add, which few need and are large.
 
     python tools/lock.py                  check the lock against pyproject.toml (`make lint`)
     python tools/lock.py --installed      and against what is installed here (`make check-lock`)
@@ -33,7 +34,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.lock"
-RAY_LOCK = ROOT / "requirements-ray.lock"
+ADDED = {extra: ROOT / f"requirements-{extra}.lock" for extra in ("bench", "ray")}
 EXTRAS = ("docs", "notebook", "openvino", "timm", "test")
 MACHINE = ("Linux", "x86_64", "cpython", "3.11")
 HEAD = """\
@@ -43,10 +44,10 @@ HEAD = """\
 #   python -m pip install --require-hashes --no-deps -r requirements.lock
 #   python -m pip install --no-deps --no-build-isolation --editable .
 """
-RAY_HEAD = """\
-# Written by `make lock`, checked by `make lint`: what the extra `ray` adds to requirements.lock.
+ADDED_HEAD = """\
+# Written by `make lock`, checked by `make lint`: what the extra `{extra}` adds to the main lock.
 #
-#   python -m pip install --require-hashes --no-deps -r requirements-ray.lock
+#   python -m pip install --require-hashes --no-deps -r requirements-{extra}.lock
 """
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.+!_-]+)(?P<rest>.*)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
@@ -77,11 +78,14 @@ def main() -> None:
         if chosen.write:
             pins = resolve(wanted, constraints=list_installed() if chosen.keep else ())
             LOCK.write_text(format_lock(pins), encoding="ascii")
-            RAY_LOCK.write_text(format_lock(resolve_ray(pins), head=RAY_HEAD), encoding="ascii")
+            for extra, path in ADDED.items():
+                head = ADDED_HEAD.format(extra=extra)
+                path.write_text(format_lock(resolve_extra(pins, extra), head=head), "ascii")
         locked = parse_lock(LOCK.read_text(encoding="ascii"))
-        added = parse_lock(RAY_LOCK.read_text(encoding="ascii"))
         faults = find_faults(locked, wanted)
-        faults += find_faults({**locked, **added}, read_extra(ROOT / "pyproject.toml", "ray"))
+        for extra, path in ADDED.items():
+            added = parse_lock(path.read_text(encoding="ascii"))
+            faults += find_faults({**locked, **added}, read_extra(ROOT / "pyproject.toml", extra))
         if chosen.installed:
             faults += compare_installed(locked, wanted)
     except (LockError, OSError, ValueError) as error:
@@ -108,11 +112,11 @@ def _read_project(pyproject: Path) -> dict[str, Any]:
     return project
 
 
-def resolve_ray(pins: Sequence[Pin]) -> list[Pin]:
-    """Return what the extra `ray` adds to these pins."""
+def resolve_extra(pins: Sequence[Pin], extra: str) -> list[Pin]:
+    """Return what an extra adds to these pins."""
     there = {pin.name for pin in pins}
     held = [f"{pin.name}=={pin.version}" for pin in pins]
-    found = resolve(read_extra(ROOT / "pyproject.toml", "ray"), constraints=held)
+    found = resolve(read_extra(ROOT / "pyproject.toml", extra), constraints=held)
     return [pin for pin in found if pin.name not in there]
 
 

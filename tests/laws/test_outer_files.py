@@ -108,6 +108,7 @@ def own_texts():
         ".venv",
         ".venv-lowest",
         ".venv-ray",
+        ".venv-bench",
         "demo",
         "build",
         "dist",

@@ -99,6 +99,7 @@ def test_lint_runs_bandit_over_all_but_the_tests_and_skips_no_check():
         ".venv",
         ".venv-lowest",
         ".venv-ray",
+        ".venv-bench",
         "node_modules",
         "build",
         "dist",
