@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import psutil
+
 from bench.case import Figures
 
 Value = TypeVar("Value")
@@ -43,13 +45,20 @@ def measure_command(words: Sequence[str]) -> Figures:
 
 def measure(work: Callable[[], Value]) -> tuple[Value, Figures]:
     """Do work in this process; return its value and what it took, its imports included."""
-    started, used = time.perf_counter(), sum(os.times()[:4])
+    started, used = time.perf_counter(), _count_processor()
     value = work()
-    cpu = sum(os.times()[:4]) - used
+    cpu = _count_processor() - used
     seconds = time.perf_counter() - started
     kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     peak = max(resource.getrusage(kind).ru_maxrss for kind in kinds) / 1024
     return value, {"seconds": seconds, "cpu": cpu, "peak_mb": peak}
+
+
+def _count_processor() -> float:
+    """Return the processor seconds of this process and all it started, those that live on too."""
+    here = psutil.Process()
+    alive = [one.cpu_times() for one in here.children(recursive=True)]
+    return sum(os.times()[:4]) + sum(one.user + one.system for one in alive)
 
 
 def measure_twice(work: Callable[[], Value], *, warm: bool) -> tuple[Value, Figures]:

@@ -35,7 +35,8 @@ process of its own, and the rows of a table took turns. Both make an environment
   processor time of all processes of the work.
 - **ARI** is the agreement with the truth, noise as one cluster; **clusters** are those beside
   noise.
-- **Growth** is the exponent p of time ~ n^p between two sizes (cold; warm where both have it).
+- **Growth** is the exponent p of time ~ n^p between two sizes (cold; warm where both have it); of a
+  few seconds, which are mostly imports, it says little.
 """
 
 
