@@ -92,10 +92,10 @@ def judge_run(run: Path, table: Path, draws: Draws, *, count: int, seed: int) ->
     return f"| {run.name} | {accuracy:.3f} | {' | '.join(cells)} |"
 
 
-def cluster(views: Sequence[Vectors]) -> NDArray[np.int32]:
+def cluster(views: Sequence[Vectors], *, seed: int = 0) -> NDArray[np.int32]:
     """Return the groups that the default route finds, (n,)."""
-    rows = fit_space(views, seed=0).rows
-    return number_by_size(find_lasting_groups(rows, seed=0).labels_)
+    rows = fit_space(views, seed=seed).rows
+    return number_by_size(find_lasting_groups(rows, seed=seed).labels_)
 
 
 def take(views: Sequence[Vectors], places: NDArray[np.intp]) -> list[Vectors]:

@@ -6,12 +6,13 @@ into the same space and are placed by the run's own labels. Nothing of the run i
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.flow.adaptation import load_fitted_views, open_fitted_adaptation
 from discovery.flow.alarm import LookAlikeGroup, find_new_groups
 from discovery.flow.new_images import AssignOptions, open_fitted_stores, open_new_images
 from discovery.flow.sources import RoundSource
@@ -96,12 +97,12 @@ def assign_images(run: Run, source: Path, *, options: AssignOptions | None = Non
     # New pictures are cut as the run's were: a tile is not like a whole picture.
     region = _find_region(stores[0], clustering)
     with open_new_images(source, stores, region=region, options=options) as opened:
-        views = _load_new(opened, source)
+        views = _load_new(replace(opened, adaptation=open_fitted_adaptation(run)), source)
     new = views[0]
     # The fit's own seed: the axes of the space must be the same again.
     seed = int((run.entry(CLUSTERING) or {}).get("seed", 0))
     with stage("fit") as facts:
-        fitted, space = _fit(stores, clustering, seed)
+        fitted, space = _fit(run, stores, clustering, seed)
         # The image itself counts among its neighbours, and has no vote.
         votes = NeighborVotes(fitted, n_neighbors=choose_n_neighbors(len(fitted)) - 1)
         limits = calibrate_limits(fitted, votes, options=wanted)
@@ -146,9 +147,11 @@ def _load_new(opened: RoundSource, source: Path) -> tuple[Vectors, ...]:
     return opened.load_views()
 
 
-def _fit(stores: Sequence[Store], clustering: Clustering, seed: int) -> tuple[Fitted, Space]:
+def _fit(
+    run: Run, stores: Sequence[Store], clustering: Clustering, seed: int
+) -> tuple[Fitted, Space]:
     """See the run's images again in the space its clusterer saw them in."""
-    views = [store.load_vectors(clustering.ids) for store in stores]
+    views = load_fitted_views(run, stores, clustering.ids)
     made = clustering.spec
     # K-means and agglomerative: plain principal axes.
     if made.get("reducer") == "pca":

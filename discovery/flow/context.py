@@ -239,6 +239,13 @@ def prepare_round(source: Path, run: Run, options: RoundOptions) -> RoundContext
     previews = Previews(keep_pages=compares or bool(set(options.views) - {"given"}))
     start = time.monotonic()
     candidates = open_views(source, run.path, options=options, previews=previews)
+    if options.adapt:
+        from discovery.flow.adaptation import adapt_source
+
+        candidates = {
+            name: adapt_source(one, run.path, options=options.extract, seed=options.seed)
+            for name, one in candidates.items()
+        }
     first = next(iter(candidates.values()))  # what no view can read is told once
     tell_faults(first.quarantined, what="quarantined", where=first.store.path / QUARANTINE)
     return RoundContext(

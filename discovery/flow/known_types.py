@@ -78,7 +78,7 @@ def split_known(source: RoundSource, known: Path) -> tuple[RoundSource, KnownIma
     left = np.array([i for i in source.ids.tolist() if i not in label_of], dtype=np.str_)
     if not len(left):
         raise HandoffError(f"--known {known}: all {len(source.ids)} images have a known type")
-    views = tuple(store.load_vectors(in_store) for store in source.stores)
+    views = source.adapt([store.load_vectors(in_store) for store in source.stores])
     labels = np.array([label_of[i] for i in in_store], dtype=np.str_)
     get_logger().info(
         "known types: %d images of %d types (from %d labelled rows); %d images of the source set "

@@ -15,6 +15,7 @@ from discovery.clusterers.base import (
 from embeddings.errors import OptionError
 from embeddings.extract.options import ExtractOptions
 from embeddings.paths import takes_paths
+from embeddings.records import COMPARING
 
 MAX_SEED = 2**31 - 2  # FAISS keeps seed + 1 in 32 bits with a sign
 
@@ -58,6 +59,10 @@ class RoundOptions:
     picture alone; defect, places weighted by how unlike they are. Of several the evidence picks
     one. Left out: maps where most are wafer maps, highlight where one small region stands out of
     most pictures, else given."""
+    adapt: bool = False
+    """Learn of variants of your own images (moved, mirrored, in other light and noise) what changes
+    in a vector though the defect does not, and let it count less; only where it is proven better on
+    images that taught nothing. Takes three times the network's work on 512 images, once."""
     since: Path | None = None
     """An earlier run: a new run goes on with its proposal ids, and tells what became of them."""
     assign_noise: bool = False
@@ -80,5 +85,13 @@ class RoundOptions:
         if self.known is None and (self.guided or self.keep_matches):
             flag = "--guided" if self.guided else "--keep-matches"
             raise OptionError(f"{flag} is for --known HANDOFF: give one, or leave it out")
+        pooling = self.extract.pooling
+        if self.adapt and (
+            self.extract.asks_for_bank or pooling in COMPARING or "defect" in self.views
+        ):
+            raise OptionError(
+                "--adapt is for vectors of whole pictures, and these weigh places by what they are "
+                "compared with (--pooling defect or residual, --normal, --tau): leave one out"
+            )
         if not 0 <= self.thumbnails <= 20_000:
             raise OptionError(f"--thumbnails {self.thumbnails}: expected 0 to 20000")

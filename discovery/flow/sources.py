@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,9 @@ from embeddings.reader import Previews
 from embeddings.records import Vectors, bars_to_dict
 from embeddings.store import Store, open_store
 
+if TYPE_CHECKING:
+    from discovery.flow.adaptation import Adaptation
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundSource:
@@ -35,6 +38,8 @@ class RoundSource:
         The first view of them, and what is known of their files.
     others : tuple of Store
         Further views of the same images, by other extractors.
+    adaptation : Adaptation or None
+        What the vectors are looked at through, where it was asked for.
     ids : (n,) array of str
     paths : DataFrame
         Columns path, file_id: the files of the source.
@@ -50,6 +55,7 @@ class RoundSource:
     ignored: int
     warnings: tuple[str, ...]
     others: tuple[Store, ...] = ()
+    adaptation: "Adaptation | None" = None
 
     @property
     def stores(self) -> tuple[Store, ...]:
@@ -59,11 +65,13 @@ class RoundSource:
     @property
     def digest(self) -> str:
         """sha256 over all that decides the vectors and their paths: what artefacts depend on."""
-        parts = {
+        parts: dict[str, Any] = {
             "views": [_describe_view(store) for store in self.stores],
             "ids": self.ids.tolist(),
             "paths": sorted(zip(self.paths["path"], self.paths["file_id"], strict=True)),
         }
+        if self.adaptation is not None and self.adaptation.taken:
+            parts["adaptation"] = self.adaptation.digest
         return hash_bytes(json.dumps(parts, sort_keys=True).encode())
 
     @property
@@ -88,6 +96,8 @@ class RoundSource:
             identity["others"] = [_identify(store) for store in self.others]
         if self.data_bars:
             identity["data_bars"] = list(self.data_bars)
+        if self.adaptation is not None and self.adaptation.taken:
+            identity["adaptation"] = self.adaptation.digest
         return identity
 
     @property
@@ -103,10 +113,12 @@ class RoundSource:
         # An image id is 16 hex digits of the file, then its page and region.
         paths = [list(by_file[image_id[:16]]) for image_id in first.ids.tolist()]
         rows = first.rows.assign(paths=pd.Series(paths, dtype=object), path=[p[0] for p in paths])
-        return (
-            Vectors(ids=first.ids, values=first.values, rows=rows, spec=first.spec),
-            *others,
-        )
+        own = Vectors(ids=first.ids, values=first.values, rows=rows, spec=first.spec)
+        return self.adapt((own, *others))
+
+    def adapt(self, views: Sequence[Vectors]) -> tuple[Vectors, ...]:
+        """Look at views as this source's are looked at."""
+        return tuple(views) if self.adaptation is None else self.adaptation.apply(views)
 
 
 def _describe_view(store: Store) -> dict[str, Any]:

@@ -51,7 +51,9 @@ class ReviewData:
     @cached_property
     def views(self) -> tuple[Vectors, ...]:
         """The vectors, view by view."""
-        return tuple(store.load_vectors(self.ids) for store in self.stores)
+        from discovery.flow.adaptation import load_fitted_views
+
+        return load_fitted_views(self.run, self.stores, self.ids)
 
     @cached_property
     def vectors(self) -> NDArray[np.float32]:
