@@ -81,6 +81,15 @@ def test_a_box_drawn_over_the_picture_is_cut_with_what_lies_below_it(draw_bar):
     assert ("bottom", 43) == (found.edge, found.rows)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1 / 255, 1e6])
+def test_a_picture_of_one_level_in_its_middle_is_judged(draw_bar, scale):
+    # Its levels spread over nothing: a part of nothing is the width of a bin.
+    whole = join(np.full((HEIGHT, WIDTH), 120, np.uint8), draw_bar(WIDTH, 32, style="frame"))
+    whole[:20] = np.random.default_rng(0).integers(0, 255, (20, WIDTH))
+    found = find_data_bar(whole.astype(np.float32) * np.float32(scale))
+    assert found is None or ("bottom", 32) == (found.edge, found.rows)
+
+
 def made_without_bars():
     rng = np.random.default_rng(0)
     plain = np.full((HEIGHT, WIDTH), 120, np.uint8)
