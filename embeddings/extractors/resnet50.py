@@ -12,7 +12,9 @@ from embeddings.weights import download_weights
 if TYPE_CHECKING:
     import torch
 
-_NAMES = {"imagenet": "IMAGENET1K_V2", "imagenet-v1": "IMAGENET1K_V1"}
+# torchvision's, by the names of its releases; asking itself would import all of it.
+_ADDRESS = "https://download.pytorch.org/models/"
+_FILES = {"imagenet": "resnet50-11ad3fa6.pth", "imagenet-v1": "resnet50-0676ba61.pth"}
 _CHANNELS = {"layer1": 256, "layer2": 512, "layer3": 1024, "layer4": 2048}
 
 
@@ -20,7 +22,7 @@ class ResNet50(NetworkPlugin):
     """ResNet-50 (He, Zhang, Ren and Sun, CVPR 2016), trained on ImageNet."""
 
     name = "resnet50"
-    weight_names = tuple(_NAMES)
+    weight_names = tuple(_FILES)
     network_name = "torchvision's resnet50"
     deep_layer = "layer4"
     tuned_layer, tuned_from = "layer4", "layer3"
@@ -46,11 +48,10 @@ class ResNet50(NetworkPlugin):
         return ("fc.",)
 
     def make_network(self, name: str) -> "torch.nn.Module":
-        """Return torchvision's network."""
-        from torchvision.models import resnet50
+        """Return the network, under torchvision's names."""
+        from embeddings.networks.resnet import ResNet50 as Network
 
-        network: torch.nn.Module = resnet50()
-        return network
+        return Network()
 
     def build(
         self,
@@ -67,11 +68,9 @@ class ResNet50(NetworkPlugin):
 
     def locate_weights(self, name: str, source: str) -> Path:
         """Return a file as it is, or torchvision's weights, downloaded once."""
-        if source not in _NAMES:
+        if source not in _FILES:
             return Path(source)
-        from torchvision.models import ResNet50_Weights
-
-        return download_weights(ResNet50_Weights[_NAMES[source]].url, source)
+        return download_weights(_ADDRESS + _FILES[source], source)
 
 
 EXTRACTOR = ResNet50()

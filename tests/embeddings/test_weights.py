@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from embeddings.errors import WeightsError
+from embeddings.extractors.resnet50 import _ADDRESS, _FILES
 from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50
 from embeddings.weights import hash_weights
 
@@ -55,6 +56,7 @@ def test_a_name_is_looked_for_where_torchvision_keeps_it(tmp_path, monkeypatch, 
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"downloaded before")
     assert locate(name) == kept
+    assert _ADDRESS + _FILES[name] == url
 
 
 def test_a_download_that_fails_names_the_address_and_the_way_out(tmp_path, monkeypatch):
