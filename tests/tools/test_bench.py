@@ -33,7 +33,9 @@ def read_rows(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("letters", ["a", "b", "c,g", "d,e,f"])
+@pytest.mark.parametrize(
+    "letters", [*(pytest.param(one, marks=pytest.mark.long) for one in ("a", "b", "c,g")), "d,e,f"]
+)
 def test_every_part_runs_and_a_peer_that_is_not_here_says_so(tmp_path, letters):
     from bench.parts import PARTS
 
