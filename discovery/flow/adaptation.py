@@ -9,7 +9,7 @@ The answer is kept in RUN/adaptation.npz, so that a run is not adapted anew for 
 import io
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
@@ -183,14 +183,7 @@ def read_adaptation(path: Path) -> Adaptation | None:
         arrays = parse_npz(path.read_bytes())
         names = [name.removesuffix("/evidence") for name in arrays if name.endswith("/evidence")]
         return Adaptation(
-            evidence={
-                name: Evidence(
-                    **dict(
-                        zip(Evidence.__slots__, arrays[f"{name}/evidence"].tolist(), strict=True)
-                    )
-                )
-                for name in names
-            },
+            evidence={name: _read_evidence(arrays[f"{name}/evidence"]) for name in names},
             projections={
                 name: Projection(mean=arrays[f"{name}/mean"], axes=arrays[f"{name}/axes"])
                 for name in names
@@ -198,6 +191,11 @@ def read_adaptation(path: Path) -> Adaptation | None:
         )
     except (OSError, ValueError, TypeError, KeyError):
         return None  # learned anew: the same images say the same
+
+
+def _read_evidence(counts: NDArray[np.int64]) -> Evidence:
+    names = [field.name for field in fields(Evidence)]
+    return Evidence(**dict(zip(names, counts.tolist(), strict=True)))
 
 
 def format_adaptation(found: Adaptation) -> bytes:
