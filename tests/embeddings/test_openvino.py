@@ -108,7 +108,7 @@ def test_a_vector_is_the_same_in_any_batch():
 
 
 @needs_openvino
-@pytest.mark.slow
+@pytest.mark.long
 def test_patches_are_compared_by_it_too(extract, make_images, tmp_path):
     small = ("--size", "32", "--batch-size", "2", "--pooling", "defect")
     words = (make_images(n=4), "--store", tmp_path / "store", "--backend", "openvino", *small)
