@@ -188,6 +188,18 @@ test("what somebody else decided appears by itself", async () => {
   expect(page.text(".types-list")).toContain("bridge");
 });
 
+test("one's own decision is nobody else's, whenever its revision is told", async () => {
+  const call = page.fake.call.bind(page.fake);
+  page.fake.call = ((method: string, args: object) => {
+    // After the decision was answered, and before what came of it is here.
+    if (method === "state") queueMicrotask(() => page.fake.tell({ revision: 1 }));
+    return call(method as never, args as never);
+  }) as typeof page.fake.call;
+  await page.press("1", "Enter");
+  expect(decided()).toHaveLength(1);
+  expect(page.root.querySelector(".others")?.textContent ?? "").toBe("");
+});
+
 test("names are text wherever they come from", async () => {
   page.unmount();
   const fake = new FakeTransport();

@@ -101,6 +101,8 @@ export class ReviewStore {
   );
   private readonly forget: () => void;
   private refreshing: Promise<void> | null = null;
+  /** From a decision's sending until its state is read: till then its revision may come as news. */
+  private acting = false;
 
   constructor(readonly transport: Transport) {
     this.decisions = new Decisions(transport);
@@ -156,6 +158,7 @@ export class ReviewStore {
     const snapshot = this.snapshot.value;
     if (!snapshot || this.decisions.pending.value) return false;
     const seconds = this.watch.seconds;
+    this.acting = true;
     try {
       const acted = await this.decisions.send({
         action,
@@ -172,6 +175,8 @@ export class ReviewStore {
     } catch (error) {
       this.tellError(error);
       return false;
+    } finally {
+      this.acting = false;
     }
   }
 
@@ -263,7 +268,7 @@ export class ReviewStore {
     const known = this.snapshot.value?.revision;
     if (event.revision === undefined || known === undefined || event.revision <= known) return;
     // One's own decision is read by `act`.
-    if (this.decisions.pending.value) return;
+    if (this.acting || this.decisions.pending.value) return;
     void this.readOthers().catch((error: unknown) => this.tellError(error));
   };
 
