@@ -29,7 +29,7 @@ from embeddings.extract.choose import choose_extractor, make_extractor
 from embeddings.extractors import find_extractor
 from embeddings.files import hash_bytes, write_bytes
 from embeddings.reader import Preparation, list_parts, read_parts
-from embeddings.records import Vectors
+from embeddings.records import ExtractorSpec, Vectors
 from embeddings.store import Store
 
 ADAPTATION: Final = "adaptation.npz"
@@ -74,13 +74,14 @@ class Adaptation:
             for view in views
         )
 
-    def describe(self) -> str:
-        """Say of each view what the held-out images showed."""
+    def describe(self, specs: Sequence[ExtractorSpec]) -> str:
+        """Say of each view how many held-out variants find their image, without and with it."""
+        found = [(spec.view, self.evidence.get(spec.hash)) for spec in specs]
         return "; ".join(
-            f"{one.before / one.variants:.3f} of the held-out variants find their image, "
-            f"{one.after / one.variants:.3f} adapted"
-            f"{'' if one.is_better else ' (not taken)'}"
-            for name, one in self.evidence.items()
+            f"{view} {one.before / one.variants:.3f} to {one.after / one.variants:.3f}"
+            f"{', taken' if one.is_better else ', not taken'}"
+            for view, one in found
+            if one is not None
         )
 
 
@@ -110,6 +111,11 @@ def adapt_source(
             f"--adapt: {source.store.spec.name} is no network, and sees all images in the same "
             "way; leave it out, or use --extractor resnet50 or lite"
         )
+    if len(source.ids) < _LEAST:
+        raise InputError(
+            f"--adapt: there are {len(source.ids)} images ({source.counts}), expected {_LEAST} or "
+            "more to learn of: leave it out"
+        )
     known = read_adaptation(run / ADAPTATION)
     evidence = {} if known is None else dict(known.evidence)
     projections = {} if known is None else dict(known.projections)
@@ -121,7 +127,10 @@ def adapt_source(
     if new:
         run.mkdir(parents=True, exist_ok=True)
         write_bytes(run / ADAPTATION, format_adaptation(found))
-        get_logger().info("adapt: %s", found.describe())
+        get_logger().info(
+            "adapt: held-out variants that find their image: %s",
+            found.describe([store.spec for store in new]),
+        )
     return replace(source, adaptation=found)
 
 
@@ -173,6 +182,12 @@ def _embed_variants(
             f"--adapt: {len(read)} of {len(vectors)} images can be read again, expected {_LEAST} "
             "or more: put their files back, or leave it out"
         )
+    if len(read) < len(vectors):
+        get_logger().warning(
+            "WARNING: --adapt learns of %d images, %d of the sample cannot be read again",
+            len(read),
+            len(vectors) - len(read),
+        )
     variants = [[found[f"{number} {vectors.ids[i]}"] for number in range(VARIANTS)] for i in read]
     return vectors.values[read], np.array(variants, dtype=np.float32)
 
@@ -223,10 +238,9 @@ def open_fitted_adaptation(run: Run) -> Adaptation | None:
         return None
     found = read_adaptation(run.path / ADAPTATION)
     if found is None or found.digest != wanted:
-        raise RunError(
-            f"{run.path / ADAPTATION} is not what the run was made with: put it back, or run "
-            "discovery.cluster again"
-        )
+        place = run.path / ADAPTATION
+        fault = "is not what the run was made with" if place.exists() else "is missing"
+        raise RunError(f"{place} {fault}: put it back, or run discovery.cluster again")
     return found
 
 

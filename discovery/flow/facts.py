@@ -69,7 +69,9 @@ def gather_facts(context: RoundContext) -> ReportFacts:
             "neighbours": (run.entry(NEIGHBOURS) or {}).get("spec", {}).get("k", ""),
             "known types": str(options.known or "none"),
             "data bar": "; ".join(source.data_bars) or _name_bar_use(spec),
-            "adapted": "no" if source.adaptation is None else source.adaptation.describe(),
+            "adapted": "no"
+            if source.adaptation is None
+            else source.adaptation.describe([store.spec for store in source.stores]),
         },
         seed=options.seed,
         versions=package_versions(),

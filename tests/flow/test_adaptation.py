@@ -23,6 +23,7 @@ from discovery.runs import open_run
 from discovery.stages.adapt import Evidence, Projection
 from embeddings.errors import InputError, OptionError, RunError
 from embeddings.extract import ExtractOptions
+from embeddings.store import open_store
 
 LITE = ExtractOptions(extractor="lite", size=64)
 BETTER = Evidence(images=60, variants=180, before=90, after=130, gained=45, lost=5)
@@ -40,7 +41,9 @@ def test_evidence_and_answer_are_in_the_run_and_its_report(adapted):
     (evidence,) = found.evidence.values()
     assert 0 < evidence.before <= evidence.variants == 3 * evidence.images
     told = json.loads((adapted.path / "facts.json").read_text())["parameters"]["adapted"]
-    assert told == found.describe()
+    store = open_store(adapted.path / "store")
+    assert told == found.describe([store.spec])
+    assert told.startswith(f"picture {evidence.before / evidence.variants:.3f} to ")
     assert ("adaptation" in adapted.store) == bool(found.taken)
 
 
@@ -103,7 +106,8 @@ def test_a_run_whose_projection_is_lost_says_so(taken, pictures, damage):
         ((name, one),) = written.projections.items()
         other = {name: replace(one, axes=one.axes[::-1].copy())}
         place.write_bytes(format_adaptation(replace(written, projections=other)))
-    with pytest.raises(RunError, match=r"adaptation\.npz is not what the run was made with"):
+    fault = "is missing" if damage == "gone" else "is not what the run was made with"
+    with pytest.raises(RunError, match=rf"adaptation\.npz {fault}: put it back"):
         assign_images(run, pictures)
 
 
@@ -130,14 +134,21 @@ def test_what_cannot_be_adapted_is_refused(pictures, tmp_path):
         RoundOptions(extract=replace(LITE, pooling="defect"), adapt=True)
 
 
+def test_too_few_images_are_told_as_such(pictures, tmp_path):
+    few = tmp_path / "few"
+    few.mkdir()
+    for path in sorted((pictures / "images").iterdir())[:6]:
+        shutil.copy(path, few)
+    with pytest.raises(InputError, match=r"--adapt: there are 6 images .*, expected 24 or more"):
+        discover_types(few, tmp_path / "run", options=RoundOptions(extract=LITE, adapt=True))
+
+
 def test_images_that_are_gone_teach_nothing(adapted, tmp_path):
     store = tmp_path / "store"
     shutil.copytree(adapted.path / "store", store)
     options = RoundOptions(extract=ExtractOptions(max_pixels=256), adapt=True)
     files = sorted((tmp_path / "gone").glob("*"))
     assert not files
-    from embeddings.store import open_store
-
     with open_store(store).write() as writer:
         writer.set_files(open_store(store).files().assign(path=lambda t: "/gone" + t["path"]))
         writer.commit()
