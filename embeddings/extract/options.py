@@ -140,8 +140,13 @@ class ExtractOptions:
     def _check_extractor(self) -> None:
         if self.extractor == "auto":
             return
+        plugin = find_extractor(self.extractor)
+        if self.backend == "openvino" and not plugin.is_network:
+            raise OptionError(
+                f"--backend openvino: --extractor {self.extractor} is no network; leave one out"
+            )
         given = {name for name in NETWORK_OPTIONS if getattr(self, name) is not None}
-        lacking = sorted(given - find_extractor(self.extractor).takes)
+        lacking = sorted(given - plugin.takes)
         if lacking:
             raise OptionError(
                 f"--extractor {self.extractor} has no {', '.join(lacking)}: leave that out, or "

@@ -127,8 +127,8 @@ def extract_vectors(
         metadata = add_references(metadata, references)
         done = _Extraction(engine, work, found, metadata=metadata, only=only, tells=tells)
         extracted = done.run(store)
-    if options.check_precision is None:
-        return extracted
+    if options.check_precision is None or not len(extracted.ids):
+        return extracted  # that there is nothing is said by whoever asked
     plan = replace(work.make_plan(store := open_store(store_path)), previews=None)
     agreement = check_precision(work.choice, store, extracted.ids, plan=plan, options=options)
     get_logger().info("%s", agreement)

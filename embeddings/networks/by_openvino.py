@@ -52,13 +52,21 @@ def import_openvino() -> Any:
     ------
     MissingExtraError
         It is not installed.
+    OptionError
+        It is, and cannot be loaded.
     """
     check_openvino()
     if _TELEMETRY not in sys.modules:
         # It reports each use to its maker's servers. None makes its import fail, which OpenVINO
         # takes for "not installed": nothing is sent.
         sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
-    import openvino
+    try:
+        import openvino
+    except ImportError as error:
+        raise OptionError(
+            f"--backend openvino: the package cannot be loaded ({error}); install it again, or "
+            "leave it out"
+        ) from error
 
     return openvino
 

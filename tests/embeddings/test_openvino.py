@@ -142,6 +142,18 @@ def test_without_the_package_one_line_says_how_to_get_it(
 def test_it_is_for_a_cpu():
     with pytest.raises(OptionError, match="--backend openvino runs on a CPU"):
         ExtractOptions(backend="openvino", device="cuda")
+    with pytest.raises(OptionError, match="--extractor texture is no network; leave one out"):
+        ExtractOptions(backend="openvino", extractor="texture")
+
+
+def test_a_package_that_cannot_be_loaded_is_told_in_one_line(tmp_path, monkeypatch):
+    broken = tmp_path / "openvino"
+    broken.mkdir()
+    (broken / "__init__.py").write_text("raise ImportError('libtbb.so.12 is not there')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "openvino", raising=False)
+    with pytest.raises(OptionError, match=r"cannot be loaded \(libtbb.so.12 is not there\)"):
+        by_openvino.import_openvino()
 
 
 @needs_openvino
