@@ -244,16 +244,9 @@ def open_fitted_adaptation(run: Run) -> Adaptation | None:
     return found
 
 
-def load_fitted_views(
-    run: Run, stores: Sequence[Store], ids: NDArray[np.str_]
+def load_adapted(
+    stores: Sequence[Store], ids: NDArray[np.str_], adaptation: Adaptation | None
 ) -> tuple[Vectors, ...]:
-    """Load the vectors of a run's images, view by view, as the run looked at them.
-
-    Raises
-    ------
-    RunError
-        As `open_fitted_adaptation`.
-    """
+    """Load the vectors of images, view by view, as they are looked at."""
     views = tuple(store.load_vectors(ids) for store in stores)
-    found = open_fitted_adaptation(run)
-    return views if found is None else found.apply(views)
+    return views if adaptation is None else adaptation.apply(views)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.flow.adaptation import load_fitted_views, open_fitted_adaptation
+from discovery.flow.adaptation import Adaptation, load_adapted, open_fitted_adaptation
 from discovery.flow.alarm import LookAlikeGroup, find_new_groups
 from discovery.flow.new_images import AssignOptions, open_fitted_stores, open_new_images
 from discovery.flow.sources import RoundSource
@@ -93,16 +93,17 @@ def assign_images(run: Run, source: Path, *, options: AssignOptions | None = Non
     clustering = run.load_clustering()
     decided = replay_decisions(read_decisions(run.path / LEDGER))
     names = {one.cluster_id: one.proposal_id for one in run.load_proposals()}
-    stores = open_fitted_stores(run)
+    # Before the network is at work: what the run lacks is told at once.
+    stores, adaptation = open_fitted_stores(run), open_fitted_adaptation(run)
     # New pictures are cut as the run's were: a tile is not like a whole picture.
     region = _find_region(stores[0], clustering)
     with open_new_images(source, stores, region=region, options=options) as opened:
-        views = _load_new(replace(opened, adaptation=open_fitted_adaptation(run)), source)
+        views = _load_new(replace(opened, adaptation=adaptation), source)
     new = views[0]
     # The fit's own seed: the axes of the space must be the same again.
     seed = int((run.entry(CLUSTERING) or {}).get("seed", 0))
     with stage("fit") as facts:
-        fitted, space = _fit(run, stores, clustering, seed)
+        fitted, space = _fit(stores, adaptation, clustering, seed)
         # The image itself counts among its neighbours, and has no vote.
         votes = NeighborVotes(fitted, n_neighbors=choose_n_neighbors(len(fitted)) - 1)
         limits = calibrate_limits(fitted, votes, options=wanted)
@@ -148,10 +149,10 @@ def _load_new(opened: RoundSource, source: Path) -> tuple[Vectors, ...]:
 
 
 def _fit(
-    run: Run, stores: Sequence[Store], clustering: Clustering, seed: int
+    stores: Sequence[Store], adaptation: Adaptation | None, clustering: Clustering, seed: int
 ) -> tuple[Fitted, Space]:
     """See the run's images again in the space its clusterer saw them in."""
-    views = load_fitted_views(run, stores, clustering.ids)
+    views = load_adapted(stores, clustering.ids, adaptation)
     made = clustering.spec
     # K-means and agglomerative: plain principal axes.
     if made.get("reducer") == "pca":

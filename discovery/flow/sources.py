@@ -70,8 +70,8 @@ class RoundSource:
             "ids": self.ids.tolist(),
             "paths": sorted(zip(self.paths["path"], self.paths["file_id"], strict=True)),
         }
-        if self.adaptation is not None and self.adaptation.taken:
-            parts["adaptation"] = self.adaptation.digest
+        if self._adapted_by:
+            parts["adaptation"] = self._adapted_by
         return hash_bytes(json.dumps(parts, sort_keys=True).encode())
 
     @property
@@ -96,9 +96,15 @@ class RoundSource:
             identity["others"] = [_identify(store) for store in self.others]
         if self.data_bars:
             identity["data_bars"] = list(self.data_bars)
-        if self.adaptation is not None and self.adaptation.taken:
-            identity["adaptation"] = self.adaptation.digest
+        if self._adapted_by:
+            identity["adaptation"] = self._adapted_by
         return identity
+
+    @property
+    def _adapted_by(self) -> str:
+        """The digest of what the vectors are looked at through; empty where nothing is taken."""
+        found = self.adaptation
+        return found.digest if found is not None and found.taken else ""
 
     @property
     def data_bars(self) -> tuple[str, ...]:

@@ -51,9 +51,9 @@ class ReviewData:
     @cached_property
     def views(self) -> tuple[Vectors, ...]:
         """The vectors, view by view."""
-        from discovery.flow.adaptation import load_fitted_views
+        from discovery.flow.adaptation import load_adapted, open_fitted_adaptation
 
-        return load_fitted_views(self.run, self.stores, self.ids)
+        return load_adapted(self.stores, self.ids, open_fitted_adaptation(self.run))
 
     @cached_property
     def vectors(self) -> NDArray[np.float32]:
