@@ -7,9 +7,13 @@
 Memory is what the process has in use, others' pages left out of account: looked at twenty times a
 second, and, where a stage takes more than all before it, read off the kernel's own peak, which
 misses nothing. No figure of the kernel is reset, so that tools outside see what they always see.
+
+A thread that works beside the others (`metering_apart`) is counted by itself: its seconds of the
+processor are no other stage's.
 """
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -35,7 +39,8 @@ class Usage:
     start : float
         When it began, by `time.monotonic`.
     seconds, processor_seconds : float
-        Of a clock; of all processors together, this process's threads.
+        Of a clock; of all processors together, this process's threads but those that are counted
+        apart. Of a stage in such a thread, its own.
     peak_memory : int
         Bytes; 0 where the system does not say.
     count : int
@@ -66,10 +71,10 @@ class Meter:
 
     usage: Usage
 
-    def __init__(self, name: str) -> None:
-        self._name, self._peak = name, 0
+    def __init__(self, name: str, depth: int) -> None:
+        self._name, self._depth, self._peak = name, depth, 0
         self._before = read_peak()
-        self._start, self._used = time.monotonic(), time.process_time()
+        self._start, self._used = time.monotonic(), _read_processor(depth)
 
     def note(self, memory: int, peak: int) -> None:
         """Take a look: bytes in use now, and the most since the process began."""
@@ -77,16 +82,16 @@ class Meter:
         if peak > self._before:  # reached inside
             self._peak = max(self._peak, peak)
 
-    def end(self, facts: Mapping[str, Any], *, depth: int) -> Usage:
+    def end(self, facts: Mapping[str, Any]) -> Usage:
         """Return what was taken; the facts may say how many images there were."""
         count = next((facts[one] for one in _COUNTED if isinstance(facts.get(one), int)), 0)
         self.note(read_memory(), read_peak())
         self.usage = Usage(
             name=self._name,
-            depth=depth,
+            depth=self._depth,
             start=self._start,
             seconds=time.monotonic() - self._start,
-            processor_seconds=time.process_time() - self._used,
+            processor_seconds=_read_processor(self._depth) - self._used,
             peak_memory=self._peak,
             count=count,
         )
@@ -95,29 +100,81 @@ class Meter:
 
 _LOCK = threading.Lock()
 _OPEN: list[Meter] = []
+_OPEN_APART: list[Meter] = []  # in threads that are counted by themselves
 _LOOKING: list[threading.Event] = []  # of the one thread that looks, while a meter is open
 _FOUND: list[list[Usage]] = []
+
+
+class _Apart(threading.local):
+    """What a thread that is counted by itself knows of its stages; None in any other."""
+
+    depth: int | None = None
+
+
+_APART = _Apart()
+# Of threads that are counted apart, by the depth of their stages: clocks, and what ended ones took.
+_CLOCKS: list[tuple[int, int]] = []
+_ENDED: list[tuple[int, float]] = []
+
+
+def count_open() -> int:
+    """Return the depth that a stage would have here and now."""
+    with _LOCK:
+        return len(_OPEN)
+
+
+@contextlib.contextmanager
+def metering_apart(depth: int) -> Iterator[None]:
+    """Count by itself what this thread does inside; `depth` is that of its stages.
+
+    A thread of its own is to begin and end with it.
+    """
+    clock = time.pthread_getcpuclockid(threading.get_ident())
+    _APART.depth = depth
+    with _LOCK:
+        _CLOCKS.append((depth, clock))
+    try:
+        yield
+    finally:
+        _APART.depth = None
+        with _LOCK:
+            _CLOCKS.remove((depth, clock))
+            _ENDED.append((depth, time.thread_time()))
+
+
+def _read_processor(depth: int) -> float:
+    """Return the seconds so far that a stage of this depth in this thread counts."""
+    if _APART.depth is not None:
+        return time.thread_time()
+    with _LOCK:
+        # What lies deeper is a part of the stage, whoever does it.
+        ended = sum(seconds for of, seconds in _ENDED if of <= depth)
+        working = sum(time.clock_gettime(clock) for of, clock in _CLOCKS if of <= depth)
+        return time.process_time() - ended - working
 
 
 @contextlib.contextmanager
 def metering(name: str, facts: Mapping[str, Any]) -> Iterator[Meter]:
     """Meter what is done inside."""
-    meter = Meter(name)
+    apart = _APART.depth
+    meter = Meter(name, count_open() if apart is None else apart)
+    opened = _OPEN if apart is None else _OPEN_APART
     with _LOCK:
-        depth = len(_OPEN)
-        _OPEN.append(meter)
+        opened.append(meter)
         if not _LOOKING:
             ended = threading.Event()
             _LOOKING.append(ended)
             threading.Thread(target=_look, args=(ended,), name="usage", daemon=True).start()
+    _APART.depth = None if apart is None else apart + 1  # of a stage inside
     try:
         yield meter
     finally:
+        _APART.depth = apart
         with _LOCK:
-            _OPEN.remove(meter)  # by itself: stages of several threads end in any order
-            if not _OPEN:
+            opened.remove(meter)  # by itself: stages of several threads end in any order
+            if not _OPEN and not _OPEN_APART:
                 _LOOKING.pop().set()
-    usage = meter.end(facts, depth=depth)
+    usage = meter.end(facts)
     for found in _FOUND:
         found.append(usage)
 
@@ -136,7 +193,8 @@ def recording_usage() -> Iterator[list[Usage]]:
 def tabulate_usage(found: Sequence[Usage], *, whole: Usage) -> str:
     """Return a table in plain text: a stage a line, what lies between them, and the whole.
 
-    A part of a stage stands below it, further in.
+    A part of a stage stands below it, further in. Stages that were on at the same time have their
+    full seconds each, and so may come to more than the whole.
     """
     least = min((one.depth for one in found), default=0)
     stages = [replace(one, depth=one.depth - least) for one in found]
@@ -144,7 +202,7 @@ def tabulate_usage(found: Sequence[Usage], *, whole: Usage) -> str:
     outer = [one for one in stages if not one.depth]
     between = Usage(
         name="between the stages, imports",
-        seconds=max(0.0, whole.seconds - sum(one.seconds for one in outer)),
+        seconds=max(0.0, whole.seconds - _cover(outer)),
         processor_seconds=max(
             0.0, whole.processor_seconds - sum(one.processor_seconds for one in outer)
         ),
@@ -158,6 +216,16 @@ def tabulate_usage(found: Sequence[Usage], *, whole: Usage) -> str:
         figures = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
         lines.append("  ".join([name.ljust(widths[0]), *figures]).rstrip())
     return "\n".join(lines)
+
+
+def _cover(stages: Sequence[Usage]) -> float:
+    """Return the seconds in which at least one of the stages, in the order they began, was on."""
+    covered, until = 0.0, -math.inf
+    for one in stages:
+        end = one.start + one.seconds
+        covered += max(0.0, end - max(one.start, until))
+        until = max(until, end)
+    return covered
 
 
 def read_memory() -> int:
@@ -185,7 +253,7 @@ def _look(ended: threading.Event) -> None:
     while not ended.wait(_LOOK_SECONDS):
         memory, peak = read_memory(), read_peak()
         with _LOCK:
-            for meter in _OPEN:
+            for meter in (*_OPEN, *_OPEN_APART):
                 meter.note(memory, peak)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.flow.beside import StepsBeside
 from discovery.flow.known_types import KnownImages, guide_rows, read_matches, split_known
 from discovery.flow.options import RoundOptions, ViewName
 from discovery.flow.sources import RoundSource
@@ -63,6 +64,7 @@ class RoundContext:
         self.given, self.run = given, run
         self.candidates, self.options, self.previews = candidates, options, previews
         self.extraction_seconds = extraction_seconds
+        self.beside = StepsBeside(run)
 
     @property
     def seed(self) -> int:

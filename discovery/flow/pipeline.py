@@ -12,6 +12,7 @@ from pathlib import Path
 
 from discovery.flow import outputs
 from discovery.flow import steps as do
+from discovery.flow.beside import save_made
 from discovery.flow.context import RoundContext, check_places, find_user, prepare_round
 from discovery.flow.embedding import describe_embedding, embed_images
 from discovery.flow.enough import check_enough
@@ -49,7 +50,7 @@ from discovery.runs import (
 )
 from discovery.runs.lineage import LINEAGE, LINEAGE_MEMORY
 from discovery.stages.stability import DRAWS
-from embeddings.console import note_kept, stage
+from embeddings.console import stage
 from embeddings.locks import working
 from embeddings.paths import takes_paths
 
@@ -86,7 +87,7 @@ STEPS: tuple[Step, ...] = (
         writes=(MAP,),
         reads=(NEIGHBOURS,),
         needs=("vectors", "guide"),
-        make=do.lay_out_map,
+        begin=do.begin_map,
     ),
     Step(
         name="duplicates",
@@ -106,11 +107,12 @@ STEPS: tuple[Step, ...] = (
         when=lambda c: c.options.clusterer.rows == "umap",
         make=embed_images,
     ),
-    # clustering.parquet holds the places on the map, too; they are copied from map.npz.
+    # clustering.parquet holds the places on the map, too; they are copied from map.npz, which is
+    # made of nothing else than is named here: groups are found while the map is at work.
     Step(
         name="cluster",
         writes=(SWEEP, LEVELS, CLUSTERING),
-        reads=(NEIGHBOURS, MAP),
+        reads=(NEIGHBOURS,),
         needs=("vectors", "guide"),
         spec=lambda c: (
             describe_choice(c.options.clusterer, len(c.source.ids))
@@ -193,23 +195,31 @@ def run_pipeline(context: RoundContext, *, steps: Sequence[Step] = STEPS) -> Non
     DefectDiscoveryError
         A step cannot do its work. What the steps before it wrote is kept, and reused.
     """
+    try:
+        for step in steps:
+            if step.when(context):
+                _run_step(step, context)
+    except Exception:
+        # What the steps before have computed is not lost. (Ctrl-C is no Exception: nobody waits.)
+        context.beside.finish_all()
+        raise
+    context.beside.finish_all()
+
+
+def _run_step(step: Step, context: RoundContext) -> None:
     run = context.run
-    for step in steps:
-        if not step.when(context):
-            continue
-        # Described before it is made: what a step reads must not change under its hands.
-        made_by = step.describe(context)
-        if step.writes and all(run.is_current(name, made_by) for name in step.writes):
-            continue
+    context.beside.finish(*step.reads)
+    # Described before it is made: what a step reads must not change under its hands.
+    made_by = step.describe(context)
+    if step.writes and all(run.is_current(name, made_by) for name in step.writes):
+        return
+    if step.begin is not None:
+        context.beside.begin(step.name, step.writes, made_by, step.begin(context))
+    if step.make is not None:
         # Facts and seconds go into the log, what it took into run.json, too.
         with stage(step.name) as facts:
             made = step.make(context, facts)
-        for name, data in made.items():
-            run.save_bytes(name, data, made_by, usage=facts.usage.to_dict())
-        if made:
-            note_kept(
-                f"all up to the step {step.name!r} in {run.path}; the same command goes on there"
-            )
+        save_made(run, step.name, made, made_by, usage=facts.usage.to_dict())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

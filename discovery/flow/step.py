@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from discovery.flow.beside import Work
 from discovery.flow.context import RoundContext
 from discovery.flow.settings import COMMAND
 from discovery.runs import Provenance
@@ -17,10 +18,14 @@ class Step:
     ----------
     name : str
         What the log calls it.
-    make : callable
+    make : callable, optional
         ``make(context, facts)`` returns the bytes of what it writes, in the order in which it is
         saved (one that has saved all itself returns nothing), and puts figures for the log into
         the dict `facts`.
+    begin : callable, optional
+        In its place: ``begin(context)`` takes what it needs out of the context and returns
+        ``work(facts)``, which does as `make` in a thread of its own. The round goes on meanwhile,
+        up to a step that reads what this one writes.
     writes : tuple of str
         Artefacts. The step runs unless all of them are current; one that writes nothing always.
     reads : tuple of str
@@ -36,13 +41,19 @@ class Step:
     """
 
     name: str
-    make: Callable[[RoundContext, dict[str, Any]], Mapping[str, bytes]]
+    make: Callable[[RoundContext, dict[str, Any]], Mapping[str, bytes]] | None = None
+    begin: Callable[[RoundContext], Work] | None = None
     writes: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     spec: Callable[[RoundContext], dict[str, Any]] = lambda _: {}
     when: Callable[[RoundContext], bool] = lambda _: True
     is_random: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse a step that nothing makes, or two things."""
+        if (self.make is None) == (self.begin is None):
+            raise ValueError(f"step {self.name!r}: expected one of make and begin")
 
     def describe(self, context: RoundContext) -> Provenance:
         """Return how the step's artefacts are made now."""

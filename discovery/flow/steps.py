@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from discovery.flow.beside import Work
 from discovery.flow.context import RoundContext
 from discovery.flow.settings import MIN_IMAGES, describe_graph
 from discovery.records import NOISE, Clustering, Layout
@@ -102,15 +103,20 @@ def build_graph(context: RoundContext, facts: Facts) -> Made:
     return {NEIGHBOURS: format_neighbours(graph, context.vectors.ids)}
 
 
-def lay_out_map(context: RoundContext, facts: Facts) -> Made:
+def begin_map(context: RoundContext) -> Work:
     """Lay the images out in two dimensions, for the eye alone."""
     from discovery.flow.route import map_rows
     from discovery.runs.tables import format_map
 
     # Of the graph alone: another clusterer, or other metadata, moves no point.
-    xy = map_rows(context.graph_rows, context.graph, seed=context.seed)
-    facts.update(images=len(xy))
-    return {MAP: format_map(xy)}
+    rows, graph, seed = context.graph_rows, context.graph, context.seed
+
+    def work(facts: Facts) -> Made:
+        xy = map_rows(rows, graph, seed=seed)
+        facts.update(images=len(xy))
+        return {MAP: format_map(xy)}
+
+    return work
 
 
 def find_copies(context: RoundContext, facts: Facts) -> Made:
@@ -157,13 +163,15 @@ def group_images(context: RoundContext, facts: Facts) -> Made:
     # After the count above: what is assigned on request was noise all the same.
     if context.options.assign_noise:
         found = assign_noise(found, context.graph)
-    xy = parse_map(context.run.read_bytes(MAP))
-    layout = Layout(ids=found.ids, paths=tuple(_list_paths(context)), xy=xy)
     # Only the default clusterer looks at many resolutions; the others have no sweep.
     sweep = None if parts.sweep is None else parts.sweep(found.core_labels)
+    levels = parts.levels()
+    context.beside.finish(MAP)  # as late as can be
+    xy = parse_map(context.run.read_bytes(MAP))
+    layout = Layout(ids=found.ids, paths=tuple(_list_paths(context)), xy=xy)
     return {
         SWEEP: format_sweep(sweep),
-        LEVELS: format_levels(parts.levels(), hash_ids(found.ids)),
+        LEVELS: format_levels(levels, hash_ids(found.ids)),
         CLUSTERING: format_clustering(found, layout),
     }
 

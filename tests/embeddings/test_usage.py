@@ -11,7 +11,13 @@ import time
 import pytest
 
 from embeddings.console import stage
-from embeddings.usage import Usage, recording_usage, tabulate_usage
+from embeddings.usage import (
+    Usage,
+    count_open,
+    metering_apart,
+    recording_usage,
+    tabulate_usage,
+)
 
 MB = 1_000_000
 
@@ -140,3 +146,44 @@ def test_an_entry_has_the_figures_that_are_known():
     one = Usage(name="map", seconds=1.23456, processor_seconds=2, peak_memory=123_456_789)
     expected = {"seconds": 1.235, "processor_seconds": 2, "peak_memory_mb": 123.5}
     assert expected == one.to_dict()
+
+
+def test_a_thread_that_is_counted_apart_is_no_part_of_the_stages_beside_it():
+    begun = threading.Event()
+
+    def work(depth):
+        with metering_apart(depth), stage("apart"), stage("part of it"):
+            begun.set()
+            burn_thread(0.3)
+
+    with recording_usage() as found, stage("whole"):
+        thread = threading.Thread(target=work, args=(count_open(),))
+        thread.start()
+        begun.wait(10)
+        with stage("beside"):
+            time.sleep(0.2)
+        thread.join()
+    of = {one.name: one for one in found}
+    assert {"whole": 0, "beside": 1, "apart": 1, "part of it": 2} == {
+        name: one.depth for name, one in of.items()
+    }
+    assert of["apart"].processor_seconds >= 0.3
+    assert of["beside"].processor_seconds < 0.1
+    assert of["whole"].processor_seconds >= 0.3
+
+
+def burn_thread(seconds):
+    start = time.thread_time()
+    while time.thread_time() - start < seconds:
+        pass
+
+
+def test_what_lies_between_stages_that_overlap_is_no_less_than_nothing():
+    found = [
+        Usage(name="a", start=0, seconds=4, processor_seconds=4, peak_memory=0),
+        Usage(name="b", start=1, seconds=2, processor_seconds=2, peak_memory=0),
+        Usage(name="c", start=3, seconds=3, processor_seconds=3, peak_memory=0),
+    ]
+    whole = Usage(name="in all", seconds=7, processor_seconds=10, peak_memory=0)
+    lines = tabulate_usage(found, whole=whole).splitlines()
+    assert ["between the stages, imports", "1.00", "1.00"] == re.split(r"\s{2,}", lines[-2])

@@ -33,7 +33,8 @@ OF_CLUSTERS = (
     "types.csv", "types.xlsx", "facts.json", "report.html",
 )  # fmt: skip
 SHOWN = ("types.csv", "types.xlsx", "facts.json", "report.html")  # made of the ledger, too
-COMPUTED = ("neighbours.npz", "map.npz", "duplicates.csv", *OF_CLUSTERS)
+# In the order in which they are saved: the map is at work while copies are looked for.
+COMPUTED = ("neighbours.npz", "duplicates.csv", "map.npz", *OF_CLUSTERS)
 FILES = {*COMPUTED, "run.json", "handoff.csv", "handoff.json"}
 
 
@@ -201,7 +202,8 @@ def test_killed_between_steps_it_goes_on(name, finished, tmp_path, watch):
     before = watch()
     assert 4 == discover_types(finished / "store", out, options=options).proposals
     assert list(COMPUTED) == watch()  # each once, over both calls
-    assert len(before) == {"cluster": 3, "propose": 8, "report": 15}[name]
+    # Killed at the clusters, the map that was still at work is lost.
+    assert len(before) == {"cluster": 2, "propose": 8, "report": 15}[name]
     assert contents(out).keys() >= FILES
 
 

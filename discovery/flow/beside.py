@@ -1,0 +1,98 @@
+"""Steps that are worked on in a thread of their own, while the round goes on with others.
+
+Such a thread computes and writes nothing: the round saves what it made when a step first asks for
+it, so that a crash leaves no more and no less than with one step after the other. Its loops leave
+the interpreter's lock alone; of other work a second thread would gain nothing.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from discovery.runs import Provenance, Run
+from embeddings.console import note_kept, stage
+from embeddings.usage import count_open, metering_apart
+
+Facts = dict[str, Any]
+Made = Mapping[str, bytes]
+Work = Callable[[Facts], Made]
+
+
+@dataclass(slots=True)
+class _Pending:
+    """One step at work."""
+
+    name: str
+    writes: tuple[str, ...]
+    made_by: Provenance
+    thread: threading.Thread | None = None
+    made: dict[str, bytes] = field(default_factory=dict)
+    usage: dict[str, float] = field(default_factory=dict)
+    error: Exception | None = None
+
+
+class StepsBeside:
+    """The steps of one round that are at work beside it.
+
+    Parameters
+    ----------
+    run : Run
+        Where what they make is saved.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._pending: list[_Pending] = []
+
+    def begin(self, name: str, writes: tuple[str, ...], made_by: Provenance, work: Work) -> None:
+        """Begin a step's work, and come back at once."""
+        one = _Pending(name, writes, made_by)
+        depth = count_open()
+        # A daemon: after an error, or Ctrl-C, nobody waits for what nobody will save.
+        one.thread = threading.Thread(target=_work, args=(one, work, depth), name=name, daemon=True)
+        self._pending.append(one)
+        one.thread.start()
+
+    def finish(self, *names: str) -> None:
+        """Wait for the steps that write any of these files, and save what they made.
+
+        Raises
+        ------
+        Exception
+            What such a step came to.
+        """
+        for one in [one for one in self._pending if set(names) & set(one.writes)]:
+            self._settle(one)
+
+    def finish_all(self) -> None:
+        """Wait for all that are at work."""
+        for one in list(self._pending):
+            self._settle(one)
+
+    def _settle(self, one: _Pending) -> None:
+        if one.thread is not None:
+            one.thread.join()
+        self._pending.remove(one)
+        if one.error is not None:
+            raise one.error
+        save_made(self._run, one.name, one.made, one.made_by, usage=one.usage)
+
+
+def save_made(
+    run: Run, step: str, made: Made, made_by: Provenance, *, usage: Mapping[str, float]
+) -> None:
+    """Save what a step made, and note that it is kept."""
+    for name, data in made.items():
+        run.save_bytes(name, data, made_by, usage=usage)
+    if made:
+        note_kept(f"all up to the step {step!r} in {run.path}; the same command goes on there")
+
+
+def _work(one: _Pending, work: Work, depth: int) -> None:
+    try:
+        with metering_apart(depth), stage(one.name) as facts:
+            one.made = dict(work(facts))
+        one.usage = facts.usage.to_dict()
+    except Exception as error:  # noqa: BLE001 - it is raised where the round waits for the step
+        one.error = error
