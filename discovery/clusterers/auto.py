@@ -15,6 +15,7 @@ class AutoOptions(ClustererOptions):
 
     rows: ClassVar[Rows] = "graph"
     takes_graph: ClassVar[bool] = True
+    fits_in_threads: ClassVar[bool] = True
 
     granularity: Granularity = "auto"
     """coarse: fewer and larger types; fine: more and smaller ones; auto: what lasts longest."""

@@ -32,10 +32,13 @@ class ClustererOptions(abc.ABC):
         The rows that its `fit` is given.
     takes_graph : bool
         Whether its `fit` takes the neighbour graph of these rows as `neighbours`.
+    fits_in_threads : bool
+        Whether several threads may each fit one of its own at the same time, and gain by it.
     """
 
     rows: ClassVar[Rows] = "graph"
     takes_graph: ClassVar[bool] = False
+    fits_in_threads: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

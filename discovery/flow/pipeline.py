@@ -53,6 +53,7 @@ from discovery.stages.stability import DRAWS
 from embeddings.console import stage
 from embeddings.locks import working
 from embeddings.paths import takes_paths
+from embeddings.usage import give_memory_back
 
 # A number in a spec stands for the method: it is raised when the same inputs come to another
 # result, so that artefacts of an earlier version are made again.
@@ -220,6 +221,7 @@ def _run_step(step: Step, context: RoundContext) -> None:
         with stage(step.name) as facts:
             made = step.make(context, facts)
         save_made(run, step.name, made, made_by, usage=facts.usage.to_dict())
+    give_memory_back()  # what steps leave free adds up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,7 @@ class RoundSource:
     def rows(self) -> pd.DataFrame:
         """What the store knows of the images."""
         rows = self.store.rows()
-        return rows[rows["image_id"].isin(self.ids)]
+        return rows[_find_among(rows["image_id"], self.ids)]
 
     @property
     def metadata_digest(self) -> str:
@@ -110,7 +110,7 @@ class RoundSource:
     def data_bars(self) -> tuple[str, ...]:
         """What was left out of the images as a microscope's data bar, in words."""
         rows = self.store.rows()
-        return describe_bars(rows.loc[rows["image_id"].isin(self.ids), "metadata"])
+        return describe_bars(rows.loc[_find_among(rows["image_id"], self.ids), "metadata"])
 
     def load_views(self) -> tuple[Vectors, ...]:
         """Load the images' vectors, view by view; their paths are those of the source alone."""
@@ -231,7 +231,8 @@ def open_stored(path: Path, options: ExtractOptions) -> RoundSource:
     files = store.files()[["path", "file_id"]]
     rows = store.rows()
     # Rows outlive their files: an image whose every path is gone is in no round.
-    ids = rows.loc[rows["file_id"].isin(files["file_id"]), "image_id"].to_numpy(dtype=np.str_)
+    there = _find_among(rows["file_id"], files["file_id"])
+    ids = rows.loc[there, "image_id"].to_numpy(dtype=np.str_)
     if options.only is not None:
         wanted = read_only_list(options.only)
         # An exact copy has several paths: the list may name any of them.
@@ -252,6 +253,12 @@ def open_stored(path: Path, options: ExtractOptions) -> RoundSource:
         ignored=0,
         warnings=_warn_of_mixture(store, ids),
     )
+
+
+def _find_among(texts: pd.Series, wanted: pd.Series | NDArray[np.str_]) -> list[bool]:
+    """Do as `Series.isin`, which takes ten times as long on texts."""
+    among = set(wanted.tolist())
+    return [text in among for text in texts.tolist()]
 
 
 def _group_paths(files: pd.DataFrame) -> dict[str, list[str]]:
@@ -284,7 +291,7 @@ def _warn_of_mixture(store: Store, ids: NDArray[np.str_]) -> tuple[str, ...]:
     """Say so where a store holds the same pictures whole and in parts: they are not alike."""
     rows = store.rows()
     # A region is "" for a whole picture, else "tile:SIDE:OVERLAP" or "box:MARGIN:SIDE".
-    regions = sorted(set(rows.loc[rows["image_id"].isin(ids), "region"]))
+    regions = sorted(set(rows.loc[_find_among(rows["image_id"], ids), "region"]))
     if len(regions) < 2:
         return ()
     kinds = ", ".join(region or "whole images" for region in regions)

@@ -198,6 +198,7 @@ def measure_cluster_stability(context: RoundContext, facts: Facts) -> Made:
         fit=make_fit(context.options.clusterer, clustering, seed=context.seed),
         seed=context.seed,
         groups=context.copies.groups,
+        in_threads=context.options.clusterer.fits_in_threads,
     )
     facts.update(clusters=clustering.k)
     return {STABILITY: json.dumps([float(one) for one in stability]).encode()}

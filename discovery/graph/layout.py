@@ -17,7 +17,7 @@ from scipy.optimize import curve_fit
 from discovery.graph.compiled import compile_loop
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+Nodes = NDArray[np.int32]
 
 _EPOCHS, _EPOCHS_LARGE, _LARGE = 500, 200, 10_000
 _NEGATIVES = 5  # images that push away, for each edge that pulls
@@ -53,12 +53,14 @@ def lay_out_graph(
     # An edge is pulled at once in so many epochs; one that would never be is left out.
     periods = edges.data.max() / edges.data
     kept = periods <= epochs
-    heads, tails = edges.row[kept].astype(np.int64), edges.col[kept].astype(np.int64)
+    heads, tails = edges.row[kept].astype(np.int32), edges.col[kept].astype(np.int32)
     curve = np.array(_fit_curve(min_dist))
     state = np.uint64(random.integers(1, 1 << 62))
     tables = _tabulate_forces(curve, _CELLS if len(start) > _LARGE else 0)
     axes = (0,) * places.shape[1]
-    _descend(places, axes, heads, tails, periods[kept], curve, tables, epochs, state)
+    periods = periods[kept]
+    del edges, kept  # the loop has memory of its own
+    _descend(places, axes, heads, tails, periods, curve, tables, epochs, state)
     return places
 
 
@@ -113,8 +115,8 @@ def _read_force(forces: Floats, at: float) -> float:
 def _descend(
     places: Floats,
     axes: tuple[int, ...],
-    heads: Ints,
-    tails: Ints,
+    heads: Nodes,
+    tails: Nodes,
     periods: Floats,
     curve: Floats,
     tables: Floats,

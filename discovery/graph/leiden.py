@@ -20,7 +20,8 @@ _ROUNDING = 1e-12  # of gains: what is less is no gain
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Ties = tuple[Ints, Ints, Floats]  # a graph's rows, as in a csr_matrix: indptr, indices, data
+Nodes = NDArray[np.int32]  # of each edge: half of the memory, and of what a loop reads
+Ties = tuple[Ints, Nodes, Floats]  # a graph's rows, as in a csr_matrix: indptr, indices, data
 
 
 def partition_graph(graph: sparse.csr_matrix, resolution: float, *, seed: int) -> Ints:
@@ -36,7 +37,7 @@ def partition_graph(graph: sparse.csr_matrix, resolution: float, *, seed: int) -
     """
     random = np.random.default_rng(seed)
     total = float(graph.sum())
-    ties = (graph.indptr.astype(np.int64), graph.indices.astype(np.int64), graph.data.astype(float))
+    ties = (graph.indptr.astype(np.int64), graph.indices.astype(np.int32), graph.data.astype(float))
     turned = _transpose(ties, graph.shape[0])
     score = _prepare_score(graph, resolution)
     labels = np.arange(graph.shape[0])
@@ -59,10 +60,11 @@ def _prepare_score(graph: sparse.csr_matrix, resolution: float) -> Callable[[Int
     """Return what measures the modularity of labels, with all that no labels change at hand."""
     volumes = np.asarray(graph.sum(axis=1)).ravel()
     total = volumes.sum()
-    rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
+    rows = np.repeat(np.arange(graph.shape[0], dtype=np.int32), np.diff(graph.indptr))
 
     def score(labels: Ints) -> float:
-        inside = graph.data[labels[rows] == labels[graph.indices]].sum() / total
+        of = labels.astype(np.int32)
+        inside = graph.data[of[rows] == of[graph.indices]].sum() / total
         # Were ties drawn at random between as many ends, this share of them would lie inside.
         expected = (np.bincount(labels, weights=volumes) ** 2).sum() / total**2
         return float(inside - resolution * expected)
@@ -106,7 +108,7 @@ def _transpose(ties: Ties, columns: int) -> Ties:
         starts[indices[edge] + 1] += 1
     starts = np.cumsum(starts)
     places = starts[:-1].copy()
-    others, turned = np.empty(len(indices), np.int64), np.empty(len(indices))
+    others, turned = np.empty(len(indices), np.int32), np.empty(len(indices))
     for node in range(len(indptr) - 1):
         for edge in range(indptr[node], indptr[node + 1]):
             place = places[indices[edge]]
@@ -127,7 +129,7 @@ def _merge_nodes(turned: Ties, fine: Ints, k: int) -> tuple[Ties, Ties]:
     sums, own, is_seen = np.zeros(k), np.zeros(k), np.zeros(k, np.bool_)
     seen, near = np.empty(k, np.int64), np.empty(k, np.int64)
     starts = np.zeros(k + 1, np.int64)
-    found, added = np.empty(len(others), np.int64), np.empty(len(others))
+    found, added = np.empty(len(others), np.int32), np.empty(len(others))
     for group in range(k):
         count = 0
         for place in range(bounds[group], bounds[group + 1]):

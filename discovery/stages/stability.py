@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.records import Clustering
+from embeddings.threads import map_in_threads
 
 DRAWS = 20  # of a round
 # More images than this are thinned first: the share of a cluster is what counts, not its size.
@@ -31,6 +32,7 @@ def measure_stability(
     seed: int = 0,
     draws: int = DRAWS,
     groups: NDArray[np.int32] | None = None,
+    in_threads: bool = False,
 ) -> NDArray[np.float64]:
     """Measure the stability of each cluster.
 
@@ -47,6 +49,8 @@ def measure_stability(
     groups : (n,) int32, optional
         The group of copies each image is of, from 0 without gaps: groups are drawn, so that
         copies come and go together. None: each image is its own.
+    in_threads : bool
+        Whether `fit` may be called by several threads at once; the result is the same.
 
     Returns
     -------
@@ -61,15 +65,20 @@ def measure_stability(
     labels = clustering.core_labels  # what was assigned afterwards is not found again
     groups = np.arange(len(labels), dtype=np.int32) if groups is None else groups
     n = int(groups.max(initial=-1)) + 1
-    totals = np.zeros(clustering.k)
-    seen = np.zeros(clustering.k)
-    for _ in range(draws if clustering.k else 0):
+
+    def draw() -> NDArray[np.intp]:
         is_drawn = np.zeros(n, bool)
         is_drawn[rng.integers(0, n, size=min(n, MAX_IMAGES))] = True  # about 63 % of them
-        drawn = np.flatnonzero(is_drawn[groups])
-        similarity, present = best_jaccard(labels[drawn], fit(reduced[drawn]), clustering.k)
-        totals += similarity
-        seen += present
+        return np.flatnonzero(is_drawn[groups])
+
+    def compare(drawn: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        return best_jaccard(labels[drawn], fit(reduced[drawn]), clustering.k)
+
+    # All are drawn before any is clustered: which thread is first changes nothing.
+    every = [draw() for _ in range(draws if clustering.k else 0)]
+    found = map_in_threads(compare, every) if in_threads else [compare(one) for one in every]
+    totals = sum((similarity for similarity, _ in found), np.zeros(clustering.k))
+    seen = sum((present for _, present in found), np.zeros(clustering.k))
     return np.divide(totals, seen, out=np.zeros(clustering.k), where=seen > 0)
 
 

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from embeddings.errors import ImageError
 from embeddings.images import file_of_id, tell_fault
-from embeddings.reader.blas_threads import one_blas_thread
 from embeddings.reader.parts import OpenPart, Part
 from embeddings.reader.preparation import Image, Preparation
+from embeddings.threads import one_blas_thread
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")

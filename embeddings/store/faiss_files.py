@@ -9,7 +9,7 @@ only reads never loads FAISS. `faiss.read_index` reads the same files.
 import io
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,15 @@ from numpy.typing import NDArray
 from embeddings.files import hash_file
 from embeddings.store.folder import ALTERED, MISSING, DamagedFileError, name_codes, unreadable
 from embeddings.store.manifest import SegmentEntry, VectorDtype
+from embeddings.threads import map_in_threads
 
 _CODE_DTYPE: dict[VectorDtype, np.dtype[Any]] = {
     "float32": np.dtype("<f4"),
     "fp16": np.dtype("<f2"),
 }
 _TAG = {"float32": b"IxF2", "fp16": b"IxSQ"}  # IndexFlatL2, IndexScalarQuantizer
+
+BLOCK_ROWS = 8192  # 64 MiB of 2048-d float32
 
 _UNIT_TOLERANCE = 2e-3  # of a row's length; fp16 storage rounds to about 5e-4
 
@@ -81,6 +84,16 @@ class CodesFile:
         """
         with self._open() as file:
             self._check(file, again=True)
+
+    def require_sound(self) -> None:
+        """Check the file, unless this process has done so before.
+
+        Raises
+        ------
+        StoreCorruptError
+        """
+        with self._open() as file:
+            self._check(file, again=False)
 
     def read(self, positions: NDArray[np.intp]) -> NDArray[np.float32]:
         """Return the (b, d) float32 vectors at ascending positions of the segment.
@@ -166,6 +179,48 @@ class CodesFile:
 
     def _damage(self, problem: str) -> DamagedFileError:
         return DamagedFileError(self.folder, self.name, problem)
+
+
+def read_codes(
+    files: Sequence[CodesFile], positions: NDArray[np.intp], *, dim: int
+) -> NDArray[np.float32]:
+    """Read vectors of segments that are thought of as end to end, by all cores.
+
+    Parameters
+    ----------
+    positions : (m,) intp
+        In any order.
+
+    Returns
+    -------
+    (m, dim) float32
+
+    Raises
+    ------
+    StoreCorruptError
+        As `CodesFile.read`.
+    """
+    values = np.empty((len(positions), dim), np.float32)
+    # Ascending, so that neighbours are one read.
+    order = np.argsort(positions, kind="stable")
+    ascending = positions[order]
+    parts: list[tuple[CodesFile, int, slice]] = []
+    base = 0
+    for one in files:
+        # The part of the wanted positions that lies in this segment.
+        low, high = np.searchsorted(ascending, [base, base + one.entry.rows]).tolist()
+        starts = range(low, high, BLOCK_ROWS)
+        parts += [(one, base, slice(start, min(start + BLOCK_ROWS, high))) for start in starts]
+        base += one.entry.rows
+
+    def read(part: tuple[CodesFile, int, slice]) -> None:
+        file, base, own = part
+        values[order[own]] = file.read(ascending[own] - base)
+
+    # Each once, and by one: threads that read parts of the same file would all check it.
+    map_in_threads(CodesFile.require_sound, list({id(file): file for file, _, _ in parts}.values()))
+    map_in_threads(read, parts)
+    return values
 
 
 def _runs(positions: NDArray[np.intp]) -> list[tuple[int, int]]:

@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 from embeddings.errors import StoreError, StoreSpecError
 from embeddings.records import ROW_COLUMNS, DataBars, ExtractorSpec, Vectors
 from embeddings.store.commits import decode_quarantine, read_bank, read_sidecar
-from embeddings.store.faiss_files import CodesFile
+from embeddings.store.faiss_files import BLOCK_ROWS, CodesFile, read_codes
 from embeddings.store.folder import QUARANTINE, DamagedFileError
 from embeddings.store.manifest import Manifest, SegmentEntry, VectorDtype, Window, load_manifest
 from embeddings.store.parquet_files import IMAGE_COLUMNS, collect_files, collect_rows
 from embeddings.store.writer import StoreWriter, open_writer
 
 Value = TypeVar("Value")
-
-BLOCK_ROWS = 8192  # 64 MiB of 2048-d float32
 
 
 class Store:
@@ -250,20 +248,8 @@ class Store:
         return self._following(functools.partial(self._read_positions, positions))
 
     def _read_positions(self, positions: NDArray[np.intp]) -> NDArray[np.float32]:
-        values = np.empty((len(positions), self.spec.dim), np.float32)  # (m, d)
-        # Ascending, so that each segment is opened once and neighbours are one read.
-        order = np.argsort(positions, kind="stable")
-        ascending = positions[order]
-        base = 0
-        for entry in self._manifest.segments:
-            codes = self._codes(entry)
-            # The part of the wanted positions that lies in this segment.
-            first, last = np.searchsorted(ascending, [base, base + entry.rows])
-            for start in range(first, last, BLOCK_ROWS):
-                part = slice(start, min(start + BLOCK_ROWS, last))
-                values[order[part]] = codes.read(ascending[part] - base)
-            base += entry.rows
-        return values
+        files = [self._codes(entry) for entry in self._manifest.segments]
+        return read_codes(files, positions, dim=self.spec.dim)
 
     def _with_paths(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Add path, the first by name, and paths, the list of all, to rows of images."""

@@ -57,9 +57,10 @@ def test_the_table_lists_the_nearest_first(search, store, tmp_path):
 
 
 def test_a_run_that_has_its_store_in_it_will_do(search, store, tmp_path):
-    assert search(store, tmp_path / "images" / "3.png") == search(
-        store.parent, tmp_path / "images" / "3.png"
+    by_store, by_run = (
+        search(place, tmp_path / "images" / "3.png") for place in (store, store.parent)
     )
+    assert by_store[:2] == by_run[:2]  # the log's last line has the time in it
 
 
 @pytest.mark.parametrize("asked", ["3.png", "4.png"])

@@ -1,7 +1,6 @@
 """Work in the background: one job at a time, with progress, that can be given up."""
 
 import contextlib
-import ctypes
 import itertools
 import threading
 from collections import OrderedDict
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from embeddings.errors import DefectDiscoveryError, OptionError
+from embeddings.usage import give_memory_back
 
 Status = Literal["running", "done", "failed", "cancelled"]
 _REMEMBERED = 50  # jobs that have ended, and can still be asked for
@@ -154,7 +154,7 @@ class Jobs:
                 self._end(job, status="failed", text=f"{type(error).__name__}: see the terminal")
                 raise
             finally:
-                _give_memory_back()
+                give_memory_back()
 
     def _end(self, job: str, **changes: Any) -> None:
         with self._lock, contextlib.suppress(KeyError):
@@ -172,9 +172,3 @@ class Jobs:
                 del self._jobs[name]
                 return True
         return False
-
-
-def _give_memory_back() -> None:
-    """Ask the C library to return what a job left free: it keeps a tenth of a gigabyte else."""
-    with contextlib.suppress(OSError, AttributeError):  # of glibc alone
-        ctypes.CDLL(None).malloc_trim(0)

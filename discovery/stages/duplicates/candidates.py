@@ -100,9 +100,13 @@ def screen_pairs(sketches: NDArray[np.float16], pairs: NDArray[np.int32]) -> Flo
     pairs : (m, 2) int32
     """
     shifts = np.r_[0 : _SHIFT + 1, -_SHIFT:0]
-    scores = np.empty(len(pairs), np.float32)
-    for start in range(0, len(pairs), _BLOCK):
-        block = pairs[start : start + _BLOCK]
+    scores = np.zeros(len(pairs), np.float32)
+    # A field without detail, or a picture that is not there, is like no other.
+    there = np.asarray(sketches.any(axis=(1, 2)))  # (n,)
+    looked_at = np.flatnonzero(there[pairs].all(axis=1))
+    for start in range(0, len(looked_at), _BLOCK):
+        places = looked_at[start : start + _BLOCK]
+        block = pairs[places]
         first, second = (
             fft.rfft2(sketches[block[:, side]].astype(np.float32)) for side in (0, 1)
         )  # (b, 32, 17) complex
@@ -112,7 +116,5 @@ def screen_pairs(sketches: NDArray[np.float16], pairs: NDArray[np.int32]) -> Flo
         surface = fft.irfft2(softened, (SKETCH, SKETCH))[:, shifts[:, None], shifts]
         most = fft.irfft2(np.sqrt(strength), (SKETCH, SKETCH))[:, 0, 0]
         best = surface.reshape(len(block), -1).max(axis=1)
-        scores[start : start + len(block)] = np.divide(
-            best, most, out=np.zeros_like(best), where=most > 0
-        )
+        scores[places] = np.divide(best, most, out=np.zeros_like(best), where=most > 0)
     return scores

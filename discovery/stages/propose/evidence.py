@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from discovery.graph.distances import REACH_QUANTILE, ROUNDING, measure_nearest
 from discovery.records import Clustering, Duplicates
 from embeddings.records import unit_rows
+from embeddings.threads import map_in_threads
 
 
 def find_members(
@@ -60,7 +61,9 @@ Rows = Centred | NDArray[np.float32]
 
 def find_centroids(centred: Rows, members: Sequence[NDArray[np.intp]]) -> NDArray[np.float64]:
     """Return the mean of each cluster's rows, (k, d)."""
-    centroids = [centred[rows].mean(axis=0, dtype=np.float64) for rows in members]
+    centroids = map_in_threads(
+        lambda rows: centred[rows].mean(axis=0, dtype=np.float64), list(members)
+    )
     return np.array(centroids).reshape(len(members), centred.shape[1])
 
 
@@ -93,7 +96,7 @@ def measure_separation(
     if len(rivals) < 2:
         return np.zeros(len(members))
     return np.array(
-        [_margin(centred[rows], rivals, cluster_id) for cluster_id, rows in enumerate(members)]
+        map_in_threads(lambda one: _margin(centred[members[one]], rivals, one), range(len(members)))
     )
 
 

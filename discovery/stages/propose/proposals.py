@@ -18,6 +18,7 @@ from discovery.stages.propose.evidence import (
 )
 from embeddings.files import hash_bytes
 from embeddings.records import Vectors
+from embeddings.threads import map_in_threads
 
 SHOWN = 6  # of each sort: a row of the report, taken in at a glance
 # Above this many members the exact medoid (all pairs) is looked for among those nearest the mean.
@@ -59,11 +60,15 @@ def propose_types(
     separation = measure_separation(centred, clustering, members=members, centroids=centroids)
     novelties = measure_novelties(vectors.values, members, known)
     files = np.array([len(paths) for paths in vectors.rows["paths"]])  # (n,)
-    proposals = []
-    for i, rows in enumerate(members):
+
+    def show(rows: NDArray[np.intp]) -> tuple[str, dict[str, tuple[str, ...]]]:
         # An image of its own, which a mean is not: a person can look at it, and it names the group.
         own = centred[rows]
         medoid = str(vectors.ids[rows[find_medoid(own)]])
+        return medoid, choose_exemplars(own, vectors.ids[rows], clustering.memberships[rows])
+
+    proposals = []
+    for i, (medoid, exemplars) in enumerate(map_in_threads(show, members)):
         novelty, nearest_known = novelties[i]
         proposals.append(
             Proposal(
@@ -77,9 +82,9 @@ def propose_types(
                 novelty=novelty,
                 nearest_known=nearest_known,
                 medoid=medoid,
-                exemplars=choose_exemplars(own, vectors.ids[rows], clustering.memberships[rows]),
-                size_um=_measure_size(vectors, rows),
-                distinct=None if duplicates is None else len(rows),
+                exemplars=exemplars,
+                size_um=_measure_size(vectors, members[i]),
+                distinct=None if duplicates is None else len(members[i]),
             )
         )
     return rank_proposals(proposals)

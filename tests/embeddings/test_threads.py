@@ -1,11 +1,15 @@
-"""The limit on the threads of the linear algebra: held by readers, and never left behind."""
+"""Threads of our own, and the limit on those of the linear algebra, which is never left behind."""
+
+import os
+import threading
+import time
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from embeddings.reader.ahead import read_ahead
-from embeddings.reader.blas_threads import one_blas_thread
+from embeddings.threads import map_in_threads, one_blas_thread
 
 
 @pytest.fixture(autouse=True)
@@ -44,4 +48,31 @@ def test_it_is_free_after_the_last_whichever_ends_first():
 def test_a_fault_frees_it():
     with pytest.raises(ZeroDivisionError), one_blas_thread():
         _ = 1 / 0
+    assert count_threads() == {2}
+
+
+def test_items_are_mapped_in_their_order_by_as_many_threads_as_cores():
+    names = set()
+
+    def double(number):
+        names.add(threading.current_thread().name)
+        time.sleep(0.01 * (5 - number))  # the last is done first
+        return 2 * number
+
+    assert [0, 2, 4, 6, 8] == map_in_threads(double, range(5))
+    assert [] == map_in_threads(double, [])
+    assert len(names) == min(5, os.cpu_count() or 1)
+
+
+def test_blas_has_one_thread_while_items_are_mapped():
+    assert [{1}] * 3 == map_in_threads(lambda _: count_threads(), range(3))
+    assert count_threads() == {2}
+
+
+def test_the_error_of_an_item_comes_through():
+    def fail(number):
+        raise ZeroDivisionError(number)
+
+    with pytest.raises(ZeroDivisionError):
+        map_in_threads(fail, range(3))
     assert count_threads() == {2}
