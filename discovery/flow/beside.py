@@ -27,6 +27,7 @@ class _Pending:
     writes: tuple[str, ...]
     made_by: Provenance
     thread: threading.Thread | None = None
+    begun: threading.Event = field(default_factory=threading.Event)
     made: dict[str, bytes] = field(default_factory=dict)
     usage: dict[str, float] = field(default_factory=dict)
     error: Exception | None = None
@@ -53,6 +54,7 @@ class StepsBeside:
         one.thread = threading.Thread(target=_work, args=(one, work, depth), name=name, daemon=True)
         self._pending.append(one)
         one.thread.start()
+        one.begun.wait()  # so that a table of the stages has it in its place
 
     def finish(self, *names: str) -> None:
         """Wait for the steps that write any of these files, and save what they made.
@@ -92,7 +94,9 @@ def save_made(
 def _work(one: _Pending, work: Work, depth: int) -> None:
     try:
         with metering_apart(depth), stage(one.name) as facts:
+            one.begun.set()
             one.made = dict(work(facts))
         one.usage = facts.usage.to_dict()
     except Exception as error:  # noqa: BLE001 - it is raised where the round waits for the step
         one.error = error
+        one.begun.set()
