@@ -1,4 +1,4 @@
-"""What a round takes, stage by stage: cold processes, compiled loops warm, one thread.
+"""What a round takes, stage by stage: cold processes, compiled loops warm.
 
     python benchmarks/speed.py demo --folder DIR
     python benchmarks/speed.py store --source STORE --folder DIR
@@ -76,13 +76,11 @@ def make_store(rows: int, folder: Path) -> Path:
 
 def run_round(source: Path, run: Path, *words: str) -> None:
     """Run a round in a process of its own, and print what it took."""
-    env = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     command = [sys.executable, "-m", "discovery.cluster", str(source), "--out", str(run)]
     started = time.perf_counter()
     done = subprocess.run(  # nosec B603 # this Python, words of this file
-        [*command, "--profile", *words], check=True, capture_output=True, text=True, cwd=ROOT,
-        env=env,
-    )  # fmt: skip
+        [*command, "--profile", *words], check=True, capture_output=True, text=True, cwd=ROOT
+    )
     print(done.stdout, f"the whole process: {time.perf_counter() - started:.1f} s", sep="")
 
 
@@ -111,7 +109,7 @@ def main() -> None:
     parser.add_argument("--weights", help="a file of ResNet-50's weights; else lite")
     options = parser.parse_args()
     packages = ("numpy", "scipy", "scikit-learn", "numba", "faiss-gpu", "torch")
-    print(f"{platform.machine()}, {os.cpu_count()} cores, one thread, Python", end=" ")
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python", end=" ")
     print(platform.python_version(), *(f"{name} {version(name)}" for name in packages), sep=", ")
     compile_all()  # once a machine, and so not part of what a round takes
     options.folder.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,16 @@ class _Pending:
     begun: threading.Event = field(default_factory=threading.Event)
     made: dict[str, bytes] = field(default_factory=dict)
     usage: dict[str, float] = field(default_factory=dict)
-    error: Exception | None = None
+    error: BaseException | None = None
+
+    def __enter__(self) -> None:
+        """Begin to keep what goes wrong, for who waits for the step."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Keep it: raised here it would end in the terminal, and the round would not know."""
+        self.error = error
+        self.begun.set()
+        return True
 
 
 class StepsBeside:
@@ -46,7 +55,7 @@ class StepsBeside:
         self._run = run
         self._pending: list[_Pending] = []
 
-    def begin(self, name: str, writes: tuple[str, ...], made_by: Provenance, work: Work) -> None:
+    def begin(self, name: str, *, writes: tuple[str, ...], made_by: Provenance, work: Work) -> None:
         """Begin a step's work, and come back at once."""
         one = _Pending(name, writes, made_by)
         depth = count_open()
@@ -78,11 +87,11 @@ class StepsBeside:
         self._pending.remove(one)
         if one.error is not None:
             raise one.error
-        save_made(self._run, one.name, one.made, one.made_by, usage=one.usage)
+        save_made(self._run, one.name, one.made, made_by=one.made_by, usage=one.usage)
 
 
 def save_made(
-    run: Run, step: str, made: Made, made_by: Provenance, *, usage: Mapping[str, float]
+    run: Run, step: str, made: Made, *, made_by: Provenance, usage: Mapping[str, float]
 ) -> None:
     """Save what a step made, and note that it is kept."""
     for name, data in made.items():
@@ -92,11 +101,8 @@ def save_made(
 
 
 def _work(one: _Pending, work: Work, depth: int) -> None:
-    try:
-        with metering_apart(depth), stage(one.name) as facts:
-            one.begun.set()
-            one.made = dict(work(facts))
-        one.usage = facts.usage.to_dict()
-    except Exception as error:  # noqa: BLE001 - it is raised where the round waits for the step
-        one.error = error
+    with one, metering_apart(depth), stage(one.name) as facts:
         one.begun.set()
+        one.made = dict(work(facts))
+    if one.error is None:
+        one.usage = facts.usage.to_dict()

@@ -200,8 +200,7 @@ def run_pipeline(context: RoundContext, *, steps: Sequence[Step] = STEPS) -> Non
         for step in steps:
             if step.when(context):
                 _run_step(step, context)
-    except Exception:
-        # What the steps before have computed is not lost. (Ctrl-C is no Exception: nobody waits.)
+    except Exception:  # Ctrl-C is none: nobody waits
         context.beside.finish_all()
         raise
     context.beside.finish_all()
@@ -210,17 +209,17 @@ def run_pipeline(context: RoundContext, *, steps: Sequence[Step] = STEPS) -> Non
 def _run_step(step: Step, context: RoundContext) -> None:
     run = context.run
     context.beside.finish(*step.reads)
-    # Described before it is made: what a step reads must not change under its hands.
-    made_by = step.describe(context)
+    made_by = step.describe(context)  # before it is made: what it reads must not change meanwhile
     if step.writes and all(run.is_current(name, made_by) for name in step.writes):
         return
     if step.begin is not None:
-        context.beside.begin(step.name, step.writes, made_by, step.begin(context))
+        work = step.begin(context)
+        context.beside.begin(step.name, writes=step.writes, made_by=made_by, work=work)
     if step.make is not None:
         # Facts and seconds go into the log, what it took into run.json, too.
         with stage(step.name) as facts:
             made = step.make(context, facts)
-        save_made(run, step.name, made, made_by, usage=facts.usage.to_dict())
+        save_made(run, step.name, made, made_by=made_by, usage=facts.usage.to_dict())
     give_memory_back()  # what steps leave free adds up
 
 

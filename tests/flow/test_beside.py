@@ -25,7 +25,7 @@ def test_what_is_made_is_saved_by_who_asks_for_it_and_not_before(run):
         facts.update(images=3)
         return {"one.json": b"1", "two.json": b"2"}
 
-    beside.begin("both", ("one.json", "two.json"), MADE_BY, work)
+    beside.begin("both", writes=("one.json", "two.json"), made_by=MADE_BY, work=work)
     assert begun.wait(10)
     beside.finish("another.json")  # which nobody is at work on: no wait
     may_end.set()
@@ -42,7 +42,7 @@ def test_an_error_comes_to_who_waits_with_the_place_where_it_was_raised(run):
         raise ZeroDivisionError("of the work")
 
     beside = StepsBeside(run)
-    beside.begin("breaks", ("one.json",), MADE_BY, work)
+    beside.begin("breaks", writes=("one.json",), made_by=MADE_BY, work=work)
     with pytest.raises(ZeroDivisionError, match="of the work") as caught:
         beside.finish_all()
     assert "work" in [entry.name for entry in caught.traceback]
