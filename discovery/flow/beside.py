@@ -7,11 +7,13 @@ the interpreter's lock alone; of other work a second thread would gain nothing.
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from discovery.runs import Provenance, Run
 from embeddings.console import note_kept, stage
+from embeddings.threads import one_blas_thread
 from embeddings.usage import count_open, metering_apart
 
 Facts = dict[str, Any]
@@ -43,7 +45,10 @@ class _Pending:
 
 
 class StepsBeside:
-    """The steps of one round that are at work beside it.
+    """The steps of one round that are at work beside it; a context, at whose end all are done.
+
+    Linear algebra is of one thread from the beginning of a step to where it is waited for, here
+    and there: who takes how many would else be chance, and with it the last bits of the results.
 
     Parameters
     ----------
@@ -54,11 +59,27 @@ class StepsBeside:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._pending: list[_Pending] = []
+        self._limits = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Begin a round."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        """End it: what is computed is saved after an error elsewhere, too."""
+        try:
+            if kind is None or issubclass(kind, Exception):  # Ctrl-C is none: nobody waits
+                for one in list(self._pending):
+                    self._settle(one)
+        finally:
+            self._limits.close()
 
     def begin(self, name: str, *, writes: tuple[str, ...], made_by: Provenance, work: Work) -> None:
         """Begin a step's work, and come back at once."""
         one = _Pending(name, writes, made_by)
         depth = count_open()
+        if not self._pending:
+            self._limits.enter_context(one_blas_thread())
         # A daemon: after an error, or Ctrl-C, nobody waits for what nobody will save.
         one.thread = threading.Thread(target=_work, args=(one, work, depth), name=name, daemon=True)
         self._pending.append(one)
@@ -76,15 +97,12 @@ class StepsBeside:
         for one in [one for one in self._pending if set(names) & set(one.writes)]:
             self._settle(one)
 
-    def finish_all(self) -> None:
-        """Wait for all that are at work."""
-        for one in list(self._pending):
-            self._settle(one)
-
     def _settle(self, one: _Pending) -> None:
         if one.thread is not None:
             one.thread.join()
         self._pending.remove(one)
+        if not self._pending:
+            self._limits.close()
         if one.error is not None:
             raise one.error
         save_made(self._run, one.name, one.made, made_by=one.made_by, usage=one.usage)

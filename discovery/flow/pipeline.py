@@ -196,14 +196,10 @@ def run_pipeline(context: RoundContext, *, steps: Sequence[Step] = STEPS) -> Non
     DefectDiscoveryError
         A step cannot do its work. What the steps before it wrote is kept, and reused.
     """
-    try:
+    with context.beside:
         for step in steps:
             if step.when(context):
                 _run_step(step, context)
-    except Exception:  # Ctrl-C is none: nobody waits
-        context.beside.finish_all()
-        raise
-    context.beside.finish_all()
 
 
 def _run_step(step: Step, context: RoundContext) -> None:

@@ -2,7 +2,9 @@
 
 import threading
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from discovery.flow.beside import StepsBeside
 from discovery.flow.step import Step
@@ -34,7 +36,6 @@ def test_what_is_made_is_saved_by_who_asks_for_it_and_not_before(run):
     assert b"1" == run.read_bytes("one.json")
     assert all(run.is_current(name, MADE_BY) for name in ("one.json", "two.json"))
     beside.finish("one.json")  # once
-    beside.finish_all()
 
 
 def test_an_error_comes_to_who_waits_with_the_place_where_it_was_raised(run):
@@ -44,10 +45,50 @@ def test_an_error_comes_to_who_waits_with_the_place_where_it_was_raised(run):
     beside = StepsBeside(run)
     beside.begin("breaks", writes=("one.json",), made_by=MADE_BY, work=work)
     with pytest.raises(ZeroDivisionError, match="of the work") as caught:
-        beside.finish_all()
+        beside.finish("one.json")
     assert "work" in [entry.name for entry in caught.traceback]
     assert not (run.path / "one.json").exists()
-    beside.finish_all()  # it was told
+    beside.finish("one.json")  # it was told
+
+
+def break_off(run, error, work, *, then=int):
+    with StepsBeside(run) as beside:
+        beside.begin("slow", writes=("one.json",), made_by=MADE_BY, work=work)
+        then()
+        raise error
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_after_an_error_elsewhere_it_is_saved_and_after_ctrl_c_nobody_waits(run, error):
+    may_end = threading.Event()
+
+    def work(facts):
+        may_end.wait(10)
+        return {"one.json": b"1"}
+
+    with pytest.raises(error):
+        break_off(run, error, work, then=may_end.set if error is ZeroDivisionError else int)
+    assert (run.path / "one.json").exists() == (error is ZeroDivisionError)
+    may_end.set()
+
+
+def test_linear_algebra_is_of_one_thread_until_the_step_is_waited_for(run):
+    def count():
+        found = [one for one in threadpool_info() if one.get("threading_layer") == "pthreads"]
+        return {one["num_threads"] for one in found}
+
+    np.linalg.lstsq(np.eye(3), np.ones(3), rcond=None)  # the library is there
+    with threadpool_limits(limits=2, user_api="blas"):
+        if count() != {2}:
+            pytest.skip("this BLAS has no second thread")
+        with StepsBeside(run) as beside:
+            beside.begin("one", writes=("one.json",), made_by=MADE_BY, work=lambda _: {})
+            assert count() == {1}
+            beside.finish("one.json")
+            assert count() == {2}
+        with pytest.raises(KeyboardInterrupt):
+            break_off(run, KeyboardInterrupt, lambda _: {})
+        assert count() == {2}
 
 
 def test_a_step_is_made_in_one_way():
