@@ -153,7 +153,8 @@ class RoundContext:
         if self.options.clusterer.rows == "umap":
             from discovery.runs.tables import parse_map
 
-            return parse_map(self.run.read_bytes(EMBEDDING))  # once its step is done
+            self.beside.finish(EMBEDDING)
+            return parse_map(self.run.read_bytes(EMBEDDING))
         from discovery.flow.route import choose_rows
 
         return choose_rows(

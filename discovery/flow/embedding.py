@@ -6,6 +6,7 @@ time of a round that is run again with other options.
 
 from typing import TYPE_CHECKING, Any
 
+from discovery.flow.beside import Work
 from discovery.flow.settings import UMAP_DIMENSIONS, UMAP_NEIGHBOURS
 from discovery.runs import EMBEDDING
 
@@ -18,11 +19,16 @@ def describe_embedding() -> dict[str, Any]:
     return {"reducer": "umap", "dimensions": UMAP_DIMENSIONS, "n_neighbors": UMAP_NEIGHBOURS}
 
 
-def embed_images(context: "RoundContext", facts: dict[str, Any]) -> dict[str, bytes]:
+def begin_embedding(context: "RoundContext") -> Work:
     """Lay the images out in a few dimensions, for the clusterer."""
     from discovery.flow.route import embed_rows
     from discovery.runs.tables import format_map
 
-    rows = embed_rows(context.graph_rows, context.graph, seed=context.seed)
-    facts.update(images=len(rows), dimensions=rows.shape[1])
-    return {EMBEDDING: format_map(rows)}
+    graph_rows, graph, seed = context.graph_rows, context.graph, context.seed
+
+    def work(facts: dict[str, Any]) -> dict[str, bytes]:
+        rows = embed_rows(graph_rows, graph, seed=seed)
+        facts.update(images=len(rows), dimensions=rows.shape[1])
+        return {EMBEDDING: format_map(rows)}
+
+    return work

@@ -14,7 +14,7 @@ from discovery.flow import outputs
 from discovery.flow import steps as do
 from discovery.flow.beside import save_made
 from discovery.flow.context import RoundContext, check_places, find_user, prepare_round
-from discovery.flow.embedding import describe_embedding, embed_images
+from discovery.flow.embedding import begin_embedding, describe_embedding
 from discovery.flow.enough import check_enough
 from discovery.flow.lineage_ids import LINEAGE_SPEC, settle_lineage
 from discovery.flow.options import RoundOptions
@@ -90,14 +90,6 @@ STEPS: tuple[Step, ...] = (
         needs=("vectors", "guide"),
         begin=do.begin_map,
     ),
-    Step(
-        name="duplicates",
-        writes=(COPIES,),
-        reads=(NEIGHBOURS,),
-        needs=("vectors",),
-        spec=lambda _: {"copies": 1},
-        make=do.find_copies,
-    ),
     # Apart from the clusters, so that another minimum size does not lay the images out again.
     Step(
         name="embed",
@@ -106,7 +98,15 @@ STEPS: tuple[Step, ...] = (
         needs=("vectors", "guide"),
         spec=lambda _: describe_embedding(),
         when=lambda c: c.options.clusterer.rows == "umap",
-        make=embed_images,
+        begin=begin_embedding,
+    ),
+    Step(
+        name="duplicates",
+        writes=(COPIES,),
+        reads=(NEIGHBOURS,),
+        needs=("vectors",),
+        spec=lambda _: {"copies": 1},
+        make=do.find_copies,
     ),
     # clustering.parquet holds the places on the map, too; they are copied from map.npz, which is
     # made of nothing else than is named here: groups are found while the map is at work.
