@@ -3,7 +3,7 @@
 The method is that of umap-learn, by the same figures: the ties of `weigh_graph`, a start from
 principal components, and stochastic gradient descent, edge by edge with negative samples (section
 4.3). Written out, as that package compiles some hundred functions in each process, 15 seconds
-before the first image is placed; here it is one loop, compiled once. Of more than 10,000 images
+before the first image is placed; here it is one loop, compiled once. Of more than 2,000 images
 the forces are read off a table.
 """
 
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import curve_fit
 
-from discovery.graph.compiled import compile_loop
+from embeddings.compiled import compile_loop
 
 Floats = NDArray[np.float64]
 Nodes = NDArray[np.int32]
 
 _EPOCHS, _EPOCHS_LARGE, _LARGE = 500, 200, 10_000
+_TABULATED = 2_000  # images; of more the forces are read off a table
 _NEGATIVES = 5  # images that push away, for each edge that pulls
 _SPREAD = 10.0  # side of the box that the layout starts in
 _REACH, _CELLS = 60.0, 16_384  # of the tables of forces of a large layout
@@ -56,7 +57,7 @@ def lay_out_graph(
     heads, tails = edges.row[kept].astype(np.int32), edges.col[kept].astype(np.int32)
     curve = np.array(_fit_curve(min_dist))
     state = np.uint64(random.integers(1, 1 << 62))
-    tables = _tabulate_forces(curve, _CELLS if len(start) > _LARGE else 0)
+    tables = _tabulate_forces(curve, _CELLS if len(start) > _TABULATED else 0)
     axes = (0,) * places.shape[1]
     periods = periods[kept]
     del edges, kept  # the loop has memory of its own

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from discovery.graph.compiled import compile_loop
+from embeddings.compiled import compile_loop
 
 _MOST_PASSES = 10  # 3 to 5 are usual
 _ROUNDING = 1e-12  # of gains: what is less is no gain

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from embeddings.highlight.folding import Values, fold_median
 from embeddings.highlight.lines import Pattern
+from embeddings.highlight.loops import draw_cells
 
 _ALIKE: Final = 0.2  # correlation of the picture with itself, a step further
 _OF_BEST: Final = 0.75
@@ -120,11 +121,5 @@ def _fold(flat: Values, steps: Steps) -> Pattern | None:
     cell = [np.minimum(a.astype(np.int32), s - 1) for a, s in zip(along, sizes, strict=True)]
     places = cell[0] * sizes[1] + cell[1]
     golden = fold_median(flat, places, sizes[0] * sizes[1]).reshape(sizes)
-    before = [np.floor(a - 0.5).astype(np.int32) for a in along]
-    share = [a - 0.5 - b for a, b in zip(along, before, strict=True)]
-    expected = np.zeros_like(flat)
-    for i in (0, 1):
-        for j in (0, 1):
-            weight = np.abs(1 - i - share[0]) * np.abs(1 - j - share[1])
-            expected += weight * golden[(before[0] + i) % sizes[0], (before[1] + j) % sizes[1]]
+    expected = draw_cells(golden, *along)
     return Pattern(kind="array", expected=expected, places=places, count=sizes[0] * sizes[1])

@@ -16,7 +16,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from embeddings.highlight.arrays import find_array
-from embeddings.highlight.folding import Places, Values, fold_median, spread_of
+from embeddings.highlight.folding import Places, Values, find_median, fold_median, spread_of
 from embeddings.highlight.lines import Pattern, PatternKind, find_lines
 
 BackgroundKind = Literal["smooth", PatternKind]
@@ -149,7 +149,7 @@ def _fit_surface(grey: Values) -> Values:
 def _find_background(values: Values) -> NDArray[np.bool_]:
     """Return where nothing stands out so far, (h, w); everywhere, where that is too little."""
     calm = scipy.ndimage.gaussian_filter(values, _CALM, truncate=3)
-    far = np.abs(calm - np.median(calm))
+    far = np.abs(calm - find_median(calm.ravel()))
     inside = far <= _OUTSIDE * max(spread_of(calm), 1e-9)
     seen = ~scipy.ndimage.binary_dilation(~inside, iterations=2)
     return seen if seen.mean() >= 0.3 else np.ones(values.shape, dtype=bool)

@@ -10,10 +10,25 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Values = NDArray[np.float32]
-Places = NDArray[np.int32]
+from embeddings.highlight.loops import (
+    LEVELS,
+    Places,
+    Values,
+    add_up,
+    count_levels,
+    read_quantiles,
+)
 
-_LEVELS = 256  # of a histogram; between two of them a quantile is interpolated
+__all__ = [
+    "Places",
+    "Values",
+    "find_median",
+    "fold_median",
+    "fold_quantiles",
+    "share_explained",
+    "spread_of",
+]
+
 _HALF_NORMAL = 0.6744898  # median of |x| of a standard normal x
 _SAMPLE = 40_000  # pixels that say how far a picture spreads
 
@@ -21,8 +36,16 @@ _SAMPLE = 40_000  # pixels that say how far a picture spreads
 def spread_of(values: Values) -> float:
     """Return the robust standard deviation: the median distance from the median, scaled."""
     sample = values.ravel()[:: max(1, values.size // _SAMPLE)]
-    middle = np.median(sample)
-    return float(np.median(np.abs(sample - middle))) / _HALF_NORMAL
+    return float(find_median(np.abs(sample - find_median(sample)))) / _HALF_NORMAL
+
+
+def find_median(sample: Values) -> np.float32:
+    """Return the median of (n,) values: numpy's, without its search for what is no number."""
+    half = len(sample) // 2
+    parted = np.partition(sample, half)
+    if len(sample) % 2:
+        return np.float32(parted[half])
+    return np.float32((parted[:half].max() + parted[half]) / np.float32(2))
 
 
 def fold_quantiles(
@@ -44,20 +67,10 @@ def fold_quantiles(
         A place without a pixel has what its neighbours lead one to expect.
     """
     low, high = float(values.min()), float(values.max())
-    scale = (_LEVELS - 1e-3) / max(high - low, 1e-30)
-    level = ((values - np.float32(low)) * np.float32(scale)).astype(np.int32)
-    cells = np.bincount((places * _LEVELS + level).ravel(), minlength=count * _LEVELS)
-    below = np.cumsum(cells.reshape(count, _LEVELS), axis=1)  # (count, levels)
-    total = below[:, -1]
-    found = np.empty((len(quantiles), count), np.float32)
-    rows = np.arange(count)
-    for number, quantile in enumerate(quantiles):
-        wanted = quantile * total
-        at = np.minimum((below < wanted[:, None]).sum(axis=1), _LEVELS - 1)
-        before = np.where(at > 0, below[rows, np.maximum(at - 1, 0)], 0)
-        inside = np.maximum(below[rows, at] - before, 1)
-        found[number] = low + (at + np.clip((wanted - before) / inside, 0, 1)) / scale
-    empty = total == 0
+    scale = (LEVELS - 1e-3) / max(high - low, 1e-30)
+    below = count_levels(values, places, count, low=low, scale=scale)
+    found = np.stack([read_quantiles(below, one, low=low, scale=scale) for one in quantiles])
+    empty, rows = below[:, -1] == 0, np.arange(count)
     if empty.any() and not empty.all():
         for row in found:
             row[empty] = np.interp(rows[empty], rows[~empty], row[~empty])
@@ -72,8 +85,7 @@ def fold_median(values: Values, places: Places, count: int) -> NDArray[np.float3
 
 def share_explained(values: Values, places: Places, count: int) -> float:
     """Return which share of the variance the means of the places explain, less chance's part."""
-    n = np.bincount(places.ravel(), minlength=count)
-    sums = np.bincount(places.ravel(), values.ravel(), minlength=count)
+    n, sums = add_up(values, places, count)
     total = float(np.square(values, dtype=np.float64).sum())
     if total <= 0:
         return 0.0

@@ -17,6 +17,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from embeddings.highlight.folding import Places, Values, fold_median, share_explained
+from embeddings.highlight.loops import add_up_phases, draw_lines
 
 _COHERENT: Final = 0.15  # of the gradients' energy along one direction; grain has less
 _EXPLAINED: Final = 0.08  # of the variance, by the position across the lines
@@ -136,9 +137,7 @@ def _find_pitch(flat: Values, across: Values) -> float:
 
     def explain(pitch: float) -> float:
         cells = max(8, round(pitch / _WIDTH))
-        phase = ((centres / pitch) % 1 * cells).astype(np.int32) % cells
-        n = np.bincount(phase, counts, minlength=cells)
-        of = np.bincount(phase, sums, minlength=cells)
+        n, of = add_up_phases(centres, counts, sums, pitch=pitch, cells=cells)
         return float((of * of / np.maximum(n, 1)).sum()) / total - 3 * cells / flat.size
 
     extent = float(centres[-1])
@@ -200,19 +199,12 @@ def _fold(flat: Values, across: Values, pitch: float, angle: float) -> Pattern:
         place = (across - across.min()) / np.float32(_WIDTH)
         cells = int(place.max()) + 1
     middle = fold_median(flat, np.minimum(place.astype(np.int32), cells - 1), cells)
-    # Between the middles of two places, linearly.
-    before = np.floor(place - 0.5).astype(np.int32)
-    share = place - 0.5 - before
-    if pitch:
-        left, right = before % cells, (before + 1) % cells
-    else:
-        left, right = np.clip(before, 0, cells - 1), np.clip(before + 1, 0, cells - 1)
-    expected: Values = middle[left] * (1 - share) + middle[right] * share
+    expected = draw_lines(middle, place, is_grating=bool(pitch))
     # The spread is measured pixel by pixel.
     coarse = (place * _WIDTH).astype(np.int32)
     return Pattern(
         kind="grating" if pitch else "lines",
-        expected=expected.astype(np.float32),
+        expected=expected,
         places=coarse,
         count=int(coarse.max()) + 1,
         angle=angle,

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from discovery.graph.compiled import compile_all, compile_loop
+from discovery.graph.compiled import compile_all
+from embeddings.compiled import compile_loop
 
 ALL = """
 import json
@@ -30,7 +31,7 @@ import json, logging, sys
 from pathlib import Path
 
 logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
-from discovery.graph.compiled import compile_loop
+from embeddings.compiled import compile_loop
 
 
 @compile_loop
@@ -81,10 +82,10 @@ def test_the_next_process_compiles_nothing(tmp_path):
 
 def test_every_loop_is_among_those_that_are_compiled_beforehand():
     from discovery.graph import layout, leiden
+    from embeddings.highlight import loops
 
-    made = [
-        one for module in (layout, leiden) for one in vars(module).values() if hasattr(one, "stats")
-    ]
+    modules = (layout, leiden, loops)
+    made = [one for module in modules for one in vars(module).values() if hasattr(one, "stats")]
     assert {one.py_func for one in made} == {one.py_func for one in compile_all()}
 
 

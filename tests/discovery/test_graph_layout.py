@@ -107,8 +107,7 @@ def test_a_table_says_of_the_forces_what_the_formulas_say():
 def test_a_layout_by_the_table_is_as_faithful(data, monkeypatch):
     values, _, _, graph, start = data
     by_formula = [lay_out_graph(graph, start, min_dist=0.1, seed=seed) for seed in range(3)]
-    monkeypatch.setattr(layout, "_LARGE", 100)
-    monkeypatch.setattr(layout, "_EPOCHS_LARGE", layout._EPOCHS)
+    monkeypatch.setattr(layout, "_TABULATED", 100)
     by_table = [lay_out_graph(graph, start, min_dist=0.1, seed=seed) for seed in range(3)]
     assert not np.array_equal(by_formula[0], by_table[0])
     formula, table = (
