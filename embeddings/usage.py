@@ -128,19 +128,22 @@ def count_open() -> int:
 def metering_apart(depth: int) -> Iterator[None]:
     """Count by itself what this thread does inside; `depth` is that of its stages.
 
-    A thread of its own is to begin and end with it.
+    A thread of its own is to begin and end with it. Where the system has no clock of a thread
+    that others can read, the stages beside it count its seconds, too.
     """
-    clock = time.pthread_getcpuclockid(threading.get_ident())
+    find_clock = getattr(time, "pthread_getcpuclockid", None)
+    clocks = [] if find_clock is None else [(depth, find_clock(threading.get_ident()))]
     _APART.depth = depth
     with _LOCK:
-        _CLOCKS.append((depth, clock))
+        _CLOCKS.extend(clocks)
     try:
         yield
     finally:
         _APART.depth = None
         with _LOCK:
-            _CLOCKS.remove((depth, clock))
-            _ENDED.append((depth, time.thread_time()))
+            for clock in clocks:
+                _CLOCKS.remove(clock)
+                _ENDED.append((depth, time.thread_time()))
 
 
 def _read_processor(depth: int) -> float:

@@ -148,6 +148,22 @@ def test_an_entry_has_the_figures_that_are_known():
     assert expected == one.to_dict()
 
 
+def test_without_clocks_of_other_threads_those_beside_count_it_too(monkeypatch):
+    monkeypatch.delattr(time, "pthread_getcpuclockid")
+    with recording_usage() as found, stage("beside"):
+        thread = threading.Thread(target=work_apart, args=(count_open(),))
+        thread.start()
+        thread.join()
+    of = {one.name: one for one in found}
+    assert of["apart"].processor_seconds >= 0.1
+    assert of["beside"].processor_seconds >= 0.1
+
+
+def work_apart(depth):
+    with metering_apart(depth), stage("apart"):
+        burn_thread(0.1)
+
+
 def test_a_thread_that_is_counted_apart_is_no_part_of_the_stages_beside_it():
     begun = threading.Event()
 
