@@ -34,6 +34,11 @@ class _Pending:
     usage: dict[str, float] = field(default_factory=dict)
     error: BaseException | None = None
 
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing to wait for, and no error to tell."""
+        return self.error is None and self.thread is not None and not self.thread.is_alive()
+
     def __enter__(self) -> None:
         """Begin to keep what goes wrong, for who waits for the step."""
 
@@ -67,9 +72,10 @@ class StepsBeside:
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         """End it: what is computed is saved after an error elsewhere, too."""
+        waits = kind is None or issubclass(kind, Exception)  # Ctrl-C is none: nobody waits
         try:
-            if kind is None or issubclass(kind, Exception):  # Ctrl-C is none: nobody waits
-                for one in list(self._pending):
+            for one in list(self._pending):
+                if waits or one.is_done:
                     self._settle(one)
         finally:
             self._limits.close()

@@ -104,6 +104,10 @@ for _ in range(20):
                 commit(writer, start)
                 receipt(ROOT / "log", start)
     time.sleep(random.uniform(0.02, 0.3))
+    for _ in range(3000):  # on a busy machine the first needs longer than that for a commit
+        if receipts(ROOT / "log"):
+            break
+        time.sleep(0.01)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     ids = set(open_store(ROOT / "s").ids())

@@ -72,6 +72,17 @@ def test_after_an_error_elsewhere_it_is_saved_and_after_ctrl_c_nobody_waits(run,
     may_end.set()
 
 
+def test_what_is_done_by_the_time_of_ctrl_c_is_kept(run):
+    def wait():
+        for one in threading.enumerate():
+            if one.name == "slow":
+                one.join(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off(run, KeyboardInterrupt, lambda _: {"one.json": b"1"}, then=wait)
+    assert (run.path / "one.json").exists()
+
+
 def test_linear_algebra_is_of_one_thread_until_the_step_is_waited_for(run):
     def count():
         found = [one for one in threadpool_info() if one.get("threading_layer") == "pthreads"]
