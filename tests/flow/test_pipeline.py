@@ -202,8 +202,8 @@ def test_killed_between_steps_it_goes_on(name, finished, tmp_path, watch):
     before = watch()
     assert 4 == discover_types(finished / "store", out, options=options).proposals
     assert list(COMPUTED) == watch()  # each once, over both calls
-    # Killed at the clusters, the map that was still at work is lost.
-    assert len(before) == {"cluster": 2, "propose": 8, "report": 15}[name]
+    # Killed at the clusters, the map is lost if it is still at work then, and kept if it is done.
+    assert len(before) in {"cluster": (2, 3), "propose": (8,), "report": (15,)}[name]
     assert contents(out).keys() >= FILES
 
 
