@@ -72,7 +72,9 @@ class Meter:
 
     usage: Usage
 
-    def __init__(self, name: str, depth: int) -> None:
+    def __init__(self, name: str) -> None:
+        self.is_apart = _APART.depth is not None
+        depth = count_open() if _APART.depth is None else _APART.depth
         self._name, self._depth, self._peak = name, depth, 0
         self._before = read_peak()
         self._start, self._used = time.monotonic(), _read_processor(depth)
@@ -101,7 +103,6 @@ class Meter:
 
 _LOCK = threading.Lock()
 _OPEN: list[Meter] = []
-_OPEN_APART: list[Meter] = []  # in threads that are counted by themselves
 _LOOKING: list[threading.Event] = []  # of the one thread that looks, while a meter is open
 _FOUND: list[list[Usage]] = []
 
@@ -121,7 +122,7 @@ _ENDED: list[tuple[int, float]] = []
 def count_open() -> int:
     """Return the depth that a stage would have here and now."""
     with _LOCK:
-        return len(_OPEN)
+        return sum(not one.is_apart for one in _OPEN)
 
 
 @contextlib.contextmanager
@@ -160,11 +161,9 @@ def _read_processor(depth: int) -> float:
 @contextlib.contextmanager
 def metering(name: str, facts: Mapping[str, Any]) -> Iterator[Meter]:
     """Meter what is done inside."""
-    apart = _APART.depth
-    meter = Meter(name, count_open() if apart is None else apart)
-    opened = _OPEN if apart is None else _OPEN_APART
+    meter, apart = Meter(name), _APART.depth
     with _LOCK:
-        opened.append(meter)
+        _OPEN.append(meter)
         if not _LOOKING:
             ended = threading.Event()
             _LOOKING.append(ended)
@@ -175,8 +174,8 @@ def metering(name: str, facts: Mapping[str, Any]) -> Iterator[Meter]:
     finally:
         _APART.depth = apart
         with _LOCK:
-            opened.remove(meter)  # by itself: stages of several threads end in any order
-            if not _OPEN and not _OPEN_APART:
+            _OPEN.remove(meter)  # by itself: stages of several threads end in any order
+            if not _OPEN:
                 _LOOKING.pop().set()
     usage = meter.end(facts)
     for found in _FOUND:
@@ -263,7 +262,7 @@ def _look(ended: threading.Event) -> None:
     while not ended.wait(_LOOK_SECONDS):
         memory, peak = read_memory(), read_peak()
         with _LOCK:
-            for meter in (*_OPEN, *_OPEN_APART):
+            for meter in _OPEN:
                 meter.note(memory, peak)
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_info, threadpool_limits
 
 # How long an example takes says how busy the machine is: speed belongs in benchmarks/.
 settings.register_profile("untimed", deadline=None)
@@ -148,3 +149,19 @@ def built_page():
             raise
         pytest.skip(f"the review page cannot be built here: {error}")
     return PAGE
+
+
+@pytest.fixture
+def two_blas_threads():
+    """Start from two threads, whatever the machine and its environment say; count them."""
+
+    def count():
+        # Of numpy's and scipy's BLAS; one with OpenMP, as that of FAISS, counts each thread's own.
+        found = [one for one in threadpool_info() if one.get("threading_layer") == "pthreads"]
+        return {one["num_threads"] for one in found}
+
+    np.linalg.lstsq(np.eye(3), np.ones(3), rcond=None)  # the library is there
+    with threadpool_limits(limits=2, user_api="blas"):
+        if count() != {2}:
+            pytest.skip("this BLAS has no second thread")
+        yield count

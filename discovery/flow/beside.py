@@ -8,7 +8,6 @@ the interpreter's lock alone; of other work a second thread would gain nothing.
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from discovery.runs import Provenance, Run
@@ -21,29 +20,37 @@ Made = Mapping[str, bytes]
 Work = Callable[[Facts], Made]
 
 
-@dataclass(slots=True)
-class _Pending:
-    """One step at work."""
+class _Thread(threading.Thread):
+    """One step at work; a daemon, as after Ctrl-C nobody waits for what nobody will save."""
 
-    name: str
-    writes: tuple[str, ...]
-    made_by: Provenance
-    thread: threading.Thread | None = None
-    begun: threading.Event = field(default_factory=threading.Event)
-    made: dict[str, bytes] = field(default_factory=dict)
-    usage: dict[str, float] = field(default_factory=dict)
-    error: BaseException | None = None
+    def __init__(
+        self, name: str, *, writes: tuple[str, ...], made_by: Provenance, work: Work
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self.writes, self.made_by = writes, made_by
+        self.begun = threading.Event()
+        self.made: Made = {}
+        self.usage: dict[str, float] = {}
+        self.error: BaseException | None = None
+        self._work, self._depth = work, count_open()
 
     @property
     def is_done(self) -> bool:
         """Whether there is nothing to wait for, and no error to tell."""
-        return self.error is None and self.thread is not None and not self.thread.is_alive()
+        return self.error is None and not self.is_alive()
 
-    def __enter__(self) -> None:
-        """Begin to keep what goes wrong, for who waits for the step."""
+    def run(self) -> None:
+        """Do the step's work."""
+        with ExitStack() as inside:
+            inside.push(self._keep)
+            inside.enter_context(metering_apart(self._depth))
+            with stage(self.name) as facts:
+                self.begun.set()
+                self.made = self._work(facts)
+            self.usage = facts.usage.to_dict()
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        """Keep it: raised here it would end in the terminal, and the round would not know."""
+    def _keep(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        """Keep what went wrong: raised here it would end in the terminal, and nobody would know."""
         self.error = error
         self.begun.set()
         return True
@@ -63,7 +70,7 @@ class StepsBeside:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._pending: list[_Pending] = []
+        self._pending: list[_Thread] = []
         self._limits = ExitStack()
 
     def __enter__(self) -> Self:
@@ -82,14 +89,11 @@ class StepsBeside:
 
     def begin(self, name: str, *, writes: tuple[str, ...], made_by: Provenance, work: Work) -> None:
         """Begin a step's work, and come back at once."""
-        one = _Pending(name, writes, made_by)
-        depth = count_open()
+        one = _Thread(name, writes=writes, made_by=made_by, work=work)
         if not self._pending:
             self._limits.enter_context(one_blas_thread())
-        # A daemon: after an error, or Ctrl-C, nobody waits for what nobody will save.
-        one.thread = threading.Thread(target=_work, args=(one, work, depth), name=name, daemon=True)
         self._pending.append(one)
-        one.thread.start()
+        one.start()
         one.begun.wait()  # so that a table of the stages has it in its place
 
     def finish(self, *names: str) -> None:
@@ -103,9 +107,8 @@ class StepsBeside:
         for one in [one for one in self._pending if set(names) & set(one.writes)]:
             self._settle(one)
 
-    def _settle(self, one: _Pending) -> None:
-        if one.thread is not None:
-            one.thread.join()
+    def _settle(self, one: _Thread) -> None:
+        one.join()
         self._pending.remove(one)
         if not self._pending:
             self._limits.close()
@@ -122,11 +125,3 @@ def save_made(
         run.save_bytes(name, data, made_by, usage=usage)
     if made:
         note_kept(f"all up to the step {step!r} in {run.path}; the same command goes on there")
-
-
-def _work(one: _Pending, work: Work, depth: int) -> None:
-    with one, metering_apart(depth), stage(one.name) as facts:
-        one.begun.set()
-        one.made = dict(work(facts))
-    if one.error is None:
-        one.usage = facts.usage.to_dict()

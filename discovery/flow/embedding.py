@@ -6,7 +6,7 @@ time of a round that is run again with other options.
 
 from typing import TYPE_CHECKING, Any
 
-from discovery.flow.beside import Work
+from discovery.flow.beside import Facts, Made, Work
 from discovery.flow.settings import UMAP_DIMENSIONS, UMAP_NEIGHBOURS
 from discovery.runs import EMBEDDING
 
@@ -26,7 +26,7 @@ def begin_embedding(context: "RoundContext") -> Work:
 
     graph_rows, graph, seed = context.graph_rows, context.graph, context.seed
 
-    def work(facts: dict[str, Any]) -> dict[str, bytes]:
+    def work(facts: Facts) -> Made:
         rows = embed_rows(graph_rows, graph, seed=seed)
         facts.update(images=len(rows), dimensions=rows.shape[1])
         return {EMBEDDING: format_map(rows)}

@@ -4,13 +4,10 @@ As in `discovery.flow.steps`, what a step computes with is imported inside it.
 """
 
 from datetime import UTC, datetime
-from typing import Any
 
+from discovery.flow.beside import Facts, Made
 from discovery.flow.context import RoundContext, find_user
 from discovery.runs import FACTS, HANDOFF_CSV, HANDOFF_JSON, PICTURES, REPORT
-
-Facts = dict[str, Any]
-Made = dict[str, bytes]
 
 
 def keep_pictures(context: RoundContext, facts: Facts) -> Made:

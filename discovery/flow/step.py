@@ -1,10 +1,10 @@
 """What a step of a round is: what it writes, what that is made of, and which function makes it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from discovery.flow.beside import Work
+from discovery.flow.beside import Facts, Made, Work
 from discovery.flow.context import RoundContext
 from discovery.flow.settings import COMMAND
 from discovery.runs import Provenance
@@ -41,7 +41,7 @@ class Step:
     """
 
     name: str
-    make: Callable[[RoundContext, dict[str, Any]], Mapping[str, bytes]] | None = None
+    make: Callable[[RoundContext, Facts], Made] | None = None
     begin: Callable[[RoundContext], Work] | None = None
     writes: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()

@@ -7,11 +7,10 @@ whose artefacts are current loads none of it.
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
-from discovery.flow.beside import Work
+from discovery.flow.beside import Facts, Made, Work
 from discovery.flow.context import RoundContext
 from discovery.flow.settings import MIN_IMAGES, describe_graph
 from discovery.records import NOISE, Clustering, Layout
@@ -33,9 +32,6 @@ from embeddings.bounded import parse_json
 from embeddings.console import get_logger
 from embeddings.errors import InputError
 from embeddings.files import format_csv
-
-Facts = dict[str, Any]
-Made = dict[str, bytes]
 
 
 def compare_candidates(context: RoundContext, facts: Facts) -> Made:

@@ -16,6 +16,7 @@ disturbed by a writer, and a checksum finds every flipped bit when a file is fir
 
 from embeddings.store.create import create_store, remember_weights, store_exists
 from embeddings.store.folder import StoreFault
+from embeddings.store.parquet_files import find_among
 from embeddings.store.reader import Store, open_store
 from embeddings.store.repair import Repair, repair_store
 from embeddings.store.verify import verify_store
@@ -27,6 +28,7 @@ __all__ = [
     "StoreFault",
     "StoreWriter",
     "create_store",
+    "find_among",
     "open_store",
     "remember_weights",
     "repair_store",

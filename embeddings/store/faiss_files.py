@@ -75,25 +75,15 @@ class CodesFile:
     dim: int
     dtype: VectorDtype
 
-    def verify(self) -> None:
-        """Check the file against its checksum, even where this process has done so before.
+    def verify(self, *, again: bool = True) -> None:
+        """Check the file against its checksum; with `again` even where this process has done so.
 
         Raises
         ------
         StoreCorruptError
         """
         with self._open() as file:
-            self._check(file, again=True)
-
-    def require_sound(self) -> None:
-        """Check the file, unless this process has done so before.
-
-        Raises
-        ------
-        StoreCorruptError
-        """
-        with self._open() as file:
-            self._check(file, again=False)
+            self._check(file, again=again)
 
     def read(self, positions: NDArray[np.intp]) -> NDArray[np.float32]:
         """Return the (b, d) float32 vectors at ascending positions of the segment.
@@ -218,7 +208,8 @@ def read_codes(
         values[order[own]] = file.read(ascending[own] - base)
 
     # Each once, and by one: threads that read parts of the same file would all check it.
-    map_in_threads(CodesFile.require_sound, list({id(file): file for file, _, _ in parts}.values()))
+    needed = list(dict.fromkeys(file for file, _, _ in parts))
+    map_in_threads(lambda file: file.verify(again=False), needed)
     map_in_threads(read, parts)
     return values
 

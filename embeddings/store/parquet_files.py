@@ -255,3 +255,9 @@ def parse_table(
         return decode_table(data, schema)
     except ValueError as error:
         raise DamagedFileError(folder, name, str(error)) from None
+
+
+def find_among(texts: pd.Series, wanted: pd.Series | NDArray[np.str_]) -> list[bool]:
+    """Tell of each text whether it is among those wanted: `Series.isin` takes ten times as long."""
+    among = set(wanted.tolist())
+    return [text in among for text in texts.tolist()]

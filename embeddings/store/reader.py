@@ -21,7 +21,7 @@ from embeddings.store.commits import decode_quarantine, read_bank, read_sidecar
 from embeddings.store.faiss_files import BLOCK_ROWS, CodesFile, read_codes
 from embeddings.store.folder import QUARANTINE, DamagedFileError
 from embeddings.store.manifest import Manifest, SegmentEntry, VectorDtype, Window, load_manifest
-from embeddings.store.parquet_files import IMAGE_COLUMNS, collect_files, collect_rows
+from embeddings.store.parquet_files import IMAGE_COLUMNS, collect_files, collect_rows, find_among
 from embeddings.store.writer import StoreWriter, open_writer
 
 Value = TypeVar("Value")
@@ -140,8 +140,7 @@ class Store:
         """
         rows = self._load_rows()
         if ids is None:
-            there = set(self._load_files()["file_id"].tolist())  # Series.isin is 20 times slower
-            positions = np.flatnonzero([one in there for one in rows["file_id"].tolist()])
+            positions = np.flatnonzero(find_among(rows["file_id"], self._load_files()["file_id"]))
         else:
             positions = self._find(np.asarray(list(ids), dtype=np.str_))
         chosen = rows.iloc[positions].reset_index(drop=True)
@@ -183,8 +182,7 @@ class Store:
         if self._files is None:
             files = self._following(lambda: collect_files(self.path, self._manifest))
             if self._is_newer:  # what was noted since belongs to no row of this snapshot
-                known = set(self._load_rows()["file_id"].tolist())
-                is_known = [file_id in known for file_id in files["file_id"].tolist()]
+                is_known = find_among(files["file_id"], self._load_rows()["file_id"])
                 files = files[is_known].reset_index(drop=True)
             self._files = files
         return self._files

@@ -2,9 +2,7 @@
 
 import threading
 
-import numpy as np
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from discovery.flow.beside import StepsBeside
 from discovery.flow.step import Step
@@ -83,23 +81,15 @@ def test_what_is_done_by_the_time_of_ctrl_c_is_kept(run):
     assert (run.path / "one.json").exists()
 
 
-def test_linear_algebra_is_of_one_thread_until_the_step_is_waited_for(run):
-    def count():
-        found = [one for one in threadpool_info() if one.get("threading_layer") == "pthreads"]
-        return {one["num_threads"] for one in found}
-
-    np.linalg.lstsq(np.eye(3), np.ones(3), rcond=None)  # the library is there
-    with threadpool_limits(limits=2, user_api="blas"):
-        if count() != {2}:
-            pytest.skip("this BLAS has no second thread")
-        with StepsBeside(run) as beside:
-            beside.begin("one", writes=("one.json",), made_by=MADE_BY, work=lambda _: {})
-            assert count() == {1}
-            beside.finish("one.json")
-            assert count() == {2}
-        with pytest.raises(KeyboardInterrupt):
-            break_off(run, KeyboardInterrupt, lambda _: {})
-        assert count() == {2}
+def test_linear_algebra_is_of_one_thread_until_the_step_is_waited_for(run, two_blas_threads):
+    with StepsBeside(run) as beside:
+        beside.begin("one", writes=("one.json",), made_by=MADE_BY, work=lambda _: {})
+        assert two_blas_threads() == {1}
+        beside.finish("one.json")
+        assert two_blas_threads() == {2}
+    with pytest.raises(KeyboardInterrupt):
+        break_off(run, KeyboardInterrupt, lambda _: {})
+    assert two_blas_threads() == {2}
 
 
 def test_a_step_is_made_in_one_way():
