@@ -13,7 +13,6 @@ import contextlib
 import io
 import logging
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ from typing import Any, TextIO, TypeVar
 from embeddings.activities import doing, telling_now
 from embeddings.errors import DefectDiscoveryError
 from embeddings.litter import sweep_places
+from embeddings.option_faults import reword_fault
 from embeddings.usage import Usage, metering
 
 Options = TypeVar("Options")
@@ -165,7 +165,7 @@ def parse_options(
     except SystemExit as exit_:
         if exit_.code in (0, None):
             raise
-        raise OptionError(f"{_unbox(box.getvalue())}; see `{prog} --help`") from None
+        raise OptionError(f"{reword_fault(box.getvalue())}; see `{prog} --help`") from None
 
 
 def track(
@@ -254,34 +254,3 @@ def _logging_to_stderr() -> Iterator[None]:
     finally:
         logger.handlers[:], level, logger.propagate = before
         logger.setLevel(level)  # clears the cache of what is enabled
-
-
-# How tyro words it -> what came and what was expected.
-_REWORDED = (
-    (r"\[/?bold\]", ""),
-    (r"Error parsing (--\S+): no type matching (?:\{None\}\|)?(.+?) could be instantiated "
-     r"from \[(.*?)\]\..*", r"\1 \3: expected \2"),
-    (r"^Error parsing [\w.]+: ", ""),  # the group an option belongs to is no concern of a user's
-    (r"^Missing from .*?: ", "missing "),
-    (r" \(required\)", ""),
-)  # fmt: skip
-
-
-def _unbox(box: str) -> str:
-    """Make one line of tyro's error box: drop colours, frames, titles and usage hints."""
-    kept: list[str] = []
-    for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines():
-        text = line.strip("│╰╯─ ")
-        if text.startswith(("For full helptext", "Argument helptext")):
-            break
-        if text and not text.startswith("╭"):
-            kept.append(text)
-    # A terminal without UTF-8 gets rules of hyphens, the first of them below the title.
-    rules = [position for position, text in enumerate(kept) if set(text) == {"-"}]
-    if rules[:1] == [1]:
-        kept = kept[1:]
-    kept = [text for text in kept if set(text) != {"-"}]
-    joined = " ".join(kept)
-    for pattern, replacement in _REWORDED:
-        joined = re.sub(pattern, replacement, joined)
-    return joined.rstrip(".:; ") or "the options were not understood"

@@ -32,6 +32,9 @@ class Inner:
     """Side in pixels."""
     window: tuple[float, float] | None = None
     how: Literal["a", "b"] = "a"
+    turns: Literal[1, 8] | None = None
+    share: float = 0.5
+    count: int = 1
 
     def __post_init__(self):
         if self.size is not None and self.size < 3:
@@ -87,8 +90,14 @@ def run(command, *words):
         ),
         (
             ("s", "--out", "o", "--how", "c"),
-            "invalid choice 'c' for argument '--how'. Expected one of ('a', 'b'); see `P --help`",
+            "--how 'c': expected a or b; see `P --help`",
         ),
+        (
+            ("s", "--out", "o", "--turns", "3"),
+            "--turns '3': expected 1 or 8; see `P --help`",
+        ),
+        (("s", "--out", "o", "--share", "x"), "--share 'x': expected FLOAT; see `P --help`"),
+        (("s", "--out", "o", "--count", "1.5"), "--count '1.5': expected INT; see `P --help`"),
         (
             ("s", "--out"),
             "Missing value for argument '--out'. Expected 1 values; see `P --help`",
