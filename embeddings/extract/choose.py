@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from embeddings.console import get_logger
 from embeddings.errors import StoreError, StoreSpecError, WeightsError
-from embeddings.extract.normals import hash_normals
 from embeddings.extract.options import ExtractOptions
+from embeddings.extract.stated import check_stated, has_named_weights, state_fields
 from embeddings.extractors import (
     AUTO,
     Extractor,
@@ -107,7 +107,7 @@ def _choose_new(name: str, options: ExtractOptions) -> Choice:
     if options.normal is not None:
         spec = _see_small_defects(spec, options)
     # Last, so that what a user says wins over every default.
-    given = {"data_bar": "auto"} | _given(options, spec)
+    given = {"data_bar": "auto"} | state_fields(options, spec)
     return Choice(
         spec=replace(spec, **{key: given[key] for key in given if key not in _MADE}),
         weights=options.weights or spec.weights,
@@ -207,8 +207,7 @@ def locate_file(choice: Choice) -> str:
 
 def _choose_of_store(options: ExtractOptions, store: Store) -> Choice:
     spec = store.spec
-    # The store's own spec, with what is asked for now: each field that differs is named.
-    store.check_spec(replace(spec, **_given(options, spec)))
+    check_stated(options, store)
     if options.vector_dtype not in (None, store.vector_dtype):
         raise StoreSpecError(
             f"{store.path} keeps {store.vector_dtype} vectors, --vector-dtype "
@@ -217,68 +216,9 @@ def _choose_of_store(options: ExtractOptions, store: Store) -> Choice:
     return Choice(
         spec=spec,
         weights=options.weights or store.weights_file or spec.weights,
-        is_remembered=options.weights is None and not _has_name(spec),
+        is_remembered=options.weights is None and not has_named_weights(spec),
         store=store,
     )
-
-
-def _given(options: ExtractOptions, spec: ExtractorSpec) -> dict[str, Any]:
-    """Return the spec fields that the options state, to be held against the store's."""
-    # Residuals are what defect-weighted means are where it is known what is normal.
-    is_umbrella = options.pooling == "defect" and spec.pooling == "residual"
-    values: dict[str, Any] = {
-        "pooling": None if is_umbrella else options.pooling,
-        "tau": options.tau,
-        "normals_sha256": None if options.normal is None else hash_normals(options),
-        "orientations": options.turns,
-        "input_size": options.size,
-        "fit": options.fit,
-        "resize": options.resize,
-        "view": options.view,
-        "level": options.level,
-        # Whether each picture must have a bar moves no vector.
-        "data_bar": "auto" if options.data_bar == "crop" else options.data_bar,
-        "window": options.window,
-        "layers": options.layers,
-        "name": None if options.extractor == "auto" else options.extractor,
-        "precision": None if options.precision == "auto" else options.precision,
-        "backend": _given_backend(options, spec),
-    }
-    is_network = find_extractor(spec.name).is_network
-    if options.weights is not None:
-        # What has no weights is another extractor than the one that is asked for.
-        named = spec.name if is_network else AUTO[0]
-        values["weights_sha256"] = _hash_source(options.weights, spec, named)
-        values["name"] = values["name"] or named
-    if not is_network and values["name"] in (None, spec.name):
-        del values["precision"], values["backend"]  # they do not touch what has no network
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _given_backend(options: ExtractOptions, spec: ExtractorSpec) -> str | None:
-    """Return the backend that options name, with what the spec says where they leave it open."""
-    if options.backend == "auto" and options.device == "auto":
-        return None
-    who, _, where = spec.backend.partition("-")
-    if options.device != "auto":
-        where = options.device
-    if options.backend != "auto":
-        who = options.backend
-    # OpenVINO runs on a CPU alone.
-    who = "torch" if where == "cuda" and options.backend == "auto" else who
-    return f"{who}-cpu" if who == "openvino" else f"{who}-{where}"
-
-
-def _hash_source(source: str, spec: ExtractorSpec, name: str) -> str:
-    if source == spec.weights and _has_name(spec):
-        return spec.weights_sha256  # known by name: no need to have them here
-    return hash_weights(find_network(name).locate_weights(name, source))
-
-
-def _has_name(spec: ExtractorSpec) -> bool:
-    """Tell whether a spec's weights are found by name, and not in a file of the user's."""
-    plugin = find_extractor(spec.name)
-    return isinstance(plugin, NetworkPlugin) and spec.weights in plugin.weight_names
 
 
 def take_residuals(spec: ExtractorSpec, options: ExtractOptions) -> ExtractorSpec:

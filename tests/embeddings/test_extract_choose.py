@@ -105,9 +105,10 @@ def test_a_store_remembers_where_its_weights_lie(extract, make_images, weights, 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--extractor", "resnet50"), "name: texture != resnet50"),
-        (("--size", "128"), "input_size: 256 != 128"),
-        (("--pooling", "gem"), "pooling: mean != gem"),
+        (("--extractor", "resnet50"), "name: texture != resnet50, --extractor"),
+        (("--size", "128"), "input_size: 256 != 128, --size"),
+        (("--turns", "8"), "orientations: 1 != 8, --turns): leave out --turns, as the store"),
+        (("--pooling", "gem"), "pooling: mean != gem, --pooling"),
         (("--fit", "pad"), "fit: none != pad"),
         (("--view", "polar"), "view: picture != polar"),
         (("--resize", "nearest"), "resize: auto != nearest"),
