@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +83,14 @@ def open_source(source: Path, options: ExtractOptions) -> Source:
         files, quarantined = _list_files(source)
     else:
         files = (_absolute(source),)
+    if not files and not quarantined and options.exclude:
+        # Left out by the user's own words, or not there at all: one more look tells which.
+        open_source(source, replace(options, exclude=()))
+        patterns = " ".join(f"'{pattern}'" for pattern in options.exclude)
+        raise OptionError(
+            f"--exclude {patterns} leaves out every image of {source}: expected patterns that "
+            "leave some, such as 'masks/*'"
+        )
     if not files and not quarantined:
         raise InputError(
             f"{source} holds no image ({ignored} other files were ignored); expected JPEG, PNG, "

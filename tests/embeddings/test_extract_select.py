@@ -124,6 +124,14 @@ def test_exclude_leaves_files_and_folders_out(run, names, make_images):
     assert ["0.png", "2.png"] == names(extracted.ids)
 
 
+def test_exclude_of_everything_is_named_as_the_cause(run, make_images, tmp_path):
+    with pytest.raises(OptionError, match="--exclude '\\*' 'x' leaves out every image of "):
+        run(make_images(n=2), exclude=("*", "x"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no image"):
+        run(tmp_path / "empty", exclude=("*",))
+
+
 def test_exclude_of_a_list_is_refused_not_ignored(run, make_images, tmp_path):
     make_images(n=1)
     with pytest.raises(OptionError, match="--exclude is for a folder"):
