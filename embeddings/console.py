@@ -13,7 +13,9 @@ import contextlib
 import io
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
@@ -39,6 +41,10 @@ _NAME: ContextVar[str] = ContextVar("name of the command", default="")
 
 # What this command has put on the disk for good, as far as it says so itself.
 _KEPT: ContextVar[str] = ContextVar("what is kept", default="")
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
 
 
 def note_kept(text: str) -> None:
@@ -82,25 +88,26 @@ def run_command(
 
     `prog` is what help and errors call it, unless `naming_command` says how it was called.
     Returns 0, or 2 after one line on standard error for a `DefectDiscoveryError` and for what the
-    system says of a file or of memory; 130 after Ctrl-C. Any other exception is a bug and passes
-    through.
+    system says of a file or of memory; 130 after Ctrl-C, 143 after SIGTERM. Any other exception
+    is a bug and passes through.
     """
     prog = _NAME.get() or prog
     _KEPT.set("")
     _print_anything()
     try:
         options = parse_options(options_type, prog=prog, args=args)
-        with _logging_to_stderr():
+        with _logging_to_stderr(), _ending_on_sigterm():
             sweep_places(options)  # what a killed command left where this one goes
             with _telling_now(sys.stderr):
                 return command(options) or 0
     except DefectDiscoveryError as error:
         report_error(prog, error)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as ended:
+        how, code = ("terminated", 143) if isinstance(ended, _Terminated) else ("interrupted", 130)
         kept = f"; what was committed is kept: {_KEPT.get()}" if _KEPT.get() else ""
-        print(f"{prog}: interrupted{kept}", file=sys.stderr, flush=True)
-        return 130
+        print(f"{prog}: {how}{kept}", file=sys.stderr, flush=True)
+        return code
     except BrokenPipeError:
         # The reader of our output (head, less) went away: not an error of anyone's.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -237,6 +244,25 @@ def _telling_now(stream: TextIO) -> contextlib.AbstractContextManager[None]:
     if stream.isatty():
         return contextlib.nullcontext()
     return telling_now(lambda text: get_logger().info("still at it: %s", text))
+
+
+@contextlib.contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM, which schedulers and services send, end a command as Ctrl-C does."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield  # only there can it be caught; or a caller has plans for it
+        return
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one does not wait
+        raise _Terminated
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -187,6 +188,30 @@ def test_what_is_kept_is_said_where_something_was(capsys):
     assert capsys.readouterr().err == said
     # Not what an earlier command said of itself.
     test_ctrl_c_ends_with_130(capsys)
+
+
+def test_sigterm_ends_as_ctrl_c_does(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+
+    def command(_):
+        note_kept("5 vectors in STORE")
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("went on")
+
+    assert run(command) == 143
+    said = "P: terminated; what was committed is kept: 5 vectors in STORE\n"
+    assert capsys.readouterr().err == said
+    assert before is signal.getsignal(signal.SIGTERM)
+
+
+def test_a_callers_own_way_with_sigterm_is_left_to_it(capsys):
+    came = []
+    before = signal.signal(signal.SIGTERM, lambda *_: came.append(1))
+    try:
+        assert run(lambda _: os.kill(os.getpid(), signal.SIGTERM)) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ([1], "") == (came, capsys.readouterr().err)
 
 
 def test_a_bug_keeps_its_traceback():
