@@ -98,7 +98,7 @@ def run_command(
         options = parse_options(options_type, prog=prog, args=args)
         with _logging_to_stderr(), _ending_on_sigterm():
             sweep_places(options)  # what a killed command left where this one goes
-            with _telling_now(sys.stderr):
+            with _telling_now(sys.stderr), _telling_kept():
                 return command(options) or 0
     except DefectDiscoveryError as error:
         report_error(prog, error)
@@ -244,6 +244,17 @@ def _telling_now(stream: TextIO) -> contextlib.AbstractContextManager[None]:
     if stream.isatty():
         return contextlib.nullcontext()
     return telling_now(lambda text: get_logger().info("still at it: %s", text))
+
+
+@contextlib.contextmanager
+def _telling_kept() -> Iterator[None]:
+    """Log what is kept of a command that is refused half way."""
+    try:
+        yield
+    except DefectDiscoveryError:
+        if _KEPT.get():
+            get_logger().info("what was committed is kept: %s", _KEPT.get())
+        raise
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from discovery.clusterers.base import (
 )
 from embeddings.errors import OptionError
 from embeddings.extract.options import ExtractOptions
+from embeddings.extractors import find_extractor
 from embeddings.paths import takes_paths
 from embeddings.records import COMPARING
 
@@ -92,6 +93,12 @@ class RoundOptions:
             raise OptionError(
                 "--adapt is for vectors of whole pictures, and these weigh places by what they are "
                 "compared with (--pooling defect or residual, --normal, --tau): leave one out"
+            )
+        name = self.extract.extractor
+        if self.adapt and name != "auto" and not find_extractor(name).is_network:
+            raise OptionError(
+                f"--adapt: --extractor {name} is no network, and sees all images in the same way; "
+                "leave one out, or use --extractor resnet50 or lite"
             )
         if not 0 <= self.thumbnails <= 20_000:
             raise OptionError(f"--thumbnails {self.thumbnails}: expected 0 to 20000")

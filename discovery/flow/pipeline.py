@@ -46,7 +46,7 @@ from discovery.runs import (
     TYPES_XLSX,
     VIEWS_CSV,
     Run,
-    create_run,
+    making_run,
 )
 from discovery.runs.lineage import LINEAGE, LINEAGE_MEMORY
 from discovery.stages.stability import DRAWS
@@ -269,8 +269,8 @@ def discover_types(
     options = options or RoundOptions()
     check_places(source, out, known=options.known, since=options.since)
     check_enough(source, options)
-    with working(out):  # a second round into the same folder is told of the first
-        run = create_run(out)
+    # A second round into the same folder is told of the first.
+    with working(out), making_run(out) as run:
         claim_source(run, source, options.extract, replace=options.replace)
         return _run_round(run, source, options, steps)
 

@@ -31,6 +31,7 @@ from discovery.runs.folder import (
     VIEWS_FOLDER,
     Run,
     create_run,
+    making_run,
     open_run,
 )
 from discovery.runs.provenance import Provenance, package_versions
@@ -63,6 +64,7 @@ __all__ = [
     "Provenance",
     "Run",
     "create_run",
+    "making_run",
     "open_run",
     "package_versions",
     "refuse_vanished",

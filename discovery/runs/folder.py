@@ -5,7 +5,8 @@ While an artefact is being replaced its new entry stands under ``pending``: whic
 entries fits the file on the disk is the true one, so a kill between the two renames harms nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from discovery.runs.pictures import parse_pictures
 from discovery.runs.provenance import Provenance
 from discovery.runs.state import (
     CLUSTERING,
+    RUN_JSON,
     FileCache,
     Value,
     change_state,
@@ -28,6 +30,7 @@ from discovery.runs.state import (
 )
 from embeddings.errors import RunError
 from embeddings.files import hash_bytes, hash_file, write_bytes
+from embeddings.locks import JOB_LOCK
 from embeddings.paths import takes_paths
 
 NEIGHBOURS = "neighbours.npz"  # the k nearest neighbours of each image
@@ -262,6 +265,19 @@ def create_run(path: Path) -> Run:
     run = Run(path)
     create_state(path, run._cache)
     return run
+
+
+@contextlib.contextmanager
+def making_run(path: Path) -> Iterator[Run]:
+    """Give what `create_run` does; a run that an error left with nothing in it is gone again."""
+    is_new = not (path / RUN_JSON).exists()
+    run = create_run(path)
+    try:
+        yield run
+    except BaseException:
+        if is_new and {entry.name for entry in path.iterdir()} <= {RUN_JSON, JOB_LOCK}:
+            (path / RUN_JSON).unlink(missing_ok=True)
+        raise
 
 
 @takes_paths

@@ -126,10 +126,12 @@ def test_what_is_kept_is_read_back(tmp_path):
     np.testing.assert_array_equal(again.projections["b"].axes, one.axes)
 
 
-def test_what_cannot_be_adapted_is_refused(pictures, tmp_path):
-    texture = RoundOptions(extract=ExtractOptions(extractor="texture"), adapt=True)
+def test_what_cannot_be_adapted_is_refused(finished, tmp_path):
+    with pytest.raises(OptionError, match="--adapt: --extractor texture is no network"):
+        RoundOptions(extract=ExtractOptions(extractor="texture"), adapt=True)
     with pytest.raises(OptionError, match="--adapt: texture is no network"):
-        discover_types(pictures, tmp_path / "run", options=texture)
+        discover_types(finished / "store", tmp_path / "run", options=RoundOptions(adapt=True))
+    assert not (tmp_path / "run").exists()
     with pytest.raises(OptionError, match="--adapt is for vectors of whole pictures"):
         RoundOptions(extract=replace(LITE, pooling="defect"), adapt=True)
 

@@ -165,7 +165,10 @@ WRONG = [
     ("{images} --out {out} hdbscan --min-cluster-size 1", "--min-cluster-size 1: expected 2"),
     ("{images} --out {out} hdbscan --min-cluster-size many", "--min-cluster-size"),
     ("{images} --out {out} hdbscan --min-samples 0", "--min-samples 0: expected 1 or more"),
-    ("{images} --out {out} hdbscan --cluster-selection-method dbscan", "'dbscan': expected eom or leaf"),
+    (
+        "{images} --out {out} hdbscan --cluster-selection-method dbscan",
+        "'dbscan': expected eom or leaf",
+    ),
     ("{images} --out {out} hdbscan --n-clusters 3", "--n-clusters"),
     ("{images} --out {out} kmeans --min-cluster-size 3", "--min-cluster-size"),
     ("{images} --out {out} kmeans --linkage ward", "--linkage"),
@@ -174,6 +177,7 @@ WRONG = [
         "--extractor vit: expected auto, lite, resnet50, standout, texture, timm:NAME",
     ),
     ("{images} --out {out} --extractor texture --pooling mean", "--extractor texture has no"),
+    ("{images} --out {out} --extractor texture --adapt", "--extractor texture is no network"),
     ("{images} --out {out} --size 3", "--size 3: expected 32 to 2048"),
     ("{images} --out {out} --window 5 2", "--window 5 2: expected"),
     ("{images} --out {out} --window 5", "--window"),
@@ -253,6 +257,30 @@ def test_what_is_found_while_parsing_leaves_nothing_behind(places, tmp_path, cap
     for words, _ in WRONG:
         call(*[word.format(**at) for word in words.split()])
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_refused_at_work_leaves_no_folder_without_a_picture(places, tmp_path):
+    for number, (words, told) in enumerate(FAULTY):
+        out = tmp_path / str(number)
+        call(*[word.format(**places | {"out": out}) for word in words.split()])
+        # What a store has been made of is kept: vectors, or why there are none.
+        assert not out.exists() or (out / "store" / "store.json").is_file(), told
+
+
+def test_a_round_that_is_refused_late_says_what_it_keeps(places, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ("--extractor", "texture", "--views", "maps")
+    assert 2 == call(places["images"], "--out", tmp_path / "views", *words)
+    assert not (tmp_path / "views").exists()
+    capsys.readouterr()
+    words = ("--extractor", "texture", "--views", "given", "maps")
+    assert 2 == call(places["images"], "--out", out, *words)
+    *_, kept, error = capsys.readouterr().err.splitlines()
+    assert kept.endswith(
+        f"what was committed is kept: 60 new vectors in {out / 'store'}; "
+        "the same command goes on there"
+    )
+    assert f"{PROG}: error: --extractor texture has no view" in error
 
 
 def test_a_foreign_folder_is_left_as_it_is(places):
