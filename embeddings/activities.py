@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 _LINE_SECONDS = 30.0  # of one thing, until it is told; and between two lines
@@ -16,6 +17,26 @@ class _Activity:
 
 
 _NOW: list[_Activity] = []  # the innermost last
+
+
+# Of which view, or other part of the work, the stages are.
+_PART: ContextVar[str] = ContextVar("part of the work", default="")
+
+
+@contextlib.contextmanager
+def naming_part(part: str) -> Iterator[None]:
+    """Let the stages inside bear the name of a part of the work beside their own; "" is none."""
+    token = _PART.set(part)
+    try:
+        yield
+    finally:
+        _PART.reset(token)
+
+
+def name_stage(name: str) -> str:
+    """Return the name of a stage here and now: with the part of the work that it is of."""
+    part = _PART.get()
+    return f"{name} ({part})" if part else name
 
 
 @contextlib.contextmanager

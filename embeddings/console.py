@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, TextIO, TypeVar
 
-from embeddings.activities import doing, telling_now
+from embeddings.activities import doing, name_stage, telling_now
 from embeddings.errors import DefectDiscoveryError
 from embeddings.litter import sweep_places
 from embeddings.option_faults import reword_fault
@@ -229,7 +229,7 @@ def _draw_bar(done: int, total: int) -> str:
 @contextlib.contextmanager
 def stage(name: str) -> Iterator[Facts]:
     """Log one line when a stage ends: its name, the facts put into the yielded dict, seconds."""
-    facts = Facts()
+    name, facts = name_stage(name), Facts()
     start = time.monotonic()
     so_far = doing(lambda: f"{name}, {time.monotonic() - start:.0f} s so far")
     with metering(name, facts) as meter, so_far:

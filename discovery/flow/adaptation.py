@@ -16,10 +16,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.flow.settings import GRAPH_WHITEN, choose_dimensions
+from discovery.flow.settings import GRAPH_WHITEN, choose_dimensions, name_view
 from discovery.flow.sources import RoundSource
 from discovery.runs import Run
 from discovery.stages.adapt import VARIANTS, Evidence, Projection, learn_projection, make_variants
+from embeddings.activities import naming_part
 from embeddings.bounded import parse_npz
 from embeddings.console import get_logger, stage, track
 from embeddings.errors import InputError, OptionError, RunError
@@ -122,7 +123,9 @@ def adapt_source(
     new = [store for store in stores if store.spec.hash not in evidence]
     for store in new:
         name = store.spec.hash
-        evidence[name], projections[name] = _learn(store, source.ids, options=options, seed=seed)
+        with naming_part(name_view(store.path) if len(stores) > 1 else ""):
+            learned = _learn(store, source.ids, options=options, seed=seed)
+        evidence[name], projections[name] = learned
     found = Adaptation(evidence=evidence, projections=projections)
     if new:
         run.mkdir(parents=True, exist_ok=True)

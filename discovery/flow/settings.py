@@ -3,6 +3,7 @@
 Apart from the route itself, so that a run whose artefacts are current loads no clusterer.
 """
 
+from pathlib import Path
 from typing import Any
 
 from discovery.clusterers.base import ClustererOptions
@@ -47,3 +48,8 @@ def choose_dimensions(n: int) -> int:
     Above 250 images it grows faster, to a fifth of 450; never more than a fifth.
     """
     return max(2, min(GRAPH_DIMENSIONS, n // 5, max(20, n // 10) + max(0, n - 250) // 4))
+
+
+def name_view(store: Path) -> str:
+    """Return what a store of a run is a view of, as its stages are named: by its folder."""
+    return "given" if store.name == "store" else store.name

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.flow.options import RoundOptions, ViewName
+from discovery.flow.settings import name_view
 from discovery.flow.sources import (
     RoundSource,
     extract_known,
@@ -34,6 +35,7 @@ from discovery.flow.standing_out import judge_pictures
 from discovery.graph import Granularity
 from discovery.records import number_by_size
 from discovery.runs import VIEWS_FOLDER
+from embeddings.activities import naming_part
 from embeddings.console import get_logger, stage
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
@@ -118,18 +120,20 @@ def open_views(
     turn = count()
 
     def extract(name: ViewName) -> RoundSource:
+        is_one = names in ((), ("given",)) and name == "given"
         parts = []
         for place, how in _list_extractions(name, options.extract).items():
-            if options.known is not None:
-                # First, so that the source has the last word on what is quarantined.
-                extract_known(options.known, run, place, options=how)
-            found = extract_source(
-                source,
-                run / place,
-                options=how,
-                previews=previews,
-                tells=not next(turn),  # the files are the same in each view
-            )
+            with naming_part("" if is_one else name_view(run / place)):
+                if options.known is not None:
+                    # First, so that the source has the last word on what is quarantined.
+                    extract_known(options.known, run, place, options=how)
+                found = extract_source(
+                    source,
+                    run / place,
+                    options=how,
+                    previews=previews,
+                    tells=not next(turn),  # the files are the same in each view
+                )
             parts.append(found)
         return join_sources(parts)
 

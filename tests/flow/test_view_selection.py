@@ -25,6 +25,7 @@ from embeddings.extract import ExtractOptions
 from embeddings.images import decode
 from embeddings.reader import Previews
 from embeddings.store import open_store
+from embeddings.usage import recording_usage
 
 SIDE = 25
 
@@ -204,3 +205,18 @@ def test_line_art_is_no_wafer_map(extract, tmp_path):
         Image.fromarray(squares).save(folder / f"{i}.png")
     discover_types(folder, tmp_path / "run", options=RoundOptions(extract=extract))
     assert not (tmp_path / "run" / "views").exists()
+
+
+@pytest.mark.parametrize(
+    ("views", "expected"),
+    [
+        ((), ["extract"]),
+        (("given",), ["extract"]),
+        (("given", "numbers"), ["extract (given)", "extract (standout)"]),
+    ],
+)
+def test_stages_say_of_which_view_they_are_where_there_are_several(views, expected, maps, tmp_path):
+    options = RoundOptions(views=views, extract=ExtractOptions(extractor="texture"))
+    with recording_usage() as found:
+        open_views(maps, tmp_path / "run", options=options, previews=Previews())
+    assert expected == [one.name for one in found if one.name.startswith("extract")]
