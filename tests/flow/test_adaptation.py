@@ -91,6 +91,11 @@ def test_without_it_the_same_run_is_made_anew_of_whole_vectors(taken, pictures):
     assert open_fitted_adaptation(again) is None
     (projection,) = written.projections.values()
     assert ReviewData(again).views[0].values.shape[1] > len(projection.axes)
+    # It is kept for a later --adapt, and read by nothing until then.
+    (run.path / ADAPTATION).write_bytes(b"damaged")
+    assigned = assign_images(again, pictures)
+    assert set(assigned.placement.cluster_ids.tolist()) <= set(again.load_clustering().labels)
+    assert ReviewData(again).views[0].values.shape[1] > len(projection.axes)
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "other"])
