@@ -110,6 +110,15 @@ def parse_facts(data: bytes, path: Path) -> ReportFacts:
         raise RunError(f"{path} is damaged ({error}): run discovery.cluster again") from error
 
 
+def has_moved(run: Run) -> bool:
+    """Tell whether the run was moved or copied since its report was drawn."""
+    try:
+        facts = parse_facts(run.read_bytes(FACTS), run.path / FACTS)
+    except RunError:
+        return False  # told where they are needed
+    return Path(facts.run).resolve() != run.path.resolve()
+
+
 def _read_before(run: Run, spec: ExtractorSpec) -> ReportFacts | None:
     """Return the facts of the round before, where its vectors were made the same way."""
     if run.entry(FACTS) is None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from discovery.flow.beside import Facts, Made
 from discovery.flow.context import RoundContext, find_user
-from discovery.runs import FACTS, HANDOFF_CSV, HANDOFF_JSON, PICTURES, REPORT
+from discovery.runs import FACTS, HANDOFF_CSV, HANDOFF_JSON, PICTURES, REPORT, Run
 
 
 def keep_pictures(context: RoundContext, facts: Facts) -> Made:
@@ -52,3 +52,13 @@ def draw_report(context: RoundContext, facts: Facts) -> Made:
     page = compose_report(context.run, told)
     facts.update(size=f"{len(page) / 1e6:.1f} MB")
     return {FACTS: format_facts(told), REPORT: page}
+
+
+def follow_move(run: Run) -> None:
+    """Draw the page again where it is current but for the place of the run, which it names."""
+    from discovery.flow.facts import has_moved
+
+    if has_moved(run):
+        from discovery.flow.report import refresh_report
+
+        refresh_report(run)

@@ -285,6 +285,7 @@ def _run_round(run: Run, source: Path, options: RoundOptions, steps: Sequence[St
     settle_lineage(run, at=now, since=options.since)
     context = prepare_round(source, run, options)
     run_pipeline(context, steps=steps)
+    outputs.follow_move(run)
     tell_of_loss(before, run)
     images = run.load_images()  # one row a path: exact copies count, as in every table
     return Discovered(

@@ -4,9 +4,8 @@ The round draws it first; `refresh_report` draws it again after decisions, witho
 """
 
 from dataclasses import replace
-from pathlib import Path
 
-from discovery.flow.facts import format_facts, parse_facts
+from discovery.flow.facts import format_facts, has_moved, parse_facts
 from discovery.formats.type_sheet import find_type_states
 from discovery.ledger import read_decisions, replay_decisions
 from discovery.records import LineageEntry
@@ -16,7 +15,6 @@ from discovery.stages.rarity import rank_rare
 from discovery.stages.report import ReportData, ReportFacts, render_report
 from discovery.stages.sweep import read_sweep
 from embeddings.console import get_logger
-from embeddings.errors import RunError
 
 
 def compose_report(run: Run, facts: ReportFacts) -> bytes:
@@ -77,27 +75,18 @@ def refresh_report(run: Run) -> None:
         seed=entry["seed"],
         inputs=entry["inputs"] | run.hash_inputs(*entry["inputs"], LEDGER),
     )
-    if run.is_current(REPORT, made_by) and not _has_moved(run):
+    if run.is_current(REPORT, made_by) and not has_moved(run):
         return
     told = run.read_bytes(FACTS)
     facts = parse_facts(told, run.path / FACTS)
     # The commands on the page are of the run where it is now.
-    if _has_moved(run):
+    if has_moved(run):
         facts = replace(facts, run=str(run.path))
         told = format_facts(facts)
     page = compose_report(run, facts)
     for name, data in ((REPORT, page), (FACTS, told)):
         usage = {name: entry[name] for name in USAGE if name in entry}
         run.save_bytes(name, data, made_by, usage=usage)
-
-
-def _has_moved(run: Run) -> bool:
-    """Tell whether the run was moved or copied since its report was drawn."""
-    try:
-        facts = parse_facts(run.read_bytes(FACTS), run.path / FACTS)
-    except RunError:
-        return False  # told where they are needed
-    return Path(facts.run).resolve() != run.path.resolve()
 
 
 def _find_history(run: Run) -> LineageEntry | None:

@@ -203,3 +203,12 @@ def test_the_report_of_a_moved_run_names_it_where_it_is(made, tmp_path, copy_run
     refresh_report(run)
     assert f"discovery.review {tmp_path / 'moved'}" in read_page(run)
     assert str(made / "run") not in read_page(run)
+
+
+def test_a_round_into_a_moved_run_leads_to_where_it_is(made, tmp_path):
+    run = open_run(shutil.copytree(made / "run", tmp_path / "moved"))
+    before = run.read_bytes(PICTURES)
+    discover_types(made / "images", run.path, options=OPTIONS)
+    assert before == run.read_bytes(PICTURES)
+    assert f"discovery.review {run.path}" in read_page(run)
+    assert str(made / "run") not in read_page(run)

@@ -136,10 +136,10 @@ def test_the_handoff_is_read_back(finished):
 
 def test_a_second_run_computes_nothing_and_changes_no_byte(finished, pictures, copy, watch):
     run = copy(finished)
-    discover_types(pictures / "images", run)  # the copy's store lies elsewhere, which is noted
-    before, entries = contents(run), made(run)
+    discover_types(pictures / "images", run)  # the copy lies elsewhere, which its page says
+    before, entries, drawn = contents(run), made(run), watch()
     found = discover_types(pictures / "images", run)
-    assert [] == watch()
+    assert drawn == watch() == ["report.html", "facts.json"]
     assert "computed 0, reused 60, quarantined 0, ignored 0" == found.counts
     assert before == contents(run)
     assert entries == made(run)
@@ -147,6 +147,7 @@ def test_a_second_run_computes_nothing_and_changes_no_byte(finished, pictures, c
 
 def test_a_second_run_loads_nothing_that_computes(finished, pictures, copy):
     run = copy(finished)
+    discover_types(pictures / "images", run)  # it was moved
     program = (
         "import sys; from pathlib import Path; from discovery.flow import discover_types; "
         f"discover_types(Path({str(pictures / 'images')!r}), Path({str(run)!r})); "
@@ -272,7 +273,8 @@ def test_lost_proposals_cost_no_clustering(four, finished, copy, watch, count_fi
     discover_types(
         finished / "store", run, options=RoundOptions(clusterer=AgglomerativeOptions(n_clusters=4))
     )
-    assert ["associations.csv", "proposals.csv"] == watch()
+    # The page is the same, but for where the copy lies.
+    assert ["associations.csv", "proposals.csv", "report.html", "facts.json"] == watch()
     assert before == (run / "proposals.csv").read_bytes()
     assert [] == count_fits
 
@@ -311,7 +313,7 @@ def test_a_step_is_a_row_and_a_function(four, finished, copy, watch):
     run, options = copy(four), RoundOptions(clusterer=AgglomerativeOptions(n_clusters=4))
     for _ in range(2):
         discover_types(finished / "store", run, options=options, steps=(*STEPS, mine))
-    assert ["sizes.json"] == watch()
+    assert ["sizes.json", "report.html", "facts.json"] == watch()  # the page of a copy, once
     assert [15] * 4 == json.loads((run / "sizes.json").read_text())
     assert {"clustering.parquet"} == made(run)["sizes.json"]["inputs"].keys()
 
