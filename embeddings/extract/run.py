@@ -14,14 +14,13 @@ from embeddings.console import get_logger, stage
 from embeddings.extract.agreement import check_precision, require_network
 from embeddings.extract.choose import locate_file
 from embeddings.extract.compute import Computation
-from embeddings.extract.data_bars import describe_bars
 from embeddings.extract.engines import LocalEngine, check_engine, open_engine
 from embeddings.extract.extracted import Extracted
 from embeddings.extract.masks import tell_masks
 from embeddings.extract.metadata import Joined, join_metadata, note_changes
+from embeddings.extract.noticed import tell_noticed
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.pieces import Job
-from embeddings.extract.pixel_sizes import tell_sizes
 from embeddings.extract.recipe import check_boxes, make_recipe
 from embeddings.extract.references import add_references, find_references
 from embeddings.extract.sources import (
@@ -285,9 +284,7 @@ class _Extraction:
         ids = order_ids(rows, self.files, recipe=self.recipe, only=self.only)
         if self.tells:
             rows = rows[rows["image_id"].isin(ids.tolist())]
-            self.warnings += tell_sizes(rows, self.files)
-            for line in describe_bars(rows["metadata"]):
-                get_logger().info("%s", line)
+            self.warnings += tell_noticed(rows, self.files)
         return Extracted(
             ids=ids,
             paths=self.files[["path", "file_id"]].reset_index(drop=True),

@@ -190,9 +190,27 @@ def test_a_tilted_afm_picture_is_levelled(run, store, save_picture, tmp_path, le
         run(tmp_path / "images", level="none")
 
 
-def test_not_finite_pixels_are_filled_and_counted(run, store, picture, save_picture, tmp_path):
+def test_not_finite_pixels_are_filled_counted_and_told(
+    run, store, picture, save_picture, tmp_path, caplog
+):
     pixels = picture(0, high=10, dtype=np.float32)
     pixels[:3, :5] = np.nan
     save_picture(tmp_path / "images" / "a.tif", pixels)
-    run(tmp_path / "images")
-    assert [15] == store().load_vectors().rows["nan_pixels"].tolist()
+    save_picture(tmp_path / "images" / "b.tif", picture(1, high=10, dtype=np.float32))
+    found = run(tmp_path / "images")
+    assert [15, 0] == store().load_vectors().rows["nan_pixels"].tolist()
+    told = "1 image has pixels that are not finite (NaN or infinite), 15 in all, such as "
+    (warning,) = found.warnings
+    assert warning.startswith(f"{told}{tmp_path / 'images' / 'a.tif'}: ")
+    assert f"WARNING: {warning}" in caplog.messages
+
+
+def test_not_finite_pixels_are_told_of_pictures_and_not_of_their_tiles(
+    run, picture, save_picture, tmp_path
+):
+    for number in range(2):
+        pixels = picture(number, high=10, dtype=np.float32)
+        pixels[0, number:2] = np.inf
+        save_picture(tmp_path / "images" / f"{number}.tif", pixels)
+    (warning,) = run(tmp_path / "images", tile=32).warnings
+    assert warning.startswith("2 images have pixels that are not finite (NaN or infinite), 3 in ")
