@@ -26,6 +26,7 @@ from embeddings.store import Store
 
 NEIGHBOURS = 10
 LEAST_IMAGES = NEIGHBOURS + 2  # else the nearest ten of an image are all others
+ENOUGH_IMAGES = 200  # of an image's ten, one in twenty is the same by chance
 MOST_IMAGES = 5000  # whose similarities are held at once
 
 
@@ -50,10 +51,18 @@ class Agreement:
     cosine: float
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"precision: {self.precision} agrees with float32: {NEIGHBOURS}-NN overlap "
             f"{_format_share(self.overlap, 3)} of {self.images} images, "
             f"cosine {_format_share(self.cosine, 4)}"
+        )
+        if self.images >= ENOUGH_IMAGES:
+            return text
+        # Any ten of the others have so many in common with any ten.
+        chance = _format_share(NEIGHBOURS / (self.images - 1), 3)
+        return (
+            f"{text}; chance alone gives an overlap of {chance} among so few, which says little: "
+            f"{ENOUGH_IMAGES} images say enough"
         )
 
 

@@ -50,6 +50,15 @@ def test_it_is_one_line_in_which_only_equal_is_1(overlap, cosine, text):
     assert f"precision: bf16 agrees with float32: 10-NN {text}" == str(found)
 
 
+@pytest.mark.parametrize(("images", "chance"), [(12, ".909"), (199, ".051")])
+def test_few_images_are_said_to_say_little(images, chance):
+    found = Agreement(precision="bf16", images=images, overlap=0.957, cosine=0.9998)
+    assert str(found).endswith(
+        f" of {images} images, cosine .9998; chance alone gives an overlap of {chance} among so "
+        "few, which says little: 200 images say enough"
+    )
+
+
 @pytest.mark.parametrize(("precision", "n", "images"), [("float32", 12, 12), ("bf16", 500, 14)])
 def test_a_sample_of_the_users_images_is_compared(
     extract, make_images, tmp_path, precision, n, images
