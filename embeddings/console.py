@@ -196,20 +196,27 @@ def track(
     done = before
 
     def describe() -> str:
+        if done == before:
+            return f"{what} {done}/{total}"
         rate = (done - before) / max(time.monotonic() - start, 1e-9)
-        left = f", {(total - done) / rate:.0f} s left" if done > before else ""
+        left = f", {(total - done) / rate:.0f} s left"
         return f"{what} {done}/{total}, {rate:.{0 if rate >= 1 else 2}f}/s{left}"
+
+    def draw() -> None:
+        out.write(f"\r\x1b[K{describe()} {_draw_bar(done, total)}")
+        out.flush()
 
     draws = out.isatty()
     with doing(describe):
+        if draws:
+            draw()  # the first batch of a network may take long
         for item in items:
             yield item
             done += ends(item)
             now = time.monotonic()
             if draws and (now - last > _REDRAW_SECONDS or done == total):
                 last = now
-                out.write(f"\r\x1b[K{describe()} {_draw_bar(done, total)}")
-                out.flush()
+                draw()
     if draws:
         out.write("\r\x1b[K")
 

@@ -293,10 +293,17 @@ def test_progress_counts_what_earlier_calls_did(monkeypatch):
     out = Terminal()
     monkeypatch.setattr(console, "_REDRAW_SECONDS", -1)
     assert list(track("ab", total=6, before=3, what="describe", stream=out)) == ["a", "b"]
-    drawn = [line.partition(",")[0] for line in out.getvalue().split("\r\x1b[K") if line]
-    assert drawn == ["describe 4/6", "describe 5/6"]
+    drawn = [re.split(r",| \[", line)[0] for line in out.getvalue().split("\r\x1b[K") if line]
+    assert drawn == ["describe 3/6", "describe 4/6", "describe 5/6"]
     bars = re.findall(r"\[([#-]+)\]", out.getvalue())
-    assert bars == ["#" * 16 + "-" * 8, "#" * 20 + "-" * 4]
+    assert bars == ["#" * 12 + "-" * 12, "#" * 16 + "-" * 8, "#" * 20 + "-" * 4]
+
+
+def test_progress_is_there_before_the_first_batch_is_done():
+    out = Terminal()
+    for _ in track("ab", total=2, what="extract", stream=out):
+        assert out.getvalue() == f"\r\x1b[Kextract 0/2 [{'-' * 24}]"
+        break
 
 
 def test_no_progress_is_written_into_a_file():
