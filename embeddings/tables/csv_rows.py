@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import re
+import shlex
 from dataclasses import dataclass
 
 from embeddings.errors import TableError
@@ -85,9 +86,12 @@ def _decode(data: bytes, source: str) -> str:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         row = data.count(b"\n", 0, error.start) + 1
+        # Not guessed: the encodings of one byte a letter have other letters for the same bytes.
+        shell = f"iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(source)} > utf8.csv"
+        western = "" if encoding != "utf-8" else f"; of a Western Windows, {shell} does it, too"
         raise TableError(
-            f"{source}: row {row} is not UTF-8, so its letters cannot be told: "
-            "save it as CSV UTF-8 or as Unicode text"
+            f"{source}: row {row} is not UTF-8, so its letters cannot be told: save it as CSV "
+            f"UTF-8 or as Unicode text in the program that wrote it{western}"
         ) from error
     # A program's own format: valid UTF-8 all the same.
     if "\0" in text:
