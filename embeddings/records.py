@@ -7,7 +7,7 @@ does not check it again.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from embeddings.errors import StoreError
+from embeddings.large_values import LargeValues, Values
 from embeddings.reading import READING, check_reading
 from embeddings.versions import UPGRADE
 
@@ -242,6 +243,7 @@ class Vectors:
     ids : (n,) array of str
         Content hash, with ``#page`` and ``@x,y,w,h`` for pages, tiles and crops; unique.
     values : (n, d) float32, unit rows
+        `LargeValues` only where a round asked for what need not be in memory.
     rows : DataFrame, n rows, index 0..n-1
         The columns of `ROW_COLUMNS`. `path` is the first path of the image, `paths` the list
         of all of them (exact duplicates), `metadata` a JSON object as text.
@@ -249,7 +251,7 @@ class Vectors:
     """
 
     ids: NDArray[np.str_]
-    values: NDArray[np.float32]
+    values: Values
     rows: pd.DataFrame
     spec: ExtractorSpec
 
@@ -267,6 +269,8 @@ class Vectors:
         missing = set(ROW_COLUMNS) - set(self.rows.columns)
         if missing:
             raise ValueError(f"rows lack the columns {sorted(missing)}")
+        if isinstance(self.values, LargeValues):
+            return  # looked at when they were written, and by their checksum when they are read
         # einsum, since np.linalg.norm would square a copy as large as the values themselves.
         norms = np.sqrt(np.einsum("ij,ij->i", self.values, self.values))  # (n,)
         if not np.allclose(norms, 1.0, atol=2e-3):  # fp16 storage rounds to about 5e-4
@@ -277,12 +281,8 @@ class Vectors:
 
     def take(self, positions: NDArray[np.intp]) -> "Vectors":
         """Return the images at these positions, in that order."""
-        return Vectors(
-            ids=self.ids[positions],
-            values=self.values[positions],
-            rows=self.rows.iloc[positions].reset_index(drop=True),
-            spec=self.spec,
-        )
+        rows = self.rows.iloc[positions].reset_index(drop=True)
+        return replace(self, ids=self.ids[positions], values=self.values[positions], rows=rows)
 
 
 def unit_rows(values: NDArray[Any]) -> NDArray[np.float32]:

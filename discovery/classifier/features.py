@@ -185,7 +185,7 @@ def _load_known(store: Store | None, parts: Sequence[Part]) -> dict[str, NDArray
     if not ids:
         return {}
     vectors = store.load_vectors(ids)
-    return dict(zip(vectors.ids.tolist(), vectors.values, strict=True))
+    return dict(zip(vectors.ids.tolist(), np.asarray(vectors.values), strict=True))
 
 
 def _load_extractor(

@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from embeddings.errors import OptionError
+from embeddings.large_values import LargeValues, Values, iter_blocks, mean_rows
 from embeddings.records import unit_rows
 
 Floats = NDArray[np.float64]
@@ -51,7 +52,7 @@ class Components:
     total: float
 
 
-def find_components(values: NDArray[Any], count: int, *, seed: int = 0) -> Components:
+def find_components(values: NDArray[Any] | LargeValues, count: int, *, seed: int = 0) -> Components:
     """Find the first principal axes of (n, d) rows: `count`, or min(n, d) where these are fewer.
 
     Exact where there are at most 2,048 rows or columns, and without a copy of the rows; else by
@@ -59,9 +60,11 @@ def find_components(values: NDArray[Any], count: int, *, seed: int = 0) -> Compo
     """
     n, d = values.shape
     p = min(count, n, d)
-    mean = values.mean(axis=0, dtype=np.float64)  # float32 sums drift over thousands of rows
+    mean = mean_rows(values)
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))
+    if isinstance(values, LargeValues):
+        values, rows = values[rows], np.arange(len(rows))  # all that is looked at from here on
     if min(n, d) <= _EXACT_SIDE:
         axes, variances, total = _decompose(values, mean, p, rows=rows)
     else:
@@ -126,13 +129,13 @@ class PCAReducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self.whiten = whiten
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:  # noqa: ARG002, N803
+    def fit(self, X: ArrayLike | LargeValues, y: Any = None) -> Self:  # noqa: ARG002, N803
         """Find the principal components of the rows of X, an (n, d) array."""
         if not self.n_components >= 1:
             raise OptionError(f"n_components is {self.n_components}, expected 1 or more")
         if not 0 <= self.whiten <= 1:
             raise OptionError(f"whiten is {self.whiten}, expected 0 to 1")
-        values = validate_data(self, X, dtype=np.float32)
+        values = self._check(X, reset=True)
         seed = int(check_random_state(self.random_state).randint(1 << 30))
         found = find_components(values, int(self.n_components), seed=seed)
         self.mean_ = found.mean.astype(np.float32)
@@ -147,14 +150,28 @@ class PCAReducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         tags.transformer_tags.preserves_dtype = ["float32"]  # whatever comes in
         return tags
 
-    def transform(self, X: ArrayLike) -> NDArray[np.float32]:  # noqa: N803
+    def transform(self, X: ArrayLike | LargeValues) -> NDArray[np.float32]:  # noqa: N803
         """Project the rows of X, (n, d), to (n, p) float32 unit rows."""
         check_is_fitted(self)
-        values = validate_data(self, X, dtype=np.float32, reset=False)
+        values = self._check(X, reset=False)
         # The mean is taken off afterwards: no centred copy of the data.
         centre = self.components_.astype(np.float64) @ self.mean_
         scales = whiten_scales(self.explained_variance_, self.whiten)
-        return unit_rows((values @ self.components_.T - centre) * scales)
+        reduced = np.empty((len(values), len(self.components_)), np.float32)
+        for part, block in iter_blocks(values):
+            reduced[part] = unit_rows((block @ self.components_.T - centre) * scales)
+        return reduced
+
+    def _check(self, rows: ArrayLike | LargeValues, *, reset: bool) -> Values:
+        """Return rows as scikit-learn checks them; large ones would be read for it."""
+        if isinstance(rows, LargeValues):
+            if reset:
+                self.n_features_in_ = rows.shape[1]
+            elif rows.shape[1] != self.n_features_in_:
+                raise ValueError(f"{rows.shape[1]} columns, fitted on {self.n_features_in_}")
+            return rows
+        found: NDArray[np.float32] = validate_data(self, rows, dtype=np.float32, reset=reset)
+        return found
 
 
 def _decompose(

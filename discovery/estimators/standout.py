@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from discovery.estimators.pca import PCAReducer
 from embeddings.extractors.standout import find_found
+from embeddings.large_values import Values
 from embeddings.records import unit_rows
 
 _FAR = 3.0  # standard deviations: one odd picture does not outweigh all others
@@ -39,8 +40,9 @@ class NumbersReducer:
     def __init__(self, *, whiten: float, seed: int) -> None:
         self._axes = PCAReducer(_AXES, whiten=whiten, random_state=seed) if whiten else None
 
-    def fit(self, numbers: Rows) -> Self:
+    def fit(self, values: Values) -> Self:
         """Measure mean, spread and axes of (n, d) numbers."""
+        numbers = np.asarray(values)  # a dozen an image
         found = numbers[find_found(numbers)]
         told = found if len(found) > 1 else numbers
         self.mean_ = told.mean(axis=0)
@@ -50,8 +52,9 @@ class NumbersReducer:
             self._axes.fit(self._standardise(told))
         return self
 
-    def transform(self, numbers: Rows) -> Rows:
+    def transform(self, values: Values) -> Rows:
         """Bring (n, d) numbers to (n, 12) rows, or (n, d) without axes; unit, or 0."""
+        numbers = np.asarray(values)
         far = self._standardise(numbers)
         rows = unit_rows(far) if self._axes is None else self._axes.transform(far)
         rows[~find_found(numbers)] = 0

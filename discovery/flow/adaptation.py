@@ -29,6 +29,7 @@ from embeddings.extract.batches import Batches, default_batch_size
 from embeddings.extract.choose import choose_extractor, make_extractor
 from embeddings.extractors import find_extractor
 from embeddings.files import hash_bytes, write_bytes
+from embeddings.large_values import change_rows
 from embeddings.reader import Preparation, list_parts, read_parts
 from embeddings.records import ExtractorSpec, Vectors
 from embeddings.store import Store
@@ -88,8 +89,9 @@ class Adaptation:
 
 def project_vectors(view: Vectors, projection: Projection) -> Vectors:
     """Return the vectors as they are seen through a projection."""
-    values = projection.apply(view.values)
-    return replace(view, values=values, spec=replace(view.spec, dim=values.shape[1]))
+    width = len(projection.axes)
+    values = change_rows(view.values, width, projection.apply)
+    return replace(view, values=values, spec=replace(view.spec, dim=width))
 
 
 def adapt_source(
@@ -192,7 +194,7 @@ def _embed_variants(
             len(vectors) - len(read),
         )
     variants = [[found[f"{number} {vectors.ids[i]}"] for number in range(VARIANTS)] for i in read]
-    return vectors.values[read], np.array(variants, dtype=np.float32)
+    return vectors.values[np.array(read)], np.array(variants, dtype=np.float32)
 
 
 def read_adaptation(path: Path) -> Adaptation | None:

@@ -135,7 +135,7 @@ def find_look_alike_groups(
     stability = measure_stability(
         parts.reduced, parts.clustering, fit=parts.fit, seed=seed, draws=DRAWS
     )
-    full_vectors = vectors.values
+    full_vectors = np.asarray(vectors.values)
     near = np.maximum(sibling_distance, _MUCH_NEARER * nearest)  # (m,)
     groups = []
     for cluster in range(parts.clustering.k):

@@ -109,7 +109,9 @@ def assign_images(run: Run, source: Path, *, options: AssignOptions | None = Non
         limits = calibrate_limits(fitted, votes, options=wanted)
         facts.update(images=len(fitted), clusters=fitted.k, by=limits.rule)
     with stage("place") as facts:
-        placed = answer_rows(space.place(views), join_views(views), votes=votes, limits=limits)
+        placed = answer_rows(
+            space.place(views), np.asarray(join_views(views)), votes=votes, limits=limits
+        )
         placed, reused = _keep_fit(placed, new.ids, clustering)
         facts.update(images=len(placed), named=int((placed.verdicts == NAMED).sum()))
     return Assigned(
@@ -164,7 +166,7 @@ def _fit(
             dimensions=made["graph_dimensions"],
             whiten=made["graph_whiten"],
         )
-    return Fitted.of(clustering, space.rows, full_vectors=join_views(views)), space
+    return Fitted.of(clustering, space.rows, full_vectors=np.asarray(join_views(views))), space
 
 
 def _keep_fit(
@@ -247,7 +249,7 @@ def _find_groups(
             views,
             left,
             placed.verdicts == UNKNOWN,
-            nearest=measure_cluster_distances(join_views(views), fitted).min(axis=1),
+            nearest=measure_cluster_distances(np.asarray(join_views(views)), fitted).min(axis=1),
             sibling_distance=float(limits.reaches.mean()),
             seed=seed,
         )

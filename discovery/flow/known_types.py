@@ -22,6 +22,7 @@ from embeddings.console import get_logger
 from embeddings.errors import HandoffError, ImageError
 from embeddings.files import hash_bytes, parse_csv
 from embeddings.images import fingerprint_file
+from embeddings.large_values import join_rows
 from embeddings.records import Vectors
 
 COLUMNS = ("image_id", "path", "label", "confidence", "novelty", "verdict")
@@ -150,7 +151,7 @@ def guide_rows(views: Sequence[Vectors], known: KnownImages, *, seed: int) -> ND
 def _stack(one: Vectors, other: Vectors) -> Vectors:
     return Vectors(
         ids=np.concatenate([one.ids, other.ids]),
-        values=np.concatenate([one.values, other.values]),
+        values=join_rows(one.values, other.values),
         rows=pd.concat([one.rows, other.rows], ignore_index=True),
         spec=one.spec,
     )

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from discovery.flow.settings import COMMAND
 from discovery.ledger import read_decisions, replay_decisions
@@ -28,6 +27,7 @@ from discovery.runs.lineage import (
 )
 from embeddings.console import get_logger
 from embeddings.errors import RunError
+from embeddings.large_values import Values
 from embeddings.records import Vectors
 
 # Of a memory that holds the centroids, too: measured where vectors were at hand.
@@ -249,5 +249,5 @@ def _gather(
     )
 
 
-def _values_of(vectors: Vectors | None) -> NDArray[np.float32] | None:
+def _values_of(vectors: Vectors | None) -> Values | None:
     return None if vectors is None else vectors.values

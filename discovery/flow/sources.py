@@ -114,7 +114,8 @@ class RoundSource:
 
     def load_views(self) -> tuple[Vectors, ...]:
         """Load the images' vectors, view by view; their paths are those of the source alone."""
-        first, *others = (store.load_vectors(self.ids) for store in self.stores)
+        loaded = (store.load_vectors(self.ids, whole=False) for store in self.stores)
+        first, *others = loaded
         by_file = _group_paths(self.paths)
         # An image id is 16 hex digits of the file, then its page and region.
         paths = [list(by_file[image_id[:16]]) for image_id in first.ids.tolist()]

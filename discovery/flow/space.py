@@ -29,6 +29,7 @@ from discovery.flow.settings import GRAPH_WHITEN, MIN_IMAGES, choose_dimensions
 from embeddings.extractors import vector_blocks
 from embeddings.extractors.standout import NAME as STANDOUT
 from embeddings.extractors.standout import find_found, read_numbers
+from embeddings.large_values import Values, join_columns, select, take_columns
 from embeddings.records import Vectors, unit_rows
 
 _HIGHLIGHT_WEIGHT, _NUMBERS_WEIGHT = 3.0, 3.0  # beside 1 of the whole picture; see docs/log.md
@@ -102,7 +103,7 @@ def fit_space(
         if view.spec.name == STANDOUT:
             # Beside the whole picture alone all that they say counts as it is.
             reducer = NumbersReducer(whiten=whiten if _looks_alone(views) else 0.0, seed=seed)
-        reducer.fit(block if used is None else block[used])
+        reducer.fit(block if used is None else select(block, used))
         rows.append(reducer.transform(block))
         reducers.append(reducer)
     joined = _put_side_by_side(rows, _weigh_blocks(views))
@@ -131,7 +132,7 @@ def join_vectors(views: Sequence[Vectors]) -> Vectors:
     return Vectors(ids=first.ids, values=values, rows=first.rows, spec=spec)
 
 
-def join_views(views: Sequence[Vectors]) -> NDArray[np.float32]:
+def join_views(views: Sequence[Vectors]) -> Values:
     """Put the views of the same images side by side, (n, sum of d), unit rows.
 
     Raises
@@ -143,7 +144,7 @@ def join_views(views: Sequence[Vectors]) -> NDArray[np.float32]:
     _check_views(views)
     if len(views) == 1:
         return views[0].values
-    return _put_side_by_side([view.values for view in views])
+    return join_columns([view.values for view in views], _put_side_by_side)
 
 
 def _check_views(views: Sequence[Vectors]) -> None:
@@ -153,16 +154,16 @@ def _check_views(views: Sequence[Vectors]) -> None:
         raise ValueError("the views are of different images, or in another order")
 
 
-def _split_blocks(views: Sequence[Vectors]) -> Iterator[NDArray[np.float32]]:
+def _split_blocks(views: Sequence[Vectors]) -> Iterator[Values]:
     """Yield each block of each view, (n, its length)."""
     for view in views:
         if view.spec.name == STANDOUT:
-            yield read_numbers(view.values)
+            yield read_numbers(np.asarray(view.values))
             continue
         # An extractor says where its blocks end; most have one.
         bounds = np.cumsum([0, *vector_blocks(view.spec)])
         for start, stop in itertools.pairwise(bounds.tolist()):
-            yield view.values[:, start:stop]
+            yield take_columns(view.values, start, stop)
 
 
 def _repeat_views(views: Sequence[Vectors]) -> Iterator[Vectors]:
@@ -197,7 +198,7 @@ def _looks_alone(views: Sequence[Vectors]) -> bool:
 def find_standing_out(views: Sequence[Vectors]) -> NDArray[np.bool_] | None:
     """Return in which images something stands out, (n,); None where no view tells it."""
     numbers = _find_numbers(views)
-    return None if numbers is None else find_found(read_numbers(numbers.values))
+    return None if numbers is None else find_found(read_numbers(np.asarray(numbers.values)))
 
 
 def _set_apart(rows: NDArray[np.float32], views: Sequence[Vectors]) -> NDArray[np.float32]:

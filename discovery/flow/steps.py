@@ -217,7 +217,7 @@ def make_proposals(context: RoundContext, facts: Facts) -> Made:
     known = None
     if context.known is not None:
         views, labels = context.known.views, context.known.labels
-        known = KnownTypes(values=join_views(views), labels=labels)
+        known = KnownTypes(values=np.asarray(join_views(views)), labels=labels)
     drafts = propose_types(
         context.vectors,
         clustering,

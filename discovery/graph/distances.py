@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.records import NOISE, Neighbours
+from embeddings.large_values import Values
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +24,7 @@ _BLOCK_VALUES = 1 << 22  # distances in memory at a time: 32 MB of float64
 
 
 def measure_distances(
-    rows: NDArray[np.float32],
+    rows: Values,
     others: NDArray[np.float32],
     *,
     withheld: NDArray[np.intp] | None = None,
@@ -46,7 +47,7 @@ def measure_distances(
 
 
 def measure_nearest(
-    rows: NDArray[np.float32],
+    rows: Values,
     others: NDArray[np.float32],
     *,
     withheld: NDArray[np.intp] | None = None,

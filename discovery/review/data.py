@@ -60,7 +60,7 @@ class ReviewData:
         """The (n, d) unit vectors, views side by side."""
         from discovery.flow.space import join_views
 
-        return join_views(self.views)
+        return np.asarray(join_views(self.views))
 
     def drop_vectors(self) -> None:
         """Forget the vectors: what was made of them stays, and they are loaded when next used."""

@@ -133,9 +133,9 @@ def check_precision(
         spec = replace(choice.spec, precision="float32", backend="torch-cpu")
         exact = replace(choice, spec=spec, store=store)
         again = _compute(vectors, plan, exact, replace(options, device="cpu", backend="torch"))
-        there = [place for place, name in enumerate(vectors.ids.tolist()) if name in again]
+        there = np.array([at for at, name in enumerate(vectors.ids.tolist()) if name in again], int)
         _require_enough(len(there), store)
-        reference = np.stack([again[vectors.ids[place]] for place in there])
+        reference = np.stack([again[name] for name in vectors.ids[there].tolist()])
         by = " by OpenVINO" if choice.spec.backend == "openvino-cpu" else ""
         precision = choice.spec.precision + by
         found = measure_agreement(vectors.values[there], reference, precision=precision)

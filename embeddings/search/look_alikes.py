@@ -96,7 +96,7 @@ def find_look_alikes(
         batches.add(prepared.ids[0], prepared.images[0])
         query = _make_vectors(store, prepared, batches.take()[prepared.ids[0]])
     with stage("search") as facts:
-        ids, distances = _nearest(store, query.values[0], k)
+        ids, distances = _nearest(store, np.asarray(query.values)[0], k)
         facts.update(vectors=len(store), found=len(ids))
     paths = store.load_vectors(ids).rows["path"]
     ranks = range(1, len(ids) + 1)

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from embeddings.errors import StoreError, StoreSpecError
+from embeddings.large_values import MOST_BYTES, LargeValues, Values
 from embeddings.records import ROW_COLUMNS, DataBars, ExtractorSpec, Vectors
 from embeddings.store.commits import decode_quarantine, read_bank, read_sidecar
 from embeddings.store.faiss_files import BLOCK_ROWS, CodesFile, read_codes
@@ -122,7 +123,7 @@ class Store:
         """Return the arrays of the patch bank, or None where the extractor needs none."""
         return read_bank(self.path)
 
-    def load_vectors(self, ids: Iterable[str] | None = None) -> Vectors:
+    def load_vectors(self, ids: Iterable[str] | None = None, *, whole: bool = True) -> Vectors:
         """Load vectors with what is known of them.
 
         Parameters
@@ -130,6 +131,9 @@ class Store:
         ids : iterable of str, optional
             Which, and in which order. By default all whose file is still there, in the order
             in which they came.
+        whole : bool
+            False leaves the values in the store where they would take more than a gigabyte; they
+            are read from there part by part (`LargeValues`).
 
         Raises
         ------
@@ -146,7 +150,7 @@ class Store:
         chosen = rows.iloc[positions].reset_index(drop=True)
         return Vectors(
             ids=chosen["image_id"].to_numpy(dtype=np.str_),
-            values=self._read(positions),
+            values=self._read(positions) if whole else self._open_values(positions),
             rows=self._with_paths(chosen),
             spec=self.spec,
         )
@@ -244,6 +248,12 @@ class Store:
     def _read(self, positions: NDArray[np.intp]) -> NDArray[np.float32]:
         """Read the (m, d) vectors at positions of the whole store, in any order."""
         return self._following(functools.partial(self._read_positions, positions))
+
+    def _open_values(self, positions: NDArray[np.intp]) -> Values:
+        shape = (len(positions), self.spec.dim)
+        if shape[0] * shape[1] * 4 <= MOST_BYTES:
+            return self._read(positions)
+        return LargeValues(shape, lambda rows: self._read(positions[rows]))
 
     def _read_positions(self, positions: NDArray[np.intp]) -> NDArray[np.float32]:
         files = [self._codes(entry) for entry in self._manifest.segments]

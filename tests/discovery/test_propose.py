@@ -20,6 +20,7 @@ from discovery.stages.propose import (
 from discovery.stages.propose.evidence import (
     find_centroids,
     find_members,
+    find_rivals,
     measure_cohesion,
     measure_separation,
 )
@@ -92,8 +93,8 @@ def two_groups():
 
 def separate(rows, clustering):
     members = find_members(clustering)
-    centroids = find_centroids(rows, members)
-    return measure_separation(rows, clustering, members=members, centroids=centroids)
+    rivals = find_rivals(rows, clustering, find_centroids(rows, members))
+    return np.array([measure_separation(rows[m], rivals, i) for i, m in enumerate(members)])
 
 
 def test_cohesion_by_hand():

@@ -183,10 +183,12 @@ def test_known_types_are_checked_once(values, labels):
 
 def test_rows_are_centred_a_cluster_at_a_time_as_all_at_once():
     values = unit_rows(np.random.default_rng(0).normal(size=(40, 9)) + 1)
+    values[30] = (values.sum(axis=0) - values[30]) / 39  # the mean itself, which has no direction
     whole = unit_rows(values - values.mean(axis=0))
     centred = Centred(values)
     assert (40, 9) == centred.shape
-    np.testing.assert_array_equal(whole[[3, 1, 30]], centred[np.array([3, 1, 30])])
-    outside = np.arange(40) % 3 == 0
-    np.testing.assert_array_equal(whole[outside], centred[outside])
+    np.testing.assert_allclose(whole[[3, 1, 29]], centred[np.array([3, 1, 29])], atol=1e-6)
+    assert np.linalg.norm(centred[np.array([30])]) == pytest.approx(1, abs=1e-6)
+    outside = np.arange(40) % 3 == 1
+    np.testing.assert_allclose(whole[outside], centred[outside], atol=1e-6)
     assert (0, 9) == centred[np.array([], np.intp)].shape

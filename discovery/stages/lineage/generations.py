@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.records import Generation
+from embeddings.large_values import Values, iter_blocks, mean_rows, select
+from embeddings.threads import map_in_threads
 
 
 def gather_generation(
     ids: NDArray[np.str_],
     names: NDArray[np.str_],
     *,
-    values: NDArray[np.float32] | None = None,
+    values: Values | None = None,
     space: str = "",
 ) -> Generation:
     """Gather the groups of a run under their names.
@@ -49,8 +51,9 @@ def gather_generation(
     centroids = np.empty((k, 0 if values is None else values.shape[1]), np.float32)
     scatters = np.full(k, np.nan)
     if values is not None:
-        for i, positions in enumerate(groups.values()):
-            centroids[i], scatters[i] = _measure(values[positions])
+        measured = map_in_threads(lambda m: _measure(select(values, m)), list(groups.values()))
+        for i, (centroid, scatter) in enumerate(measured):
+            centroids[i], scatters[i] = centroid, scatter
     return Generation(
         ids=np.asarray(ids, dtype=np.str_),
         names=tuple(groups),
@@ -62,12 +65,14 @@ def gather_generation(
     )
 
 
-def _measure(rows: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
+def _measure(rows: Values) -> tuple[NDArray[np.float64], float]:
     """Return the mean of (m, d) rows and their total variance; of one row it is unknown, so 0."""
-    centroid = rows.mean(axis=0, dtype=np.float64)  # (d,)
-    # Around the mean first: sums of squares of unit rows would cancel to noise in float32.
-    residuals = rows - centroid
-    return centroid, float(np.einsum("ij,ij->", residuals, residuals) / max(len(rows) - 1, 1))
+    centroid, total = mean_rows(rows), 0.0  # (d,)
+    for _, block in iter_blocks(rows):
+        # Around the mean first: sums of squares of unit rows would cancel to noise in float32.
+        residuals = block - centroid
+        total += float(np.einsum("ij,ij->", residuals, residuals))
+    return centroid, total / max(len(rows) - 1, 1)
 
 
 def remember_generation(

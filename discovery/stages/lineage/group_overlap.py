@@ -20,6 +20,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 
 from discovery.records import Generation
+from embeddings.large_values import Values, multiply, select
 
 NO_PREDECESSOR = -1
 SAME_GROUP = 2.0  # standard deviations between two centroids
@@ -62,9 +63,7 @@ class GroupOverlap:
         return np.asarray(self.went_to | self.came_from, np.bool_)
 
 
-def compare_groups(
-    before: Generation, after: Generation, *, values: NDArray[np.float32] | None
-) -> GroupOverlap:
+def compare_groups(before: Generation, after: Generation, *, values: Values | None) -> GroupOverlap:
     """Compare every group of `before` with every group of `after`.
 
     Parameters
@@ -120,7 +119,7 @@ def _measure_separations(
     before: Generation,
     after: Generation,
     *,
-    values: NDArray[np.float32] | None,
+    values: Values | None,
     wanted: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Measure how far apart the wanted pairs are, in standard deviations of the new group's rows.
@@ -139,7 +138,9 @@ def _measure_separations(
         lines = before.centroids[olds].astype(np.float64) - after.centroids[j]  # (olds, d)
         lengths = np.linalg.norm(lines, axis=1)
         directions = lines / np.maximum(lengths, 1e-12)[:, None]
-        along = values[after.members[j]] @ directions.T.astype(np.float32)  # (m, olds)
+        along = multiply(
+            select(values, after.members[j]), directions.T.astype(np.float32)
+        )  # (m, olds)
         spread = along.std(axis=0, ddof=min(1, len(along) - 1))
         chance = before.scatters[olds] / before.sizes[olds] + after.scatters[j] / after.sizes[j]
         apart = np.sqrt(np.maximum(lengths**2 - chance, 0))

@@ -16,13 +16,14 @@ from discovery.stages.lineage.group_overlap import (
     find_predecessors,
 )
 from embeddings.files import hash_bytes
+from embeddings.large_values import Values
 
 
 def trace_lineage(
     before: Generation,
     after: Generation,
     *,
-    values: NDArray[np.float32] | None = None,
+    values: Values | None = None,
     decided: Collection[str] = (),
     taken: Collection[str] = (),
     keep: bool = True,

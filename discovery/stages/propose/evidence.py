@@ -14,8 +14,17 @@ from numpy.typing import NDArray
 
 from discovery.graph.distances import REACH_QUANTILE, ROUNDING, measure_nearest
 from discovery.records import Clustering, Duplicates
+from embeddings.large_values import (
+    Values,
+    change_rows,
+    iter_blocks,
+    mean_rows,
+    select,
+)
 from embeddings.records import unit_rows
 from embeddings.threads import map_in_threads
+
+_SHORT = 1e-6  # of a centred row: what is shorter is made unit with more care
 
 
 def find_members(
@@ -43,27 +52,39 @@ class Centred:
     values : (n, d) float32
     """
 
-    def __init__(self, values: NDArray[np.float32]) -> None:
-        self._values, self._mean = values, values.mean(axis=0)
+    def __init__(self, values: Values) -> None:
+        self._values = values
+        self._mean = mean_rows(values).astype(np.float32)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """As that of an array, (n, d)."""
         return self._values.shape
 
-    def __getitem__(self, rows: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the rows at these positions, or of this mask, (m, d)."""
-        return unit_rows(self._values[rows] - self._mean)
+    def __getitem__(self, rows: NDArray[Any]) -> Values:
+        """Return the rows at these positions, or of this mask, (m, d); unread where large."""
+        return change_rows(select(self._values, rows), self.shape[1], self._centre)
+
+    def _centre(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        centred: NDArray[np.float32] = rows - self._mean
+        lengths = _measure_lengths(centred)
+        short = lengths < _SHORT
+        centred /= np.where(short, 1, lengths)[:, None]
+        centred[short] = unit_rows(rows[short] - self._mean)
+        return centred
 
 
-Rows = Centred | NDArray[np.float32]
+def _measure_lengths(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths: NDArray[np.float32] = np.sqrt(np.einsum("md,md->m", rows, rows))
+    return lengths
+
+
+Rows = Centred | NDArray[np.float32]  # the latter are unit rows already
 
 
 def find_centroids(centred: Rows, members: Sequence[NDArray[np.intp]]) -> NDArray[np.float64]:
     """Return the mean of each cluster's rows, (k, d)."""
-    centroids = map_in_threads(
-        lambda rows: centred[rows].mean(axis=0, dtype=np.float64), list(members)
-    )
+    centroids = map_in_threads(lambda rows: mean_rows(centred[rows]), list(members))
     return np.array(centroids).reshape(len(members), centred.shape[1])
 
 
@@ -77,37 +98,44 @@ def measure_cohesion(centroids: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip(lengths, 0, 1)
 
 
-def measure_separation(
-    centred: Rows,
-    clustering: Clustering,
-    *,
-    members: Sequence[NDArray[np.intp]],
-    centroids: NDArray[np.float64],
+def find_rivals(
+    centred: Rows, clustering: Clustering, centroids: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Mean simplified silhouette of each cluster's members (Hruschka 2004), (k,) in [-1, 1].
+    """Return what the clusters' members are held against, (r, d): the centroids.
 
-    The distance to the own centroid is held against that to the nearest other one; a lone
-    cluster against the mean of the images outside it, and it has 0 where there are none.
+    A lone cluster's rival is the mean of the images outside it, if there are any.
     """
     outside = clustering.core_labels < 0
-    rivals = centroids
     if len(centroids) == 1 and outside.any():
-        rivals = np.vstack([centroids, centred[outside].mean(axis=0)])
+        return np.vstack([centroids, mean_rows(centred[outside])])
+    return centroids
+
+
+def measure_separation(rows: Values, rivals: NDArray[np.float64], own_id: int) -> float:
+    """Mean simplified silhouette of a cluster's members (Hruschka 2004), in [-1, 1].
+
+    The distance to the own centroid is held against that to the nearest other one; 0 where there is
+    none.
+
+    Parameters
+    ----------
+    rows : (m, d) float32
+        Of the members.
+    rivals : (r, d) float64
+    own_id : int
+        Which of the rivals is the cluster's own centroid.
+    """
     if len(rivals) < 2:
-        return np.zeros(len(members))
-    return np.array(
-        map_in_threads(lambda one: _margin(centred[members[one]], rivals, one), range(len(members)))
-    )
-
-
-def _margin(rows: NDArray[np.float32], rivals: NDArray[np.float64], own_id: int) -> float:
-    # |a - b|^2 = |a|^2 + |b|^2 - 2ab: no (m, k, d) array of differences
-    squared = (rows**2).sum(1)[:, None] + (rivals**2).sum(1) - 2 * rows @ rivals.T  # (m, k)
-    distances = np.sqrt(np.maximum(squared, 0))
-    own = distances[:, own_id].copy()
-    distances[:, own_id] = np.inf
-    other = distances.min(axis=1)
-    return float(np.mean((other - own) / np.maximum(np.maximum(own, other), 1e-12)))
+        return 0.0
+    margins = np.empty(len(rows))
+    others = np.delete(rivals, own_id, axis=0).astype(np.float32)  # (r - 1, d)
+    for part, block in iter_blocks(rows):
+        own = _measure_lengths(block - rivals[own_id].astype(np.float32))
+        # |a - b|^2 = |a|^2 + |b|^2 - 2ab: no (b, r, d) array of differences
+        nearest = ((others**2).sum(axis=1) - 2 * (block @ others.T)).min(axis=1)  # (b,)
+        other = np.sqrt(np.maximum(_measure_lengths(block) ** 2 + nearest, 0))
+        margins[part] = (other - own) / np.maximum(np.maximum(own, other), 1e-12)
+    return float(margins.mean())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +159,7 @@ class KnownTypes:
 
 
 def measure_novelties(
-    values: NDArray[np.float32], members: Sequence[NDArray[np.intp]], known: KnownTypes | None
+    values: Values, members: Sequence[NDArray[np.intp]], known: KnownTypes | None
 ) -> list[tuple[float, str]]:
     """Return the share of each cluster outside the reach of every known type, and the nearest type.
 
@@ -158,7 +186,7 @@ def measure_novelties(
     reaches = _measure_reaches(types)  # (types,)
     novelties = []
     for rows in members:
-        own = values[rows]
+        own = select(values, rows)
         distances = np.stack([measure_nearest(own, of_type) for of_type in types])  # (types, m)
         inside = (distances <= reaches[:, None]).any(axis=0)  # (m,)
         nearest = int(distances.mean(axis=1).argmin())

@@ -12,17 +12,19 @@ from discovery.stages.propose.evidence import (
     KnownTypes,
     find_centroids,
     find_members,
+    find_rivals,
     measure_cohesion,
     measure_novelties,
     measure_separation,
 )
 from embeddings.files import hash_bytes
+from embeddings.large_values import Values, mean_rows, multiply
 from embeddings.records import Vectors
 from embeddings.threads import map_in_threads
 
 SHOWN = 6  # of each sort: a row of the report, taken in at a glance
 # Above this many members the exact medoid (all pairs) is looked for among those nearest the mean.
-_PAIRS_UP_TO = 2_000
+_PAIRS_UP_TO = 1_000
 
 
 def propose_types(
@@ -57,18 +59,21 @@ def propose_types(
     members = find_members(clustering, duplicates)
     centroids = find_centroids(centred, members)  # (k, d)
     cohesion = measure_cohesion(centroids)
-    separation = measure_separation(centred, clustering, members=members, centroids=centroids)
+    rivals = find_rivals(centred, clustering, centroids)
     novelties = measure_novelties(vectors.values, members, known)
     files = np.array([len(paths) for paths in vectors.rows["paths"]])  # (n,)
 
-    def show(rows: NDArray[np.intp]) -> tuple[str, dict[str, tuple[str, ...]]]:
-        # An image of its own, which a mean is not: a person can look at it, and it names the group.
+    def look_at(i: int) -> tuple[float, str, dict[str, tuple[str, ...]]]:
+        rows = members[i]
         own = centred[rows]
+        # An image of its own, which a mean is not: a person can look at it, and it names the group.
         medoid = str(vectors.ids[rows[find_medoid(own)]])
-        return medoid, choose_exemplars(own, vectors.ids[rows], clustering.memberships[rows])
+        exemplars = choose_exemplars(own, vectors.ids[rows], clustering.memberships[rows])
+        return measure_separation(own, rivals, i), medoid, exemplars
 
     proposals = []
-    for i, (medoid, exemplars) in enumerate(map_in_threads(show, members)):
+    seen = map_in_threads(look_at, range(len(members)))
+    for i, (separation, medoid, exemplars) in enumerate(seen):
         novelty, nearest_known = novelties[i]
         proposals.append(
             Proposal(
@@ -77,7 +82,7 @@ def propose_types(
                 rank=1,  # until all are there to be ranked
                 size=int(files[clustering.members(i)].sum()),
                 cohesion=float(cohesion[i]),
-                separation=float(separation[i]),
+                separation=separation,
                 stability=float(stability[i]),
                 novelty=novelty,
                 nearest_known=nearest_known,
@@ -127,7 +132,7 @@ def _measure_size(vectors: Vectors, members: NDArray[np.intp]) -> tuple[float, f
     return float(low), float(high)
 
 
-def find_medoid(rows: NDArray[np.float32]) -> int:
+def find_medoid(rows: Values) -> int:
     """Return the position of the member with the smallest total distance to the others.
 
     Parameters
@@ -136,14 +141,14 @@ def find_medoid(rows: NDArray[np.float32]) -> int:
     """
     candidates = np.arange(len(rows))
     if len(rows) > _PAIRS_UP_TO:
-        nearest = np.argsort(-(rows @ rows.mean(axis=0)), kind="stable")
+        nearest = np.argsort(-_measure_similarity(rows), kind="stable")
         candidates = np.sort(nearest[: max(1, _PAIRS_UP_TO * _PAIRS_UP_TO // len(rows))])
-    squared = 2 - 2 * (rows[candidates] @ rows.T)  # (candidates, m)
-    return int(candidates[np.sqrt(np.maximum(squared, 0)).sum(axis=1).argmin()])
+    squared = 2 - 2 * multiply(rows, rows[candidates].T)  # (m, candidates)
+    return int(candidates[np.sqrt(np.maximum(squared, 0)).sum(axis=0).argmin()])
 
 
 def choose_exemplars(
-    rows: NDArray[np.float32], ids: NDArray[np.str_], memberships: NDArray[np.float32]
+    rows: Values, ids: NDArray[np.str_], memberships: NDArray[np.float32]
 ) -> dict[str, tuple[str, ...]]:
     """Choose members to look at.
 
@@ -159,7 +164,7 @@ def choose_exemplars(
         ``central``: nearest the mean; ``edge``: of the lowest membership, then the farthest
         from the mean; ``diverse``: each the farthest from those before it (Gonzalez 1985).
     """
-    similarity = rows @ rows.mean(axis=0)  # (m,)
+    similarity = _measure_similarity(rows)  # (m,)
     central = np.argsort(-similarity, kind="stable")[:SHOWN]
     edge = np.lexsort((similarity, memberships))[:SHOWN]
     return {
@@ -169,13 +174,22 @@ def choose_exemplars(
     }
 
 
-def _spread(rows: NDArray[np.float32], *, first: int) -> list[int]:
+def _measure_similarity(rows: Values) -> NDArray[np.float32]:
+    """Return the product of each row with their mean, (m,)."""
+    return multiply(rows, mean_rows(rows).astype(np.float32))
+
+
+def _spread(rows: Values, *, first: int) -> list[int]:
     chosen = [first]
-    nearest = rows @ rows[first]  # (m,) similarity to the closest chosen one
+    nearest = _measure_likeness(rows, first)  # (m,) to the closest chosen one
     nearest[first] = np.inf  # never the same one twice, coincident rows included
     while len(chosen) < min(SHOWN, len(rows)):
         farthest = int(nearest.argmin())
         chosen.append(farthest)
-        nearest = np.maximum(nearest, rows @ rows[farthest])
+        nearest = np.maximum(nearest, _measure_likeness(rows, farthest))
         nearest[farthest] = np.inf
     return chosen
+
+
+def _measure_likeness(rows: Values, one: int) -> NDArray[np.float32]:
+    return multiply(rows, rows[np.array([one])][0])
