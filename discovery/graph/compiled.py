@@ -11,14 +11,16 @@ from embeddings.highlight.folding import fold_median, share_explained
 
 def compile_all() -> list[Any]:
     """Compile every loop, or load what is kept of it, so that no round waits; return the loops."""
-    from discovery.graph import layout, leiden
+    from discovery.graph import layout, leiden, lists
 
     corners = sparse.csr_matrix(np.ones((4, 4)) - np.eye(4))
     for width in (2, 5):  # a map, and what density clustering is given
         layout.lay_out_graph(corners, np.eye(4, 6)[:, :width])
     leiden.partition_graph(corners, 1.0, seed=0)
+    rows = np.eye(4, dtype=np.float32)
+    lists._keep(*lists._make_heaps(4, 2), np.arange(4), rows, 0)
     found = [leiden._gather, leiden._move, leiden._transpose, leiden._merge_nodes]
-    return [layout._descend, layout._read_force, *found, *_compile_highlight()]
+    return [layout._descend, layout._read_force, lists._keep, *found, *_compile_highlight()]
 
 
 def _compile_highlight() -> list[Any]:

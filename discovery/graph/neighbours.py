@@ -2,25 +2,21 @@
 
 `find_neighbours` searches, then measures the distances of what it found again, directly: FAISS
 computes |x|^2 + |y|^2 - 2xy, which in float32 cannot tell look-alikes closer than about 5e-4
-on unit rows apart. Small sets are searched exactly, larger ones by an inverted file that is tuned
-on the data itself until its recall is right. `weigh_graph` turns distances into ties that are
+on unit rows apart. Small sets are searched exactly, larger ones by lists that are tuned on the data
+itself until their recall is right. `weigh_graph` turns distances into ties that are
 strong where images are near for their surroundings.
 """
-
-import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from discovery.graph.lists import search_flat, tune_lists
 from discovery.records import Neighbours
 from embeddings.errors import OptionError
 
 EXACT_BELOW = 20_000  # rows; the flat search grows with n^2 and takes seconds here
-TARGET_RECALL = 0.99
 SPARE = 8  # more candidates than asked for: the direct distances choose among near-ties
-_PROBE_QUERIES = 256
 _BLOCK_VALUES = 1 << 22  # float32 values in one block of differences: 16 MB
 _CACHE_VALUES = 1 << 14  # float64 values in one block of distances: 128 kB
 _ROUNDS = 64  # bisections: the last halves a float64's rounding
@@ -38,10 +34,10 @@ def find_neighbours(
     k : int
         Neighbours a row, itself not counted; n - 1 where there are fewer.
     exact_below : int
-        From this many rows on an inverted file (IVF) searches, at a recall of about .99. A GPU
-        searches exactly at any size.
+        From this many rows on lists are searched (`discovery.graph.lists`), at a recall of about
+        .99. A GPU searches exactly at any size.
     seed : int
-        Of the inverted file's k-means.
+        Of the lists' k-means.
 
     Returns
     -------
@@ -68,7 +64,8 @@ def find_neighbours(
     if exact:
         candidates = search_flat(values, values, width)  # (n, width)
     else:
-        candidates = _search_inverted(values, k + 1, width, seed)
+        lists = tune_lists(values, k + 1, width, seed=seed)
+        candidates = lists.search(values, width)
     return _rank(values, candidates, k, exact=exact)
 
 
@@ -136,91 +133,6 @@ def _scale_block(
     mean = distances.sum(axis=1) / max(distances.shape[1], 1)
     floor = np.maximum(_SIGMA_FLOOR * mean, np.finfo(np.float64).tiny)
     return rho, np.maximum(sigma, floor)[:, None]
-
-
-def search_flat(
-    queries: NDArray[np.float32], values: NDArray[np.float32], k: int
-) -> NDArray[np.int64]:
-    """Return the (q, k) positions of the nearest rows by brute force, without copying values.
-
-    k is not more than there are rows.
-    """
-    import faiss
-
-    if faiss.get_num_gpus() > 0:
-        resources = faiss.StandardGpuResources()
-        limit = 4 << 30  # bytes on the card at once; the rest is streamed from memory
-        found = faiss.knn_gpu(
-            resources, queries, values, k, vectorsMemoryLimit=limit, queriesMemoryLimit=limit
-        )[1]
-    else:
-        found = faiss.knn(queries, values, k)[1]
-    return np.asarray(found, dtype=np.int64)
-
-
-def _search_inverted(
-    values: NDArray[np.float32], wanted: int, width: int, seed: int
-) -> NDArray[np.int64]:
-    """Search an inverted file for (n, width) candidates."""
-    index = tune_inverted(values, wanted, width, seed=seed)
-    return search_index(index, values, values, width=width)
-
-
-def tune_inverted(values: NDArray[np.float32], wanted: int, width: int, *, seed: int) -> Any:
-    """Return an inverted file over the rows.
-
-    Of `width` candidates so many lists are probed that the target recall of the `wanted` nearest
-    is reached.
-    """
-    n = len(values)
-    index, lists = _build_inverted(values, seed)
-    rng = np.random.default_rng(seed)
-    sample = np.sort(rng.choice(n, min(n, _PROBE_QUERIES), replace=False))  # (q,)
-    truth = search_flat(values[sample], values, wanted)
-    probes = 4
-    while probes < lists:
-        index.nprobe = probes
-        found = np.asarray(index.search(values[sample], width)[1])  # (q, width)
-        if _recall(found, truth) >= TARGET_RECALL:
-            break
-        probes = min(probes * 3 // 2, lists)
-    index.nprobe = probes
-    return index
-
-
-def search_index(
-    index: Any, queries: NDArray[np.float32], values: NDArray[np.float32], *, width: int
-) -> NDArray[np.int64]:
-    """Return the (q, width) positions that an inverted file over `values` finds."""
-    candidates = np.asarray(index.search(queries, width)[1], dtype=np.int64)
-    # The probed lists of an outlying row can hold fewer than k vectors: FAISS answers -1 there.
-    short = np.flatnonzero((candidates < 0).any(axis=1))
-    if len(short):
-        candidates[short] = search_flat(queries[short], values, width)
-    return candidates
-
-
-def _build_inverted(values: NDArray[np.float32], seed: int) -> tuple[Any, int]:
-    """Return an inverted file over the rows and its number of lists."""
-    import faiss
-
-    n, d = values.shape
-    lists = max(1, int(1.5 * math.sqrt(n)))
-    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(d), d, lists)
-    # Rough cells are enough, as recall is measured: few iterations on a sample.
-    index.cp.niter = 5
-    index.cp.max_points_per_centroid = 40
-    index.cp.min_points_per_centroid = 1
-    index.cp.seed = seed + 1  # FAISS takes 0 for no seed
-    index.train(values)
-    index.add(values)
-    return index, lists
-
-
-def _recall(found: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
-    """Return the share of the true neighbours that were found."""
-    hits = (found[:, :, None] == truth[:, None, :]).any(axis=1)  # one a true neighbour
-    return float(hits.mean())
 
 
 def _rank(

@@ -10,21 +10,19 @@ all, so the graph is as good as the indices are.
 import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.graph.lists import Lists, search_flat, tune_lists
 from discovery.graph.neighbours import (
     EXACT_BELOW,
     SPARE,
     keep_nearest,
     measure_candidates,
-    search_flat,
-    search_index,
-    tune_inverted,
 )
 from discovery.records import Neighbours
 
@@ -71,9 +69,9 @@ def find_neighbours_sharded(
     shards : int, optional
         By default as `count_shards`.
     exact_below : int
-        Rows of a shard from which on an inverted file searches it.
+        Rows of a shard from which on lists are searched.
     seed : int
-        Of the inverted files' k-means.
+        Of the lists' k-means.
 
     Returns
     -------
@@ -141,11 +139,12 @@ class _Indexer:
         if len(rows) < plan.exact_below or faiss.get_num_gpus() > 0:
             return True
         wanted, width = (min(one, len(rows)) for one in plan.count_candidates())
-        index = tune_inverted(rows, wanted, width, seed=plan.seed)
+        lists = tune_lists(rows, wanted, width, seed=plan.seed)
         # Whole, then in its place: another worker may have to do the same again.
-        unfinished = plan.name("index", shard).with_suffix(".part")
-        faiss.write_index(index, str(unfinished))
-        unfinished.replace(plan.name("index", shard))
+        unfinished = plan.name("lists", shard).with_suffix(".part")
+        with unfinished.open("wb") as file:
+            np.savez(file, **asdict(lists))
+        unfinished.replace(plan.name("lists", shard))
         return False
 
 
@@ -181,13 +180,13 @@ class _Searcher:
     def _find(
         self, queries: NDArray[np.float32], rows: NDArray[np.float32], other: int
     ) -> NDArray[np.int64]:
-        import faiss
-
-        path = self.plan.name("index", other)
+        path = self.plan.name("lists", other)
         if not path.exists():
             return search_flat(queries, rows, min(self.plan.k + 1 + SPARE, len(rows)))
         width = min(self.plan.count_candidates()[1], len(rows))
-        return search_index(faiss.read_index(str(path)), queries, rows, width=width)
+        with np.load(path, allow_pickle=False) as arrays:
+            lists = Lists(**(dict(arrays) | {"probes": int(arrays["probes"])}))
+        return lists.search(queries, width)
 
 
 def _merge(

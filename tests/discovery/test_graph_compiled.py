@@ -81,10 +81,10 @@ def test_the_next_process_compiles_nothing(tmp_path):
 
 
 def test_every_loop_is_among_those_that_are_compiled_beforehand():
-    from discovery.graph import layout, leiden
+    from discovery.graph import layout, leiden, lists
     from embeddings.highlight import loops
 
-    modules = (layout, leiden, loops)
+    modules = (layout, leiden, lists, loops)
     made = [one for module in modules for one in vars(module).values() if hasattr(one, "stats")]
     assert {one.py_func for one in made} == {one.py_func for one in compile_all()}
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discovery.graph import neighbours as knn
+from discovery.graph import lists
 from discovery.graph.neighbours import find_neighbours, weigh_graph
 from embeddings.errors import OptionError
 from embeddings.records import unit_rows
@@ -49,7 +49,7 @@ def test_distances_of_look_alikes_are_accurate():
     np.testing.assert_allclose(found.distances[:, 0], [1e-5, 1e-5, 2e-5, 4e-5], rtol=2e-2)
 
 
-def test_the_inverted_file_reaches_its_recall():
+def test_lists_reach_its_recall():
     centres = draw(40, 16)
     values = centres[np.arange(6000) % 40] + 0.3 * draw(6000, 16, 1)
     exact = find_neighbours(values, 10)
@@ -62,8 +62,8 @@ def test_the_inverted_file_reaches_its_recall():
 
 
 def test_short_lists_are_completed(monkeypatch):
-    # One probed list of an inverted file cannot answer 200 neighbours.
-    monkeypatch.setattr(knn, "TARGET_RECALL", 0.0)
+    # Four lists cannot answer 200 neighbours.
+    monkeypatch.setattr(lists, "TARGET_RECALL", 0.0)
     values = draw(900, 4)
     found = find_neighbours(values, 200, exact_below=10)
     assert (found.indices >= 0).all()
