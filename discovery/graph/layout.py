@@ -21,6 +21,7 @@ Nodes = NDArray[np.int32]
 
 _EPOCHS, _EPOCHS_LARGE, _LARGE = 500, 200, 10_000
 _TABULATED = 2_000  # images; of more the forces are read off a table
+_SETTLING, _GENTLE = 30, 0.3  # epochs of what was placed, and the first one's rate
 _NEGATIVES = 5  # images that push away, for each edge that pulls
 _SPREAD = 10.0  # side of the box that the layout starts in
 _REACH, _CELLS = 60.0, 16_384  # of the tables of forces of a large layout
@@ -50,6 +51,33 @@ def lay_out_graph(
     random = np.random.default_rng(seed)
     places = _scale_start(start, random)
     epochs = _EPOCHS if len(start) <= _LARGE else _EPOCHS_LARGE
+    _run_epochs(graph, places, epochs, min_dist=min_dist, rate=1.0, random=random)
+    return places
+
+
+def settle_layout(
+    graph: sparse.csr_matrix, places: Floats, *, min_dist: float = 0.0, seed: int = 0
+) -> Floats:
+    """Let images that lie where they belong on the whole settle among their neighbours, (n, p).
+
+    Parameters as in `lay_out_graph`; the places are those of a layout, and are taken as they are.
+    """
+    settled = places.copy()
+    random = np.random.default_rng(seed)
+    _run_epochs(graph, settled, _SETTLING, min_dist=min_dist, rate=_GENTLE, random=random)
+    return settled
+
+
+def _run_epochs(
+    graph: sparse.csr_matrix,
+    places: Floats,
+    epochs: int,
+    *,
+    min_dist: float,
+    rate: float,
+    random: np.random.Generator,
+) -> None:
+    """Move the (n, p) places in place; `rate` is that of the first epoch."""
     edges = graph.tocoo()
     # An edge is pulled at once in so many epochs; one that would never be is left out.
     periods = edges.data.max() / edges.data
@@ -57,12 +85,11 @@ def lay_out_graph(
     heads, tails = edges.row[kept].astype(np.int32), edges.col[kept].astype(np.int32)
     curve = np.array(_fit_curve(min_dist))
     state = np.uint64(random.integers(1, 1 << 62))
-    tables = _tabulate_forces(curve, _CELLS if len(start) > _TABULATED else 0)
+    tables = _tabulate_forces(curve, _CELLS if len(places) > _TABULATED else 0)
     axes = (0,) * places.shape[1]
     periods = periods[kept]
     del edges, kept  # the loop has memory of its own
-    _descend(places, axes, heads, tails, periods, curve, tables, epochs, state)
-    return places
+    _descend(places, axes, heads, tails, periods, curve, tables, epochs, rate, state)
 
 
 def _scale_start(start: Floats, random: np.random.Generator) -> Floats:
@@ -122,6 +149,7 @@ def _descend(
     curve: Floats,
     tables: Floats,
     epochs: int,
+    first_rate: float,
     state: Any,
 ) -> None:
     """Move the (n, p) places in place, an edge at a time, by steps that shrink to nothing.
@@ -136,7 +164,7 @@ def _descend(
     due, pushed = periods.copy(), periods / _NEGATIVES
     rests = pushed.copy()
     for epoch in range(epochs):
-        rate = 1.0 - epoch / epochs
+        rate = first_rate * (1.0 - epoch / epochs)
         for edge in range(len(heads)):
             if due[edge] > epoch:
                 continue

@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.estimators.pca import PCAReducer, find_components
+from discovery.graph.landmarks import LAID_OUT_WHOLE, lay_out_landmarks
 from discovery.graph.layout import lay_out_graph
 from discovery.graph.neighbours import weigh_graph
 from discovery.records import Neighbours
 from embeddings.errors import OptionError
+from embeddings.large_values import Values, iter_blocks
 
 
 def reduce_pca(
-    values: NDArray[np.float32], n_components: int, *, seed: int = 0, whiten: float = 0.0
+    values: Values, n_components: int, *, seed: int = 0, whiten: float = 0.0
 ) -> NDArray[np.float32]:
     """Project rows onto their first principal components and make them unit again.
 
@@ -83,8 +85,14 @@ def embed_umap(
         )
     start = np.zeros((n, n_components))
     found = find_components(values, n_components, seed=seed)
-    start[:, : len(found.axes)] = (values - found.mean) @ found.axes.T
+    for part, block in iter_blocks(values):
+        start[part, : len(found.axes)] = (block - found.mean) @ found.axes.T
     if n < n_components + 2 or width < 2:
         return start.astype(np.float32)
     ties = weigh_graph(neighbours.indices[:, : width - 1], neighbours.distances[:, : width - 1])
-    return lay_out_graph(ties, start, min_dist=min_dist, seed=seed).astype(np.float32)
+    if n <= LAID_OUT_WHOLE:
+        return lay_out_graph(ties, start, min_dist=min_dist, seed=seed).astype(np.float32)
+    places = lay_out_landmarks(
+        values, ties, start, n_neighbors=width - 1, min_dist=min_dist, seed=seed
+    )
+    return places.astype(np.float32)
