@@ -6,6 +6,7 @@ those groups of them that last over many resolutions are the clusters, and an im
 than half of its ties inside its own belongs to none.
 """
 
+from operator import itemgetter
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -18,7 +19,7 @@ from sklearn.utils.validation import validate_data
 from discovery.estimators.checks import check_amount, check_choice, check_count
 from discovery.graph import Granularity
 from discovery.graph.distances import measure_excess
-from discovery.graph.leiden import measure_modularity, partition_graph
+from discovery.graph.leiden import partition_repeatedly
 from discovery.graph.neighbours import find_neighbours, weigh_graph
 from discovery.graph.persistence import (
     FINEST,
@@ -250,10 +251,8 @@ def find_communities(
     graph: sparse.csr_matrix, resolution: float, *, seed: int, runs: int = _RUNS
 ) -> tuple[NDArray[np.int64], float]:
     """Return (n,) labels of the best of several Leiden runs, and their modularity."""
-    found = [partition_graph(graph, resolution, seed=seed + run) for run in range(runs)]
-    scores = [measure_modularity(graph, labels, resolution) for labels in found]
-    best = int(np.argmax(scores))
-    return found[best], scores[best]
+    found = partition_repeatedly(graph, resolution, seeds=range(seed, seed + runs))
+    return max(found, key=itemgetter(1))  # of equals the first
 
 
 def _settle(graph: sparse.csr_matrix, labels: NDArray[np.int64]) -> NDArray[np.int64]:

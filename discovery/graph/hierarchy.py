@@ -14,6 +14,7 @@ from scipy import sparse
 
 from discovery.graph.leiden import partition_graph
 from discovery.graph.persistence import FINEST, MergeTree, merge_communities
+from embeddings.threads import map_in_threads
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -52,8 +53,11 @@ def refine_communities(
     merges: list[Merge] = []
     tops: dict[int, int] = {}  # of each community the node that is all of it
     leaves, inner = 0, 2 * n_labels - 1
-    for label, members in enumerate(_split_by_label(labels)):
-        parts, below = _divide(graph[members][:, members], total, seed=seed)
+    communities = list(_split_by_label(labels))
+    divided = map_in_threads(
+        lambda members: _divide(graph[members][:, members], total, seed=seed), communities
+    )
+    for label, (members, (parts, below)) in enumerate(zip(communities, divided, strict=True)):
         fine[members] = leaves + parts
         m = below.leaves
         # Leaves are below 0 here: -1, -2, ...
