@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK_ROWS = 16_384  # 128 MiB of 2,048 numbers each
-MOST_BYTES = 1 << 30  # of float32 that a round holds in memory: 131,072 rows of 2,048 numbers
+MOST_BYTES = 1 << 28  # of float32 that a round holds in memory: 32,768 rows of 2,048 numbers
 _MOST_SELECTED = 1 << 28  # of a part of large values: several are at work at once
 
 

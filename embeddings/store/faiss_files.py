@@ -207,6 +207,10 @@ def read_codes(
         file, base, own = part
         values[order[own]] = file.read(ascending[own] - base)
 
+    if len(positions) < BLOCK_ROWS:  # to begin threads takes as long as to read a few hundred rows
+        for part in parts:
+            read(part)
+        return values
     # Each once, and by one: threads that read parts of the same file would all check it.
     needed = list(dict.fromkeys(file for file, _, _ in parts))
     map_in_threads(lambda file: file.verify(again=False), needed)

@@ -132,7 +132,7 @@ class Store:
             Which, and in which order. By default all whose file is still there, in the order
             in which they came.
         whole : bool
-            False leaves the values in the store where they would take more than a gigabyte; they
+            False leaves the values in the store where they would take more than 256 MiB; they
             are read from there part by part (`LargeValues`).
 
         Raises
