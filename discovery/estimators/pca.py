@@ -66,7 +66,9 @@ def find_components(values: NDArray[Any] | LargeValues, count: int, *, seed: int
     if isinstance(values, LargeValues):
         values, rows = values[rows], np.arange(len(rows))  # all that is looked at from here on
     if min(n, d) <= _EXACT_SIDE:
-        axes, variances, total = _decompose(values, mean, p, rows=rows)
+        # Of a sample products are single precision: what they round is less than it leaves open.
+        centre = mean if n <= _SAMPLE else mean.astype(np.float32)
+        axes, variances, total = _decompose(values, centre, p, rows=rows)
     else:
         pca = PCA(p, svd_solver="randomized", iterated_power=_POWER_ROUNDS, random_state=seed)
         pca.fit(values[rows])
@@ -175,7 +177,7 @@ class PCAReducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
 
 def _decompose(
-    values: NDArray[Any], mean: Floats, p: int, *, rows: NDArray[np.intp]
+    values: NDArray[Any], mean: NDArray[Any], p: int, *, rows: NDArray[np.intp]
 ) -> tuple[Floats, Floats, float]:
     """Return axes, variances and total of `Components`.
 
@@ -201,8 +203,8 @@ def _decompose(
 
 
 def _centre_block(
-    values: NDArray[Any], mean: Floats, block: slice, rows: NDArray[np.intp]
-) -> Floats:
+    values: NDArray[Any], mean: NDArray[Any], block: slice, rows: NDArray[np.intp]
+) -> NDArray[Any]:
     """Return a block of the longer side of the centred rows, (b, shorter side)."""
     if len(values) < len(mean):
         return np.asarray((values[:, block] - mean[block]).T)

@@ -20,8 +20,9 @@ from discovery.graph.neighbours import (
 )
 from embeddings.threads import map_in_threads
 
-LAID_OUT_WHOLE = 100_000  # images; of more some are landmarks
-_LANDMARKS = 50_000
+LAID_OUT_WHOLE = 20_000  # images; of more some are landmarks
+_FEWEST, _SHARE = 10_000, 0.1  # landmarks
+_EPOCHS = 200
 _NEAREST = 3  # landmarks among which an image is placed
 _SPARE = 5  # more candidates than that: the direct distances choose among near-ties
 _BLOCK_ROWS = 16_384
@@ -59,13 +60,14 @@ def lay_out_landmarks(
         The same for a seed on one platform.
     """
     n = len(values)
-    random = np.random.default_rng(seed)
-    chosen = np.sort(random.choice(n, min(n, _LANDMARKS), replace=False))
+    rng = np.random.default_rng(seed)
+    count = min(n, max(_FEWEST, int(_SHARE * n)))
+    chosen = np.sort(rng.choice(n, count, replace=False))
     near = find_neighbours(values[chosen], n_neighbors, seed=seed)
     ties = weigh_graph(near.indices, near.distances)
-    landmarks = lay_out_graph(ties, start[chosen], min_dist=min_dist, seed=seed)
+    landmarks = lay_out_graph(ties, start[chosen], min_dist=min_dist, seed=seed, epochs=_EPOCHS)
     places = _place_among(values, chosen, landmarks, seed=seed)
-    places += _JITTER * random.standard_normal(places.shape)
+    places += _JITTER * rng.standard_normal(places.shape)
     return settle_layout(graph, places, min_dist=min_dist, seed=seed)
 
 

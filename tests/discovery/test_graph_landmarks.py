@@ -23,7 +23,7 @@ def data():
 
 @pytest.fixture
 def few(monkeypatch):
-    monkeypatch.setattr(landmarks, "_LANDMARKS", 300)
+    monkeypatch.setattr(landmarks, "_FEWEST", 300)
 
 
 def share_of_own(places, truth):
