@@ -25,7 +25,8 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 
 from discovery.estimators.communities import GraphCommunities
-from discovery.graph.neighbours import find_neighbours, search_flat
+from discovery.graph.lists import search_flat
+from discovery.graph.neighbours import find_neighbours
 from discovery.records import Neighbours
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.extractors.resnet50 import EXTRACTOR as RESNET50

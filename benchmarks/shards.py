@@ -18,7 +18,8 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from discovery.estimators.communities import GraphCommunities
-from discovery.graph.neighbours import find_neighbours, search_flat
+from discovery.graph.lists import search_flat
+from discovery.graph.neighbours import find_neighbours
 from discovery.graph.shards import find_neighbours_sharded
 from embeddings.records import unit_rows
 
