@@ -18,6 +18,7 @@ from sklearn.utils.validation import validate_data
 
 from discovery.estimators.checks import check_amount, check_choice, check_count
 from discovery.graph import Granularity
+from discovery.graph.crowds import find_crowds
 from discovery.graph.distances import measure_excess
 from discovery.graph.leiden import partition_repeatedly
 from discovery.graph.neighbours import find_neighbours, weigh_graph
@@ -137,7 +138,7 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         distances = neighbours.distances[:, :k]
         graph = weigh_graph(neighbours.indices[:, :k], distances)
         self.graph_ = graph
-        labels = self._divide_apart(graph, _find_crowds(values, least=k + 2), k=k, seed=seed)
+        labels = self._divide_apart(graph, find_crowds(values, least=k + 2), k=k, seed=seed)
         shares = _measure_shares_inside(graph, labels)
         sparsity = measure_excess(distances.mean(axis=1, dtype=np.float64), labels.astype(np.int32))
         kept = shares >= _LEAST_INSIDE
@@ -208,25 +209,6 @@ class GraphCommunities(ClusterMixin, BaseEstimator):
         self.communities_ = np.zeros(n, np.int64)
         self.persistence_ = None
         return self
-
-
-def _find_crowds(values: NDArray[np.float32], *, least: int) -> NDArray[np.int64]:
-    """Give each crowd of rows that are all the same a number, (n,); -1 for all others.
-
-    Such rows have no ties but to each other, and any of these is as good as another: their
-    communities would be chance.
-    """
-    crowds = np.full(len(values), -1, np.int64)
-    # One number a row finds them; what is found is compared as it is.
-    sums = values.sum(axis=1, dtype=np.float64)
-    _, place, counts = np.unique(sums, return_inverse=True, return_counts=True)
-    likely = np.flatnonzero(counts[place] >= least)
-    if len(likely):
-        _, same, sizes = np.unique(values[likely], axis=0, return_inverse=True, return_counts=True)
-        large = sizes >= least
-        number = np.where(large, np.cumsum(large) - 1, -1)
-        crowds[likely] = number[same.ravel()]
-    return crowds
 
 
 def _put_apart(

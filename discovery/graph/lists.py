@@ -17,6 +17,7 @@ from embeddings.compiled import compile_loop
 from embeddings.threads import map_in_threads
 
 _CHUNK = 1024  # queries at a time: with a list's rows, what a processor's cache holds
+_PIECE = 16_384  # rows of a list at a time, should it be that long
 _TRAINED = 40  # rows a centre that k-means looks at
 _ROUNDS = 5  # of k-means: rough cells are enough, as recall is measured
 _FAR = np.float32(np.inf)
@@ -97,9 +98,9 @@ class Lists:
         # What most ask for first: what it holds leaves less to be kept of the others.
         for at in np.argsort([-len(one) for one in asking], kind="stable").tolist():
             start, stop = self.starts[lists[at]], self.starts[lists[at] + 1]
-            if start < stop:
-                found = _gauge(queries[asking[at]], self.rows[start:stop])
-                _keep(near, gaps, asking[at], found, start)
+            for first in range(start, stop, _PIECE):
+                found = _gauge(queries[asking[at]], self.rows[first : min(first + _PIECE, stop)])
+                _keep(near, gaps, asking[at], found, first)
         return near
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from discovery.graph.crowds import find_crowds, ring_neighbours, split_crowds
 from discovery.graph.lists import search_flat, tune_lists
 from discovery.records import Neighbours
 from embeddings.errors import OptionError
@@ -64,9 +65,26 @@ def find_neighbours(
     if exact:
         candidates = search_flat(values, values, width)  # (n, width)
     else:
-        lists = tune_lists(values, k + 1, width, seed=seed)
-        candidates = lists.search(values, width)
+        candidates = _search_lists(values, k + 1, width, seed=seed)
     return _rank(values, candidates, k, exact=exact)
+
+
+def _search_lists(
+    values: NDArray[np.float32], wanted: int, width: int, *, seed: int
+) -> NDArray[np.int64]:
+    """Return (n, width) candidates, of which the `wanted` nearest are likely to be the nearest.
+
+    The rows of a crowd are one another's; of half a million, a list would hold them all, and each
+    be held against each. A few of them stand for it among the others.
+    """
+    rest, *members = split_crowds(find_crowds(values, least=2 * width))
+    searched = np.sort(np.concatenate([rest, *(own[:width] for own in members)]))
+    lists = tune_lists(values[searched], wanted, width, seed=seed)
+    candidates = np.empty((len(values), width), np.int64)
+    candidates[searched] = searched[lists.search(values[searched], width)]
+    for own in members:
+        candidates[own] = ring_neighbours(own, width)
+    return candidates
 
 
 def weigh_graph(indices: NDArray[np.int32], distances: NDArray[np.float32]) -> sparse.csr_matrix:

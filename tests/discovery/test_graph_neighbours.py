@@ -70,6 +70,28 @@ def test_short_lists_are_completed(monkeypatch):
     assert np.isfinite(found.distances).all()
 
 
+def test_a_crowd_is_its_own_and_the_rest_is_as_without_it():
+    values = draw(900, 4)
+    values[100:500] = values[100]
+    exact = find_neighbours(values, 10)
+    found = find_neighbours(values, 10, exact_below=10)
+    crowd = np.arange(100, 500)
+    assert ((found.indices[crowd] >= 100) & (found.indices[crowd] < 500)).all()
+    assert (found.distances[crowd] == 0).all()
+    assert not (found.indices == np.arange(900)[:, None]).any()
+    assert all(len(set(row)) == 10 for row in found.indices.tolist())
+    # In a ring nobody is the neighbour of all.
+    assert np.bincount(found.indices[crowd].ravel(), minlength=900).max() <= 2 * 10 + 9
+    rest = np.setdiff1d(np.arange(900), crowd)
+    assert (np.abs(found.distances[rest] - exact.distances[rest]) < 1e-3).mean() > 0.98
+
+
+def test_rows_that_are_all_the_same_are_a_ring():
+    found = find_neighbours(np.ones((500, 3), np.float32), 5, exact_below=10)
+    assert (found.distances == 0).all()
+    assert np.bincount(found.indices.ravel()).min() >= 1
+
+
 def test_one_image_has_no_neighbours():
     assert (1, 0) == find_neighbours(draw(1, 5), 3).indices.shape
 
