@@ -1,12 +1,28 @@
-"""Paths as people write them from Python: a text where a `Path` is meant is taken for one."""
+"""Paths as people write them: a text where Python means a `Path`, an address where one is meant."""
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 Taker = TypeVar("Taker", bound=Callable[..., Any])
+
+
+# "s3://lots/7" as a `Path` has one slash; a single letter is a drive of Windows.
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+
+
+def tell_absence(path: Path) -> str:
+    """Say of a path where nothing is that it does not exist, or that it is no path at all."""
+    found = _ADDRESS.match(str(path))
+    if found is None:
+        return f"{path} does not exist"
+    return (
+        f"{path} is an address ({found[1]}), and only files of this machine are read: mount it as "
+        "a folder, or copy it"
+    )
 
 
 def takes_paths(target: Taker) -> Taker:

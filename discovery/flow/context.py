@@ -29,6 +29,7 @@ from embeddings.console import stage
 from embeddings.errors import InputError, OptionError
 from embeddings.files import hash_bytes
 from embeddings.images import check_apart
+from embeddings.paths import tell_absence
 from embeddings.reader import Previews
 from embeddings.records import COMPARING, Vectors
 from embeddings.store.folder import QUARANTINE
@@ -265,7 +266,7 @@ def check_places(source: Path, out: Path, *, known: Path | None, since: Path | N
     """Refuse before the run's folder is made what could only leave an empty or a stripped run."""
     if not source.exists():
         raise InputError(
-            f"{source} does not exist; expected a folder of images, a CSV with a column path, or "
+            f"{tell_absence(source)}; expected a folder of images, a CSV with a column path, or "
             "a store"
         )
     if not (out / RUN_JSON).is_file():  # one that is there goes on, and is left out of the listing

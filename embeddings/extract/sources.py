@@ -16,6 +16,7 @@ from embeddings.extract.options import ExtractOptions
 from embeddings.extract.recipe import Recipe
 from embeddings.images import find_images, fingerprint_file
 from embeddings.odd_names import real_path, spell_path
+from embeddings.paths import tell_absence
 from embeddings.tables import list_named, read_image_list, read_table
 from embeddings.tables.locate import Locator, fold_name
 from embeddings.tables.sheet import TABLE_SUFFIXES
@@ -64,9 +65,9 @@ def open_source(source: Path, options: ExtractOptions) -> Source:
         status = source.stat()
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
+        state = tell_absence(source) if missing else f"{source} cannot be read ({error.strerror})"
         raise InputError(
-            f"{source} {'does not exist' if missing else f'cannot be read ({error.strerror})'}; "
-            "expected a folder of images or a CSV with a column path"
+            f"{state}; expected a folder of images or a CSV with a column path"
         ) from error
     ignored = 0
     root: Path | None = None

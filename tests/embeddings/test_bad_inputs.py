@@ -418,6 +418,7 @@ def test_names_with_blanks_line_breaks_and_letters_of_the_world(extract, images,
     ("words", "code", "told"),
     [
         (("none", "--store", "{t}/s"), 2, "none does not exist"),
+        (("gs://lots/7", "--store", "{t}/s"), 2, "is an address (gs)"),
         (("{i}", "--store", "{t}/s", "--size", "1"), 2, "--size 1: expected 32 to 2048"),
         (("{i}", "--store", "{t}/s", "--extractor", "texture"), 0, "computed 2, reused 0"),
     ],

@@ -191,6 +191,7 @@ FAULTY = [
     ("{empty} --out {out} --extractor texture", "holds no image"),
     ("{few} --out {out} --extractor texture", "4 images to cluster, expected 5 or more"),
     ("{few}/none.csv --out {out} --extractor texture", "does not exist"),
+    ("s3://lots/7 --out {out}", "is an address (s3), and only files of this machine are read"),
     ("{images} --out {out} --weights none.pth", "none.pth"),
     ("{images} --out {out} --extractor texture --only none.csv", "none.csv"),
     ("{images} --out {out} --extractor texture --boxes none.csv", "none.csv"),
