@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from discovery.ledger import append_decisions, read_decisions, replay_decisions
 from discovery.records import Decision, ImageLabel
-from embeddings.chain import ChainReader, chain_lines
+from embeddings.chain import ChainReader, chain_lines, faults
 from embeddings.console import get_logger
 from embeddings.errors import RunError
 
@@ -33,6 +33,12 @@ def decide(verdict="accept", label="", *, second=0, ids=("a", "b"), **changes):
 
 def labels_of(*decisions):
     return {key: value.label for key, value in replay_decisions(decisions).images.items()}
+
+
+@pytest.fixture(autouse=True)
+def told_nothing(monkeypatch):
+    """Let each test be told what an earlier one was: their folders may have the same name."""
+    monkeypatch.setattr(faults, "_told", set())
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from discovery.runs.lineage import (
     read_lineage,
 )
 from discovery.stages.propose import propose_types
-from embeddings.chain import ChainReader
+from embeddings.chain import ChainReader, faults
 from embeddings.console import get_logger
 from embeddings.errors import RunError
 from embeddings.files import hash_file
@@ -96,6 +96,12 @@ def ids_of_kinds(run):
 
 def kinds_of(entry):
     return sorted(event.kind for event in entry.events)
+
+
+@pytest.fixture(autouse=True)
+def told_nothing(monkeypatch):
+    """Let each test be told what an earlier one was: their folders may have the same name."""
+    monkeypatch.setattr(faults, "_told", set())
 
 
 @pytest.fixture
