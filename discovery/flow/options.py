@@ -100,5 +100,11 @@ class RoundOptions:
                 f"--adapt: --extractor {name} is no network, and sees all images in the same way; "
                 "leave one out, or use --extractor resnet50 or lite"
             )
+        looks = [view for view in self.views if view not in ("given", "numbers")]
+        if looks and name != "auto" and not find_extractor(name).is_network:
+            raise OptionError(
+                f"--views {' '.join(looks)}: --extractor {name} is no network, and has no such "
+                "view; leave one out, or use --extractor resnet50 or lite"
+            )
         if not 0 <= self.thumbnails <= 20_000:
             raise OptionError(f"--thumbnails {self.thumbnails}: expected 0 to 20000")

@@ -134,6 +134,13 @@ def open_views(
                     previews=previews,
                     tells=not next(turn),  # the files are the same in each view
                 )
+            # The store of a run made by words of another day wins over what is asked for now.
+            seen_by = found.store.spec.name
+            if name == "highlight" and place == "store" and not find_extractor(seen_by).is_network:
+                raise OptionError(
+                    f"--views highlight: {found.store.path} holds vectors of {seen_by}, which is "
+                    "no network: give another --out"
+                )
             parts.append(found)
         return join_sources(parts)
 

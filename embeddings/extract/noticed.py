@@ -1,5 +1,7 @@
 """What was noticed about the pictures of a source, told once, when all of them are there."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from embeddings.console import get_logger
@@ -21,6 +23,16 @@ def tell_noticed(rows: pd.DataFrame, files: pd.DataFrame) -> list[str]:
     for line in describe_bars(rows["metadata"]):
         get_logger().info("%s", line)
     return warnings + _tell_not_finite(rows, files)
+
+
+def tell_idle(patterns: Sequence[str]) -> list[str]:
+    """Warn of each pattern of --exclude that left nothing out; return the warnings."""
+    warnings = [
+        f"--exclude '{one}' leaves nothing out: no file or folder is named so" for one in patterns
+    ]
+    for warning in warnings:
+        get_logger().warning("WARNING: %s", warning)
+    return warnings
 
 
 def _tell_not_finite(rows: pd.DataFrame, files: pd.DataFrame) -> list[str]:

@@ -18,7 +18,7 @@ from embeddings.extract.engines import LocalEngine, check_engine, open_engine
 from embeddings.extract.extracted import Extracted
 from embeddings.extract.masks import tell_masks
 from embeddings.extract.metadata import Joined, join_metadata, note_changes
-from embeddings.extract.noticed import tell_noticed
+from embeddings.extract.noticed import tell_idle, tell_noticed
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.pieces import Job
 from embeddings.extract.recipe import check_boxes, make_recipe
@@ -152,7 +152,7 @@ class _Extraction:
         self.options, self.recipe, self.tells = work.options, work.recipe, tells
         self.warnings = [*work.choice.warnings]
         if tells:
-            self.warnings += tell_masks(found, work.options)
+            self.warnings += tell_masks(found, work.options) + tell_idle(found.idle)
 
     def run(self, store: Store) -> Extracted:
         with store.write() as writer:

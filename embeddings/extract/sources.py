@@ -37,12 +37,14 @@ class Source:
     """The files of a source, sorted, before any is read.
 
     `root` is the folder that was searched: a file once seen under it and now gone is forgotten.
+    `idle` are patterns of --exclude that left nothing out.
     """
 
     files: tuple[Path, ...]
     quarantined: Quarantined
     ignored: int
     root: Path | None
+    idle: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +74,14 @@ def open_source(source: Path, options: ExtractOptions) -> Source:
     ignored = 0
     root: Path | None = None
     quarantined: Quarantined = ()
+    idle: tuple[str, ...] = ()
     if stat.S_ISDIR(status.st_mode):
         named = _list_named(options)
         is_named = (lambda name: fold_name(name) in named) if named else None
         found = find_images(source, exclude=options.exclude, is_named=is_named)
         quarantined = tuple((str(path), reason) for path, reason in found.quarantined)
         files, ignored, root = found.files, found.ignored, _absolute(source)
+        idle = found.idle
     elif options.exclude:
         raise OptionError(f"--exclude is for a folder; {source} is a file: leave rows out of it")
     elif source.suffix.lower() in TABLE_SUFFIXES and stat.S_ISREG(status.st_mode):
@@ -97,7 +101,7 @@ def open_source(source: Path, options: ExtractOptions) -> Source:
             f"{source} holds no image ({ignored} other files were ignored); expected JPEG, PNG, "
             "TIFF or other image files, or a CSV with a column path"
         )
-    return Source(files=files, quarantined=quarantined, ignored=ignored, root=root)
+    return Source(files=files, quarantined=quarantined, ignored=ignored, root=root, idle=idle)
 
 
 def _list_named(options: ExtractOptions) -> frozenset[str]:

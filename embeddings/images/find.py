@@ -63,11 +63,14 @@ class Found:
         Files without an image's suffix, and links to folders that are walked anyway.
     quarantined : tuple of (Path, str)
         What looks like an image or a folder and cannot be used, with the reason; sorted.
+    idle : tuple of str
+        Patterns that leave nothing out.
     """
 
     files: tuple[Path, ...]
     ignored: int
     quarantined: tuple[tuple[Path, str], ...]
+    idle: tuple[str, ...] = ()
 
 
 @takes_paths
@@ -102,10 +105,12 @@ def find_images(
         raise InputError(f"{folder} cannot be read: check its permissions")
     files: list[Path] = []
     quarantined: list[tuple[Path, str]] = []
-    ignored = 0
+    ignored, used = 0, set[str]()
     for place, verdict in _walk(root, root.resolve()):
         path = spell_path(root) / place.relative_to(root)
-        if _is_excluded(place.relative_to(root), exclude):
+        matching = _list_matching(place.relative_to(root), exclude)
+        if matching:
+            used.update(matching)
             continue  # neither ignored nor quarantined: its user knows of it
         if verdict == "image" or (
             verdict == "other" and is_named is not None and _is_taken(place, root, is_named)
@@ -123,6 +128,7 @@ def find_images(
         files=tuple(sorted(files, key=Path.as_posix)),
         ignored=ignored,
         quarantined=tuple(sorted(quarantined, key=lambda item: item[0].as_posix())),
+        idle=tuple(glob for glob in exclude if glob not in used),
     )
 
 
@@ -229,8 +235,9 @@ def _is_taken(path: Path, root: Path, is_named: Callable[[str], bool]) -> bool:
     return not path.is_symlink() or path.resolve().is_relative_to(root.resolve())
 
 
-def _is_excluded(relative: Path, globs: Sequence[str]) -> bool:
+def _list_matching(relative: Path, globs: Sequence[str]) -> list[str]:
+    """Return the globs that leave a file out."""
     # A folder's own name is enough to leave all of it out.
     names = [relative.name, relative.as_posix(), *(p.as_posix() for p in relative.parents)]
     names += list(relative.parts[:-1])
-    return any(fnmatchcase(name, glob) for glob in globs for name in names if name != ".")
+    return [glob for glob in globs if any(fnmatchcase(one, glob) for one in names if one != ".")]

@@ -124,6 +124,13 @@ def test_exclude_leaves_files_and_folders_out(run, names, make_images):
     assert ["0.png", "2.png"] == names(extracted.ids)
 
 
+def test_a_pattern_that_leaves_nothing_out_is_told(run, make_images):
+    extracted = run(make_images(n=3), exclude=("1.*", "mask/*"))
+    assert ("--exclude 'mask/*' leaves nothing out: no file or folder is named so",) == tuple(
+        one for one in extracted.warnings if "exclude" in one
+    )
+
+
 def test_exclude_of_everything_is_named_as_the_cause(run, make_images, tmp_path):
     with pytest.raises(OptionError, match="--exclude '\\*' 'x' leaves out every image of "):
         run(make_images(n=2), exclude=("*", "x"))

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -178,6 +179,7 @@ WRONG = [
     ),
     ("{images} --out {out} --extractor texture --pooling mean", "--extractor texture has no"),
     ("{images} --out {out} --extractor texture --adapt", "--extractor texture is no network"),
+    ("{images} --out {out} --extractor texture --views given highlight", "is no network, and has"),
     ("{images} --out {out} --size 3", "--size 3: expected 32 to 2048"),
     ("{images} --out {out} --window 5 2", "--window 5 2: expected"),
     ("{images} --out {out} --window 5", "--window"),
@@ -206,6 +208,10 @@ FAULTY = [
     ("{images} --out {newer}", "has version 99"),
     ("{images} --out {run} --extractor texture --size 64", "another extractor"),
     ("{images} --out {run} --weights none.pth", "none.pth"),
+    (
+        "{images} --out {run} --views given highlight",
+        "holds vectors of texture, which is no network",
+    ),
     ("{store} --out {out} --extractor resnet50", "another extractor"),
     ("{store} --out {out} --tile 32", "--tile has no effect on a store"),
     ("{store} --out {out} --boxes b.csv", "--boxes has no effect on a store"),
@@ -269,19 +275,20 @@ def test_what_is_refused_at_work_leaves_no_folder_without_a_picture(places, tmp_
 
 
 def test_a_round_that_is_refused_late_says_what_it_keeps(places, tmp_path, capsys):
-    out = tmp_path / "out"
-    words = ("--extractor", "texture", "--views", "maps")
-    assert 2 == call(places["images"], "--out", tmp_path / "views", *words)
-    assert not (tmp_path / "views").exists()
-    capsys.readouterr()
-    words = ("--extractor", "texture", "--views", "given", "maps")
-    assert 2 == call(places["images"], "--out", out, *words)
+    out, images = tmp_path / "out", tmp_path / "five"
+    images.mkdir()
+    for path in sorted(Path(places["images"]).glob("*.png"))[:5]:
+        shutil.copy(path, images)
+    # Its header is whole: that it cannot be read is found when it is.
+    last = images / path.name
+    last.write_bytes(last.read_bytes()[:-200])
+    assert 2 == call(images, "--out", out, "--extractor", "texture")
     *_, kept, error = capsys.readouterr().err.splitlines()
     assert kept.endswith(
-        f"what was committed is kept: 60 new vectors in {out / 'store'}; "
+        f"what was committed is kept: 4 new vectors in {out / 'store'}; "
         "the same command goes on there"
     )
-    assert f"{PROG}: error: --extractor texture has no view" in error
+    assert f"{PROG}: error: 4 images to cluster, expected 5 or more" in error
 
 
 def test_a_foreign_folder_is_left_as_it_is(places):
