@@ -1,9 +1,9 @@
 """Vectors of more images than memory should hold: read part by part, where they are asked for.
 
-    values = Values of a store of a million images   # `Store.load_vectors(whole=False)`
-    values[rows]                                     # (m, d) float32, read now
-    for part, block in iter_blocks(values): ...      # all of them, a block at a time
-    select(values, rows)                             # a part, itself read where it is large
+    values = store.load_vectors(whole=False).values   # of a million images
+    values[rows]                                      # (m, d) float32, read now
+    for part, block in iter_blocks(values): ...       # all of them, a block at a time
+    select(values, rows)                              # a part, left unread where it is large
 
 `Values` is either: an array as ever, or `LargeValues`. What goes over all rows goes block by block,
 and comes to the same figures for both.

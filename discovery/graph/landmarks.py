@@ -18,6 +18,7 @@ from discovery.graph.neighbours import (
     measure_candidates,
     weigh_graph,
 )
+from embeddings.large_values import BLOCK_ROWS
 from embeddings.threads import map_in_threads
 
 LAID_OUT_WHOLE = 20_000  # images; of more some are landmarks
@@ -25,7 +26,6 @@ _FEWEST, _SHARE = 10_000, 0.1  # landmarks
 _EPOCHS = 200
 _NEAREST = 3  # landmarks among which an image is placed
 _SPARE = 5  # more candidates than that: the direct distances choose among near-ties
-_BLOCK_ROWS = 16_384
 _JITTER = 1e-2  # of the layout's unit: images of the same landmarks must not lie on one point
 
 
@@ -81,7 +81,7 @@ def _place_among(
     places = np.empty((len(values), landmarks.shape[1]))
 
     def place(first: int) -> None:
-        part = slice(first, first + _BLOCK_ROWS)
+        part = slice(first, first + BLOCK_ROWS)
         squared = measure_candidates(values[part], rows, candidates[part])
         near, squared = keep_nearest(candidates[part], squared, _NEAREST)
         # One that is twice as far says a quarter as much.
@@ -89,6 +89,6 @@ def _place_among(
         weights /= weights.sum(axis=1, keepdims=True)
         places[part] = np.einsum("bw,bwp->bp", weights, landmarks[near])
 
-    map_in_threads(place, range(0, len(values), _BLOCK_ROWS))
+    map_in_threads(place, range(0, len(values), BLOCK_ROWS))
     places[chosen] = landmarks
     return places

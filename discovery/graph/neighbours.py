@@ -79,9 +79,10 @@ def _search_lists(
     """
     rest, *members = split_crowds(find_crowds(values, least=2 * width))
     searched = np.sort(np.concatenate([rest, *(own[:width] for own in members)]))
-    lists = tune_lists(values[searched], wanted, width, seed=seed)
+    rows = values[searched] if members else values  # no copy where there is no crowd
+    lists = tune_lists(rows, wanted, width, seed=seed)
     candidates = np.empty((len(values), width), np.int64)
-    candidates[searched] = searched[lists.search(values[searched], width)]
+    candidates[searched] = searched[lists.search(rows, width)]
     for own in members:
         candidates[own] = ring_neighbours(own, width)
     return candidates

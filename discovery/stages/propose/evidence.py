@@ -129,10 +129,11 @@ def measure_separation(rows: Values, rivals: NDArray[np.float64], own_id: int) -
         return 0.0
     margins = np.empty(len(rows))
     others = np.delete(rivals, own_id, axis=0).astype(np.float32)  # (r - 1, d)
+    centroid, squares = rivals[own_id].astype(np.float32), (others**2).sum(axis=1)
     for part, block in iter_blocks(rows):
-        own = _measure_lengths(block - rivals[own_id].astype(np.float32))
+        own = _measure_lengths(block - centroid)
         # |a - b|^2 = |a|^2 + |b|^2 - 2ab: no (b, r, d) array of differences
-        nearest = ((others**2).sum(axis=1) - 2 * (block @ others.T)).min(axis=1)  # (b,)
+        nearest = (squares - 2 * (block @ others.T)).min(axis=1)  # (b,)
         other = np.sqrt(np.maximum(_measure_lengths(block) ** 2 + nearest, 0))
         margins[part] = (other - own) / np.maximum(np.maximum(own, other), 1e-12)
     return float(margins.mean())
