@@ -9,9 +9,10 @@ from pathlib import Path
 
 from discovery.flow.facts import parse_facts
 from discovery.ledger import read_decisions, replay_decisions
-from discovery.runs import CLUSTERING, FACTS, LEDGER, Run
+from discovery.runs import CLUSTERING, FACTS, LEDGER, Run, open_run
+from discovery.runs.stores import find_store
 from embeddings.console import get_logger
-from embeddings.errors import RunError
+from embeddings.errors import InputError, RunError
 from embeddings.extract import ExtractOptions
 from embeddings.extract.sources import (
     NO_FILES,
@@ -50,6 +51,37 @@ def claim_source(run: Run, source: Path, options: ExtractOptions, *, replace: bo
         if there <= _MOST * len(before):
             raise RunError(_refuse(run, source, options, there=there, of=len(before)))
     run.set_source(place)
+
+
+def refuse_run(source: Path) -> None:
+    """Refuse a run in the place of images, and name what it was made of.
+
+    Raises
+    ------
+    InputError
+        The source is a run.
+    """
+    run = _open_as_run(source)
+    # A run may have been made in the very folder of its images.
+    if run is None or run.source == str(source.resolve()):
+        return
+    store = find_store(run)
+    # One of several views is not what the run saw.
+    meant = [str(store)] if store_exists(store) and not run.store.get("others") else []
+    if run.source and run.source not in meant and Path(run.source).exists():
+        meant.append(run.source)
+    question = f": did you mean {' or '.join(meant)}?" if meant else ""
+    raise InputError(
+        f"{source} is a run; expected a folder of images, a CSV with a column path, or a store"
+        f"{question}"
+    )
+
+
+def _open_as_run(source: Path) -> Run | None:
+    try:
+        return open_run(source)
+    except RunError:
+        return None  # a folder of images, most often
 
 
 def tell_of_loss(before: AbstractSet[str], run: Run) -> None:

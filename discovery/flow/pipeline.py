@@ -18,7 +18,7 @@ from discovery.flow.embedding import begin_embedding, describe_embedding
 from discovery.flow.enough import check_enough
 from discovery.flow.lineage_ids import LINEAGE_SPEC, settle_lineage
 from discovery.flow.options import RoundOptions
-from discovery.flow.own_source import claim_source, find_images, tell_of_loss
+from discovery.flow.own_source import claim_source, find_images, refuse_run, tell_of_loss
 from discovery.flow.refresh import absorb_sheets
 from discovery.flow.settings import describe_choice, describe_graph
 from discovery.flow.step import Step
@@ -267,6 +267,7 @@ def discover_types(
         run's own; nothing is lost.
     """
     options = options or RoundOptions()
+    refuse_run(source)
     check_places(source, out, known=options.known, since=options.since)
     check_enough(source, options)
     # A second round into the same folder is told of the first.

@@ -12,12 +12,12 @@ from PIL import Image
 
 from discovery import discover_types
 from discovery.flow.__main__ import ClusterCommand, run_round
-from discovery.flow.own_source import claim_source
+from discovery.flow.own_source import claim_source, refuse_run
 from discovery.ledger import append_decisions
 from discovery.records import Decision
 from discovery.runs import open_run
 from embeddings.console import run_command
-from embeddings.errors import BusyError, OptionError, RunError
+from embeddings.errors import BusyError, InputError, OptionError, RunError
 from embeddings.extract import ExtractOptions, extract_vectors
 from embeddings.images import find_images, fingerprint_file
 from embeddings.locks import working
@@ -34,6 +34,37 @@ def read_all(run):
 @pytest.fixture
 def run(finished, copy):
     return copy(finished)
+
+
+@pytest.mark.parametrize("out", ["elsewhere", "copy0", "copy0/again"])
+def test_a_run_as_the_source_is_refused_with_what_it_was_made_of(
+    run, pictures, tmp_path, out, capsys
+):
+    before = read_all(run)
+    words = [str(run), "--out", str(tmp_path / out), "--extractor", "texture"]
+    assert 2 == run_command(run_round, ClusterCommand, prog="P", args=words)
+    expected = (
+        f"P: error: {run} is a run; expected a folder of images, a CSV with a column path, or a "
+        f"store: did you mean {run / 'store'} or {pictures / 'images'}?\n"
+    )
+    assert expected == capsys.readouterr().err
+    assert before == read_all(run)
+    assert ["copy0"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_of_a_run_as_the_source_only_what_is_there_is_named(run):
+    shutil.rmtree(run / "store")
+    made = open_run(run)
+    made.set_source("/nowhere")
+    made.set_store(made.store | {"path": "/nowhere/store"})
+    with pytest.raises(InputError, match=r"or a store$"):
+        refuse_run(run)
+
+
+def test_a_run_in_the_folder_of_its_images_is_no_mistake(run, pictures):
+    refuse_run(pictures / "images")
+    open_run(run).set_source(str(run.resolve()))
+    refuse_run(run)
 
 
 def claim(run, source, **options):
