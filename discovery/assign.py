@@ -44,11 +44,11 @@ class AssignCommand:
     """Say where new images belong among the clusters of a run; the run is left as it is.
 
     The table has the columns image_id, path, label, cluster_id, confidence, novelty, verdict, one
-    row a path. The verdict is named (it belongs to cluster_id), unknown (far from every cluster)
-    or undecided (between clusters, or in the noise between them): then cluster_id is -1. label is
-    the one decided for the cluster, or that nearly all of its images bear; it stays empty where
-    none is, whatever the verdict. novelty
-    is 0.5 at the limit of the unknown. Images of the run itself bear the run's own answer.
+    row a path. The verdict is named (placed in cluster_id, whether or not anybody has named that
+    cluster), unknown (far from every cluster) or undecided (between clusters, or in the noise
+    between them): then cluster_id is -1. label is the one decided for the cluster, or that nearly
+    all of its images bear; it stays empty where none is, whatever the verdict. novelty is 0.5 at
+    the limit of the unknown. Images of the run itself bear the run's own answer.
 
     Where images without a cluster look alike, a line ALARM says so, and they are listed in a
     second table beside the first, with the ending .groups.csv: group, image_id, path, size,
@@ -135,13 +135,17 @@ def _sum_up(assigned: "Assigned") -> Iterable[str]:
     rows = sum(len(paths) for paths in assigned.paths)
     copies = f" in {rows} rows, one a file" if rows != len(verdicts) else ""
     labelled = sum(bool(label) for label in assigned.labels)
-    # The verdict is called named, which is no name as long as nobody has given one.
     yield (
         f"{len(verdicts)} images{copies}: {verdicts.count('named')} placed in a cluster, "
         f"{verdicts.count('unknown')} unknown, {verdicts.count('undecided')} undecided; "
         f"{labelled} have a label; {assigned.reused} are in the run itself, "
         f"{len(assigned.quarantined)} files not readable"
     )
+    if "named" in verdicts and not labelled:
+        yield (
+            "the verdict named says that an image was placed; its type has no name yet: give the "
+            "run's clusters theirs (column label of its handoff.csv, or discovery.review)"
+        )
     # NaN where no image of the run was named: there is nothing to measure it by.
     if limits.purity == limits.purity:
         yield (

@@ -113,7 +113,7 @@ def assign_images(run: Run, source: Path, *, options: AssignOptions | None = Non
             space.place(views), np.asarray(join_views(views)), votes=votes, limits=limits
         )
         placed, reused = _keep_fit(placed, new.ids, clustering)
-        facts.update(images=len(placed), named=int((placed.verdicts == NAMED).sum()))
+        facts.update(images=len(placed), placed=int((placed.verdicts == NAMED).sum()))
     return Assigned(
         ids=new.ids,
         paths=tuple(tuple(paths) for paths in new.rows["paths"]),

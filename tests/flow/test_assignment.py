@@ -187,6 +187,20 @@ def test_one_image_a_list_and_a_store_give_the_same(four, finished, draw_more, t
     assert open_store(finished / "store").windows == open_store(tmp_path / "kept").windows
 
 
+NO_NAME_YET = "the verdict named says that an image was placed; its type has no name yet"
+
+
+def test_placed_in_groups_without_a_name_is_told_from_named(four, copy, pictures, tmp_path, capsys):
+    run, images = copy(four), pictures / "images"
+    table = assign(run, images, tmp_path / "assigned.csv")
+    assert {"named"} == set(table["verdict"])
+    assert NO_NAME_YET in capsys.readouterr().out
+    with open_review(run, by="eva") as review:
+        review.move(review.state.proposals[0].images, "defect/a")
+    assign(run, images, tmp_path / "assigned.csv")
+    assert NO_NAME_YET not in capsys.readouterr().out
+
+
 def test_one_row_a_path_and_unreadable_files_are_counted(four, draw_more, tmp_path, capsys, caplog):
     paths = draw_more("waves", 2)
     shutil.copy(paths[0], paths[0].with_name("again.png"))
