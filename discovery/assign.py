@@ -27,6 +27,7 @@ from embeddings.files import (
     write_bytes,
 )
 from embeddings.images import split_id
+from embeddings.plurals import tell_count
 
 if TYPE_CHECKING:
     from discovery.flow.assignment import Assigned
@@ -133,13 +134,14 @@ def _name_image(assigned: "Assigned", position: int) -> str:
 def _sum_up(assigned: "Assigned") -> Iterable[str]:
     verdicts, limits = assigned.placement.verdicts.tolist(), assigned.limits
     rows = sum(len(paths) for paths in assigned.paths)
-    copies = f" in {rows} rows, one a file" if rows != len(verdicts) else ""
+    copies = f" in {tell_count(rows, 'row')}, one a file" if rows != len(verdicts) else ""
     labelled = sum(bool(label) for label in assigned.labels)
     yield (
-        f"{len(verdicts)} images{copies}: {verdicts.count('named')} placed in a cluster, "
-        f"{verdicts.count('unknown')} unknown, {verdicts.count('undecided')} undecided; "
-        f"{labelled} have a label; {assigned.reused} are in the run itself, "
-        f"{len(assigned.quarantined)} files not readable"
+        f"{tell_count(len(verdicts), 'image')}{copies}: {verdicts.count('named')} placed in a "
+        f"cluster, {verdicts.count('unknown')} unknown, {verdicts.count('undecided')} undecided; "
+        f"{tell_count(labelled, 'has', 'have')} a label; "
+        f"{tell_count(assigned.reused, 'is', 'are')} in the run itself, "
+        f"{tell_count(len(assigned.quarantined), 'file')} not readable"
     )
     if "named" in verdicts and not labelled:
         yield (

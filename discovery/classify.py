@@ -32,6 +32,7 @@ from embeddings.files import (
     write_bytes,
 )
 from embeddings.locks import working
+from embeddings.plurals import tell_count
 
 if TYPE_CHECKING:
     from embeddings.reader import Fault
@@ -121,8 +122,8 @@ def _train(command: Train) -> None:
     with working(command.out):  # a second training into the same folder is told of the first
         examples = read_examples(command.handoff)
         get_logger().info(
-            "labelled images: %d, %d rows left out, %d unusable",
-            len(examples), examples.left_out, len(examples.faults),
+            "labelled images: %d, %s left out, %d unusable",
+            len(examples), tell_count(examples.left_out, "row"), len(examples.faults),
         )  # fmt: skip
         kept = command.out / CHECKPOINT
         model = train_classifier(examples, options=command.options, folder=kept)
@@ -135,7 +136,7 @@ def _train(command: Train) -> None:
     if held["n"]:
         say(
             f"held-out accuracy {held['accuracy']:.3f}, flat baseline {held['flat_accuracy']:.3f} "
-            f"({held['n']} images)"
+            f"({tell_count(held['n'], 'image')})"
         )
     else:
         say("no image could be held out: nothing vouches for this model")
@@ -167,7 +168,10 @@ def _predict(command: Predict) -> None:
     counts = [f"{(verdicts == name).sum()} {name}" for name in ("named", "unknown", "undecided")]
     rows = sum(len(found.list_paths(part)) for part in answered.parts)
     copies = f" in {rows} rows, one a file" if rows != len(verdicts) else ""
-    say(f"{len(verdicts)} images{copies}: {', '.join(counts)}; {len(faults)} files not readable")
+    say(
+        f"{tell_count(len(verdicts), 'image')}{copies}: {', '.join(counts)}; "
+        f"{tell_count(len(faults), 'file')} not readable"
+    )
     say(str(command.out))
 
 

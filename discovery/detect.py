@@ -36,6 +36,7 @@ from embeddings.files import (
 )
 from embeddings.images import check_apart
 from embeddings.locks import working
+from embeddings.plurals import tell_count
 
 if TYPE_CHECKING:  # torch is loaded when there is work for it, not for --help
     from discovery.detector.dataset import PictureRef
@@ -123,9 +124,9 @@ def _train(command: TrainDetector) -> None:
         _report_faults(faults, command.out / QUARANTINE)
     figures = detector.facts["held_out_figures"]
     say(
-        f"held out: {figures['images']} images with {figures['boxes']} defects; AP50 "
-        f"{_format_figure(figures['ap50'])}, count error {figures['count_mae']:.2f} a picture at "
-        f"threshold {detector.threshold:.2f}"
+        f"held out: {tell_count(figures['images'], 'image')} with "
+        f"{tell_count(figures['boxes'], 'defect')}; AP50 {_format_figure(figures['ap50'])}, count "
+        f"error {figures['count_mae']:.2f} a picture at threshold {detector.threshold:.2f}"
     )
     say(str(command.out))
 
@@ -148,12 +149,14 @@ def _count(command: CountDefects) -> None:
     faults = [*unlisted, *faults]
     _report_faults(faults, command.out.with_suffix(_FAULTS))
     if not answers:
-        raise InputError(f"{command.images}: none of {len(faults)} images can be read")
+        raise InputError(
+            f"{command.images}: none of {tell_count(len(faults), 'image')} can be read"
+        )
     write_bytes(command.out, format_counts(answers, labels))
     if options.boxes_out is not None:
         form = format_boxes_coco if options.format == "coco" else format_boxes_csv
         write_bytes(options.boxes_out, form(answers, labels))
-    say(f"{defects} defects in {len(answers)} images")
+    say(f"{tell_count(defects, 'defect')} in {tell_count(len(answers), 'image')}")
     say(str(command.out))
 
 
@@ -239,7 +242,7 @@ def _report_faults(faults: Sequence["Fault"], path: Path) -> None:
     """Name what could not be read, and list it in a file; none is left of an earlier run."""
     if faults:
         tell_faults(faults, what="left out")
-        say(f"{len(faults)} images cannot be read: {path}")
+        say(f"{tell_count(len(faults), 'image')} cannot be read: {path}")
         write_bytes(path, format_faults(faults))
     else:
         path.unlink(missing_ok=True)

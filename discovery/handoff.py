@@ -36,6 +36,7 @@ from embeddings.alike_faults import tell_faults
 from embeddings.console import get_logger, run_command, say
 from embeddings.errors import HandoffError, OptionError
 from embeddings.files import is_writable, write_bytes
+from embeddings.plurals import tell_count
 
 _WITH_PICTURES = ("imagefolder", "fiftyone")
 _PROG = "python -m discovery.handoff"
@@ -199,9 +200,10 @@ def _export(
 
 def _say_taken(taken: Taken, path: Path) -> None:
     say(
-        f"{path}: {taken.labelled} images labelled, {taken.withdrawn} labels withdrawn, "
-        f"{taken.kept} left as decided before, {taken.overruled} newer decisions overruled, "
-        f"{taken.rewritten} rewritten by the spreadsheet and left as decided"
+        f"{path}: {tell_count(taken.labelled, 'image')} labelled, "
+        f"{tell_count(taken.withdrawn, 'label')} withdrawn, {taken.kept} left as decided before, "
+        f"{tell_count(taken.overruled, 'newer decision')} overruled, {taken.rewritten} rewritten "
+        "by the spreadsheet and left as decided"
     )
     # One row a proposal was meant for the proposal, as often as not.
     single = [one for one in taken.decisions if one.proposal_id and len(one.image_ids) == 1]
@@ -213,20 +215,23 @@ def _say_taken(taken: Taken, path: Path) -> None:
     strangers = [(stranger, "no image of this run") for stranger in taken.strangers]
     tell_faults(strangers, what=str(path))
     if taken.strangers:
-        say(f"{path}: {len(taken.strangers)} labelled images are not of this run, left out")
+        strange = tell_count(len(taken.strangers), "labelled image")
+        say(f"{path}: left out: {strange} not of this run")
 
 
 def _say_types(taken: TypesTaken, path: Path) -> None:
     say(
-        f"{path}: {taken.named} proposed types named, {taken.judged} split, rejected or put off, "
-        f"{taken.kept} left as decided before, {taken.overruled} newer decisions overruled, "
-        f"{taken.rewritten} rewritten by the spreadsheet and left as decided"
+        f"{path}: {tell_count(taken.named, 'proposed type')} named, {taken.judged} split, "
+        f"rejected or put off, {taken.kept} left as decided before, "
+        f"{tell_count(taken.overruled, 'newer decision')} overruled, {taken.rewritten} rewritten "
+        "by the spreadsheet and left as decided"
     )
     split = sum(one.verdict == "split" for one in taken.decisions)
     if split:
         say(
-            f"{split} proposed types hold several types, and their images have no label yet: "
-            f"divide them in discovery.review, or label their images in {HANDOFF_CSV}"
+            f"{tell_count(split, 'proposed type holds', 'proposed types hold')} several types, "
+            "and the images have no label yet: divide them in discovery.review, or label the "
+            f"images in {HANDOFF_CSV}"
         )
 
 
@@ -234,16 +239,18 @@ def _say_written(written: Exported, run: Run, handoff: Handoff) -> None:
     tell_faults(written.faults, what="left out")
     if written.left_out or written.faults:
         say(
-            f"left out: {written.left_out} rows without a label, "
-            f"{len(written.faults)} unreadable images"
+            f"left out: {tell_count(written.left_out, 'row')} without a label, "
+            f"{tell_count(len(written.faults), 'unreadable image')}"
         )
     for note in written.notes:
         say(note)
     named = {name for kind in handoff.types for name in kind.proposals}
     own = {one.proposal_id for one in run.load_proposals()}
     say(
-        f"{written.images} images written; {len(named & own)} of {len(own)} proposed types named, "
-        f"{len(handoff.types)} labels, {len(handoff.labelled)} of {len(handoff)} images have one"
+        f"{tell_count(written.images, 'image')} written; {len(named & own)} of "
+        f"{tell_count(len(own), 'proposed type')} named, "
+        f"{tell_count(len(handoff.types), 'label')}, {len(handoff.labelled)} of "
+        f"{tell_count(len(handoff), 'image has', 'images have')} one"
     )
     say(str(written.path))
 

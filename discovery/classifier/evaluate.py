@@ -28,6 +28,7 @@ from discovery.classifier.predict import Answered, predict_images
 from discovery.records import Predictions
 from embeddings.errors import HandoffError
 from embeddings.extractors import find_extractor
+from embeddings.plurals import tell_count
 from embeddings.reader import Preparation, map_parts
 
 _THUMBNAIL = 160  # pixels: a defect shows
@@ -281,11 +282,11 @@ def _list_warnings(model: Model, scores: Mapping[str, Any]) -> list[str]:
     types = scores["unlearned"]["types"]
     if types:
         found.append(
-            f"{scores['unlearned']['n_unknown']} images are of types that the model has not "
-            f"learned ({', '.join(types[:5])}): they are scored apart."
+            f"{tell_count(scores['unlearned']['n_unknown'], 'image')} of types that the model "
+            f"has not learned ({', '.join(types[:5])}): scored apart."
         )
     if scores["unreadable"]:
-        found.append(f"{scores['unreadable']} images of the truth could not be read.")
+        found.append(f"{tell_count(scores['unreadable'], 'image')} of the truth could not be read.")
     return found
 
 

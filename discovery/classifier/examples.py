@@ -29,6 +29,7 @@ from embeddings.errors import HandoffError, ImageError
 from embeddings.files import hash_bytes, hash_file
 from embeddings.images import fingerprint_file, image_id, read_headers
 from embeddings.paths import takes_paths
+from embeddings.plurals import tell_count
 from embeddings.reader import Fault, Part, name_part
 from embeddings.reading import find_reading
 
@@ -113,8 +114,8 @@ def read_examples(path: Path) -> Examples:
     kept = labelled[~(by_cluster & (labelled["cluster_id"] == NOISE))]
     if kept.empty:
         raise HandoffError(
-            f"{table}: none of its {len(handoff.rows)} rows has a label: fill its column label, or "
-            "name its proposals, first"
+            f"{table}: none of its {tell_count(len(handoff.rows), 'row')} has a label: fill its "
+            "column label, or name its proposals, first"
         )
     warn_of_alike_labels(table.name, set(kept["label"]))
     doubtful = (kept["membership"] * _measure_agreement(kept, by_cluster[kept.index])).clip(

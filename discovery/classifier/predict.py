@@ -25,6 +25,7 @@ from embeddings.console import get_logger, stage
 from embeddings.errors import InputError
 from embeddings.extract import ExtractOptions
 from embeddings.files import format_csv
+from embeddings.plurals import tell_count
 from embeddings.reader import Fault, Part, read_parts
 
 _BLOCK = 1024  # images described before they are answered: 8 orientations of one take 100 kB
@@ -160,8 +161,8 @@ def _join(blocks: Sequence[_Block], windows: Mapping[str, tuple[float, float]]) 
     if not answered:
         first = faults[0] if faults else ("", "no image came")
         raise InputError(
-            f"none of {len(faults)} files can be read (the first: {', '.join(first)}); expected "
-            "JPEG, PNG, TIFF or other image files"
+            f"none of {tell_count(len(faults), 'file')} can be read (the first: "
+            f"{', '.join(first)}); expected JPEG, PNG, TIFF or other image files"
         )
     names = Predictions.__slots__
     return Answered(

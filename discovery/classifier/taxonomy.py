@@ -13,6 +13,7 @@ from typing import Any, Final, TypeGuard
 
 from discovery.records.labels import find_label_fault, tidy_label
 from embeddings.errors import HandoffError
+from embeddings.plurals import tell_count
 
 ROOT: Final = ""
 NO_DEFECT: Final = "no_defect"  # the normal class
@@ -204,8 +205,8 @@ def check_types(taxonomy: Taxonomy, images: int) -> None:
     """
     if not taxonomy.decision_nodes():
         raise HandoffError(
-            f"the labels hold one type ({taxonomy.leaves[0]}, {images} images), expected two or "
-            "more: name another cluster, or label some images no_defect"
+            f"the labels hold one type ({taxonomy.leaves[0]}, {tell_count(images, 'image')}), "
+            "expected two or more: name another cluster, or label some images no_defect"
         )
 
 

@@ -15,6 +15,7 @@ from discovery.classifier.features import FeatureSource
 from discovery.classifier.options import TrainOptions
 from discovery.runs import package_versions
 from embeddings.console import get_logger
+from embeddings.plurals import tell_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +53,8 @@ def warn_of_training(trained: Trained) -> None:
     faults = [*learned.faults, *trained.described.faults]
     if faults:
         log.warning(
-            "WARNING: %d labelled images could not be used: %s",
-            len(faults), describe_faults(faults),
+            "WARNING: %s could not be used: %s",
+            tell_count(len(faults), "labelled image"), describe_faults(faults),
         )  # fmt: skip
     counts = Counter(learned.labels.tolist())
     # They are always learned and never held out.

@@ -23,6 +23,7 @@ from discovery.detector.pictures import Pixels, load_examples
 from discovery.detector.predict import Detector, find_boxes, recall_presentation
 from embeddings.console import track
 from embeddings.errors import InputError, ModelError
+from embeddings.plurals import tell_count
 from embeddings.reader import Fault
 
 Pairs = Sequence[tuple[Boxes, Boxes]]  # (truth, found) of each picture
@@ -64,7 +65,9 @@ def evaluate_detector(
     how.fix_from([item.ref for item in examples.items])
     loaded = load_examples(examples.items, how)  # a box in a data bar is one that is missed
     if not loaded.items:
-        raise InputError(f"{table}: none of its {len(examples.items)} pictures can be read")
+        raise InputError(
+            f"{table}: none of its {tell_count(len(examples.items), 'picture')} can be read"
+        )
     pairs = [
         (item.boxes, find_boxes(detector, pixels, tile=options.tile))
         for item, pixels in track(

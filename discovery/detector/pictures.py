@@ -23,6 +23,7 @@ from embeddings.console import get_logger, track
 from embeddings.errors import ImageError, TableError
 from embeddings.images import MAX_PIXELS, Picture, fingerprint_file, prepare_picture
 from embeddings.images.prepare import Window
+from embeddings.plurals import tell_count
 from embeddings.reader import Fault, Part, open_parts
 
 Pixels = NDArray[np.float32]
@@ -257,8 +258,8 @@ def leave_out_hidden(loaded: LoadedExamples) -> LoadedExamples:
         items.append(replace(item, boxes=cut.take(~is_hidden)))
     if hidden:
         get_logger().warning(
-            "WARNING: %d boxes lie in the data bars of their pictures, such as in %s, and are left "
-            "out: pass --data-bar keep where that is a part of the picture",
-            len(hidden), hidden[0],
+            "WARNING: left out: %s in the data bars of pictures, such as in %s: pass --data-bar "
+            "keep where that is a part of the picture", tell_count(len(hidden), "box", "boxes"),
+            hidden[0],
         )  # fmt: skip
     return replace(loaded, items=tuple(items))

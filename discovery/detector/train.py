@@ -26,6 +26,7 @@ from embeddings.files import hash_file, hash_json
 from embeddings.images import fingerprint_file
 from embeddings.networks.hardware import choose_device
 from embeddings.paths import takes_paths
+from embeddings.plurals import tell_count
 from embeddings.reader import Fault
 from embeddings.weights import Weights
 
@@ -127,8 +128,8 @@ def _load_pictures(examples: BoxExamples, how: Presentation, table: Path) -> Loa
     with_boxes = sum(len(item.boxes) > 0 for item in loaded.items)
     if with_boxes < _LEAST:
         raise InputError(
-            f"{table}: boxes in {with_boxes} readable pictures, expected {_LEAST} pictures with "
-            "boxes at least: one to learn from, one to judge by"
+            f"{table}: boxes in {tell_count(with_boxes, 'readable picture')}, expected {_LEAST} "
+            "pictures with boxes at least: one to learn from, one to judge by"
         )
     return loaded
 

@@ -10,6 +10,7 @@ import tyro
 from discovery.flow.options import RoundOptions
 from discovery.runs import REPORT
 from embeddings.console import run_command, say
+from embeddings.plurals import tell_count
 from embeddings.usage import metering, recording_usage, tabulate_usage
 
 
@@ -41,8 +42,8 @@ def run_round(command: ClusterCommand) -> int:
     if command.profile:
         say(tabulate_usage(stages, whole=whole.usage))
     say(
-        f"{found.proposals} proposed types among {found.images} images, "
-        f"{found.noise} in none of them"
+        f"{tell_count(found.proposals, 'proposed type')} among "
+        f"{tell_count(found.images, 'image')}, {found.noise} in none of them"
     )
     if not found.proposals:
         say("no group is dense enough: try a smaller hdbscan --min-cluster-size, or kmeans")

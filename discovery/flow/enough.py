@@ -17,6 +17,7 @@ from embeddings.extract.sources import (
     read_only_list,
 )
 from embeddings.images import read_headers
+from embeddings.plurals import tell_count
 from embeddings.store import store_exists
 
 _MANY = 50  # files: fewer are looked into, which takes a moment
@@ -54,7 +55,7 @@ def check_enough(source: Path, options: RoundOptions) -> None:
         listed = "" if only is None else f" that {only.table} lists"
         first = f"; the first: {': '.join(faults[0])}" if faults else ""
         raise InputError(
-            f"{source}: {n} images to cluster{listed}, expected {MIN_IMAGES} or more "
+            f"{source}: {tell_count(n, 'image')} to cluster{listed}, expected {MIN_IMAGES} or more "
             f"(files {len(found.files)}, quarantined {len(faults)}, ignored {found.ignored}{first})"
         )
     options.clusterer.check(n)

@@ -23,6 +23,7 @@ from embeddings.errors import HandoffError, ImageError
 from embeddings.files import hash_bytes, parse_csv
 from embeddings.images import fingerprint_file
 from embeddings.large_values import join_rows
+from embeddings.plurals import tell_count
 from embeddings.records import Vectors
 
 COLUMNS = ("image_id", "path", "label", "confidence", "novelty", "verdict")
@@ -82,9 +83,10 @@ def split_known(source: RoundSource, known: Path) -> tuple[RoundSource, KnownIma
     views = source.adapt([store.load_vectors(in_store) for store in source.stores])
     labels = np.array([label_of[i] for i in in_store], dtype=np.str_)
     get_logger().info(
-        "known types: %d images of %d types (from %d labelled rows); %d images of the source set "
-        "aside, %d left",
-        len(labels), len(np.unique(labels)), len(labelled), len(source.ids) - len(left), len(left),
+        "known types: %s of %s (from %s); %s of the source set aside, %d left",
+        tell_count(len(labels), "image"), tell_count(len(np.unique(labels)), "type"),
+        tell_count(len(labelled), "labelled row"),
+        tell_count(len(source.ids) - len(left), "image"), len(left),
     )  # fmt: skip
     return replace(source, ids=left), KnownImages(views=views, labels=labels)
 

@@ -22,6 +22,7 @@ from embeddings.extract.sources import (
     open_source,
     read_only_list,
 )
+from embeddings.plurals import tell_count
 from embeddings.store import open_store, store_exists
 from embeddings.store.reader import Store
 
@@ -161,7 +162,7 @@ def _refuse(run: Run, source: Path, options: ExtractOptions, *, there: int, of: 
     else:
         what = f"{source} holds {there} of them"
     return (
-        f"{run.path} was made{of_what}, {of} files, and {what}: its clusters and its handoff "
-        "would be lost; give a new folder as --out, or --replace to put these images in the place "
-        "of those (decisions.jsonl is kept)"
+        f"{run.path} was made{of_what}, {tell_count(of, 'file')}, and {what}: its clusters and "
+        "its handoff would be lost; give a new folder as --out, or --replace to put these images "
+        "in the place of those (decisions.jsonl is kept)"
     )

@@ -32,6 +32,7 @@ from embeddings.bounded import parse_json
 from embeddings.console import get_logger
 from embeddings.errors import InputError
 from embeddings.files import format_csv
+from embeddings.plurals import tell_count
 
 
 def compare_candidates(context: RoundContext, facts: Facts) -> Made:
@@ -73,13 +74,15 @@ def check_images(context: RoundContext, facts: Facts) -> Made:
     if n < MIN_IMAGES and matched:
         raise InputError(
             f"{len(matched)} of {len(context.unmatched.ids)} images match a known type "
-            f"({context.run.path / MATCHED} names them) and {n} are left, expected {MIN_IMAGES} "
-            "or more: there is nothing to discover; --keep-matches clusters them all the same"
+            f"({context.run.path / MATCHED} names them) and {tell_count(n, 'is', 'are')} left, "
+            f"expected {MIN_IMAGES} or more: there is nothing to discover; --keep-matches "
+            "clusters them all the same"
         )
     if n < MIN_IMAGES:
         first = f"; the first: {': '.join(source.quarantined[0])}" if source.quarantined else ""
         raise InputError(
-            f"{n} images to cluster, expected {MIN_IMAGES} or more ({source.counts}{first})"
+            f"{tell_count(n, 'image')} to cluster, expected {MIN_IMAGES} or more "
+            f"({source.counts}{first})"
         )
     context.options.clusterer.check(n)
     # From here on the run is of these images: assign and handoff look for this store.
@@ -131,8 +134,8 @@ def find_copies(context: RoundContext, facts: Facts) -> Made:
     facts.update(exact=found.exact, near=found.near, groups=found.near_groups)
     if found.unread:
         get_logger().warning(
-            "WARNING: %d images could not be read again, and were not looked at for copies",
-            found.unread,
+            "WARNING: %s not be read again: copies were not looked for there",
+            tell_count(found.unread, "image could", "images could"),
         )
     return {COPIES: tabulate_duplicates(found, _list_paths(context))}
 
@@ -155,7 +158,7 @@ def group_images(context: RoundContext, facts: Facts) -> Made:
     )
     found = parts.clustering
     noise = int((found.labels < 0).sum())
-    facts.update(by=found.made_by, clusters=found.k, noise=f"{noise} images")
+    facts.update(by=found.made_by, clusters=found.k, noise=tell_count(noise, "image"))
     # After the count above: what is assigned on request was noise all the same.
     if context.options.assign_noise:
         found = assign_noise(found, context.graph)
@@ -249,8 +252,8 @@ def make_proposals(context: RoundContext, facts: Facts) -> Made:
     for one in proposals:
         if "warning" in one.associations:
             get_logger().warning(
-                "WARNING: %s, of %d images, %s",
-                one.proposal_id, one.size, one.associations["warning"],
+                "WARNING: %s, of %s, %s",
+                one.proposal_id, tell_count(one.size, "image"), one.associations["warning"],
             )  # fmt: skip
     return {
         ASSOCIATIONS: format_associations(proposals, enrichment),

@@ -29,6 +29,7 @@ from discovery.records import (
 )
 from embeddings.errors import HandoffError, ImageError, InputError, TableError
 from embeddings.images import find_images, fingerprint_file
+from embeddings.plurals import tell_count
 from embeddings.tables import read_table
 
 
@@ -102,8 +103,8 @@ def _identify(path: Path, parts: Mapping[str, int], faults: list[str]) -> str | 
         return None
     if parts.get(file_id):
         faults.append(
-            f"{path.name} holds {parts[file_id]} images of the run: expected each as a file of "
-            "its own, as --format imagefolder writes them"
+            f"{path.name} holds {tell_count(parts[file_id], 'image')} of the run: expected each as "
+            "a file of its own, as --format imagefolder writes them"
         )
     if file_id in parts:
         return file_id

@@ -19,6 +19,7 @@ from discovery.records import Handoff
 from embeddings.errors import InputError, OptionError
 from embeddings.files import write_bytes
 from embeddings.litter import name_temporary
+from embeddings.plurals import tell_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +113,8 @@ def _describe_pictures(written: WrittenPictures, originals: Path | None) -> tupl
         return ()
     kept = f"as they were: {originals}" if originals else "--originals keeps them as they were"
     notes = [
-        f"{written.shown} images that most programs would not show as they are (of 16 bits, of "
-        f"numbers, of a format of their own) are written as 8-bit PNG; {kept}"
+        f"written as 8-bit PNG: {tell_count(written.shown, 'image')} that most programs would not "
+        f"show unchanged (of 16 bits, of numbers, of a format of their own); {kept}"
     ]
     if written.apart:
         notes.append(

@@ -22,6 +22,7 @@ from embeddings.errors import RunError
 from embeddings.files import hash_file, is_sealed, seal, write_bytes
 from embeddings.litter import is_temporary, sweep_temporary
 from embeddings.locks import JOB_LOCK, locked
+from embeddings.plurals import tell_count
 from embeddings.versions import advise_version
 
 RUN_JSON = "run.json"
@@ -194,7 +195,7 @@ def _advise(folder: Path) -> str:
     ledger = ""
     if path.is_file():
         reading = ChainReader(parse_json).read(path.read_bytes())
-        count = f"{LEDGER} has {len(reading.values)} decisions"
+        count = f"{LEDGER} has {tell_count(len(reading.values), 'decision')}"
         ledger = f"; {count} and is {'whole' if reading.is_whole else 'damaged too'}"
     return f"restore it from a copy, or move it away and {_AGAIN}{ledger}"
 

@@ -24,6 +24,7 @@ from embeddings.errors import InputError, OptionError
 from embeddings.files import check_out_file, format_csv, match_header, write_bytes
 from embeddings.images import split_id
 from embeddings.paths import takes_paths
+from embeddings.plurals import tell_count
 from embeddings.reading import find_reading
 from embeddings.tables import read_table
 
@@ -135,7 +136,11 @@ def _export_label_studio(handoff: Handoff, folder: Path) -> Exported:
     path = folder / "tasks.json"
     write_bytes(path, tasks)
     write_bytes(folder / "label_config.xml", config)
-    notes = [f"crops of {len(faults)} pictures that cannot be read have no frame"] if faults else []
+    notes = (
+        [f"crops of {tell_count(len(faults), 'unreadable picture')} have no frame"]
+        if faults
+        else []
+    )
     return Exported(path=path, images=len(handoff), left_out=0, notes=tuple(notes))
 
 
@@ -193,8 +198,8 @@ def fill_klarfs(
         listed = [("label", "number"), *((label, str(number)) for label, number in new.items())]
         write_bytes(folder / CLASSES_CSV, format_csv(listed))
         notes.append(
-            f"{len(new)} labels are no class of the KLARF and a class cannot be added without "
-            f"changing more of it: {folder / CLASSES_CSV} has their numbers"
+            f"{tell_count(len(new), 'label is', 'labels are')} no class of the KLARF and a class "
+            f"cannot be added without changing more of it: {folder / CLASSES_CSV} has the numbers"
         )
     images = {image_id for one in labelled for image_id in one.images}
     strangers = set(handoff.labelled["image_id"]) - images

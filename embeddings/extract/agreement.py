@@ -21,6 +21,7 @@ from embeddings.extract.pieces import Job
 from embeddings.extract.rows import RowPlan
 from embeddings.extractors import find_extractor
 from embeddings.images import file_of_id
+from embeddings.plurals import tell_count
 from embeddings.records import Vectors
 from embeddings.store import Store
 
@@ -146,8 +147,8 @@ def check_precision(
 def _require_enough(images: int, store: Store) -> None:
     if images < LEAST_IMAGES:
         raise InputError(
-            f"--check-precision: {images} images can be compared, expected {LEAST_IMAGES} or more; "
-            f"their vectors are in {store.path}: leave it out"
+            f"--check-precision: {tell_count(images, 'image')} can be compared, expected "
+            f"{LEAST_IMAGES} or more; their vectors are in {store.path}: leave it out"
         )
 
 

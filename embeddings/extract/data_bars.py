@@ -8,6 +8,7 @@ from embeddings.console import stage
 from embeddings.errors import InputError
 from embeddings.extract.options import ExtractOptions
 from embeddings.images import stream_pictures
+from embeddings.plurals import tell_count
 from embeddings.reader import BarSurvey
 from embeddings.reader.preparation import Stream
 from embeddings.records import DATA_BAR, DataBar, DataBars
@@ -46,8 +47,9 @@ def survey_bars(
         facts.update(pictures=survey.n_pictures, bars=survey.n_bars)
     if options.data_bar == "crop" and survey.n_pictures and not survey.n_bars:
         raise InputError(
-            f"--data-bar crop: none of {survey.n_pictures} pictures that were looked at has a data "
-            "bar; expected pictures of an electron microscope with their bar: pass --data-bar auto"
+            f"--data-bar crop: none of {tell_count(survey.n_pictures, 'picture')} looked at has "
+            "a data bar; expected pictures of an electron microscope with their bar: pass "
+            "--data-bar auto"
         )
     return bars
 
@@ -70,7 +72,8 @@ def describe_bars(metadata: Iterable[str]) -> tuple[str, ...]:
     texts = list(metadata)
     noted = Counter(json.loads(text).get(DATA_BAR) for text in texts if DATA_BAR in text)
     return tuple(
-        f"data bar of {rows} rows at the {edge} left out of {n} of {len(texts)} images"
+        f"data bar of {rows} rows at the {edge} left out of {n} of "
+        f"{tell_count(len(texts), 'image')}"
         for (edge, _, rows), n in (
             (bar.partition(" "), n) for bar, n in noted.most_common() if bar is not None
         )

@@ -17,6 +17,7 @@ from embeddings.errors import ImageError
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.sources import Source
 from embeddings.images import read_pictures
+from embeddings.plurals import tell_count
 
 _MOST_PAIRS = 20  # of a kind of name that are looked at
 _ENOUGH = 0.8  # of them are masks: some neighbours show nothing
@@ -127,4 +128,6 @@ def _advise(pattern: str, pairs: _Pairs, files: Sequence[Path]) -> str:
     else:
         taken = [path for path in files if fnmatchcase(path.name, pattern)]
     more = len(taken) - len(pairs)
-    return f"--exclude '{pattern}'" + (f" (which leaves out {more} other files)" if more else "")
+    return f"--exclude '{pattern}'" + (
+        f" (which leaves out {tell_count(more, 'other file')})" if more else ""
+    )

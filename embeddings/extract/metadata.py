@@ -17,6 +17,7 @@ from embeddings.errors import ImageError, InputError, TableError
 from embeddings.extract.references import ALL_PAGES, COLUMN
 from embeddings.images import fingerprint_file
 from embeddings.paths import takes_paths
+from embeddings.plurals import tell_count
 from embeddings.records import DEFECT_BOX, KLARF_FILE, NOTES
 from embeddings.store import Store, StoreWriter, open_store
 from embeddings.tables import is_klarf, read_metadata
@@ -56,8 +57,9 @@ def join_metadata(table: Path | None, paths: Sequence[str]) -> dict[str, dict[in
                 )
     lost = found.describe_lost()
     get_logger().info(
-        "metadata: %d of %d images have a row in %s%s",
-        len(joined), len(paths), table, f"; of its {len(frame)} rows {lost}" if lost else "",
+        "metadata: %d of %s in %s%s",
+        len(joined), tell_count(len(paths), "image has a row", "images have a row"), table,
+        f"; of its {tell_count(len(frame), 'row')} {lost}" if lost else "",
     )  # fmt: skip
     if not joined:
         raise InputError(f"--metadata {table}: no row has the file name of an image of the source")
@@ -192,7 +194,9 @@ class MetadataChanges:
         ]  # fmt: skip
         if KLARF_FILE in {*self.added, *self.altered}:
             parts.append("the KLARF that lists them is noted")
-        return "; ".join([f"metadata of {len(self.texts)} images in the store changed", *parts])
+        return "; ".join(
+            [f"metadata of {tell_count(len(self.texts), 'image')} in the store changed", *parts]
+        )
 
     @staticmethod
     def _tell(counts: Mapping[str, int]) -> dict[str, int]:

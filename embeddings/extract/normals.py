@@ -7,6 +7,7 @@ from embeddings.errors import ImageError, InputError
 from embeddings.extract.options import ExtractOptions
 from embeddings.files import hash_bytes
 from embeddings.images import find_images, fingerprint_file
+from embeddings.plurals import tell_count
 
 
 def find_normals(options: ExtractOptions) -> tuple[Path, ...]:
@@ -23,8 +24,8 @@ def find_normals(options: ExtractOptions) -> tuple[Path, ...]:
     found = find_images(folder)
     if not found.files:
         raise InputError(
-            f"--normal {folder}: holds no image ({found.ignored} other files); expected "
-            "defect-free JPEG, PNG, TIFF or other image files"
+            f"--normal {folder}: holds no image ({tell_count(found.ignored, 'other file')}); "
+            "expected defect-free JPEG, PNG, TIFF or other image files"
         )
     return found.files
 

@@ -35,6 +35,7 @@ from embeddings.extract.sources import (
 )
 from embeddings.images import Window, check_apart
 from embeddings.paths import takes_paths
+from embeddings.plurals import tell_count
 from embeddings.reader import Previews
 from embeddings.reading import READING
 from embeddings.records import DataBars
@@ -230,9 +231,9 @@ class _Extraction:
         changes = note_changes(self.metadata, self.store, writer, files=self.files)
         if changes.outdated:
             text = (
-                f"the column reference names another golden image for {changes.outdated} images "
-                "that the store holds already: their vectors are of the old one; make a new store "
-                "to change it"
+                "the column reference names another golden image for "
+                f"{tell_count(changes.outdated, 'image')} that the store holds already: vectors "
+                "are of the old one; make a new store to change it"
             )
             if text not in self.warnings:
                 get_logger().warning("WARNING: %s", text)

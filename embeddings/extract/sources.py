@@ -17,6 +17,7 @@ from embeddings.extract.recipe import Recipe
 from embeddings.images import find_images, fingerprint_file
 from embeddings.odd_names import real_path, spell_path
 from embeddings.paths import tell_absence
+from embeddings.plurals import tell_count
 from embeddings.tables import list_named, read_image_list, read_table
 from embeddings.tables.locate import Locator, fold_name
 from embeddings.tables.sheet import TABLE_SUFFIXES
@@ -98,8 +99,9 @@ def open_source(source: Path, options: ExtractOptions) -> Source:
         )
     if not files and not quarantined:
         raise InputError(
-            f"{source} holds no image ({ignored} other files were ignored); expected JPEG, PNG, "
-            "TIFF or other image files, or a CSV with a column path"
+            f"{source} holds no image ("
+            f"{tell_count(ignored, 'other file was', 'other files were')} ignored); expected "
+            "JPEG, PNG, TIFF or other image files, or a CSV with a column path"
         )
     return Source(files=files, quarantined=quarantined, ignored=ignored, root=root, idle=idle)
 

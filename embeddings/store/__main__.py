@@ -13,6 +13,7 @@ import tyro
 
 from embeddings.console import run_command, say
 from embeddings.errors import StoreCorruptError
+from embeddings.plurals import tell_count
 from embeddings.store.folder import repair_command
 from embeddings.store.reader import open_store
 from embeddings.store.repair import repair_store
@@ -63,7 +64,10 @@ def _verify(folder: Path) -> None:
         more = f" and {len(damage) - 1} more" if len(damage) > 1 else ""
         raise StoreCorruptError(f"{folder}: {damage[0]}{more}: run `{repair_command(folder)}`")
     store = open_store(folder)
-    say(f"{folder} is sound: {len(store)} vectors of {len(store.files())} files")
+    say(
+        f"{folder} is sound: {tell_count(len(store), 'vector')} of "
+        f"{tell_count(len(store.files()), 'file')}"
+    )
 
 
 if __name__ == "__main__":

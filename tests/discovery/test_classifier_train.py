@@ -147,7 +147,7 @@ def test_missing_files_are_counted(learned, tmp_path, caplog):
     (tmp_path / "set" / "no_defect_00.png").unlink()
     with caplog.at_level(logging.WARNING, "defect-discovery"):
         model = train_classifier(read, options=OPTIONS)
-    assert "1 labelled images could not be used" in caplog.text
+    assert "1 labelled image could not be used" in caplog.text
     assert "no_defect_00.png" in caplog.text
     assert (8, 1) == (model.training["images"], model.training["unusable"])
 

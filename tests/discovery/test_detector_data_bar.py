@@ -96,7 +96,7 @@ def test_boxes_are_learned_in_what_is_seen(refs, edge, caplog):
     np.testing.assert_array_equal(alone[2], loaded.pictures[2])
     seen = leave_out_hidden(loaded)
     assert [[30, 40, 50, 60]] == seen.items[0].boxes.edges.tolist()
-    assert "4 boxes lie in the data bars of their pictures, such as in " in caplog.text
+    assert "left out: 4 boxes in the data bars of pictures, such as in " in caplog.text
     whole = load_examples(items, present(refs["whole"], "keep"))
     assert boxes.edges.tolist() == leave_out_hidden(whole).items[0].boxes.edges.tolist()
 

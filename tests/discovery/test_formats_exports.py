@@ -130,7 +130,7 @@ def test_an_imagefolder_has_a_folder_a_level_on_request(run, tmp_path, images, c
     ]  # fmt: skip
     (out / "defect" / "void" / "img 1.png").rename(out / "defect" / "particle" / "img 1.png")
     assert call(run.path, "--read", out, "--by", "me") == 0
-    assert "1 images labelled" in capsys.readouterr().out
+    assert "1 image labelled" in capsys.readouterr().out
     assert call(run.path, "--out", tmp_path / "x", "--format", "coco", "--folders", "nested") == 2
     assert "--folders is for --format imagefolder" in capsys.readouterr().err
 

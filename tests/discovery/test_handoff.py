@@ -140,7 +140,7 @@ def test_labels_typed_into_the_runs_own_file_are_not_lost(run, tmp_path, images,
     call(run.path, "--out", run.path)
     fill(run.path / HANDOFF_CSV, {str(images[0]): "scratch"})
     assert call(run.path, "--out", tmp_path / "out") == 0
-    assert "1 images labelled" in capsys.readouterr().out
+    assert "1 image labelled" in capsys.readouterr().out
     assert labels_in(tmp_path / "out" / "handoff.csv")[0] == ("scratch", "human")
     fill(run.path / HANDOFF_CSV, {str(images[1]): "void"})
     assert call(run.path, "--read", run.path / HANDOFF_CSV) == 0
@@ -256,7 +256,7 @@ def test_imagefolder(run, tmp_path, capsys):
     decide(run, 1, "defect/void")
     out = tmp_path / "out"
     assert call(run.path, "--out", out, "--format", "imagefolder") == 0
-    assert "left out: 1 rows without a label" in capsys.readouterr().out
+    assert "left out: 1 row without a label" in capsys.readouterr().out
     first = run.load_images()["image_id"][2]
     last = "pages#1@-4_0_16_16.png"
     assert sorted(str(path.relative_to(out)) for path in out.rglob("*.*")) == [
@@ -335,7 +335,7 @@ def test_images_that_are_gone_are_left_out_and_told(run, tmp_path, images, capsy
     for kind in ("imagefolder", "coco"):
         assert call(run.path, "--out", tmp_path / kind, "--format", kind) == 0
         said = capsys.readouterr()
-        assert "1 unreadable images" in said.out
+        assert "1 unreadable image" in said.out
         assert str(images[0]) in said.err
 
 

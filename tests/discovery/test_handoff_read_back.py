@@ -158,7 +158,7 @@ def test_what_was_decided_since_stands_unless_it_was_answered_anew(
     listed[0]["annotations"] = []
     annotate(listed[0], "bridge")
     assert call(run.path, "--read", save(tmp_path, listed), "--by", "me") == 0
-    assert "1 images labelled, 0 labels withdrawn, 1 left as decided before, 1 newer decisions " \
+    assert "1 image labelled, 0 labels withdrawn, 1 left as decided before, 1 newer decision " \
         "overruled" in capsys.readouterr().out  # fmt: skip
     assert [label[0] for label in labels_of(run)[:2]] == ["bridge", "scratch"]
     # The same answer a second time is not new, whatever was decided since.
@@ -193,7 +193,7 @@ def test_tasks_are_found_by_path_and_content_and_strangers_are_named(
         annotate(task, "void")
     assert call(run.path, "--read", save(tmp_path, listed), "--by", "me") == 0
     said = capsys.readouterr()
-    assert "1 labelled images are not of this run, left out" in said.out
+    assert "left out: 1 labelled image not of this run" in said.out
     assert "task 103 (s3://other/d.png): no image of this run" in said.err
     assert [label and label[0] for label in labels_of(run)[:4]] == ["void"] * 3 + [None]
 
@@ -388,7 +388,7 @@ def test_an_image_in_another_folder_is_a_decision(run, tree, images, capsys):
     assert call(run.path, "--read", tree, "--by", "me") == 0
     said = capsys.readouterr()
     assert "3 images labelled, 0 labels withdrawn" in said.out
-    assert "1 labelled images are not of this run" in said.out
+    assert "left out: 1 labelled image not of this run" in said.out
     assert "bridge/foreign.png: no image of this run" in said.err
     assert labels_of(run) == [
         ("defect/void", "human", "ann"), ("defect/scratch", "human", "me"),
@@ -417,7 +417,7 @@ def test_faults_of_a_tree_are_named_and_nothing_is_taken(run, tree, images, caps
     (error,) = capsys.readouterr().err.splitlines()
     assert "folder unknown: 'unknown' is a verdict and no type" in error
     assert "a.png and bridge/again.png are the same image: keep one" in error
-    assert "pages.tif holds 1 images of the run" in error
+    assert "pages.tif holds 1 image of the run" in error
     assert (run.path / LEDGER).read_bytes() == before
 
 

@@ -1,6 +1,7 @@
 """The strip of the rare: its order, look-alikes in one frame, and what is said of it."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,7 +54,11 @@ def test_the_given_order_is_shown_and_look_alikes_are_framed():
     assert [6, 9] == list_shots(frame)
     assert 'aria-label="2 look-alikes"' in frame
     assert "Rare: look at these first" in page
-    assert "The strangest 4 of 4 images in no cluster and 1 far outside of its own" in page
+    assert (
+        "4 of 5 rare images, the strangest first, with outlier scores: 4 in no cluster and 1 far "
+        "outside of its own cluster." in page
+    )
+    assert "All 4 images in no cluster" in page  # the fold below holds these alone
     assert "outlier score 0.90, neighbours 1.5 times as far as usual: &lt;8&gt;.png" in page
     assert "rare.csv" in page
 
@@ -90,4 +95,24 @@ def test_what_is_shown_has_a_thumbnail_and_stands_on_the_page():
 
 def test_one_image_far_out_is_told_as_one():
     page = render_rare(make_data(0, make_rarity([2], [0])))
-    assert "The strangest 1 of 1 image far outside of its own cluster, each" in page
+    told = (
+        "1 rare image, the strangest first, with outlier scores: 1 far outside of its own cluster."
+    )
+    assert told in page
+
+
+def test_all_that_are_shown_are_told_as_all_and_the_fold_says_which_it_has():
+    page = render_rare(make_data(2, make_rarity([6, 7, 0, 1], [0, 1, 2, 3])))
+    assert (
+        "4 rare images, the strangest first, with outlier scores: 2 in no cluster and 2 far "
+        "outside of their own cluster." in page
+    )
+    assert "All 2 images in no cluster" in page
+
+
+def test_noise_that_was_assigned_is_told_all_the_same():
+    data = make_data(2, make_rarity([6, 7], [0, 1]))
+    labels = np.zeros(8, data.clustering.labels.dtype)
+    assigned = replace(data.clustering, labels=labels, assigned=data.clustering.labels < 0)
+    page = render_rare(replace(data, clustering=assigned))
+    assert "2 rare images, the strangest first, with outlier scores: 2 in no cluster, assi" in page

@@ -521,7 +521,7 @@ def test_the_command_names_types_and_not_rows(run, tmp_path, capsys):
     assert call(run.path, "--read", tmp_path / "out" / TYPES_CSV, "--by", "eva") == 0
     told = capsys.readouterr().out
     assert "0 proposed types named, 1 split, rejected or put off" in told
-    assert "1 proposed types hold several types, and their images have no label yet" in told
+    assert "1 proposed type holds several types, and the images have no label yet" in told
     assert len(labels_of(run)) == 7
 
 

@@ -139,7 +139,7 @@ def _fifo(tmp_path):
 
 SOURCES = [
     ("missing", lambda t: t / "none", "none does not exist; expected a folder of images"),
-    ("empty folder", lambda t: write(t / "e" / "x", "").parent, "holds no image (1 other files"),
+    ("empty folder", lambda t: write(t / "e" / "x", "").parent, "holds no image (1 other file"),
     ("name too long", lambda t: t / ("x" * 300), "File name too long"),
     ("below a file", lambda t: write(t / "f", "") / "x", "cannot be read (Not a directory)"),
     ("empty CSV", lambda t: write(t / "a.csv", ""), "a.csv is empty"),

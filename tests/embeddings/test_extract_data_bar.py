@@ -56,7 +56,7 @@ def test_it_is_said_and_kept_in_the_store(pictures, extract):
     assert {"128x148": (DataBar(edge="bottom", rows=20, level=0.0),)} == store.bars
     # Said again where nothing is computed, and one picture more is seen as the others are.
     again = extract(pictures / "images" / "0.png", "--store", pictures / "store")
-    assert "data bar of 20 rows at the bottom left out of 1 of 1 images" in again.err
+    assert "data bar of 20 rows at the bottom left out of 1 of 1 image" in again.err
     found = find_look_alikes(store, pictures / "images" / "2.png")
     assert 0 == found.table["distance"].iloc[0]
 
@@ -84,7 +84,7 @@ def test_crop_puts_a_picture_without_a_bar_aside(pictures, extract):
 def test_crop_of_pictures_that_have_none_is_refused(pictures, extract):
     ran = extract(pictures / "alone", "--store", pictures / "store", "--data-bar", "crop")
     assert 2 == ran.code
-    assert "none of 4 pictures that were looked at has a data bar" in ran.error
+    assert "none of 4 pictures looked at has a data bar" in ran.error
 
 
 def test_tiles_and_boxes_do_not_show_the_bar(pictures, tmp_path):

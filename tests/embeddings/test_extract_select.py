@@ -214,7 +214,7 @@ def test_metadata_that_comes_later_takes_effect_and_is_told(run, make_images, tm
     with caplog.at_level("INFO", logger="defect-discovery"):
         extracted = run(images, metadata=table)
     assert (0, 2, ()) == (extracted.computed, extracted.reused, extracted.warnings)
-    told = "metadata of 1 images in the store changed; new: cd_nm (1); changed: lot (1)"
+    told = "metadata of 1 image in the store changed; new: cd_nm (1); changed: lot (1)"
     assert told in caplog.messages
     known = {"lot": "L2", "tool": "T1", "cd_nm": "5"}
     told = {("0.png", 0): known, ("1.png", 0): {"lot": "L1", "tool": "T1"}}

@@ -84,7 +84,7 @@ def test_what_the_glob_takes_beside_is_told(tmp_path):
     lay(tmp_path, "{}.jpg", "{}.png")
     Image.fromarray(draw_picture(9)).save(tmp_path / "alone.png")
     (told,) = tell(tmp_path)
-    assert told.endswith("--exclude '*.png' (which leaves out 1 other files)")
+    assert told.endswith("--exclude '*.png' (which leaves out 1 other file)")
 
 
 def test_a_sample_is_decoded_and_no_more(tmp_path, monkeypatch):

@@ -213,7 +213,7 @@ def test_one_row_a_path_and_unreadable_files_are_counted(four, draw_more, tmp_pa
     assert "2 images in 3 rows, one a file: " in said
     assert " placed in a cluster, " in said
     assert "0 have a label; " in said
-    assert "1 files not readable" in said
+    assert "1 file not readable" in said
     assert "cannot tell what is unknown" not in caplog.text
     listed = tmp_path / "assigned.quarantine.csv"
     assert f"1 in all, each with its reason in {listed}" in caplog.text

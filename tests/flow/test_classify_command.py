@@ -180,7 +180,7 @@ def test_the_rest_is_answered_where_files_are_broken(call, model, pictures, tmp_
     Image.fromarray(wide).save(folder / "wide.tif")
     ran = call("predict", model, folder, "--out", tmp_path / "p.csv")
     assert 0 == ran.code
-    assert "1 files not readable" in ran.out
+    assert "1 file not readable" in ran.out
     assert "trained without pictures of the kind uint16" in ran.err
     assert len(list(folder.iterdir())) - 1 == len(read(tmp_path / "p.csv"))
     assert [str(folder / "broken.png")] == read(tmp_path / "p.quarantine.csv")["path"].tolist()

@@ -56,7 +56,7 @@ def test_a_handoff_that_was_written_elsewhere_is_no_run(decided, tmp_path):
 
 @pytest.mark.parametrize(
     ("place", "says"),
-    [(None, "has 2 decisions and is whole"), (40, "has 1 decisions and is damaged too")],
+    [(None, "has 2 decisions and is whole"), (40, "has 1 decision and is damaged too")],
 )
 def test_the_line_says_what_to_do_and_whether_the_decisions_are_whole(decided, place, says):
     for path, at in ((decided / "run.json", 100), (decided / "decisions.jsonl", place)):

@@ -54,7 +54,7 @@ def test_a_store_is_left_as_it_is(four, finished, pictures):
 
 def test_one_image_is_too_few_and_says_so(pictures, tmp_path, cheap):
     (path, *_) = (pictures / "images").iterdir()
-    with pytest.raises(InputError, match="1 images to cluster, expected"):
+    with pytest.raises(InputError, match="1 image to cluster, expected"):
         discover_types(path, tmp_path / "out", options=cheap)
 
 

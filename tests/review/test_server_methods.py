@@ -142,7 +142,7 @@ def test_a_group_is_named_but_for_what_was_decided_one_by_one(api, ask, unpack, 
     assert said.startswith(f"move {left} images to b; 4 that were decided one by one keep")
     assert left == len(review.state.find_type("b").images)
     assert left == len(read_decisions(run / LEDGER)[-1].image_ids)
-    with pytest.raises(OptionError, match="all 3 images were decided one by one"):
+    with pytest.raises(OptionError, match="each of 3 images was decided by itself"):
         ask("act", action=group | {"images": images[:3]})
 
 

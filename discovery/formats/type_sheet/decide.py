@@ -19,6 +19,7 @@ from discovery.records import (
     is_same_to_spreadsheet,
     tidy_label,
 )
+from embeddings.plurals import tell_count
 
 _NAMING = ("accept", "merge")
 _INTEGER = re.compile(r"\d+([.,]0*)?")  # a spreadsheet writes 3 as 3.0 or 3,0
@@ -174,7 +175,8 @@ def _find_revision_fault(cell: str, now: int) -> str:
     if cell and not _INTEGER.fullmatch(cell):
         return f"{cell!r} is not a whole number: put back what was written"
     if _parse_revision(cell, now) > now:
-        return f"{cell} came, but the run has {now} decisions: the sheet is of another run"
+        there = tell_count(now, "decision")
+        return f"{cell} came, but the run has {there}: the sheet is of another run"
     return ""
 
 

@@ -8,6 +8,7 @@ from discovery.review.guidance.copies import Places
 from discovery.review.guidance.judge import Judge
 from discovery.review.guidance.labelled import Labelled
 from discovery.review.guidance.rest import expected_right
+from embeddings.plurals import tell_count
 
 Screen = Literal["validate", "doubt", "rest", "done"]
 
@@ -65,7 +66,7 @@ def suggest_next(
     best = _pick_proposal(labelled, waiting)
     if best is not None:
         left = int(is_open[waiting[best]].sum())
-        why = f"{left} images that nobody has settled, proposed as one type"
+        why = f"{tell_count(left, 'image')} that nobody has settled, proposed as one type"
         return Suggestion(screen="validate", proposal=best, why=why)
     if judge is None:
         return Suggestion(
@@ -82,7 +83,8 @@ def _finish(labelled: Labelled, share: float) -> Suggestion:
     left = labelled.is_open & (labelled.codes < 0)
     if not left.any():
         return Suggestion(screen="done", why=f"expected right {share:.2f}")
-    why = f"{int(left.sum())} images are left, expected right {share:.2f} once they are labelled"
+    images = tell_count(int(left.sum()), "image")
+    why = f"{images} left, expected right {share:.2f} once all are labelled"
     return Suggestion(screen="rest", why=why)
 
 

@@ -25,6 +25,7 @@ from discovery.review.server.lasso import check_lasso
 from discovery.review.server.method import Method
 from discovery.review.state import SOURCE_HUMAN, Places
 from embeddings.errors import OptionError
+from embeddings.plurals import tell_count
 
 _MOST_LINES = 2**53  # a revision: what a number of JSON holds exactly
 
@@ -109,8 +110,8 @@ def _move(
     free = images[~context.state.held[images] & ~np.isin(images, excluded)]
     if not len(free):
         raise OptionError(
-            f"all {len(images)} images were decided one by one, and a name for them as a group "
-            "changes none of these: release them first, or name them a screen at a time"
+            f"each of {tell_count(len(images), 'image')} was decided by itself, and a name for the "
+            "group changes none of these: release them first, or name them a screen at a time"
         )
     context.review.move(free, as_group=True, **given, **asked)
     left = len(images) - len(free)

@@ -7,6 +7,7 @@ from discovery.review.server.context import ApiContext
 from discovery.review.server.jobs import Progress
 from discovery.review.server.method import Method
 from embeddings.errors import OptionError
+from embeddings.plurals import tell_count
 
 
 def start_regroup(context: ApiContext) -> Answer:
@@ -41,7 +42,7 @@ def _regroup(context: ApiContext, progress: Progress) -> str:
         progress=progress,
     )
     if not found.parts:
-        return f"no groups among {len(found.noise)} images"
+        return f"no groups among {tell_count(len(found.noise), 'image')}"
     progress(1.0, "propose the groups")
     # Of the state as it is by now: what was named in the meantime stays out of the groups.
     context.review.regroup(
@@ -54,7 +55,8 @@ def _regroup(context: ApiContext, progress: Progress) -> str:
     )
     context.tell_revision()
     images = sum(len(part.images) for part in found.parts)
-    return f"{len(found.parts)} groups of {images} images; {len(found.noise)} images in none"
+    groups = f"{tell_count(len(found.parts), 'group')} of {tell_count(images, 'image')}"
+    return f"{groups}; {tell_count(len(found.noise), 'image')} in none"
 
 
 METHODS = {

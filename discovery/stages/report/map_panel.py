@@ -155,7 +155,7 @@ def _draw_sweep(data: ReportData, sweep: Sweep, marks: list[tuple[int, int]]) ->
         "svg",
         node("title", title),
         node("path", d=_draw_curve(sweep), class_="curve"),
-        node("text", f"{most} groups", x=0, y=18),
+        node("text", write_count(most, "group"), x=0, y=18),
         node("text", f"{least}", x=0, y=_CURVE),
         join(bars),
         class_="sweep",

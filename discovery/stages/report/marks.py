@@ -112,13 +112,19 @@ def render_columns(counts: Iterable[int]) -> Markup:
     )
 
 
-def render_members(cluster: int, count: int, name: str) -> Markup | None:
-    """Render the fold of all images of a cluster; the scripts fill it when it is opened."""
+def render_members(cluster: int, count: int, name: str, *, where: str = "") -> Markup | None:
+    """Render the fold of all images of a cluster; the scripts fill it when it is opened.
+
+    Parameters
+    ----------
+    where : str
+        What follows the count of images, where nothing around the fold says which they are.
+    """
     if not count:
         return None
     return node(
         "details",
-        node("summary", f"All {write_count(count, 'image')}"),
+        node("summary", f"All {write_count(count, 'image')}{where}"),
         node("div", class_="row members", role="group", aria_label=f"{name}, all images"),
         class_="all",
         data_cluster=cluster,

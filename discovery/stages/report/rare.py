@@ -8,7 +8,6 @@ from discovery.pages.html import Markup, join, node
 from discovery.pages.words import write_count
 from discovery.records import NOISE, Rarity
 from discovery.stages.report.data import ReportData
-from discovery.stages.report.figures import summarise
 from discovery.stages.report.marks import render_members, render_shot
 from discovery.stages.report.thumbnails import RARE_SHOWN, find_rare
 
@@ -25,7 +24,12 @@ def render_rare(data: ReportData) -> Markup:
         node("div", shots, class_="strip", tabindex=0, role="group", aria_label="Rare images")
         if groups
         else None,
-        render_members(NOISE, int((data.clustering.labels == NOISE).sum()), "In no cluster"),
+        render_members(
+            NOISE,
+            int((data.clustering.labels == NOISE).sum()),
+            "In no cluster",
+            where=" in no cluster",
+        ),
         id="rare",
         class_="panel rare",
     )
@@ -57,18 +61,22 @@ def _take_groups(rarity: Rarity) -> list[list[int]]:
 
 
 def _describe(data: ReportData, rarity: Rarity, groups: Sequence[Sequence[int]]) -> str:
-    noise = summarise(data).noise
     if not groups:
         return "Every image is in a cluster, and none lies far outside of its own."
-    shown = sum(map(len, groups))
+    labels, core = data.clustering.labels, data.clustering.core_labels
+    noise = int((core == NOISE).sum())
     # Rare though clustered: far from the others of their own cluster.
-    inside = int((data.clustering.core_labels[rarity.positions] >= 0).sum())
+    inside = int((core[rarity.positions] >= 0).sum())
     own = "its" if inside == 1 else "their"
-    count = write_count(inside, "" if noise else "image")
-    far = f"{count} far outside of {own} own cluster" if inside else ""
-    none = f"{write_count(noise, 'image')} in no cluster" if noise else ""
-    among = " and ".join(filter(None, (none, far)))
-    sentences = [f"The strangest {shown} of {among}, each with its outlier score."]
+    far = f"{write_count(inside)} far outside of {own} own cluster" if inside else ""
+    assigned = ", assigned to the nearest" if (labels[core == NOISE] >= 0).any() else ""
+    none = f"{write_count(noise)} in no cluster{assigned}" if noise else ""
+    where = " and ".join(filter(None, (none, far)))
+    shown, there = sum(map(len, groups)), noise + inside
+    # All of them, or the first of more: the figures behind the colon add up to the last of these.
+    shares = f"{write_count(shown)} of " if shown < there else ""
+    count = f"{shares}{write_count(there, 'rare image')}"
+    sentences = [f"{count}, the strangest first, with outlier scores: {where}."]
     if any(len(ranks) > 1 for ranks in groups):
         sentences.append("Framed together: images that look alike, too few for a cluster.")
     if data.rarity is not None:
