@@ -250,8 +250,7 @@ def prepare_round(source: Path, run: Run, options: RoundOptions) -> RoundContext
             name: adapt_source(one, run.path, options=options.extract, seed=options.seed)
             for name, one in candidates.items()
         }
-    first = next(iter(candidates.values()))  # what no view can read is told once
-    tell_faults(first.quarantined, what="quarantined", where=first.store.path / QUARANTINE)
+    _tell_quarantined(next(iter(candidates.values())))  # what no view can read is told once
     return RoundContext(
         source,
         run,
@@ -260,6 +259,16 @@ def prepare_round(source: Path, run: Run, options: RoundOptions) -> RoundContext
         previews=previews,
         extraction_seconds=time.monotonic() - start,
     )
+
+
+def _tell_quarantined(source: RoundSource) -> None:
+    """Name the files that a view could not use, each with the first store that lists it."""
+    left = list(source.quarantined)
+    for store in source.stores:
+        listed = set(store.quarantine()["path"].tolist())
+        told = [fault for fault in left if fault[0] in listed]
+        tell_faults(told, what="quarantined", where=store.path / QUARANTINE)
+        left = [fault for fault in left if fault[0] not in listed]
 
 
 def check_places(source: Path, out: Path, *, known: Path | None, since: Path | None) -> None:

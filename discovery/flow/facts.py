@@ -133,7 +133,7 @@ def _read_before(run: Run, spec: ExtractorSpec) -> ReportFacts | None:
 def _list_seconds(context: RoundContext, before: ReportFacts | None) -> dict[str, float]:
     """List the seconds of the steps; those of the extraction once it computed something."""
     seconds = {_EXTRACTION: round(context.extraction_seconds, 3)}
-    if before is not None and context.source.counts.startswith("computed 0,"):
+    if before is not None and not context.source.computed:
         seconds[_EXTRACTION] = before.seconds.get(_EXTRACTION, seconds[_EXTRACTION])
     for name, step in _TIMED.items():
         # Of an artefact that was damaged since, seconds are left out.

@@ -20,7 +20,8 @@ from discovery.graph import choose_n_neighbors
 from discovery.records import warn_of_alike_labels
 from embeddings.console import get_logger
 from embeddings.errors import HandoffError, ImageError
-from embeddings.files import hash_bytes, parse_csv
+from embeddings.extract import ExtractOptions, extract_vectors
+from embeddings.files import format_csv, hash_bytes, parse_csv, write_bytes
 from embeddings.images import fingerprint_file
 from embeddings.large_values import join_rows
 from embeddings.plurals import tell_count
@@ -49,6 +50,32 @@ class KnownImages:
         # Sorted: the order in a handoff says nothing.
         pairs = sorted(zip(self.views[0].ids.tolist(), self.labels.tolist(), strict=True))
         return hash_bytes(repr(pairs).encode())
+
+
+def extract_known(known: Path, run: Path, place: str, *, options: ExtractOptions) -> None:
+    """Bring the labelled images of a handoff into the store at `place` in a run's folder.
+
+    Raises
+    ------
+    DefectDiscoveryError
+        As `extract_vectors` and `read_known_types`.
+    """
+    labelled = read_known_types(known)
+    # A handoff names files of long ago; those that are gone may still be in the store.
+    there = [path for path in labelled["path"].unique() if Path(path).is_file()]
+    if not there:
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    listed = run / "known.csv"
+    write_bytes(listed, format_csv([["path"], *([path] for path in there)]))
+    extract_vectors(
+        listed,
+        run / place,
+        # What picks or cuts the source's images says nothing of the known ones.
+        options=replace(
+            options, only=None, boxes=None, metadata=None, exclude=(), check_precision=None
+        ),
+    )
 
 
 def split_known(source: RoundSource, known: Path) -> tuple[RoundSource, KnownImages]:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from discovery.formats.handoff import read_known_types
 from embeddings.console import get_logger
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions, add_metadata, extract_vectors
@@ -19,7 +18,7 @@ from embeddings.extract.data_bars import describe_bars
 from embeddings.extract.engines import check_engine
 from embeddings.extract.pixel_sizes import count_sizes
 from embeddings.extract.sources import read_only_list
-from embeddings.files import format_csv, hash_bytes, write_bytes
+from embeddings.files import hash_bytes
 from embeddings.reader import Previews
 from embeddings.records import Vectors, bars_to_dict
 from embeddings.store import Store, find_among, open_store
@@ -43,14 +42,16 @@ class RoundSource:
     ids : (n,) array of str
     paths : DataFrame
         Columns path, file_id: the files of the source.
-    counts : str
-        ``computed N, reused N, quarantined N, ignored N`` for the last line.
+    computed : frozenset of str
+        The paths of which a view was computed just now.
+    quarantined : tuple of (path, reason)
+        What a view could not use.
     """
 
     store: Store
     ids: NDArray[np.str_]
     paths: pd.DataFrame
-    counts: str
+    computed: frozenset[str]
     quarantined: tuple[tuple[str, str], ...]
     ignored: int
     warnings: tuple[str, ...]
@@ -61,6 +62,15 @@ class RoundSource:
     def stores(self) -> tuple[Store, ...]:
         """All views of the images."""
         return (self.store, *self.others)
+
+    @property
+    def counts(self) -> str:
+        """``computed N, reused N, quarantined N, ignored N``: files, over all views."""
+        faulty = {path for path, _ in self.quarantined}
+        used = [path for path in self.paths["path"].tolist() if path not in faulty]
+        computed = sum(path in self.computed for path in used)
+        text = f"computed {computed}, reused {len(used) - computed}"
+        return f"{text}, quarantined {len(self.quarantined)}, ignored {self.ignored}"
 
     @property
     def digest(self) -> str:
@@ -166,36 +176,10 @@ def extract_source(
         store=open_store(folder),
         ids=extracted.ids,
         paths=extracted.paths,
-        counts=extracted.summary,
+        computed=extracted.fresh,
         quarantined=extracted.quarantined,
         ignored=extracted.ignored,
         warnings=extracted.warnings,
-    )
-
-
-def extract_known(known: Path, run: Path, place: str, *, options: ExtractOptions) -> None:
-    """Bring the labelled images of a handoff into the store at `place` in a run's folder.
-
-    Raises
-    ------
-    DefectDiscoveryError
-        As `extract_vectors` and `read_known_types`.
-    """
-    labelled = read_known_types(known)
-    # A handoff names files of long ago; those that are gone may still be in the store.
-    there = [path for path in labelled["path"].unique() if Path(path).is_file()]
-    if not there:
-        return
-    run.mkdir(parents=True, exist_ok=True)
-    listed = run / "known.csv"
-    write_bytes(listed, format_csv([["path"], *([path] for path in there)]))
-    extract_vectors(
-        listed,
-        run / place,
-        # What picks or cuts the source's images says nothing of the known ones.
-        options=replace(
-            options, only=None, boxes=None, metadata=None, exclude=(), check_precision=None
-        ),
     )
 
 
@@ -207,9 +191,15 @@ def join_sources(views: Sequence[RoundSource]) -> RoundSource:
     # A file may be readable in one view and quarantined in another.
     everywhere = set.intersection(*(set(view.ids.tolist()) for view in views))
     ids = np.array([i for i in first.ids.tolist() if i in everywhere], dtype=np.str_)
+    # Where several views could not use a file, the first of them says why.
+    faults = dict(fault for view in reversed(views[1:]) for fault in view.quarantined)
+    told = {path for path, _ in first.quarantined}
+    more = [(path, why) for path, why in faults.items() if path not in told]
     return replace(
         first,
         ids=ids,
+        computed=frozenset().union(*(view.computed for view in views)),
+        quarantined=tuple(sorted([*first.quarantined, *more])),
         others=tuple(store for view in views[1:] for store in view.stores),
         warnings=tuple(dict.fromkeys(text for view in views for text in view.warnings)),
     )
@@ -249,7 +239,7 @@ def open_stored(path: Path, options: ExtractOptions) -> RoundSource:
         store=store,
         ids=ids,
         paths=files.reset_index(drop=True),
-        counts=f"computed 0, reused {len(files)}, quarantined {len(quarantine)}, ignored 0",
+        computed=frozenset(),
         quarantined=tuple(zip(quarantine["path"], quarantine["reason"], strict=True)),
         ignored=0,
         warnings=_warn_of_mixture(store, ids),

@@ -22,11 +22,11 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.flow.known_types import extract_known
 from discovery.flow.options import RoundOptions, ViewName
 from discovery.flow.settings import name_view
 from discovery.flow.sources import (
     RoundSource,
-    extract_known,
     extract_source,
     join_sources,
     open_stored,
@@ -154,8 +154,9 @@ def open_views(
     if _shows_maps(given, options, previews):
         return {"given": given, "maps": extract("maps")}
     if judge_pictures(given, run, max_pixels=options.extract.max_pixels).is_taken:
-        # What was computed is told of the first look: by now there is nothing left of it to do.
-        return {"highlight": replace(extract("highlight"), counts=given.counts)}
+        # What the first look computed counts, too: by now there is nothing left of it to do.
+        joined = extract("highlight")
+        return {"highlight": replace(joined, computed=joined.computed | given.computed)}
     return {"given": given}
 
 

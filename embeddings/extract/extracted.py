@@ -21,6 +21,8 @@ class Extracted:
         Columns path, file_id: every file of the source that has vectors.
     computed, reused, ignored : int
         Files; `reused` counts exact duplicates too.
+    fresh : frozenset of str
+        The paths of the computed ones.
     rows : int
         Vectors that were computed (pages, tiles and crops count).
     agreement : Agreement or None
@@ -36,6 +38,7 @@ class Extracted:
     quarantined: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
     agreement: Agreement | None = None
+    fresh: frozenset[str] = frozenset()
 
     @property
     def summary(self) -> str:

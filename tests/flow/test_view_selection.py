@@ -1,6 +1,7 @@
 """How a round looks at its images: several views side by side, and the one the evidence picks."""
 
 import csv
+import shutil
 from collections import Counter
 from dataclasses import replace
 
@@ -11,8 +12,11 @@ from PIL import Image
 pytest.importorskip("torch")
 
 from discovery import RoundOptions, discover_types
+from discovery.flow.__main__ import ClusterCommand, run_round
 from discovery.flow.assignment import assign_images
+from discovery.flow.context import _tell_quarantined as tell_quarantined
 from discovery.flow.new_images import AssignOptions
+from discovery.flow.sources import join_sources
 from discovery.flow.view_selection import (
     ViewEvidence,
     open_views,
@@ -20,6 +24,7 @@ from discovery.flow.view_selection import (
     tabulate_views,
 )
 from discovery.runs import open_run
+from embeddings.console import run_command
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
 from embeddings.images import decode
@@ -220,3 +225,32 @@ def test_stages_say_of_which_view_they_are_where_there_are_several(views, expect
     with recording_usage() as found:
         open_views(maps, tmp_path / "run", options=options, previews=Previews())
     assert expected == [one.name for one in found if one.name.startswith("extract")]
+
+
+def test_the_counts_are_of_all_views_that_are_joined(pictures, tmp_path, capsys):
+    lot = tmp_path / "lot"
+    shutil.copytree(pictures / "images", lot)
+    words = [str(lot), "--out", str(tmp_path / "run"), "--extractor", "texture", "--views"]
+    told = []
+    for views in ("given", "numbers", "numbers"):
+        assert 0 == run_command(run_round, ClusterCommand, prog="P", args=[*words, views])
+        told.append(capsys.readouterr().out.splitlines()[-1].removeprefix(f"{tmp_path / 'run'}: "))
+    assert "computed 60, reused 0, quarantined 0, ignored 0" == told[0]
+    assert "computed 60, reused 0, quarantined 0, ignored 0" == told[1]  # by the second view
+    assert "computed 0, reused 60, quarantined 0, ignored 0" == told[2]
+
+
+def test_what_one_view_could_not_use_is_counted_and_told(pictures, tmp_path, caplog):
+    options = RoundOptions(views=("given",), extract=ExtractOptions(extractor="texture"))
+    lot = tmp_path / "lot"
+    shutil.copytree(pictures / "images", lot)
+    first = open_views(lot, tmp_path / "run", options=options, previews=Previews())["given"]
+    broken = sorted(lot.iterdir())[0]
+    broken.write_bytes(b"no picture")
+    other = open_views(lot, tmp_path / "other", options=options, previews=Previews())["given"]
+    joined = join_sources([first, other])
+    assert "computed 59, reused 0, quarantined 1, ignored 0" == joined.counts
+    assert [str(broken)] == [path for path, _ in joined.quarantined]
+    assert 59 == len(joined.ids)
+    tell_quarantined(joined)
+    assert f"quarantined: 1 in all, each with its reason in {other.store.path}" in caplog.text
