@@ -16,6 +16,7 @@ from embeddings.extract.choose import locate_file
 from embeddings.extract.compute import Computation
 from embeddings.extract.engines import LocalEngine, check_engine, open_engine
 from embeddings.extract.extracted import Extracted
+from embeddings.extract.listed import open_list
 from embeddings.extract.masks import tell_masks
 from embeddings.extract.metadata import Joined, join_metadata, note_changes
 from embeddings.extract.noticed import tell_idle, tell_noticed
@@ -30,7 +31,6 @@ from embeddings.extract.sources import (
     is_under,
     open_source,
     order_ids,
-    read_only_list,
     select_files,
 )
 from embeddings.images import Window, check_apart
@@ -95,7 +95,7 @@ def extract_vectors(
     recipe = make_recipe(options, paths, reading=store.spec.reading if store else READING)
     check_boxes(recipe, paths, options.boxes)
     metadata = join_metadata(options.metadata, paths)
-    only = None if options.only is None else read_only_list(options.only)
+    only = open_list(options.only, paths, recipe, is_new=store is None)
     with open_engine(options, store) as engine:
         choice = engine.choose(tells=tells)
         if options.check_precision is not None:

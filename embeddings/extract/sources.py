@@ -210,6 +210,11 @@ def read_only_list(table: Path) -> OnlyList:
     TableError
         It has neither column, or lists nothing.
     """
+    if not table.exists():
+        raise TableError(
+            f"--only {tell_absence(table)}; expected a CSV with a column image_id or path: list "
+            "the images there"
+        )
     frame = read_table(table, required=())
     if not {"image_id", "path"} & set(frame.columns):
         raise TableError(
@@ -243,8 +248,17 @@ def select_files(files: pd.DataFrame, recipe: Recipe, only: OnlyList | None) -> 
         mask = [only.has_file(p, f) for p, f in zip(kept["path"], kept["file_id"], strict=True)]
         kept = kept[mask]
         if kept.empty:
-            raise OptionError(f"--only {only.table}: none of its images is in the source")
+            raise refuse_list(only)
     return kept.reset_index(drop=True)
+
+
+def refuse_list(only: OnlyList) -> OptionError:
+    """Say that a list names none of the files, and what would."""
+    what = "paths, from the folder of the list," if only.paths else "ids"
+    return OptionError(
+        f"--only {only.table}: none of its images is in the source; expected {what} of images of "
+        "the source: give the source that the list was made of, or leave --only out"
+    )
 
 
 def order_ids(

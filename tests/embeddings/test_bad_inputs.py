@@ -214,7 +214,14 @@ def test_a_table_that_cannot_be_used(extract, images, store, tmp_path, row):
 
 def test_only_images_of_elsewhere(extract, images, store, tmp_path):
     ran = extract(images, "--store", store, "--only", write(tmp_path / "o.csv", "path\nno.png\n"))
-    assert (2, True) == (ran.code, "none of its images is in the source" in ran.error)
+    assert (2, True) == (ran.code, "none of its images is in the source; expected" in ran.error)
+    assert not store.exists()
+
+
+def test_only_by_a_pattern_of_names(extract, images, store):
+    ran = extract(images, "--store", store, "--only", "*.png")
+    assert (2, True) == (ran.code, "--only *.png does not exist; expected a CSV" in ran.error)
+    assert not store.exists()
 
 
 def test_a_klarf_with_sizes_needs_the_pixel_size(extract, images, store, tmp_path):

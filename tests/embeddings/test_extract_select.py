@@ -106,7 +106,12 @@ def test_a_file_renamed_meanwhile_keeps_its_vector_although_not_on_the_list(
 @pytest.mark.parametrize(
     ("text", "error", "told"),
     [
-        ("path\nimages/9.png\n", OptionError, "none of its images is in the source"),
+        ("path\nimages/9.png\n", OptionError, "the source; expected paths, from the folder of the"),
+        (
+            f"image_id\n{'0' * 16}\n",
+            OptionError,
+            "none of its images is in the source; expected ids",
+        ),
         ("", TableError, "is empty: expected a header line$"),
         ("name\n0.png\n", TableError, "expected image_id or path"),
         ("path,verdict\nimages/0.png,named\n", TableError, "lists no image"),
@@ -115,6 +120,15 @@ def test_a_file_renamed_meanwhile_keeps_its_vector_although_not_on_the_list(
 def test_a_list_that_selects_nothing_is_refused(run, make_images, tmp_path, text, error, told):
     with pytest.raises(error, match=told):
         run(make_images(n=1), only=write(tmp_path / "only.csv", text))
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_list_of_nothing_but_faulty_images_leaves_no_store(run, make_images, tmp_path):
+    images = make_images(n=1)
+    (images / "bad.png").write_bytes(b"")
+    with pytest.raises(OptionError, match="none of its images is in the source"):
+        run(images, only=write(tmp_path / "only.csv", "path\nimages/bad.png\n"))
+    assert not (tmp_path / "store").exists()
 
 
 def test_exclude_leaves_files_and_folders_out(run, names, make_images):
