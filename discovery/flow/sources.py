@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from embeddings.console import get_logger
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions, add_metadata, extract_vectors
-from embeddings.extract.choose import choose_extractor
+from embeddings.extract.choose import choose_extractor, tell_stored
 from embeddings.extract.data_bars import describe_bars
 from embeddings.extract.engines import check_engine
 from embeddings.extract.pixel_sizes import count_sizes
@@ -217,6 +217,7 @@ def open_stored(path: Path, options: ExtractOptions) -> RoundSource:
     """
     store = open_store(path)
     _check_options(options, store)
+    tell_stored(store)
     if options.metadata is not None:
         store = add_metadata(path, options.metadata)
     files = store.files()[["path", "file_id"]]

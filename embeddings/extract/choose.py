@@ -88,6 +88,11 @@ def choose_extractor(options: ExtractOptions, store: Store | None, *, tells: boo
     return choice
 
 
+def tell_stored(store: Store) -> None:
+    """Log whose vectors a store holds: its extractor is taken, and no option has to name it."""
+    get_logger().info("extractor: %s, whose vectors %s holds", store.spec.name, store.path)
+
+
 def _choose_new(name: str, options: ExtractOptions) -> Choice:
     plugin = find_extractor(name)
     pooling = options.pooling or ("defect" if options.asks_for_bank else None)

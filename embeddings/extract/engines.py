@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from embeddings.errors import MissingExtraError
-from embeddings.extract.choose import Choice, choose_extractor
+from embeddings.extract.choose import Choice, choose_extractor, tell_stored
 from embeddings.extract.compute import Computation
 from embeddings.extract.options import ExtractOptions
 from embeddings.extract.sources import Fingerprinted, fingerprint_files
@@ -36,6 +36,8 @@ class LocalEngine:
 
     def choose(self, *, tells: bool) -> Choice:
         """Decide the spec, as `choose_extractor`."""
+        if tells and self.store is not None:
+            tell_stored(self.store)
         return choose_extractor(self.options, self.store, tells=tells)
 
     def run_first_pass(self, choice: Choice, lot: Any, *, previews: Any) -> Any:

@@ -52,6 +52,20 @@ def test_a_store_is_left_as_it_is(four, finished, pictures):
     assert str((finished / "store").resolve()) == open_run(four).store["path"]
 
 
+def test_the_extractor_of_a_store_is_told(some, finished, tmp_path, cheap, caplog):
+    caplog.set_level("INFO")
+    discover_types(finished / "store", tmp_path / "of", options=cheap)
+    told = f"extractor: texture, whose vectors {finished / 'store'} holds"
+    assert [told] == [text for text in caplog.messages if "whose vectors" in text]
+    caplog.clear()
+    discover_types(some, tmp_path / "out", options=cheap)
+    assert not [text for text in caplog.messages if "whose vectors" in text]
+    auto = replace(cheap, extract=ExtractOptions())  # the store's, not what auto would take
+    discover_types(some, tmp_path / "out", options=auto)
+    told = f"extractor: texture, whose vectors {tmp_path / 'out' / 'store'} holds"
+    assert [told] == [text for text in caplog.messages if "whose vectors" in text]
+
+
 def test_one_image_is_too_few_and_says_so(pictures, tmp_path, cheap):
     (path, *_) = (pictures / "images").iterdir()
     with pytest.raises(InputError, match="1 image to cluster, expected"):
