@@ -1,5 +1,6 @@
 """What a user can say about a round of discovery: the same object for Python and command line."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Union
@@ -22,6 +23,12 @@ MAX_SEED = 2**31 - 2  # FAISS keeps seed + 1 in 32 bits with a sign
 
 
 ViewName = Literal["given", "maps", "highlight", "numbers", "defect"]
+
+
+def list_network_views(views: Iterable[ViewName]) -> list[ViewName]:
+    """Return those of the views that only a network has."""
+    return [view for view in views if view not in ("given", "numbers")]
+
 
 if TYPE_CHECKING:
     ClusterChoice = ClustererOptions
@@ -100,7 +107,7 @@ class RoundOptions:
                 f"--adapt: --extractor {name} is no network, and sees all images in the same way; "
                 "leave one out, or use --extractor resnet50 or lite"
             )
-        looks = [view for view in self.views if view not in ("given", "numbers")]
+        looks = list_network_views(self.views)
         if looks and name != "auto" and not find_extractor(name).is_network:
             raise OptionError(
                 f"--views {' '.join(looks)}: --extractor {name} is no network, and has no such "

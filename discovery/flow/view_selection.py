@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.flow.known_types import extract_known
+from discovery.flow.network_views import refuse_other_stores
 from discovery.flow.options import RoundOptions, ViewName
 from discovery.flow.settings import name_view
 from discovery.flow.sources import (
@@ -117,6 +118,8 @@ def open_views(
             )
         return {"given": open_stored(source, options.extract)}
 
+    places = {place for name in names for place in _list_extractions(name, options.extract)}
+    refuse_other_stores([run / place for place in sorted(places)], names)
     turn = count()
 
     def extract(name: ViewName) -> RoundSource:
@@ -133,13 +136,6 @@ def open_views(
                     options=how,
                     previews=previews,
                     tells=not next(turn),  # the files are the same in each view
-                )
-            # The store of a run made by words of another day wins over what is asked for now.
-            seen_by = found.store.spec.name
-            if name == "highlight" and place == "store" and not find_extractor(seen_by).is_network:
-                raise OptionError(
-                    f"--views highlight: {found.store.path} holds vectors of {seen_by}, which is "
-                    "no network: give another --out"
                 )
             parts.append(found)
         return join_sources(parts)

@@ -210,7 +210,15 @@ FAULTY = [
     ("{images} --out {run} --weights none.pth", "none.pth"),
     (
         "{images} --out {run} --views given highlight",
-        "holds vectors of texture, which is no network",
+        "--views highlight: {run}/store holds vectors of texture, which is no network",
+    ),
+    (
+        "{images} --out {run} --views maps given",
+        "--views maps: {run}/store holds vectors of texture, which is no network",
+    ),
+    (
+        "{images} --out {run} --views given defect",
+        "--views defect: {run}/store holds vectors of texture, which is no network",
     ),
     ("{store} --out {out} --extractor resnet50", "another extractor"),
     ("{store} --out {out} --tile 32", "--tile has no effect on a store"),
@@ -253,10 +261,11 @@ def test_a_mistake_is_met_with_one_helpful_line(words, expected, places, capsys)
     assert "" == said.out
     error = said.err.splitlines()[-1]
     assert error.startswith(f"{PROG}: error: ")
-    assert expected in error
+    assert expected.replace("{run}", str(places["run"])) in error
     # Besides, only what the stages before it had to say.
     assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in said.err.splitlines()[:-1])
     assert "Traceback" not in said.err
+    assert not (places["run"] / "views").exists()  # what is refused is refused before extraction
 
 
 def test_what_is_found_while_parsing_leaves_nothing_behind(places, tmp_path, capsys):
