@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from discovery.flow.settings import MIN_IMAGES
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 APACHE_2 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
@@ -84,6 +86,13 @@ def test_who_follows_a_document_has_a_run_with_its_metadata(name):
 def test_the_files_that_a_document_links_to_exist(name):
     linked = set(re.findall(r"\]\((?!https?:|#)([^)#]+)", read(name)))
     assert [link for link in sorted(linked) if not (ROOT / link).exists()] == []
+
+
+def test_the_readme_tells_what_a_run_takes_and_how_a_command_ends():
+    text = " ".join(read("README.md").split())
+    assert f"A run takes at least {MIN_IMAGES} images." in text
+    assert "CSV files in UTF-8" in text
+    assert "by Ctrl-C it ends with 130, by SIGTERM with 143" in text
 
 
 def test_the_changelog_has_the_current_version():
