@@ -1,7 +1,7 @@
 """Leiden: groups of a weighted graph with more ties inside than chance gives (Traag et al. 2019).
 
-`partition_graph` runs it until nothing improves, the same for a seed; `measure_modularity` says
-how good a partition is. The inner loop is compiled.
+`partition_graph` runs it until nothing improves, the same for a seed; `partition_repeatedly` also
+says how good each partition is. The inner loop is compiled.
 
 scikit-network's Leiden draws from C's `rand()`, so that no seed makes it again, and makes one
 pass only: on four of five image sets the best of 20 of its runs was below the mean of these.
@@ -69,13 +69,11 @@ def partition_repeatedly(
     return map_in_threads(partition, seeds)
 
 
-def measure_modularity(graph: sparse.csr_matrix, labels: Ints, resolution: float) -> float:
-    """Share of ties inside communities beyond what chance gives (Newman 2006)."""
-    return _prepare_score(graph, resolution)(labels)
-
-
 def _prepare_score(graph: sparse.csr_matrix, resolution: float) -> Callable[[Ints], float]:
-    """Return what measures the modularity of labels, with all that no labels change at hand."""
+    """Return what measures the modularity of labels, with all that no labels change at hand.
+
+    It is the share of ties inside communities beyond what chance gives (Newman 2006).
+    """
     volumes = np.asarray(graph.sum(axis=1)).ravel()
     total = volumes.sum()
     rows = np.repeat(np.arange(graph.shape[0], dtype=np.int32), np.diff(graph.indptr))

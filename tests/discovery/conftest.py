@@ -30,6 +30,19 @@ def make_blobs():
     return make
 
 
+@pytest.fixture(scope="session")
+def measure_modularity():
+    """Return a function that measures a partition of a graph by the definition, pair by pair."""
+
+    def measure(graph, labels, resolution):
+        dense = graph.toarray()
+        degrees, total = dense.sum(axis=1), dense.sum()
+        gains = dense - resolution * np.outer(degrees, degrees) / total
+        return gains[labels[:, None] == labels[None, :]].sum() / total
+
+    return measure
+
+
 @pytest.fixture
 def make_run(tmp_path):
     """Return a function that makes a run of images that are grouped already."""

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from discovery.estimators.communities import GraphCommunities
-from discovery.graph.leiden import measure_modularity
 from discovery.graph.persistence import (
     COARSEST,
     FINEST,
@@ -37,7 +36,7 @@ def nest_blobs(seed=0):
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 12))
-def test_a_merge_pays_up_to_its_level(seed, m):
+def test_a_merge_pays_up_to_its_level(measure_modularity, seed, m):
     graph = make_graph(seed)
     labels = np.random.default_rng(seed).permutation(np.arange(40) % m)
     tree = merge_communities(graph, labels)
