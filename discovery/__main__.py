@@ -42,11 +42,11 @@ def main(words: Sequence[str] | None = None) -> int:
         report_error(prog, OptionError(f"{verb!r} is no command: expected one of {names}"))
         return 2
     sys.argv = [prog, *others]
-    with naming_command(f"{prog} {verb}"):
-        try:
+    try:
+        with naming_command(f"{prog} {verb}"):
             runpy.run_module(VERBS[verb][0], run_name="__main__")
-        except SystemExit as ended:
-            return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     return 0
 
 

@@ -22,7 +22,7 @@ from contextvars import ContextVar
 from typing import Any, TextIO, TypeVar
 
 from embeddings.activities import doing, name_stage, telling_now
-from embeddings.errors import DefectDiscoveryError
+from embeddings.errors import DefectDiscoveryError, OptionError
 from embeddings.litter import sweep_places
 from embeddings.option_faults import reword_fault
 from embeddings.usage import Usage, metering
@@ -34,10 +34,8 @@ _LOG_NAME = "defect-discovery"
 _BAR_CELLS = 24
 _REDRAW_SECONDS = 0.2  # fast enough to look alive, slow enough to cost nothing
 
-
 # How the user called the command, where that is not `python -m MODULE`.
 _NAME: ContextVar[str] = ContextVar("name of the command", default="")
-
 
 # What this command has put on the disk for good, as far as it says so itself.
 _KEPT: ContextVar[str] = ContextVar("what is kept", default="")
@@ -58,6 +56,9 @@ def naming_command(name: str) -> Iterator[None]:
     token = _NAME.set(name)
     try:
         yield
+    except KeyboardInterrupt:  # while its modules are loaded: later `run_command` says so
+        print(f"{name}: interrupted", file=sys.stderr, flush=True)
+        raise SystemExit(130) from None
     finally:
         _NAME.reset(token)
 
@@ -150,8 +151,6 @@ def parse_options(
         With code 0 after ``--help``.
     """
     import tyro
-
-    from embeddings.errors import OptionError
 
     words = list(sys.argv[1:] if args is None else args)
     box = io.StringIO()

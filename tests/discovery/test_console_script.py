@@ -1,5 +1,6 @@
 """`defect-discovery VERB` is the command of that verb, and calls itself so."""
 
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -61,3 +62,31 @@ def test_a_fault_of_the_user_is_one_line_and_code_2(tmp_path):
     done = run_script("cluster", tmp_path / "none", "--out", tmp_path / "run")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].startswith("defect-discovery cluster: error: ")
+
+
+# Stands still in the middle of the imports of a command, until it is interrupted.
+LOADING = """
+import signal, sys, time
+
+class Waiting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "discovery.flow.options":
+            print("loading", flush=True)
+            time.sleep(60)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the tests' own caller ignores
+sys.meta_path.insert(0, Waiting())
+from discovery.__main__ import main
+sys.exit(main(["cluster", "images", "--out", "run"]))
+"""
+
+
+def test_ctrl_c_while_a_command_is_loaded_ends_it_as_later(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", LOADING],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    assert (process.returncode, said) == (130, "defect-discovery cluster: interrupted\n")
