@@ -121,8 +121,8 @@ class ExtractorSpec:
         `embeddings.extractors.vector_blocks`).
     normals_sha256 : str
         Of the defect-free images, or `REFERENCE` where each picture has its golden image.
-    orientations : {1, 8}
-        8: the mean over the picture's four quarter turns and their mirror images.
+    orientations : {1, 4, 8}
+        4: the mean over the picture's quarter turns; 8: over their mirror images too.
     input_size : int
         Side of the square the network sees, in pixels (0: the image's own size); with `fit`
         "aspect" the longest side.
@@ -174,8 +174,8 @@ class ExtractorSpec:
             raise ValueError(f"dim is {self.dim}, expected 1 or more")
         if self.window is not None and not self.window[0] < self.window[1]:
             raise ValueError(f"window is {self.window}, expected low < high")
-        if self.orientations not in (1, 8):
-            raise ValueError(f"orientations is {self.orientations}, expected 1 or 8")
+        if self.orientations not in (1, 4, 8):
+            raise ValueError(f"orientations is {self.orientations}, expected 1, 4 or 8")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as JSON-ready values."""

@@ -8,7 +8,7 @@ The answer is kept in RUN/adaptation.npz, so that a run is not adapted anew for 
 
 import io
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Final
@@ -16,21 +16,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.flow.embedded_variants import embed_variants
 from discovery.flow.settings import GRAPH_WHITEN, choose_dimensions, name_view
 from discovery.flow.sources import RoundSource
 from discovery.runs import Run
-from discovery.stages.adapt import VARIANTS, Evidence, Projection, learn_projection, make_variants
+from discovery.stages.adapt import Evidence, Projection, learn_projection, make_variants
 from embeddings.activities import naming_part
 from embeddings.bounded import parse_npz
-from embeddings.console import get_logger, stage, track
+from embeddings.console import get_logger, stage
 from embeddings.errors import InputError, OptionError, RunError
 from embeddings.extract import ExtractOptions
-from embeddings.extract.batches import Batches, default_batch_size
-from embeddings.extract.choose import choose_extractor, make_extractor
 from embeddings.extractors import find_extractor
 from embeddings.files import hash_bytes, write_bytes
 from embeddings.large_values import change_rows
-from embeddings.reader import Preparation, list_parts, read_parts
 from embeddings.records import ExtractorSpec, Vectors
 from embeddings.store import Store
 
@@ -143,7 +141,7 @@ def _learn(
     store: Store, ids: NDArray[np.str_], *, options: ExtractOptions, seed: int
 ) -> tuple[Evidence, Projection]:
     with stage("adapt") as facts:
-        values, variants = _embed_variants(store, ids, options=options, seed=seed)
+        values, variants = _vary_sample(store, ids, options=options, seed=seed)
         evidence, projection = learn_projection(
             values,
             variants,
@@ -160,41 +158,31 @@ def _learn(
     return evidence, projection
 
 
-def _embed_variants(
+def _vary_sample(
     store: Store, ids: NDArray[np.str_], *, options: ExtractOptions, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the vectors of a sample of the images, (n, d), and of their variants, (n, m, d)."""
     places = np.linspace(0, len(ids) - 1, min(_SAMPLE, len(ids))).round().astype(np.intp)
-    vectors = store.load_vectors(ids[places])
-    how = Preparation.to_reopen(
-        vectors, store.spec, store.windows, max_pixels=options.max_pixels, bars=store.bars
-    )
-    # A store is opened as it is: what was said of a new one's extractor is in its spec.
-    own = ExtractOptions(weights=options.weights, device=options.device)
-    extractor = make_extractor(choose_extractor(own, store, tells=False), own)
-    batches = Batches(lambda: extractor, options.batch_size or default_batch_size(store.spec))
-    files = read_parts(list_parts(vectors), how)
-    for file in track(files, total=len(vectors), what="adapt", ends=lambda one: one.is_last):
-        for part, image in file.images:
-            # By the image itself, so that the order of the files is no matter.
-            rng = np.random.default_rng([seed, zlib.crc32(part.image_id.encode())])
-            for number, variant in enumerate(make_variants(image, view=store.spec.view, rng=rng)):
-                batches.add(f"{number} {part.image_id}", variant)
-    found = batches.take()
-    read = [i for i, name in enumerate(vectors.ids.tolist()) if f"0 {name}" in found]
-    if len(read) < _LEAST:
+
+    def vary(image_id: str, image: NDArray[np.float32]) -> Iterable[NDArray[np.float32]]:
+        # By the image itself, so that the order of the files is no matter.
+        rng = np.random.default_rng([seed, zlib.crc32(image_id.encode())])
+        return make_variants(image, view=store.spec.view, rng=rng)
+
+    again = embed_variants(store, ids[places], vary=vary, options=options, what="adapt")
+    read, total = len(again.read), len(places)
+    if read < _LEAST:
         raise InputError(
-            f"--adapt: {len(read)} of {len(vectors)} images can be read again, expected {_LEAST} "
-            "or more: put their files back, or leave it out"
+            f"--adapt: {read} of {total} images can be read again, expected {_LEAST} or more: put "
+            "their files back, or leave it out"
         )
-    if len(read) < len(vectors):
+    if read < total:
         get_logger().warning(
             "WARNING: --adapt learns of %d images, %d of the sample cannot be read again",
-            len(read),
-            len(vectors) - len(read),
+            read,
+            total - read,
         )
-    variants = [[found[f"{number} {vectors.ids[i]}"] for number in range(VARIANTS)] for i in read]
-    return vectors.values[np.array(read)], np.array(variants, dtype=np.float32)
+    return again.vectors.values[again.read], again.variants
 
 
 def read_adaptation(path: Path) -> Adaptation | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from discovery.flow.context import RoundContext
+from discovery.flow.directions import read_directions
 from discovery.flow.standing_out import read_standing_out
 from discovery.runs import (
     CLUSTERING,
@@ -144,10 +145,13 @@ def _list_seconds(context: RoundContext, before: ReportFacts | None) -> dict[str
 
 
 def _read_views(context: RoundContext) -> list[dict[str, str]]:
-    """Return the rows of views.csv, or what was found in a sample of the pictures."""
+    """Return the rows of views.csv, or what was found in samples of the pictures."""
     if len(context.candidates) == 1:
-        looked = None if context.options.views else read_standing_out(context.run.path)
-        return [] if looked is None else [looked.describe()]
+        if context.options.views:
+            return []
+        path = context.run.path
+        found = (read_standing_out(path), read_directions(path))
+        return [one.describe() for one in found if one is not None]
     return parse_csv(context.run.read_bytes(VIEWS_CSV))
 
 

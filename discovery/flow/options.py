@@ -22,7 +22,7 @@ from embeddings.records import COMPARING
 MAX_SEED = 2**31 - 2  # FAISS keeps seed + 1 in 32 bits with a sign
 
 
-ViewName = Literal["given", "maps", "highlight", "numbers", "defect"]
+ViewName = Literal["given", "maps", "highlight", "numbers", "turned", "defect"]
 
 
 def list_network_views(views: Iterable[ViewName]) -> list[ViewName]:
@@ -64,9 +64,10 @@ class RoundOptions:
     """How images are looked at: given, as the options of extraction say; maps, wafer maps as maps
     (joined by density in polar coordinates); highlight, what stands out of its background, in
     numbers and as a network sees it, beside the whole picture; numbers, these beside the whole
-    picture alone; defect, places weighted by how unlike they are. Of several the evidence picks
-    one. Left out: maps where most are wafer maps, highlight where one small region stands out of
-    most pictures, else given."""
+    picture alone; turned, each picture in four quarter turns; defect, places weighted by how
+    unlike they are. Of several the evidence picks one. Left out: maps where most are wafer maps,
+    highlight where one small region stands out of most pictures, turned where their directions say
+    nothing, else given."""
     adapt: bool = False
     """Learn of variants of your own images (moved, mirrored, in other light and noise) what changes
     in a vector though the defect does not, and let it count less; only where it is proven better on

@@ -3,9 +3,9 @@
 A view is one extractor, or several joined. *given* is what the options of extraction say. *maps*
 shows wafer maps as maps twice: without lone bad dies, and as density by radius and angle.
 *highlight* joins the given one with what stands out of its background: as a network sees it, and
-in numbers; *numbers* leaves out the network's look. *defect* weighs places by how unlike the other
-images they are. Views live side by side: the given one in RUN/store, the stores of the others in
-RUN/views.
+in numbers; *numbers* leaves out the network's look. *turned* sees each picture in four quarter
+turns. *defect* weighs places by how unlike the other images they are. Views live side by side: the
+given one in RUN/store, the stores of the others in RUN/views.
 
 The evidence needs no labels: how long the groups of a view last (persistence), how well they come
 back when images are left out (stability), and how alike the groups of two views are (agreement).
@@ -17,13 +17,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.flow.directions import judge_directions
 from discovery.flow.known_types import extract_known
-from discovery.flow.network_views import refuse_other_stores
 from discovery.flow.options import RoundOptions, ViewName
 from discovery.flow.settings import name_view
 from discovery.flow.sources import (
@@ -33,21 +33,17 @@ from discovery.flow.sources import (
     open_stored,
 )
 from discovery.flow.standing_out import judge_pictures
+from discovery.flow.view_stores import list_view_stores, refuse_other_stores
 from discovery.graph import Granularity
 from discovery.records import number_by_size
-from discovery.runs import VIEWS_FOLDER
 from embeddings.activities import naming_part
 from embeddings.console import get_logger, stage
 from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
-from embeddings.extractors import NETWORK_OPTIONS, find_extractor
-from embeddings.extractors.standout import NAME as STANDOUT
+from embeddings.extractors import find_extractor
 from embeddings.files import format_csv, parse_csv
 from embeddings.reader import Previews, are_maps
-from embeddings.records import View
 from embeddings.store import store_exists
-
-_MAP_VIEWS: tuple[View, ...] = ("map", "polar")
 
 # What a view must have to be taken, as a multiple of the given one's score. Maps are worth more
 # than photographs of maps, and weighted places less than all of them, unless they last far longer.
@@ -56,6 +52,7 @@ _PRIOR: dict[ViewName, float] = {
     "maps": 1.25,
     "highlight": 1.0,
     "numbers": 1.0,
+    "turned": 1.0,
     "defect": 0.8,
 }
 _DRAWS, _SHARE = 5, 0.8  # images are left out at random this many times; the share that is kept
@@ -68,7 +65,7 @@ class ViewEvidence:
 
     Attributes
     ----------
-    name : {"given", "maps", "highlight", "numbers", "defect"}
+    name : {"given", "maps", "highlight", "numbers", "turned", "defect"}
     clusters : int
     persistence : float
         Mean over the images: how much coarser the resolution gets, in powers of e, before the
@@ -118,14 +115,14 @@ def open_views(
             )
         return {"given": open_stored(source, options.extract)}
 
-    places = {place for name in names for place in _list_extractions(name, options.extract)}
+    places = {place for name in names for place in list_view_stores(name, options.extract)}
     refuse_other_stores([run / place for place in sorted(places)], names)
     turn = count()
 
     def extract(name: ViewName) -> RoundSource:
         is_one = names in ((), ("given",)) and name == "given"
         parts = []
-        for place, how in _list_extractions(name, options.extract).items():
+        for place, how in list_view_stores(name, options.extract).items():
             with naming_part("" if is_one else name_view(run / place)):
                 if options.known is not None:
                     # First, so that the source has the last word on what is quarantined.
@@ -147,29 +144,19 @@ def open_views(
     # Texture descriptors take the background off themselves, and see a polar map as a texture.
     if _says_how(options.extract) or not find_extractor(given.store.spec.name).is_network:
         return {"given": given}
-    if _shows_maps(given, options, previews):
+    is_whole = options.extract.boxes is None
+    if is_whole and _shows_maps(given, options, previews):
         return {"given": given, "maps": extract("maps")}
-    if judge_pictures(given, run, max_pixels=options.extract.max_pixels).is_taken:
-        # What the first look computed counts, too: by now there is nothing left of it to do.
-        joined = extract("highlight")
-        return {"highlight": replace(joined, computed=joined.computed | given.computed)}
-    return {"given": given}
-
-
-def _list_extractions(name: ViewName, given: ExtractOptions) -> dict[str, ExtractOptions]:
-    """Return the stores of a view, by their places in the run's folder, and how each is made."""
-    if name == "given":
-        return {"store": given}
-    if name == "maps":
-        return {f"{VIEWS_FOLDER}/{view}": replace(given, view=view) for view in _MAP_VIEWS}
-    nothing: dict[str, Any] = dict.fromkeys(NETWORK_OPTIONS | {"size", "resize"})
-    numbers = {f"{VIEWS_FOLDER}/{STANDOUT}": replace(given, extractor=STANDOUT, **nothing)}
-    if name == "numbers":
-        return {"store": given} | numbers
-    if name == "highlight":
-        alone = {f"{VIEWS_FOLDER}/highlight": replace(given, view="highlight")}
-        return {"store": given} | alone | numbers
-    return {f"{VIEWS_FOLDER}/defect": replace(given, pooling="defect", layers=None)}
+    better: ViewName | None = None
+    if is_whole and judge_pictures(given, run, max_pixels=options.extract.max_pixels).is_taken:
+        better = "highlight"
+    elif judge_directions(given, run, options=options.extract).is_taken:
+        better = "turned"
+    if better is None:
+        return {"given": given}
+    # What the first look computed counts, too: by now there is nothing left of it to do.
+    found = extract(better)
+    return {better: replace(found, computed=found.computed | given.computed)}
 
 
 def _shows_maps(given: RoundSource, options: RoundOptions, previews: Previews) -> bool:
@@ -189,10 +176,9 @@ def read_taken(table: bytes) -> ViewName:
 
 
 def _says_how(options: ExtractOptions) -> bool:
-    """Tell whether the user has said how pictures are to be seen, or wants parts of them."""
+    """Tell whether the user has said how pictures are to be seen, or wants tiles of them."""
     shown = (options.view, options.pooling, options.layers, options.normal, options.tau)
-    parts = (options.turns, options.tile, options.boxes)
-    return any(one is not None for one in (*shown, *parts))
+    return any(one is not None for one in (*shown, options.turns, options.tile))
 
 
 def compare_views(

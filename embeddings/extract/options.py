@@ -39,9 +39,9 @@ class ExtractOptions:
     tau: float | None = None
     """How much more unlike places count, for --pooling defect or residual: large is the mean, small
     the strangest place alone; a new store takes 1 (2 with --normal or a reference)."""
-    turns: Literal[1, 8] | None = None
-    """8: the same vector whichever way up a picture lies, turned or mirrored (eight times the
-    work); a new store takes 1."""
+    turns: Literal[1, 4, 8] | None = None
+    """4: the same vector whichever way up a picture lies (four times the work); 8: mirrored, too
+    (eight times); a new store takes 1."""
     size: int | None = None
     """Side in pixels of the square the network sees, the longest side with --fit aspect; a new
     store takes 224 (with --normal: 448; texture: 256)."""
@@ -123,10 +123,10 @@ class ExtractOptions:
         if self.backend == "openvino" and self.device == "cuda":
             raise OptionError("--backend openvino runs on a CPU: leave --device cuda out")
         self._check_extractor()
-        if self.view == "polar" and self.turns == 8:
+        if self.view == "polar" and self.turns in (4, 8):
             raise OptionError(
-                "--turns 8 and --view polar: by angle a turned wafer is a shifted picture, not a "
-                "turned one; leave --turns out, or use --view map"
+                f"--turns {self.turns} and --view polar: by angle a turned wafer is a shifted "
+                "picture, not a turned one; leave --turns out, or use --view map"
             )
         if self.pooling not in (None, *COMPARING) and self.asks_for_bank:
             flag = "--tau" if self.normal is None else "--normal"

@@ -143,13 +143,13 @@ class NetworkExtractor:
 
 
 def turn_pictures(batch: Batch, orientations: int) -> Iterator[Batch]:
-    """Yield pictures as they are, or in all orientations: four quarter turns, each mirrored too.
+    """Yield pictures as they are, in four quarter turns, or each of these mirrored too.
 
     Parameters
     ----------
     batch : (..., h, w)
         A quarter turn swaps h and w.
-    orientations : {1, 8}
+    orientations : {1, 4, 8}
     """
     for number in range(orientations):
         turned = np.rot90(batch, number % 4, axes=(-2, -1))
@@ -166,8 +166,9 @@ def embed_turned(
     embed : callable
         (b, c, h, w) pictures to (b, d) unit rows.
     batch : (b, c, h, w) float32
-    orientations : {1, 8}
-        With 8 a picture gets the same vector whichever way up it lies, but for rounding.
+    orientations : {1, 4, 8}
+        With 4 a picture gets the same vector whichever way up it lies, but for rounding; with 8
+        whether mirrored or not, too.
     """
     if orientations == 1:
         return embed(batch)

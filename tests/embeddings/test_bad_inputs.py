@@ -95,7 +95,7 @@ VALUES = [
     (("--view", "map"), "--extractor texture has no view: leave that out, or use --extractor"),
     (("--layers",), "--layers: expected one layer or more, such as layer3 layer4"),
     (("--pooling", "median"), "--pooling 'median': expected defect, gem, max, mean or residual;"),
-    (("--turns", "3"), "--turns '3': expected 1 or 8;"),
+    (("--turns", "3"), "--turns '3': expected 1, 4 or 8;"),
     (("--view", "wafer"), "--view 'wafer': expected "),
     (("--fit", "crop"), "--fit 'crop': expected "),
     (("--resize", "cubic"), "--resize 'cubic': expected "),

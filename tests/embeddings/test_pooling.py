@@ -178,6 +178,22 @@ def test_a_vector_over_all_ways_up_does_not_change_with_the_way_up():
     assert not np.allclose(embed(batch), embed(batch[..., ::-1]), atol=1e-2)
 
 
+def test_a_vector_over_quarter_turns_tells_a_picture_from_its_mirror_image():
+    rng = np.random.default_rng(0)
+    axes = rng.normal(size=(36, 5))
+    batch = rng.random((3, 1, 6, 6), dtype=np.float32)
+
+    def embed(some):
+        return unit_rows(some.reshape(len(some), -1) @ axes)
+
+    assert 4 == len({fingerprint_picture(one[0]) for one in turn_pictures(batch[:1], 4)})
+    vectors = [embed_turned(embed, turned, 4) for turned in turn_pictures(batch, 4)]
+    for other in vectors[1:]:
+        np.testing.assert_allclose(vectors[0], other, atol=1e-6)
+    mirrored = embed_turned(embed, np.ascontiguousarray(batch[..., ::-1]), 4)
+    assert not np.allclose(vectors[0], mirrored, atol=1e-2)
+
+
 def test_a_deeper_map_is_pooled_where_the_weights_lie():
     deep = torch.zeros(3, 2, 2)
     deep[:, 0, 0], deep[:, 1, 1] = torch.tensor([4.0, 1.0, 0.0]), torch.tensor([0.0, 0.0, 9.0])

@@ -1,12 +1,31 @@
 """How the run was made: extractor, clusterer, parameters, versions, seconds, quarantine."""
 
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any
 
 from discovery.pages.html import Markup, node
 from discovery.pages.table import render_bar, render_table
 from discovery.pages.words import write_count, write_seconds, write_value
 from discovery.stages.report.data import ReportData, ReportFacts
+
+# The evidence for a view, by a column that it alone has.
+_EVIDENCE = {
+    "score": (
+        "Views compared",
+        "Score: persistence times stability, weighted by the kind of view.",
+    ),
+    "something stands out": (
+        "What stands out of the pictures",
+        "Where one small region stands out of most pictures, it is looked at alone beside the "
+        "whole picture.",
+    ),
+    "nearer to another than when turned": (
+        "Directions of the pictures",
+        "Where directions say nothing, a picture turned by a quarter is as often nearer to another "
+        "image as the picture itself is; each is then looked at in four quarter turns.",
+    ),
+}
 
 
 def render_run_details(data: ReportData) -> Markup:
@@ -82,22 +101,24 @@ def _render_seconds(seconds: Mapping[str, float]) -> Markup | None:
 def _render_views(facts: ReportFacts) -> Markup | None:
     if not facts.views:
         return None
-    rows = [tuple(row.values()) for row in facts.views]
-    compared = "score" in facts.views[0]
-    note = (
-        "Score: persistence times stability, weighted by the kind of view. No label is used; "
-        "--views takes another one."
-        if compared
-        else "Where one small region stands out of most pictures, it is looked at alone beside the "
-        "whole picture. No label is used; --views takes another one."
-    )
-    caption = "Views compared" if compared else "What stands out of the pictures"
+    # Views that were compared have columns in common; what was found in samples has its own.
+    parts = [
+        part
+        for columns, rows in groupby(facts.views, key=tuple)
+        for part in _render_evidence(columns, [tuple(row.values()) for row in rows])
+    ]
     return node(
         "div",
-        render_table(rows, columns=tuple(facts.views[0]), caption=caption, named=False),
-        node("p", note, class_="quiet"),
+        *parts,
+        node("p", "No label is used; --views takes another one.", class_="quiet"),
         class_="views",
     )
+
+
+def _render_evidence(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> tuple[Markup, ...]:
+    caption, note = next(words for column, words in _EVIDENCE.items() if column in columns)
+    table = render_table(rows, columns=columns, caption=caption, named=False)
+    return table, node("p", note, class_="quiet")
 
 
 def _render_quarantine(facts: ReportFacts) -> Markup | None:
