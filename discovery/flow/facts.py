@@ -164,4 +164,6 @@ def _name_view(spec: ExtractorSpec) -> str:
     name = f"{spec.name} ({spec.weights}), {layers} {spec.pooling}"
     if not spec.weights:
         name = f"{spec.name}, {layers}"
+    if spec.orientations > 1:
+        name = f"{name}, mean of {spec.orientations} orientations"
     return name if spec.view == "picture" else f"{name}, seen as {spec.view}"

@@ -79,6 +79,7 @@ def test_pictures_turned_at_random_are_looked_at_in_four_turns(looked):
     assert found.is_taken
     assert 32 <= found.looked_at <= 72
     page = (looked.path / "report.html").read_text("utf-8")
+    assert ", mean of 4 orientations" in page
     assert "Directions of the pictures" in page
     assert f"{found.upright} of {found.looked_at}" in page
     # What stands out was looked for before, and is told beside it.
