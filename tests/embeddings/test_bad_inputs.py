@@ -106,7 +106,7 @@ VALUES = [
     (("--no-such-option", "1"), "Unrecognized options: --no-such-option"),
     (("another/folder",), "Unrecognized options: another/folder"),
     (("--boxes", "none.csv"), "none.csv"),
-    (("--only", "none.csv"), "none.csv cannot be read: No such file or directory"),
+    (("--only", "none.csv"), "--only none.csv does not exist; expected a CSV with a column"),
     (("--metadata", "none.csv"), "none.csv"),
     (("--boxes", "."), "."),
     (("--only", "."), ". cannot be read: Is a directory"),
