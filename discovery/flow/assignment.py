@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from discovery.flow.adaptation import Adaptation, load_adapted, open_fitted_adaptation
 from discovery.flow.alarm import LookAlikeGroup, find_new_groups
 from discovery.flow.new_images import AssignOptions, open_fitted_stores, open_new_images
+from discovery.flow.own_source import refuse_run
 from discovery.flow.sources import RoundSource
 from discovery.flow.space import Space, fit_space, join_views
 from discovery.graph import choose_n_neighbors
@@ -89,6 +90,7 @@ def assign_images(run: Run, source: Path, *, options: AssignOptions | None = Non
         The run, its store, the source or an option cannot be used.
     """
     options = options or AssignOptions()
+    refuse_run(source)
     wanted = PlaceOptions(target_purity=options.target_purity, max_rejection=options.max_rejection)
     clustering = run.load_clustering()
     decided = replay_decisions(read_decisions(run.path / LEDGER))

@@ -53,6 +53,10 @@ class Directions:
     upright: int
     spec: str
 
+    def __post_init__(self) -> None:
+        if self.images < 0 or not 0 <= self.upright <= self.looked_at:
+            raise ValueError("no counts of pictures")
+
     @property
     def is_taken(self) -> bool:
         """Whether the pictures are to be looked at in all directions."""
@@ -94,7 +98,10 @@ def judge_directions(given: RoundSource, run: Path, *, options: ExtractOptions) 
         return nothing
     with stage("directions") as facts:
         found = _look(given, nothing, options=options)
-        facts.update(looked_at=found.looked_at, upright=found.upright)
+        facts.update(
+            nearer_as_they_lie=f"{found.upright} of {found.looked_at}",
+            turned=f"{'yes' if found.is_taken else 'no'} (yes below {_UPRIGHT:.0%})",
+        )
     if found.is_taken:
         get_logger().info(
             "the directions of the pictures say nothing: each is looked at in four quarter turns"

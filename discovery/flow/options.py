@@ -108,6 +108,13 @@ class RoundOptions:
                 f"--adapt: --extractor {name} is no network, and sees all images in the same way; "
                 "leave one out, or use --extractor resnet50 or lite"
             )
+        turns = self.extract.turns
+        if "turned" in self.views and (turns is not None or self.extract.view == "polar"):
+            other = "--view polar" if turns is None else f"--turns {turns}"
+            raise OptionError(
+                f"--views turned and {other}: each says in which directions pictures are seen; "
+                "leave one out"
+            )
         looks = list_network_views(self.views)
         if looks and name != "auto" and not find_extractor(name).is_network:
             raise OptionError(

@@ -60,6 +60,10 @@ class StandingOut:
     clear: int
     spec: str
 
+    def __post_init__(self) -> None:
+        if self.images < 0 or not 0 <= self.clear <= self.found <= self.looked_at:
+            raise ValueError("no counts of pictures")
+
     @property
     def is_taken(self) -> bool:
         """Whether the defects are to be looked at alone."""

@@ -324,3 +324,8 @@ def test_a_new_type_is_seen_among_images_that_have_a_cluster(four, draw_more, tm
     assert (found.placement.verdicts[members] != "named").all()
     seen = {found.paths[i][0] for i in members.tolist()}
     assert len(seen & set(map(str, rings))) / len(seen) > 0.8
+
+
+def test_a_run_is_no_lot(runs, tmp_path):
+    with pytest.raises(InputError, match=r"is a run; expected a folder of images.*did you mean"):
+        assign_images(open_run(runs / "auto"), runs / "kmeans", options=AssignOptions())

@@ -18,6 +18,7 @@ from discovery.flow.directions import DIRECTIONS, Directions, read_directions
 from discovery.flow.embedded_variants import embed_variants
 from discovery.flow.new_images import AssignOptions
 from discovery.runs import open_run
+from embeddings.errors import OptionError
 from embeddings.extract import ExtractOptions
 from embeddings.store import open_store
 
@@ -136,6 +137,26 @@ def test_the_answer_is_kept_until_the_set_has_outgrown_it(looked, turned, copy):
     (run / DIRECTIONS).write_text("{")  # damaged: looked at again
     assert [4] == read_orientations(discover_types(turned, run, options=options).run)
     assert kept == json.loads((run / DIRECTIONS).read_bytes())
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"upright": None}, {"looked_at": "a"}, {"upright": 999}, {"looked_at": -1}, {"more": 1}],
+)
+def test_a_damaged_answer_is_none(damage, tmp_path):
+    sound = {"images": 72, "looked_at": 32, "upright": 14, "spec": "ab"}
+    (tmp_path / DIRECTIONS).write_text(json.dumps(sound))
+    assert read_directions(tmp_path).is_taken
+    (tmp_path / DIRECTIONS).write_text(json.dumps(sound | damage))
+    assert read_directions(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "named"), [({"turns": 8}, "--turns 8"), ({"view": "polar"}, "--view polar")]
+)
+def test_directions_are_said_once(said, named):
+    with pytest.raises(OptionError, match=f"--views turned and {named}: each says"):
+        RoundOptions(extract=replace(LITE, **said), views=("turned",))
 
 
 @pytest.mark.long

@@ -162,6 +162,15 @@ def test_the_answer_is_kept_until_the_set_has_outgrown_it(scans, tmp_path):
     assert 3 == len(list_views(run))
 
 
+def test_a_damaged_answer_is_none(tmp_path):
+    sound = {"images": 300, "looked_at": 100, "found": 80, "clear": 70, "spec": "ab"}
+    (tmp_path / STANDING_OUT).write_text(json.dumps(sound))
+    assert SEEN == read_standing_out(tmp_path)
+    for damage in ({"clear": None}, {"found": 101}, {"clear": -1}, {"images": "300"}):
+        (tmp_path / STANDING_OUT).write_text(json.dumps(sound | damage))
+        assert read_standing_out(tmp_path) is None
+
+
 @pytest.mark.long
 def test_crops_are_seen_in_numbers_where_that_is_asked_for(scans, tmp_path):
     options = RoundOptions(extract=replace(LITE, boxes=scans / "boxes.csv"))

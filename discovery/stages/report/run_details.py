@@ -23,7 +23,8 @@ _EVIDENCE = {
     "nearer to another than when turned": (
         "Directions of the pictures",
         "Where directions say nothing, a picture turned by a quarter is as often nearer to another "
-        "image as the picture itself is; each is then looked at in four quarter turns.",
+        "image as the picture itself is: where fewer than three quarters are nearer as they lie, "
+        "each is looked at in four quarter turns.",
     ),
 }
 
