@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.flow.embedded_variants import embed_variants
+from discovery.flow.embedded_variants import VariantEmbedder
 from discovery.flow.settings import GRAPH_WHITEN, choose_dimensions, name_view
 from discovery.flow.sources import RoundSource
 from discovery.runs import Run
@@ -169,7 +169,7 @@ def _vary_sample(
         rng = np.random.default_rng([seed, zlib.crc32(image_id.encode())])
         return make_variants(image, view=store.spec.view, rng=rng)
 
-    again = embed_variants(store, ids[places], vary=vary, options=options, what="adapt")
+    again = VariantEmbedder(store, options).embed(ids[places], vary=vary, what="adapt")
     read, total = len(again.read), len(places)
     if read < _LEAST:
         raise InputError(

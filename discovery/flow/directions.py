@@ -5,53 +5,50 @@ nothing, as of crops round a defect, a turned picture is as likely in the set as
 so that its nearest other image is nearer in half of the cases. Where they say something (light from
 one side, grain, a layout along an axis, letters), the picture as it is comes nearer in most.
 
-The answer is kept in the run's folder, as that of `standing_out` is, for the same reasons.
+The answer is kept in the run's folder (`sample_answers`).
 """
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.flow.embedded_variants import embed_variants
+from discovery.flow.embedded_variants import VariantEmbedder
+from discovery.flow.sample_answers import (
+    MOST,
+    STEP,
+    SampleAnswer,
+    is_far,
+    keep_answer,
+    read_answer,
+    recall_answer,
+)
 from discovery.flow.sources import RoundSource
-from embeddings.bounded import parse_json
 from embeddings.console import get_logger, stage
 from embeddings.extract import ExtractOptions
-from embeddings.files import write_bytes
 
 DIRECTIONS: Final = "directions.json"
 
-_MOST, _STEP = 128, 32  # pictures looked at: all, and before it is asked whether that is enough
 _FEWEST = 24  # pictures: of fewer nothing is told
 _COMPARED = 4096  # images among which the nearest is looked for
 _UPRIGHT = 0.75  # sets of docs/log.md have .63 and less, or .87 and more
 _SURELY = 2.0  # standard deviations from that, for a smaller sample to be enough
-_OUTGROWN = 2  # times as many images as then: it is looked at again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Directions:
+class Directions(SampleAnswer):
     """What a sample of the pictures showed.
 
     Attributes
     ----------
-    images : int
-        In the set at that time.
-    looked_at, upright : int
-        Pictures shown to the network once more; those whose nearest other image is nearer to them
-        as they are than turned by a quarter.
-    spec : str
-        Hash of the spec by which the given view was made.
+    upright : int
+        Pictures whose nearest other image is nearer to them as they are than turned by a quarter,
+        of those that were shown to the network once more.
     """
 
-    images: int
-    looked_at: int
     upright: int
-    spec: str
 
     def __post_init__(self) -> None:
         if self.images < 0 or not 0 <= self.upright <= self.looked_at:
@@ -67,8 +64,7 @@ class Directions:
         """Whether more pictures would hardly change the answer."""
         if not self.looked_at:
             return False
-        error = np.sqrt(_UPRIGHT * (1 - _UPRIGHT) / self.looked_at)
-        return bool(abs(self.upright / self.looked_at - _UPRIGHT) > _SURELY * error)
+        return is_far(self.upright, self.looked_at, limit=_UPRIGHT, deviations=_SURELY)
 
     def describe(self) -> dict[str, str]:
         """Return the evidence in words, for the report."""
@@ -88,10 +84,10 @@ def judge_directions(given: RoundSource, run: Path, *, options: ExtractOptions) 
     DefectDiscoveryError
         The extractor cannot be loaded.
     """
-    spec, n = given.store.spec, len(given.ids)
-    before = read_directions(run)
-    if before is not None and before.spec == spec.hash and n < _OUTGROWN * before.images:
+    before = recall_answer(run / DIRECTIONS, Directions, given)
+    if before is not None:
         return before
+    spec, n = given.store.spec, len(given.ids)
     nothing = Directions(images=n, looked_at=0, upright=0, spec=spec.hash)
     # A store of an earlier day may see its images in all directions already, or in another view.
     if n < _FEWEST or spec.orientations != 1 or spec.compares or spec.view != "picture":
@@ -106,29 +102,23 @@ def judge_directions(given: RoundSource, run: Path, *, options: ExtractOptions) 
         get_logger().info(
             "the directions of the pictures say nothing: each is looked at in four quarter turns"
         )
-    run.mkdir(parents=True, exist_ok=True)
-    write_bytes(run / DIRECTIONS, json.dumps(asdict(found)).encode())
+    keep_answer(run / DIRECTIONS, found)
     return found
 
 
 def read_directions(run: Path) -> Directions | None:
     """Return what was found before; None where that is not there, or damaged."""
-    try:
-        values: dict[str, Any] = parse_json((run / DIRECTIONS).read_bytes().decode())
-        return Directions(**values)
-    except (OSError, ValueError, TypeError):
-        return None
+    return read_answer(run / DIRECTIONS, Directions)
 
 
 def _look(given: RoundSource, tally: Directions, *, options: ExtractOptions) -> Directions:
     # The sample is the first of those it is compared with: an image's place here is its own there.
     drawn = given.ids[np.random.default_rng(0).permutation(len(given.ids))[:_COMPARED]]
     others = np.asarray(given.store.load_vectors(drawn).values)
-    for first in range(0, min(_MOST, len(drawn)), _STEP):
-        ids = drawn[first : min(first + _STEP, _MOST)]
-        again = embed_variants(
-            given.store, ids, vary=_turn_by_a_quarter, options=options, what="directions"
-        )
+    embedder = VariantEmbedder(given.store, options)
+    for first in range(0, min(MOST, len(drawn)), STEP):
+        ids = drawn[first : min(first + STEP, MOST)]
+        again = embedder.embed(ids, vary=_turn_by_a_quarter, what="directions")
         if not len(again.read):
             continue
         own = first + again.read

@@ -36,50 +36,57 @@ class EmbeddedVariants:
     variants: NDArray[np.float32]
 
 
-def embed_variants(
-    store: Store, ids: NDArray[np.str_], *, vary: Vary, options: ExtractOptions, what: str
-) -> EmbeddedVariants:
-    """Show variants of images to the extractor of their store.
+class VariantEmbedder:
+    """Shows variants of images to the extractor of their store, which is loaded once.
 
     Parameters
     ----------
-    ids : (n,) str
-    vary : callable
-        Takes the image's id and the prepared image; gives its m variants.
     options : ExtractOptions
         Weights, device, size of a batch and most pixels; all else is in the store's spec.
-    what : str
-        For the progress bar.
 
     Raises
     ------
     DefectDiscoveryError
         The extractor cannot be loaded.
     """
-    vectors = store.load_vectors(ids)
-    how = Preparation.to_reopen(
-        vectors, store.spec, store.windows, max_pixels=options.max_pixels, bars=store.bars
-    )
-    # A store is opened as it is: what was said of a new one's extractor is in its spec.
-    own = ExtractOptions(weights=options.weights, device=options.device)
-    extractor = make_extractor(choose_extractor(own, store, tells=False), own)
-    batches = Batches(lambda: extractor, options.batch_size or default_batch_size(store.spec))
-    counts: dict[str, int] = {}
-    files = read_parts(list_parts(vectors), how)
-    for file in track(files, total=len(vectors), what=what, ends=lambda one: one.is_last):
-        for part, image in file.images:
-            for number, variant in enumerate(vary(part.image_id, image)):
-                batches.add(f"{number} {part.image_id}", variant)
-                counts[part.image_id] = number + 1
-    found = batches.take()
-    names = vectors.ids.tolist()
-    read = [place for place, name in enumerate(names) if f"0 {name}" in found]
-    variants = [
-        [found[f"{number} {names[place]}"] for number in range(counts[names[place]])]
-        for place in read
-    ]
-    return EmbeddedVariants(
-        vectors=vectors,
-        read=np.array(read, dtype=np.intp),
-        variants=np.array(variants, dtype=np.float32),
-    )
+
+    def __init__(self, store: Store, options: ExtractOptions) -> None:
+        self._store, self._options = store, options
+        # A store is opened as it is: what was said of a new one's extractor is in its spec.
+        own = ExtractOptions(weights=options.weights, device=options.device)
+        self._extractor = make_extractor(choose_extractor(own, store, tells=False), own)
+
+    def embed(self, ids: NDArray[np.str_], *, vary: Vary, what: str) -> EmbeddedVariants:
+        """Show variants of the images to the extractor.
+
+        Parameters
+        ----------
+        ids : (n,) str
+        vary : callable
+            Takes the image's id and the prepared image; gives its m variants.
+        what : str
+            For the progress bar.
+        """
+        store, most = self._store, self._options.max_pixels
+        vectors = store.load_vectors(ids)
+        how = Preparation.to_reopen(
+            vectors, store.spec, store.windows, max_pixels=most, bars=store.bars
+        )
+        size = self._options.batch_size or default_batch_size(store.spec)
+        batches = Batches(lambda: self._extractor, size)
+        names: dict[str, list[str]] = {}  # of the variants of each image
+        files = read_parts(list_parts(vectors), how)
+        for file in track(files, total=len(vectors), what=what, ends=lambda one: one.is_last):
+            for part, image in file.images:
+                own = names.setdefault(part.image_id, [])
+                for number, variant in enumerate(vary(part.image_id, image)):
+                    own.append(f"{number} {part.image_id}")
+                    batches.add(own[-1], variant)
+        found = batches.take()
+        read = [place for place, name in enumerate(vectors.ids.tolist()) if name in names]
+        variants = [[found[name] for name in names[vectors.ids[place]]] for place in read]
+        return EmbeddedVariants(
+            vectors=vectors,
+            read=np.array(read, dtype=np.intp),
+            variants=np.array(variants, dtype=np.float32),
+        )

@@ -5,60 +5,55 @@ with anything it is one small strong region, the background is what a network se
 picture, and the defect is better looked at alone. Textures that are the defect themselves, wafer
 maps, crops round a defect and pictures with much else in them are not like that.
 
-The answer is kept in the run's folder, so that a later round looks at no picture for it, and a
-run does not change its view for a handful of new images.
+The answer is kept in the run's folder (`sample_answers`).
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.flow.sample_answers import (
+    MOST,
+    STEP,
+    SampleAnswer,
+    is_far,
+    keep_answer,
+    read_answer,
+    recall_answer,
+)
 from discovery.flow.sources import RoundSource
 from discovery.records import Proposal
-from embeddings.bounded import parse_json
 from embeddings.console import get_logger, stage
 from embeddings.errors import ImageError
-from embeddings.files import write_bytes
 from embeddings.images import MAX_PIXELS, prepare_picture
 from embeddings.reader import OpenPart, Preparation, list_parts, map_parts
 from embeddings.records import Vectors
 
 STANDING_OUT = "standout.json"
 
-_MOST, _STEP = 128, 32  # pictures looked at: all, and before it is asked whether that is enough
 _LEAST_FOUND = 0.3  # of the pictures: with fewer there is hardly anything to look at
 _MOSTLY = 0.5  # of these, clear ones; sets of docs/log.md have .38 and less, or .66 and more
 _SURELY = 3.0  # standard deviations from that, for a smaller sample to be enough
 _FEWEST = 16  # pictures with something standing out
 _MOSTLY_CLEAN = 0.9  # of a group's images
-_OUTGROWN = 2  # times as many images as then: it is looked at again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StandingOut:
+class StandingOut(SampleAnswer):
     """What a sample of the pictures showed.
 
     Attributes
     ----------
-    images : int
-        In the set at that time.
-    looked_at, found, clear : int
-        Pictures looked at; those in which something stands out; of these, those in which it is
-        one small strong region.
-    spec : str
-        Hash of the spec by which the given view was made.
+    found, clear : int
+        Pictures in which something stands out; of these, those in which it is one small strong
+        region.
     """
 
-    images: int
-    looked_at: int
     found: int
     clear: int
-    spec: str
 
     def __post_init__(self) -> None:
         if self.images < 0 or not 0 <= self.clear <= self.found <= self.looked_at:
@@ -74,9 +69,8 @@ class StandingOut:
     def is_sure(self) -> bool:
         """Whether more pictures would hardly change the answer."""
         if self.found < _FEWEST:
-            return self.looked_at >= 2 * _STEP
-        error = np.sqrt(_MOSTLY * (1 - _MOSTLY) / self.found)
-        return bool(abs(self.clear / self.found - _MOSTLY) > _SURELY * error)
+            return self.looked_at >= 2 * STEP
+        return is_far(self.clear, self.found, limit=_MOSTLY, deviations=_SURELY)
 
     def describe(self) -> dict[str, str]:
         """Return the evidence in words, for the report."""
@@ -91,9 +85,8 @@ class StandingOut:
 
 def judge_pictures(given: RoundSource, run: Path, *, max_pixels: int = MAX_PIXELS) -> StandingOut:
     """Tell whether the images of a source are defects on a background, or read it in the run."""
-    spec, n = given.store.spec.hash, len(given.ids)
-    before = read_standing_out(run)
-    if before is not None and before.spec == spec and n < _OUTGROWN * before.images:
+    before = recall_answer(run / STANDING_OUT, StandingOut, given)
+    if before is not None:
         return before
     with stage("what stands out") as facts:
         found = _look(given, max_pixels=max_pixels)
@@ -102,8 +95,7 @@ def judge_pictures(given: RoundSource, run: Path, *, max_pixels: int = MAX_PIXEL
         get_logger().info(
             "one small region stands out of most pictures: it is looked at alone, too"
         )
-    run.mkdir(parents=True, exist_ok=True)
-    write_bytes(run / STANDING_OUT, json.dumps(asdict(found)).encode())
+    keep_answer(run / STANDING_OUT, found)
     return found
 
 
@@ -137,20 +129,16 @@ def note_clean_groups(
 
 def read_standing_out(run: Path) -> StandingOut | None:
     """Return what was found before; None where that is not there, or damaged."""
-    try:
-        values: dict[str, Any] = parse_json((run / STANDING_OUT).read_bytes().decode())
-        return StandingOut(**values)
-    except (OSError, ValueError, TypeError):
-        return None
+    return read_answer(run / STANDING_OUT, StandingOut)
 
 
 def _look(given: RoundSource, *, max_pixels: int) -> StandingOut:
-    drawn = np.random.default_rng(0).permutation(len(given.ids))[:_MOST]
+    drawn = np.random.default_rng(0).permutation(len(given.ids))[:MOST]
     tally = StandingOut(
         images=len(given.ids), looked_at=0, found=0, clear=0, spec=given.store.spec.hash
     )
-    for first in range(0, len(drawn), _STEP):
-        ids = given.ids[np.sort(drawn[first : first + _STEP])]
+    for first in range(0, len(drawn), STEP):
+        ids = given.ids[np.sort(drawn[first : first + STEP])]
         seen = np.array(_look_at(given, ids, max_pixels=max_pixels), dtype=bool).reshape(-1, 2)
         found, clear = seen.sum(axis=0).tolist()
         tally = replace(

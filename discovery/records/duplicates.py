@@ -10,6 +10,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.plurals import tell_count
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duplicates:
@@ -84,6 +86,5 @@ class Duplicates:
 
     def describe(self) -> str:
         """Say it in one line, for a log or a page."""
-        group = "group" if self.near_groups == 1 else "groups"
-        where = f" in {self.near_groups} {group}" if self.near else ""
+        where = f" in {tell_count(self.near_groups, 'group')}" if self.near else ""
         return f"{self.exact} exact, {self.near} near duplicates{where}"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from discovery.records import Decision
+from embeddings.plurals import tell_count
 
 _MOST_NAMES = 3  # proposals or labels named in a line; the rest are counted
 
@@ -36,14 +37,14 @@ def _describe_proposals(decisions: Sequence[Decision], numbers: Mapping[str, str
     verdict = "merge" if len(names) > 1 and first.label else first.verdict
     label = f" {first.label} on" if first.label else ""
     into = f" into {len(first.parts)}" if first.parts else ""
-    return f"{verdict}{label} {_list(names)}{into} ({_count(images)})"
+    return f"{verdict}{label} {_list(names)}{into} ({tell_count(images, 'image')})"
 
 
 def _describe_images(decisions: Sequence[Decision], _: Mapping[str, str]) -> str:
     naming = [one for one in decisions if one.verdict == "accept"] or list(decisions)
     labels = list(dict.fromkeys(one.label for one in naming if one.label))
     images = len({name for one in naming for name in one.image_ids})
-    words, count = _IMAGE_VERDICTS[naming[0].verdict], _count(images)
+    words, count = _IMAGE_VERDICTS[naming[0].verdict], tell_count(images, "image")
     return f"{words[0]} {count}{words[1]}{' ' + _list(labels) if labels else ''}"
 
 
@@ -57,11 +58,7 @@ def _describe_type(decisions: Sequence[Decision], _: Mapping[str, str]) -> str:
 def _describe_rest(decisions: Sequence[Decision], _: Mapping[str, str]) -> str:
     parts = decisions[0].parts
     images = sum(len(ids) for ids in parts.values())
-    return f"cluster the rest into {len(parts)} ({_count(images)})"
-
-
-def _count(images: int) -> str:
-    return f"{images} image{'' if images == 1 else 's'}"
+    return f"cluster the rest into {len(parts)} ({tell_count(images, 'image')})"
 
 
 def _list(names: Sequence[str]) -> str:

@@ -19,10 +19,10 @@ class Extracted:
         The source's images in the store, in the order of their paths, each once.
     paths : DataFrame
         Columns path, file_id: every file of the source that has vectors.
-    computed, reused, ignored : int
-        Files; `reused` counts exact duplicates too.
     fresh : frozenset of str
-        The paths of the computed ones.
+        The paths of the files that were computed.
+    reused, ignored : int
+        Files; `reused` counts exact duplicates too.
     rows : int
         Vectors that were computed (pages, tiles and crops count).
     agreement : Agreement or None
@@ -31,14 +31,18 @@ class Extracted:
 
     ids: NDArray[np.str_]
     paths: pd.DataFrame
-    computed: int
+    fresh: frozenset[str]
     reused: int
     rows: int
     ignored: int
     quarantined: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
     agreement: Agreement | None = None
-    fresh: frozenset[str] = frozenset()
+
+    @property
+    def computed(self) -> int:
+        """Number of files that were computed."""
+        return len(self.fresh)
 
     @property
     def summary(self) -> str:

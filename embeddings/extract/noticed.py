@@ -7,6 +7,7 @@ import pandas as pd
 from embeddings.console import get_logger
 from embeddings.extract.data_bars import describe_bars
 from embeddings.extract.pixel_sizes import tell_sizes
+from embeddings.plurals import tell_count
 
 
 def tell_noticed(rows: pd.DataFrame, files: pd.DataFrame) -> list[str]:
@@ -41,7 +42,7 @@ def _tell_not_finite(rows: pd.DataFrame, files: pd.DataFrame) -> list[str]:
     if pictures.empty:
         return []
     path = files.loc[files["file_id"].isin(pictures["file_id"]), "path"].min()
-    have = "1 image has" if len(pictures) == 1 else f"{len(pictures)} images have"
+    have = tell_count(len(pictures), "image has", "images have")
     warning = (
         f"{have} pixels that are not finite (NaN or infinite), {pictures['nan_pixels'].sum()} in "
         f"all, such as {path}: they are filled with the median of their picture"

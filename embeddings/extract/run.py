@@ -289,7 +289,6 @@ class _Extraction:
         return Extracted(
             ids=ids,
             paths=self.files[["path", "file_id"]].reset_index(drop=True),
-            computed=len(self.work.computed),
             fresh=frozenset(self.work.computed),
             reused=len(self.files) - len(self.work.computed),
             rows=self.work.rows,

@@ -164,28 +164,25 @@ def test_the_eight_ways_up_are_eight():
     ]
 
 
-def test_a_vector_over_all_ways_up_does_not_change_with_the_way_up():
+@pytest.fixture
+def flat():
+    """Three pictures, and an extractor to which each direction of them is another picture."""
     rng = np.random.default_rng(0)
     axes = rng.normal(size=(36, 5))
     batch = rng.random((3, 1, 6, 6), dtype=np.float32)
+    return batch, lambda some: unit_rows(some.reshape(len(some), -1) @ axes)
 
-    def embed(some):
-        return unit_rows(some.reshape(len(some), -1) @ axes)
 
+def test_a_vector_over_all_ways_up_does_not_change_with_the_way_up(flat):
+    batch, embed = flat
     vectors = [embed_turned(embed, turned, 8) for turned in turn_pictures(batch, 8)]
     for other in vectors[1:]:
         np.testing.assert_allclose(vectors[0], other, atol=1e-6)
     assert not np.allclose(embed(batch), embed(batch[..., ::-1]), atol=1e-2)
 
 
-def test_a_vector_over_quarter_turns_tells_a_picture_from_its_mirror_image():
-    rng = np.random.default_rng(0)
-    axes = rng.normal(size=(36, 5))
-    batch = rng.random((3, 1, 6, 6), dtype=np.float32)
-
-    def embed(some):
-        return unit_rows(some.reshape(len(some), -1) @ axes)
-
+def test_a_vector_over_quarter_turns_tells_a_picture_from_its_mirror_image(flat):
+    batch, embed = flat
     assert 4 == len({fingerprint_picture(one[0]) for one in turn_pictures(batch[:1], 4)})
     vectors = [embed_turned(embed, turned, 4) for turned in turn_pictures(batch, 4)]
     for other in vectors[1:]:

@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 from discovery import RoundOptions, discover_types
 from discovery.flow.assignment import assign_images
 from discovery.flow.directions import DIRECTIONS, Directions, read_directions
-from discovery.flow.embedded_variants import embed_variants
+from discovery.flow.embedded_variants import VariantEmbedder
 from discovery.flow.new_images import AssignOptions
 from discovery.runs import open_run
 from embeddings.errors import OptionError
@@ -208,9 +208,8 @@ def test_pictures_that_are_gone_by_now_are_not_asked(turned, tmp_path):
     for path in sorted(images.iterdir())[::2]:
         path.write_bytes(b"no picture")
 
-    again = embed_variants(
-        open_store(store), ids, vary=lambda _, image: [image, image], options=LITE, what="test"
-    )
+    embedder = VariantEmbedder(open_store(store), LITE)
+    again = embedder.embed(ids, vary=lambda _, image: [image, image], what="test")
     assert (36, 2) == again.variants.shape[:2]
     expected = again.vectors.values[again.read]
     for number in range(2):  # what was not varied is what was stored
